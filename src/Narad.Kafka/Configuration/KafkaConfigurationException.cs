@@ -1,0 +1,23 @@
+namespace Narad.Kafka;
+
+/// <summary>The configuration is wrong. The message lists every fault: setting, value (never a secret), and what to write instead.</summary>
+public sealed class KafkaConfigurationException : NaradKafkaException
+{
+    /// <summary>Creates the exception from all faults found.</summary>
+    public KafkaConfigurationException(IReadOnlyList<string> faults)
+        : base(Compose(faults))
+    {
+        Faults = faults;
+    }
+
+    /// <summary>One sentence a fault.</summary>
+    public IReadOnlyList<string> Faults { get; }
+
+    private static string Compose(IReadOnlyList<string> faults)
+    {
+        ArgumentNullException.ThrowIfNull(faults);
+        return faults.Count == 1
+            ? $"The Kafka configuration has a fault: {faults[0]}"
+            : $"The Kafka configuration has {faults.Count} faults:{string.Concat(faults.Select(fault => $"{Environment.NewLine}- {fault}"))}";
+    }
+}

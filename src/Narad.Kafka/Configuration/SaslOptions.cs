@@ -1,0 +1,14 @@
+namespace Narad.Kafka;
+
+/// <summary>User and mechanism.</summary>
+public sealed class SaslOptions
+{
+    /// <summary><c>plain</c>, <c>scram-sha-256</c>, <c>scram-sha-512</c>, <c>oauthbearer</c>, <c>aws_msk_iam</c>; any case. <c>KAFKA_SASL_MECHANISM</c>. Default <c>plain</c>.</summary>
+    public string Mechanism { get; set; } = "plain";
+
+    /// <summary>The user; without one there is no SASL. <c>KAFKA_SASL_USERNAME</c>. Default none.</summary>
+    public string? Username { get; set; }
+
+    /// <summary>The password, in no log, exception or report. <c>KAFKA_SASL_PASSWORD</c>. Default none.</summary>
+    public string? Password { get; set; }
+}

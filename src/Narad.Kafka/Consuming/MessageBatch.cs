@@ -1,0 +1,23 @@
+namespace Narad.Kafka;
+
+/// <summary>Messages of one partition, in offset order.</summary>
+/// <typeparam name="T">The message's type.</typeparam>
+public sealed class MessageBatch<T>
+{
+    /// <summary>Creates a batch; for tests of handlers.</summary>
+    public MessageBatch(IReadOnlyList<BatchItem<T>> items)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        ArgumentOutOfRangeException.ThrowIfZero(items.Count);
+        Items = items;
+    }
+
+    /// <summary>The messages; never empty.</summary>
+    public IReadOnlyList<BatchItem<T>> Items { get; }
+
+    /// <summary>The topic of all of them.</summary>
+    public string Topic => Items[0].Context.Topic;
+
+    /// <summary>The partition of all of them.</summary>
+    public int Partition => Items[0].Context.Partition;
+}

@@ -1,0 +1,42 @@
+namespace Narad.Kafka;
+
+/// <summary>
+/// Where a message came from. One per message; valid after the handler returned, except for <see cref="Services"/>.
+/// Can be created in tests of handlers, without any broker.
+/// </summary>
+public sealed class MessageContext
+{
+    /// <summary>The topic's real name.</summary>
+    public required string Topic { get; init; }
+
+    /// <summary>The partition.</summary>
+    public int Partition { get; init; }
+
+    /// <summary>The offset.</summary>
+    public long Offset { get; init; }
+
+    /// <summary>The key.</summary>
+    public MessageKey Key { get; init; }
+
+    /// <summary>The headers; empty where there are none.</summary>
+    public MessageHeaders Headers
+    {
+        get => field ??= [];
+        init;
+    }
+
+    /// <summary>The create time that the producer (or the append time that the broker) gave, UTC, millisecond precision.</summary>
+    public DateTimeOffset Timestamp { get; init; }
+
+    /// <summary>The consumer group.</summary>
+    public string Group { get; init; } = "";
+
+    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …</summary>
+    public int Attempt { get; internal set; } = 1;
+
+    /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.</summary>
+    public IServiceProvider? Services { get; internal set; }
+
+    /// <summary>The value as it came; null for a tombstone.</summary>
+    public ReadOnlyMemory<byte>? RawValue { get; init; }
+}

@@ -1,0 +1,148 @@
+namespace Narad.Kafka;
+
+/// <summary>
+/// How one subscription handles its messages. Every method returns the same instance, so that calls chain; what is not set comes from
+/// <see cref="KafkaOptions"/>. Read once, when the subscription starts.
+/// </summary>
+public sealed class SubscriptionOptions
+{
+    internal int? ParallelismValue { get; private set; }
+
+    internal MessageOrder OrderValue { get; private set; } = MessageOrder.ByKey;
+
+    internal RetryOptions RetryValue { get; } = new();
+
+    internal TimeSpan? TimeoutValue { get; private set; }
+
+    internal bool TombstonesValue { get; private set; }
+
+    internal StartPosition? StartValue { get; private set; }
+
+    internal OutOfRangePolicy? OutOfRangeValue { get; private set; }
+
+    internal UnhandledPolicy? UnhandledValue { get; private set; }
+
+    internal UnknownTypePolicy UnknownTypeValue { get; private set; }
+
+    internal IMessageDeserializer? DeserializerValue { get; private set; }
+
+    internal List<IConsumeMiddleware> MiddlewareValue { get; } = [];
+
+    internal int? MaxBatchSizeValue { get; private set; }
+
+    internal TimeSpan? MaxBatchWaitValue { get; private set; }
+
+    /// <summary>How many handlers may run at once; 1 to 10,000; default <see cref="KafkaOptions.Parallelism"/> (32).</summary>
+    public SubscriptionOptions Parallelism(int handlers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(handlers, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(handlers, 10_000);
+        ParallelismValue = handlers;
+        return this;
+    }
+
+    /// <summary>Keeps the order within each key (the default): see <see cref="MessageOrder.ByKey"/>.</summary>
+    public SubscriptionOptions OrderedByKey()
+    {
+        OrderValue = MessageOrder.ByKey;
+        return this;
+    }
+
+    /// <summary>Keeps the order within each partition: see <see cref="MessageOrder.ByPartition"/>.</summary>
+    public SubscriptionOptions OrderedByPartition()
+    {
+        OrderValue = MessageOrder.ByPartition;
+        return this;
+    }
+
+    /// <summary>Keeps no order.</summary>
+    public SubscriptionOptions Unordered()
+    {
+        OrderValue = MessageOrder.Unordered;
+        return this;
+    }
+
+    /// <summary>What to do when a handler fails, before the partition stops.</summary>
+    public SubscriptionOptions Retry(Action<RetryOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        configure(RetryValue);
+        return this;
+    }
+
+    /// <summary>The longest that one invocation may take before its token is cancelled and it counts as failed; default: no limit.</summary>
+    public SubscriptionOptions Timeout(TimeSpan limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limit, TimeSpan.Zero);
+        TimeoutValue = limit;
+        return this;
+    }
+
+    /// <summary>Hands tombstones (null values) to the handler, which otherwise finish unhandled.</summary>
+    public SubscriptionOptions WithTombstones()
+    {
+        TombstonesValue = true;
+        return this;
+    }
+
+    /// <summary>Where the group starts where it has no committed offset; default <see cref="KafkaOptions.StartPosition"/>.</summary>
+    public SubscriptionOptions StartFrom(StartPosition position)
+    {
+        StartValue = position;
+        return this;
+    }
+
+    /// <summary>What to do when the committed offset is not there any more; default <see cref="KafkaOptions.OnOutOfRange"/>.</summary>
+    public SubscriptionOptions OnOutOfRange(OutOfRangePolicy policy)
+    {
+        OutOfRangeValue = policy;
+        return this;
+    }
+
+    /// <summary>What to do with a failure that no policy covers; default <see cref="KafkaOptions.OnUnhandled"/>.</summary>
+    public SubscriptionOptions OnUnhandled(UnhandledPolicy policy)
+    {
+        UnhandledValue = policy;
+        return this;
+    }
+
+    /// <summary>What to do with a message whose <c>type</c> has no handler; only where handlers are chosen by type. Default <see cref="UnknownTypePolicy.Fail"/>.</summary>
+    public SubscriptionOptions OnUnknownType(UnknownTypePolicy policy)
+    {
+        UnknownTypeValue = policy;
+        return this;
+    }
+
+    /// <summary>The deserializer of this subscription; default: as <see cref="KafkaOptions"/> says (JSON).</summary>
+    public SubscriptionOptions DeserializeWith(IMessageDeserializer deserializer)
+    {
+        ArgumentNullException.ThrowIfNull(deserializer);
+        DeserializerValue = deserializer;
+        return this;
+    }
+
+    /// <summary>Adds middleware around this subscription's handler, inside what the service adds for all.</summary>
+    public SubscriptionOptions Use(IConsumeMiddleware middleware)
+    {
+        ArgumentNullException.ThrowIfNull(middleware);
+        MiddlewareValue.Add(middleware);
+        return this;
+    }
+
+    /// <summary>The most messages of one batch; 1 to 100,000; default <see cref="KafkaOptions.BatchSize"/> (500). Batch handlers only.</summary>
+    public SubscriptionOptions MaxBatchSize(int messages)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(messages, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(messages, 100_000);
+        MaxBatchSizeValue = messages;
+        return this;
+    }
+
+    /// <summary>The longest that a batch waits to fill; default <see cref="KafkaOptions.BatchWait"/> (200 ms). Batch handlers only.</summary>
+    public SubscriptionOptions MaxBatchWait(TimeSpan wait)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(wait, TimeSpan.Zero);
+        MaxBatchWaitValue = wait;
+        return this;
+    }
+}

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Narad.Kafka.Diagnostics;
+
+/// <summary>What one service reports through: its loggers, its clock, and the names under which tracing and metrics are found. Thread-safe.</summary>
+internal sealed class KafkaDiagnostics
+{
+    /// <summary>The name of the <see cref="System.Diagnostics.ActivitySource"/> and of the <see cref="System.Diagnostics.Metrics.Meter"/>.</summary>
+    public const string SourceName = "Narad.Kafka";
+
+    /// <summary>Shared by all services of the process: a listener subscribes to the name once.</summary>
+    public static readonly ActivitySource Activities = new(SourceName);
+
+    public KafkaDiagnostics(ILoggerFactory? loggers = null, TimeProvider? time = null)
+    {
+        Loggers = loggers ?? NullLoggerFactory.Instance;
+        HasLogger = loggers is not null;
+        Time = time ?? TimeProvider.System;
+    }
+
+    public ILoggerFactory Loggers { get; }
+
+    /// <summary>False without a host or logger: then [DEV] lines go to standard output.</summary>
+    public bool HasLogger { get; }
+
+    public TimeProvider Time { get; }
+
+    public ILogger Logger<T>() => Loggers.CreateLogger(typeof(T).FullName!);
+}

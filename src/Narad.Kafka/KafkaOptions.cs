@@ -1,0 +1,142 @@
+using System.Text.Json;
+
+namespace Narad.Kafka;
+
+/// <summary>
+/// The settings of a service. Set from code, from an <c>IConfiguration</c> section (<c>Kafka</c>) and from <c>KAFKA_*</c> variables; code beats
+/// configuration beats environment. Validated at start, every fault in one <see cref="KafkaConfigurationException"/>. Read once.
+/// </summary>
+public sealed class KafkaOptions
+{
+    /// <summary>The client's name in broker logs and quotas, and an envelope's source. <c>client.id</c>, <c>KAFKA_CLIENT_ID</c>. Default <c>narad</c>.</summary>
+    public string ClientId { get; set; } = "narad";
+
+    /// <summary>Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default <c>localhost:9092</c>.</summary>
+    public string Brokers { get; set; } = "localhost:9092";
+
+    /// <summary>Where messages go. <c>KAFKA_MODE</c>. Default <see cref="KafkaMode.Auto"/>.</summary>
+    public KafkaMode Mode { get; set; }
+
+    /// <summary>The group where code names none. <c>group.id</c>, <c>KAFKA_CONSUMER_GROUP_ID</c>. Default none.</summary>
+    public string? ConsumerGroupId { get; set; }
+
+    /// <summary>
+    /// The environment's name; decides what <see cref="KafkaMode.Auto"/> may do and what is refused in Production. Default: the host's, else
+    /// <c>DOTNET_ENVIRONMENT</c>, else <c>ASPNETCORE_ENVIRONMENT</c>, else <c>Production</c>.
+    /// </summary>
+    public string? Environment { get; set; }
+
+    /// <summary>TLS.</summary>
+    public SslOptions Ssl { get; set; } = new();
+
+    /// <summary>User and mechanism.</summary>
+    public SaslOptions Sasl { get; set; } = new();
+
+    /// <summary>How long connecting may take before it fails (or <see cref="KafkaMode.Auto"/> falls back). 100 ms to 10 min; default 10 s.</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>In Kafka mode: whether the host starts although no broker answers, and connects when one does. Default false.</summary>
+    public bool StartWithoutBroker { get; set; }
+
+    /// <summary>How long a send may take before it fails, retries included. <c>message.timeout.ms</c>. 1 s to 1 h; default 120 s.</summary>
+    public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>How long a message waits for others to share a request with. <c>linger.ms</c>. 0 to 900 s; default 5 ms.</summary>
+    public TimeSpan Linger { get; set; } = TimeSpan.FromMilliseconds(5);
+
+    /// <summary><c>compression.type</c>. Default none.</summary>
+    public KafkaCompression Compression { get; set; }
+
+    /// <summary>The largest message that is sent, bytes, with key and headers. <c>message.max.bytes</c>. 1,000 to 1,000,000,000; default 1,000,000.</summary>
+    public int MaxMessageBytes { get; set; } = 1_000_000;
+
+    /// <summary>How long disconnecting may take. 0 to 1 h; default 30 s.</summary>
+    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a revoked partition waits for its running handlers. Default: the smaller of <see cref="ShutdownTimeout"/> and half of
+    /// <see cref="MaxPollInterval"/>; never more than either of these.
+    /// </summary>
+    public TimeSpan? RevokeTimeout { get; set; }
+
+    /// <summary>How often finished offsets are committed. <c>auto.commit.interval.ms</c>. 10 ms to 1 h; default 1 s.</summary>
+    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often <see cref="IKafkaService.IsConnected"/> is found out. 100 ms to 3 s; default 3 s.</summary>
+    public TimeSpan ProbeInterval { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary><c>session.timeout.ms</c>, classic protocol only. 1 s to 30 min; default 45 s.</summary>
+    public TimeSpan SessionTimeout { get; set; } = TimeSpan.FromSeconds(45);
+
+    /// <summary><c>max.poll.interval.ms</c>: how long the group waits for a member that hangs. 1 s to 24 h, at least <see cref="SessionTimeout"/>; default 5 min.</summary>
+    public TimeSpan MaxPollInterval { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How many handlers of one subscription may run at once. 1 to 10,000; default 32.</summary>
+    public int Parallelism { get; set; } = 32;
+
+    /// <summary>How many messages one group may hold: waiting, running, waiting for a retry. 10 to 10,000,000; default 10,000.</summary>
+    public int BufferMessages { get; set; } = 10_000;
+
+    /// <summary>How many bytes one group may hold, the client's prefetched messages included. 1 MiB to 64 GiB; default 64 MiB.</summary>
+    public long BufferBytes { get; set; } = 64L * 1024 * 1024;
+
+    /// <summary>
+    /// How far, in messages of one partition, a stuck key lets the others run ahead; also the most that is handled twice after a crash.
+    /// At the limit the partition pauses. 1 to 10,000,000; default 100,000.
+    /// </summary>
+    public int MaxAhead { get; set; } = 100_000;
+
+    /// <summary>The most messages of one batch. 1 to 100,000; default 500.</summary>
+    public int BatchSize { get; set; } = 500;
+
+    /// <summary>The longest that a batch waits to fill. 0 to 1 min; default 200 ms.</summary>
+    public TimeSpan BatchWait { get; set; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Where a group without a committed offset starts. Default <see cref="StartPosition.Earliest"/>.</summary>
+    public StartPosition StartPosition { get; set; }
+
+    /// <summary>What to do when the committed offset is not there any more. Default <see cref="OutOfRangePolicy.Stop"/>.</summary>
+    public OutOfRangePolicy OnOutOfRange { get; set; }
+
+    /// <summary>What to do with a failure that no policy covers. Default <see cref="UnhandledPolicy.StopPartition"/>.</summary>
+    public UnhandledPolicy OnUnhandled { get; set; }
+
+    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>.</summary>
+    public KafkaAssignor Assignor { get; set; }
+
+    /// <summary><c>group.protocol</c>: <c>consumer</c> is KIP-848 and needs Kafka 4. Default <see cref="KafkaGroupProtocol.Classic"/>.</summary>
+    public KafkaGroupProtocol GroupProtocol { get; set; }
+
+    /// <summary><c>group.instance.id</c>: a static identity, one per process. Default none.</summary>
+    public string? GroupInstanceId { get; set; }
+
+    /// <summary>Whether missing topics are created. Default <see cref="TopicCreation.None"/>; on the embedded broker always.</summary>
+    public TopicCreation TopicCreation { get; set; }
+
+    /// <summary>How many partitions a created topic gets. 1 to 10,000; default 6.</summary>
+    public int TopicPartitions { get; set; } = 6;
+
+    /// <summary>How many replicas a created topic gets; −1 takes the broker's default. Default −1.</summary>
+    public short TopicReplicationFactor { get; set; } = -1;
+
+    /// <summary>Real topic names by logical name, as <c>KAFKA_TOPIC_X_Y</c> sets for <c>x-y</c>. Default none: a name stands for itself.</summary>
+    public IDictionary<string, string> Topics { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Raw librdkafka properties for every client; one that contradicts a promise is refused with the reason.</summary>
+    public IDictionary<string, string> Client { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>How messages become JSON. Default: camelCase (<see cref="JsonSerializerDefaults.Web"/>); give a source-generated context as its resolver for AOT.</summary>
+    public JsonSerializerOptions? Json { get; set; }
+
+    /// <summary>The serializer of everything but bytes and text. Default: JSON. Code only.</summary>
+    public IMessageSerializer? Serializer { get; set; }
+
+    /// <summary>The deserializer of everything but bytes and text. Default: JSON. Code only.</summary>
+    public IMessageDeserializer? Deserializer { get; set; }
+
+    /// <summary>Middleware around every send, in order. Code only.</summary>
+    public IList<ISendMiddleware> SendMiddleware { get; } = [];
+
+    /// <summary>Middleware around every handler, in order, outside a subscription's own. Code only.</summary>
+    public IList<IConsumeMiddleware> ConsumeMiddleware { get; } = [];
+}

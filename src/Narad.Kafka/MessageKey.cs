@@ -1,0 +1,138 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+
+namespace Narad.Kafka;
+
+/// <summary>
+/// A message's key: none, text (UTF-8), an <see cref="int"/> or <see cref="long"/> (big-endian, as the Java client writes them), or raw bytes.
+/// Converts implicitly from those. An empty key is a key; the default value is none.
+/// </summary>
+public readonly struct MessageKey : IEquatable<MessageKey>
+{
+    private readonly object? _value;   // null, string or byte[]
+
+    private MessageKey(object? value) => _value = value;
+
+    /// <summary>No key.</summary>
+    public static MessageKey None => default;
+
+    /// <summary>Whether there is no key.</summary>
+    public bool IsNone => _value is null;
+
+    /// <summary>A key from text; null is no key.</summary>
+    public static MessageKey From(string? text) => new(text);
+
+    /// <summary>A key of four bytes, big-endian.</summary>
+    public static MessageKey From(int number)
+    {
+        var bytes = new byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32BigEndian(bytes, number);
+        return new(bytes);
+    }
+
+    /// <summary>A key of eight bytes, big-endian.</summary>
+    public static MessageKey From(long number)
+    {
+        var bytes = new byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64BigEndian(bytes, number);
+        return new(bytes);
+    }
+
+    /// <summary>A key of raw bytes, which must not be changed afterwards; null is no key.</summary>
+    public static MessageKey From(byte[]? bytes) => new(bytes);
+
+    /// <summary>See <see cref="From(string?)"/>.</summary>
+    public static implicit operator MessageKey(string? text) => From(text);
+
+    /// <summary>See <see cref="From(int)"/>.</summary>
+    public static implicit operator MessageKey(int number) => From(number);
+
+    /// <summary>See <see cref="From(long)"/>.</summary>
+    public static implicit operator MessageKey(long number) => From(number);
+
+    /// <summary>See <see cref="From(byte[])"/>.</summary>
+    public static implicit operator MessageKey(byte[]? bytes) => From(bytes);
+
+    /// <summary>Two keys are equal when their bytes are.</summary>
+    public static bool operator ==(MessageKey left, MessageKey right) => left.Equals(right);
+
+    /// <summary>Two keys differ when their bytes do.</summary>
+    public static bool operator !=(MessageKey left, MessageKey right) => !left.Equals(right);
+
+    /// <summary>The key as it is on the wire; null for none.</summary>
+    public byte[]? ToBytes() => _value switch
+    {
+        null => null,
+        string text => Encoding.UTF8.GetBytes(text),
+        _ => (byte[])_value,
+    };
+
+    /// <summary>The key as text, where its bytes are UTF-8; null for none.</summary>
+    public string? AsText() => _value switch
+    {
+        null => null,
+        string text => text,
+        _ => Encoding.UTF8.GetString((byte[])_value),
+    };
+
+    /// <summary>The key as a big-endian <see cref="int"/>.</summary>
+    /// <exception cref="FormatException">The key is not four bytes long.</exception>
+    public int AsInt32() => ToBytes() is { Length: sizeof(int) } bytes
+        ? BinaryPrimitives.ReadInt32BigEndian(bytes)
+        : throw new FormatException("The key is not an int: it is not 4 bytes long.");
+
+    /// <summary>The key as a big-endian <see cref="long"/>.</summary>
+    /// <exception cref="FormatException">The key is not eight bytes long.</exception>
+    public long AsInt64() => ToBytes() is { Length: sizeof(long) } bytes
+        ? BinaryPrimitives.ReadInt64BigEndian(bytes)
+        : throw new FormatException("The key is not a long: it is not 8 bytes long.");
+
+    /// <inheritdoc/>
+    public bool Equals(MessageKey other)
+    {
+        if (_value is null || other._value is null)
+        {
+            return _value is null && other._value is null;
+        }
+
+        return _value is string left && other._value is string right
+            ? string.Equals(left, right, StringComparison.Ordinal)
+            : ToBytes().AsSpan().SequenceEqual(other.ToBytes());
+    }
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is MessageKey other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
+    {
+        if (_value is null)
+        {
+            return 0;
+        }
+
+        var hash = new HashCode();
+        hash.AddBytes(ToBytes());
+        return hash.ToHashCode();
+    }
+
+    /// <summary>The key for people: text where it is printable text, else hexadecimal (at most 64 bytes of it), "(none)" without a key.</summary>
+    public override string ToString()
+    {
+        if (_value is null)
+        {
+            return "(none)";
+        }
+
+        if (_value is string text)
+        {
+            return text;
+        }
+
+        var bytes = (byte[])_value;
+        var decoded = Encoding.UTF8.GetString(bytes);
+        var printable = decoded.Length > 0 && decoded.All(c => c is not '\uFFFD' && !char.IsControl(c));
+        return printable ? decoded : string.Create(CultureInfo.InvariantCulture, $"0x{Convert.ToHexString(bytes.AsSpan(0, Math.Min(bytes.Length, 64)))}");
+    }
+}

@@ -1,0 +1,14 @@
+namespace Narad.Kafka;
+
+/// <summary>What a single send may add. Immutable, so that one instance can serve many sends.</summary>
+public sealed record SendOptions
+{
+    /// <summary>Headers to add; default none.</summary>
+    public MessageHeaders? Headers { get; init; }
+
+    /// <summary>The partition to write to; default: chosen from the key, as the Java client does.</summary>
+    public int? Partition { get; init; }
+
+    /// <summary>The message's create time, millisecond precision; default: the time of sending.</summary>
+    public DateTimeOffset? Timestamp { get; init; }
+}

@@ -1,0 +1,12 @@
+namespace Narad.Kafka;
+
+/// <summary>Creates topics and looks at them.</summary>
+public interface IKafkaTopics
+{
+    /// <summary>Creates what does not exist; what exists stays as it is, and too few partitions are reported by an exception.</summary>
+    /// <exception cref="KafkaTopicException">A topic could not be created, or has another number of partitions than asked for.</exception>
+    Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default);
+
+    /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
+    Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
+}

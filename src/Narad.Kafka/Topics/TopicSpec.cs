@@ -1,0 +1,8 @@
+namespace Narad.Kafka;
+
+/// <summary>A topic as it should be.</summary>
+/// <param name="Name">Its real name.</param>
+/// <param name="Partitions">How many partitions; null takes <see cref="KafkaOptions.TopicPartitions"/>.</param>
+/// <param name="ReplicationFactor">How many replicas; null takes <see cref="KafkaOptions.TopicReplicationFactor"/>.</param>
+/// <param name="Settings">Topic settings such as <c>retention.ms</c>; the embedded broker refuses any.</param>
+public sealed record TopicSpec(string Name, int? Partitions = null, short? ReplicationFactor = null, IReadOnlyDictionary<string, string>? Settings = null);

@@ -1,0 +1,31 @@
+using Narad.Kafka.Configuration;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>
+/// Where a service's clients connect to. Chosen once per service; what is above it (producing, consuming) is the same for all modes.
+/// Thread-safe. Disposed last, after every client that was built from it.
+/// </summary>
+internal interface ITransport : IAsyncDisposable
+{
+    /// <summary>Kafka, Embedded or Console; never Auto.</summary>
+    KafkaMode Mode { get; }
+
+    /// <summary>What clients connect to; empty in Console.</summary>
+    string BootstrapServers { get; }
+
+    /// <summary>The configuration of every client that is built for this transport.</summary>
+    ClientSettings Clients { get; }
+
+    /// <summary>Topics through this transport.</summary>
+    IKafkaTopics Topics { get; }
+
+    /// <summary>Holds sends back where the broker would drop what nobody has consumed; null where it would not.</summary>
+    ISendGate? SendGate { get; }
+
+    /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>
+    Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken);
+
+    /// <summary>The latest reason that a client gave for not reaching a broker, for error messages; null while none is known.</summary>
+    string? LastConnectionError { get; }
+}
