@@ -1,7 +1,9 @@
+using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
 
@@ -18,22 +20,24 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     private readonly IProducer<byte[]?, PendingSend> _producer;
     private readonly ILogger _logger;
+    private readonly ClientLog _log;
     private ErrorCode _lastError;
 
     public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal)
     {
         _logger = diagnostics.Logger<MessageProducer>();
+        _log = new ClientLog(_logger);
         Name = config.ClientId ?? "producer";
         _producer = new ProducerBuilder<byte[]?, PendingSend>(config)
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(PayloadSerializer.Instance)
             .SetErrorHandler((_, error) => OnError(error, onFatal))
-            .SetLogHandler((_, message) => OnLog(message))
+            .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         Name = _producer.Name;
     }
 
-    public string Name { get; private set; }
+    public string Name { get; }
 
     public Error TryProduce(PendingSend send)
     {
@@ -67,12 +71,16 @@ internal sealed class KafkaProducerClient : IProducerClient
         var described = await admin.DescribeConfigsAsync([resource], new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(3) });
         return described.Count == 1
             && described[0].Entries.TryGetValue("max.message.bytes", out var entry)
-            && int.TryParse(entry.Value, System.Globalization.CultureInfo.InvariantCulture, out var limit)
+            && int.TryParse(entry.Value, CultureInfo.InvariantCulture, out var limit)
                 ? limit
                 : null;
     }
 
-    public void Dispose() => _producer.Dispose();
+    public void Dispose()
+    {
+        _producer.Dispose();
+        _log.Complete();
+    }
 
     private void OnError(Error error, Action<Error> onFatal)
     {
@@ -86,29 +94,6 @@ internal sealed class KafkaProducerClient : IProducerClient
             _lastError = error.Code;
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.ClientError(_logger, Name, error.Reason, SendFailure.Name(error.Code)), null);
         }
-    }
-
-    private void OnLog(LogMessage message)
-    {
-        var warning = message.Level <= SyslogLevel.Warning;
-        if (!_logger.IsEnabled(warning ? LogLevel.Warning : LogLevel.Debug))
-        {
-            return;
-        }
-
-        ThreadPool.UnsafeQueueUserWorkItem(
-            _ =>
-            {
-                if (warning)
-                {
-                    ProducingLog.ClientWarning(_logger, Name, message.Facility, message.Message);
-                }
-                else
-                {
-                    ProducingLog.ClientDebug(_logger, Name, message.Facility, message.Message);
-                }
-            },
-            null);
     }
 
     private sealed class PayloadSerializer : ISerializer<PendingSend>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
+using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
 
@@ -9,6 +10,9 @@ internal static unsafe partial class NativeProducer
 {
     private const int PurgeQueue = 0x1;
     private const int PurgeNonBlocking = 0x4;
+
+    // One resolver an assembly: it finds the very library that Confluent.Kafka loaded, under whichever of its names.
+    static NativeProducer() => RuntimeHelpers.RunClassConstructor(typeof(MockCluster).TypeHandle);
 
     /// <summary>Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker.</summary>
     /// <returns>False where this version of Confluent.Kafka keeps its handle elsewhere, or the handle is closed.</returns>
@@ -23,7 +27,7 @@ internal static unsafe partial class NativeProducer
 
             return rd_kafka_purge(client, PurgeQueue | PurgeNonBlocking) == ErrorCode.NoError;
         }
-        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or ObjectDisposedException or DllNotFoundException)
+        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or ObjectDisposedException or DllNotFoundException or EntryPointNotFoundException)
         {
             return false;
         }

@@ -6,8 +6,9 @@ namespace Narad.Kafka.Producing;
 /// One client's life and the sends that are with it: a report from an earlier generation changes nothing in the next. Thread-safe: the list has a lock
 /// of its own, which is held for a few instructions and never while another one is taken.
 /// </summary>
-internal sealed class ProducerGeneration
+internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFatal)
 {
+    private readonly Action<ProducerGeneration, Error> _onFatal = onFatal;
     private readonly Lock _lock = new();
     private readonly SendQueue _sends = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -23,6 +24,9 @@ internal sealed class ProducerGeneration
 
     /// <summary>Completes when nothing is with the client after <see cref="End"/>.</summary>
     public Task Drained => _drained.Task;
+
+    /// <summary>The client met a fatal error; called on its thread.</summary>
+    public void Fail(Error error) => _onFatal(this, error);
 
     public bool End(Error fatal)
     {

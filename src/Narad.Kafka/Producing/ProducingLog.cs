@@ -40,10 +40,4 @@ internal static partial class ProducingLog
 
     [LoggerMessage(2040, LogLevel.Warning, "Producer {Client}: {Reason} ({Code}). Sends wait until their timeout.")]
     public static partial void ClientError(ILogger logger, string client, string reason, string code);
-
-    [LoggerMessage(2041, LogLevel.Debug, "Producer {Client}: {Facility}: {Text}")]
-    public static partial void ClientDebug(ILogger logger, string client, string facility, string text);
-
-    [LoggerMessage(2042, LogLevel.Warning, "Producer {Client}: {Facility}: {Text}")]
-    public static partial void ClientWarning(ILogger logger, string client, string facility, string text);
 }

@@ -43,7 +43,7 @@ internal static class SendFailure
     /// Whether an answer of <c>Produce</c> itself means that the client is dead. Once it met a fatal error it answers with that error's plain code, which is
     /// a broker's; a broker's code for a topic or a message is about this send only.
     /// </summary>
-    public static bool IsFatalAnswer(Error error) => error.IsFatal || (error.Code > 0 && error.Code
+    public static bool IsFatalAnswer(Error error) => error.IsFatal || ((int)error.Code > 0 && error.Code
         is not ErrorCode.MsgSizeTooLarge
         and not ErrorCode.UnknownTopicOrPart
         and not ErrorCode.TopicException

@@ -131,6 +131,7 @@ internal sealed class SendLine
         EndedAlready(_generation);
     }
 
+    /// <summary>The answer to sending before and after.</summary>
     /// <exception cref="KafkaNotConnectedException">Not open, or stopping.</exception>
     public void ThrowIfNotConnected()
     {
@@ -325,7 +326,7 @@ internal sealed class SendLine
     }
 
     /// <summary>The client met a fatal error; reported once per client, later calls change nothing.</summary>
-    public void Fatal(ProducerGeneration generation, Error error)
+    private void Fatal(ProducerGeneration generation, Error error)
     {
         if (generation.End(error))
         {
@@ -435,7 +436,7 @@ internal sealed class SendLine
 
     private ProducerGeneration Build()
     {
-        var generation = new ProducerGeneration();
+        var generation = new ProducerGeneration(Fatal);
         generation.Client = _build(generation);
         return generation;
     }
