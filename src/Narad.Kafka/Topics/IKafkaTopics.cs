@@ -9,4 +9,11 @@ public interface IKafkaTopics
 
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
     Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The offset that a group goes on from, by partition; a partition for which it has committed nothing is left out, and a topic or group
+    /// that does not exist gives nothing at all.
+    /// </summary>
+    /// <exception cref="KafkaTopicException">The broker did not answer, or refused.</exception>
+    Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default);
 }
