@@ -134,6 +134,12 @@ public sealed class KafkaOptions
     /// <summary>The deserializer of everything but bytes and text. Default: JSON. Code only.</summary>
     public IMessageDeserializer? Deserializer { get; set; }
 
+    /// <summary>
+    /// The broker of <see cref="KafkaMode.Embedded"/>, to be shared by several services or driven by a test; it is not disposed with the service.
+    /// Default: one of the service's own. Code only.
+    /// </summary>
+    public EmbeddedBroker? EmbeddedBroker { get; set; }
+
     /// <summary>Middleware around every send, in order. Code only.</summary>
     public IList<ISendMiddleware> SendMiddleware { get; } = [];
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Confluent.Kafka;
 
 namespace Narad.Kafka.Configuration;
@@ -8,6 +9,34 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal sealed class ClientSettings
 {
+    /// <summary>
+    /// The share of a group's bytes that the client may prefetch: half. Half of that again may be queued, the other half is room for the
+    /// fetch that was under way when the queue filled up (the client looks at its queue before it fetches, not after).
+    /// </summary>
+    public const int PrefetchShare = 2;
+
+    /// <summary>What every report of the producer carries. Without <c>status</c> each would say <em>possibly persisted</em>.</summary>
+    public const string DeliveryReportFields = "value,status";
+
+    // librdkafka's own defaults, which are ceilings here.
+    private const int DefaultFetchBytes = 52_428_800;
+    private const int DefaultPartitionFetchBytes = 1_048_576;
+    private const int DefaultReceiveBytes = 100_000_000;
+    private const int DefaultQueuedMessages = 100_000;
+    private const int MaxQueuedKilobytes = 2_097_151;
+
+    // A broker that comes back is found within about three seconds (the client adds up to half as jitter), not within its default ten.
+    private const int ReconnectBackoffMaxMs = 2_000;
+
+    // A connection attempt into the void is given up after this and made again; the client's default is 30 s.
+    private const int ConnectionSetupTimeoutMs = 10_000;
+
+    // With a prefetch queue of a few MiB the client's default of 1 s would be an outage each time the queue was full.
+    private const int FetchQueueBackoffMs = 10;
+
+    private const int EmbeddedFetchWaitMs = 10;
+    private const int DefaultHeartbeatMs = 3_000;
+
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
     {
         Options = options;
@@ -21,9 +50,163 @@ internal sealed class ClientSettings
 
     public bool Embedded { get; }
 
-    public ProducerConfig Producer() => new() { BootstrapServers = BootstrapServers };
+    /// <summary>
+    /// How many bytes of one group's <see cref="KafkaOptions.BufferBytes"/> are the client's: what is prefetched and not yet consumed. The
+    /// engine holds at most the rest.
+    /// </summary>
+    public long PrefetchBytes => Options.BufferBytes / PrefetchShare;
 
-    public ConsumerConfig Consumer(string group) => new() { BootstrapServers = BootstrapServers, GroupId = group };
+    public ProducerConfig Producer()
+    {
+        var config = new ProducerConfig
+        {
+            Acks = Acks.All,
+            EnableIdempotence = true,
+            Partitioner = Partitioner.Murmur2Random,
+            LingerMs = Options.Linger.TotalMilliseconds,
+            CompressionType = Options.Compression switch
+            {
+                KafkaCompression.Gzip => CompressionType.Gzip,
+                KafkaCompression.Snappy => CompressionType.Snappy,
+                KafkaCompression.Lz4 => CompressionType.Lz4,
+                KafkaCompression.Zstd => CompressionType.Zstd,
+                _ => CompressionType.None,
+            },
+            MessageTimeoutMs = Milliseconds(Options.SendTimeout),
+            MessageMaxBytes = Options.MaxMessageBytes,
+            DeliveryReportFields = DeliveryReportFields,
+        };
+        return Complete(config, ClientKind.Producer);
+    }
 
-    public AdminClientConfig Admin() => new() { BootstrapServers = BootstrapServers };
+    public ConsumerConfig Consumer(string group)
+    {
+        var fetchBytes = (int)Math.Min(DefaultFetchBytes, PrefetchBytes / 2);
+        var config = new ConsumerConfig
+        {
+            GroupId = group,
+
+            // What is stored is committed, and only the engine stores: the one commit that never blocks the poll thread.
+            EnableAutoCommit = true,
+            AutoCommitIntervalMs = Milliseconds(Options.CommitInterval),
+            EnableAutoOffsetStore = false,
+            AutoOffsetReset = AutoOffsetReset.Error,
+            EnablePartitionEof = false,
+            MaxPollIntervalMs = Milliseconds(Options.MaxPollInterval),
+
+            // The client counts 1,000 bytes to a kilobyte here. Compressed batches are measured after they were unpacked.
+            QueuedMaxMessagesKbytes = (int)Math.Clamp(PrefetchBytes / 2 / 1000, 1, MaxQueuedKilobytes),
+            QueuedMinMessages = Math.Min(DefaultQueuedMessages, Options.BufferMessages),
+            FetchMaxBytes = fetchBytes,
+            MaxPartitionFetchBytes = Math.Min(DefaultPartitionFetchBytes, fetchBytes),
+
+            // The broker delivers a message that is larger than any fetch limit all the same, alone: so these follow the limit of a fetch,
+            // and only what a response may be follows the largest message.
+            MessageMaxBytes = Math.Min(Options.MaxMessageBytes, fetchBytes),
+            ReceiveMessageMaxBytes = Math.Max(DefaultReceiveBytes, Math.Max(fetchBytes, Options.MaxMessageBytes) + DefaultPartitionFetchBytes),
+        };
+        config.Set("fetch.queue.backoff.ms", FetchQueueBackoffMs.ToString(CultureInfo.InvariantCulture));
+
+        if (Options.GroupInstanceId is { Length: > 0 } instance)
+        {
+            config.GroupInstanceId = instance;
+        }
+
+        if (Embedded)
+        {
+            config.FetchWaitMaxMs = EmbeddedFetchWaitMs;
+        }
+
+        if (Options.GroupProtocol is KafkaGroupProtocol.Consumer)
+        {
+            // The broker says how long a session is and how often to beat; the client refuses to be told.
+            config.GroupProtocol = GroupProtocol.Consumer;
+            if (Options.Assignor is KafkaAssignor.Range)
+            {
+                config.GroupRemoteAssignor = "range";
+            }
+        }
+        else
+        {
+            config.SessionTimeoutMs = Milliseconds(Options.SessionTimeout);
+            config.HeartbeatIntervalMs = Math.Min(DefaultHeartbeatMs, Milliseconds(Options.SessionTimeout) / 3);
+            config.PartitionAssignmentStrategy = Options.Assignor switch
+            {
+                KafkaAssignor.Range => PartitionAssignmentStrategy.Range,
+                KafkaAssignor.RoundRobin => PartitionAssignmentStrategy.RoundRobin,
+                _ => PartitionAssignmentStrategy.CooperativeSticky,
+            };
+        }
+
+        return Complete(config, ClientKind.Consumer);
+    }
+
+    public AdminClientConfig Admin() => Complete(new AdminClientConfig(), ClientKind.Admin);
+
+    private static int Milliseconds(TimeSpan time) => (int)time.TotalMilliseconds;
+
+    private T Complete<T>(T config, ClientKind kind)
+        where T : ClientConfig
+    {
+        if (BootstrapServers.Length > 0)
+        {
+            config.BootstrapServers = BootstrapServers;
+        }
+
+        config.ClientId = Options.ClientId;
+        config.SocketKeepaliveEnable = true;
+        config.SocketConnectionSetupTimeoutMs = ConnectionSetupTimeoutMs;
+        config.ReconnectBackoffMaxMs = ReconnectBackoffMaxMs;
+        if (!Embedded)
+        {
+            Secure(config);
+        }
+
+        foreach (var (name, value) in Options.Client)
+        {
+            if (ClientProperties.IsFor(name, kind) && !(Embedded && ClientProperties.IsSecurity(name)))
+            {
+                config.Set(name, value);
+            }
+        }
+
+        return config;
+    }
+
+    private void Secure(ClientConfig config)
+    {
+        var sasl = SaslMechanisms.IsUsed(Options.Sasl);
+        config.SecurityProtocol = (sasl, Options.Ssl.Enabled) switch
+        {
+            (true, true) => SecurityProtocol.SaslSsl,
+            (true, false) => SecurityProtocol.SaslPlaintext,
+            (false, true) => SecurityProtocol.Ssl,
+            (false, false) => SecurityProtocol.Plaintext,
+        };
+        if (sasl)
+        {
+            config.SaslMechanism = SaslMechanisms.Parse(Options.Sasl.Mechanism);
+            config.SaslUsername = Options.Sasl.Username;
+            config.SaslPassword = Options.Sasl.Password;
+        }
+
+        if (!Options.Ssl.Enabled)
+        {
+            return;
+        }
+
+        if (!Options.Ssl.RejectUnauthorized)
+        {
+            config.EnableSslCertificateVerification = false;
+        }
+
+        if (CertificateText.TryPem(Options.Ssl.Ca, out var pem))
+        {
+            config.SslCaPem = pem;
+        }
+        else if (!string.IsNullOrWhiteSpace(Options.Ssl.Ca))
+        {
+            config.SslCaLocation = Options.Ssl.Ca.Trim();
+        }
+    }
 }

@@ -1,13 +1,16 @@
 namespace Narad.Kafka;
 
-/// <summary>Creates topics and looks at them.</summary>
+/// <summary>Creates topics and looks at them, by their real names. Thread-safe.</summary>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is, and too few partitions are reported by an exception.</summary>
+    /// <exception cref="ArgumentException">A topic's name is not legal, or its numbers are out of range.</exception>
+    /// <exception cref="NotSupportedException">The broker is an embedded one, and settings were asked for, or it belongs to another process.</exception>
     /// <exception cref="KafkaTopicException">A topic could not be created, or has another number of partitions than asked for.</exception>
     Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default);
 
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
+    /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
     Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 
     /// <summary>

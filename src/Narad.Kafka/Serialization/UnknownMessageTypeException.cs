@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Narad.Kafka;
+
+/// <summary>
+/// A message's <c>type</c> is none that the subscription has a handler for, and <see cref="UnknownTypePolicy.Fail"/> is in force. Names the type
+/// and those that are known.
+/// </summary>
+public sealed class UnknownMessageTypeException : NaradKafkaException
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="type">The message's type; null where it has none.</param>
+    /// <param name="knownTypes">The types that the subscription has handlers for.</param>
+    /// <param name="context">Where the message came from.</param>
+    public UnknownMessageTypeException(string? type, IReadOnlyCollection<string> knownTypes, MessageContext context)
+        : base(Compose(type, knownTypes, context))
+    {
+        Type = type;
+        KnownTypes = knownTypes;
+    }
+
+    /// <summary>The message's type; null where it has none.</summary>
+    public string? Type { get; }
+
+    /// <summary>The types that the subscription has handlers for.</summary>
+    public IReadOnlyCollection<string> KnownTypes { get; }
+
+    private static string Compose(string? type, IReadOnlyCollection<string> knownTypes, MessageContext context)
+    {
+        ArgumentNullException.ThrowIfNull(knownTypes);
+        ArgumentNullException.ThrowIfNull(context);
+        var what = type is null ? "has no \"type\" (a text at the top of its JSON)" : $"is of type \"{type}\", for which there is no handler";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"The message at {context.Topic}[{context.Partition}]@{context.Offset} {what}; known are {string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or choose OnUnknownType(UnknownTypePolicy.Skip).");
+    }
+}

@@ -1,0 +1,211 @@
+using System.Globalization;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Topics;
+
+/// <summary>
+/// The topics of a cluster: Kafka's, created by request, or those of the embedded broker of this process, created through its own functions
+/// (it serves no such request). Looking never creates a topic: the request says so, which a producer's or consumer's metadata request does not.
+/// Thread-safe.
+/// </summary>
+internal sealed class KafkaTopics : IKafkaTopics
+{
+    private static readonly TimeSpan CreateTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SeenInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly AdminConnection _admin;
+    private readonly KafkaOptions _options;
+    private readonly EmbeddedBroker? _broker;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    public KafkaTopics(AdminConnection admin, KafkaOptions options, KafkaDiagnostics diagnostics, EmbeddedBroker? broker)
+    {
+        _admin = admin;
+        _options = options;
+        _broker = broker;
+        _time = diagnostics.Time;
+        _logger = diagnostics.Logger<KafkaTopics>();
+    }
+
+    public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+    {
+        var wanted = WantedTopics.Check(topics);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_broker is not null && wanted.Find(spec => spec.Settings is { Count: > 0 }) is { } withSettings)
+        {
+            throw new NotSupportedException($"Topic {withSettings.Name}: the embedded broker keeps no topic settings ({string.Join(", ", withSettings.Settings!.Keys)}). Leave them out in Embedded mode.");
+        }
+
+        var found = await LookAsync([.. wanted.Select(spec => spec.Name)], cancellationToken);
+        var missing = wanted.FindAll(spec => !found.ContainsKey(spec.Name));
+        foreach (var spec in wanted)
+        {
+            if (found.TryGetValue(spec.Name, out var partitions))
+            {
+                WantedTopics.CheckPartitions(spec, partitions);
+            }
+        }
+
+        if (missing.Count == 0)
+        {
+            return;
+        }
+
+        if (_broker is not null)
+        {
+            foreach (var spec in missing)
+            {
+                if (_broker.CreateTopic(spec.Name, PartitionsOf(spec)))
+                {
+                    TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
+                }
+            }
+        }
+        else
+        {
+            await CreateAsync(missing, cancellationToken);
+        }
+
+        await SeeAsync(missing, cancellationToken);
+    }
+
+    public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+    {
+        var names = WantedTopics.Names(topics);
+        cancellationToken.ThrowIfCancellationRequested();
+        return await LookAsync([.. names], cancellationToken);
+    }
+
+    private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
+
+    private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, int>(StringComparer.Ordinal);
+        if (names.Count == 0)
+        {
+            return found;
+        }
+
+        var timeout = _options.ConnectTimeout;
+        List<TopicDescription> descriptions;
+        try
+        {
+            var result = await _admin.CallAsync(
+                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+            descriptions = result.TopicDescriptions;
+        }
+        catch (DescribeTopicsException some)
+        {
+            descriptions = some.Results.TopicDescriptions;   // some of them do not exist: each says so itself
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw Failed($"Topic {Named(names)} could not be looked at", names[0], failure, timeout);
+        }
+
+        foreach (var topic in descriptions)
+        {
+            switch (topic.Error.Code)
+            {
+                case ErrorCode.NoError:
+                    found[topic.Name] = topic.Partitions.Count;
+                    break;
+                case ErrorCode.UnknownTopicOrPart or ErrorCode.LeaderNotAvailable:   // the latter: just being created
+                    break;
+                default:
+                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {topic.Error.Reason} ({topic.Error.Code}).", topic.Name);
+            }
+        }
+
+        return found;
+    }
+
+    private async Task CreateAsync(List<TopicSpec> missing, CancellationToken cancellationToken)
+    {
+        var requested = missing.Select(spec => new TopicSpecification
+        {
+            Name = spec.Name,
+            NumPartitions = PartitionsOf(spec),
+            ReplicationFactor = spec.ReplicationFactor ?? _options.TopicReplicationFactor,
+            Configs = spec.Settings?.ToDictionary(StringComparer.Ordinal),
+        }).ToList();
+        List<CreateTopicReport> reports = [];
+        try
+        {
+            await _admin.CallAsync(
+                async client =>
+                {
+                    await client.CreateTopicsAsync(requested, new CreateTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout });
+                    return true;
+                },
+                CreateTimeout,
+                cancellationToken);
+        }
+        catch (CreateTopicsException some)
+        {
+            reports = some.Results;
+        }
+        catch (KafkaException failure) when (failure.Error.Code == ErrorCode.Local_UnsupportedFeature)
+        {
+            throw new NotSupportedException($"Topic {Named(missing.ConvertAll(spec => spec.Name))}: this broker creates no topics by request. Is it another process's embedded broker? Then create them there.", failure);
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw Failed($"Topic {Named(missing.ConvertAll(spec => spec.Name))} could not be created", missing[0].Name, failure, CreateTimeout);
+        }
+
+        var failed = reports.Find(report => report.Error.IsError && report.Error.Code != ErrorCode.TopicAlreadyExists);
+        if (failed is not null)
+        {
+            throw new KafkaTopicException($"Topic {failed.Topic} could not be created: {failed.Error.Reason} ({failed.Error.Code}).", failed.Topic);
+        }
+
+        foreach (var spec in missing)
+        {
+            if (reports.Find(report => string.Equals(report.Topic, spec.Name, StringComparison.Ordinal))?.Error.IsError is not true)
+            {
+                TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
+            }
+        }
+    }
+
+    // A created topic is known to the controller first and to each broker a little later: who sends at once would be told that it is missing.
+    private async Task SeeAsync(List<TopicSpec> created, CancellationToken cancellationToken)
+    {
+        var names = created.ConvertAll(spec => spec.Name);
+        var started = _time.GetTimestamp();
+        while (true)
+        {
+            var found = await LookAsync(names, cancellationToken);
+            if (created.Find(spec => !found.ContainsKey(spec.Name)) is not { } unseen)
+            {
+                created.ForEach(spec => WantedTopics.CheckPartitions(spec, found[spec.Name]));
+                return;
+            }
+
+            if (_time.GetElapsedTime(started) > CreateTimeout)
+            {
+                throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"Topic {unseen.Name} was created, but the brokers did not show it within {CreateTimeout.TotalSeconds:0} s."), unseen.Name);
+            }
+
+            await Task.Delay(SeenInterval, _time, cancellationToken);
+        }
+    }
+
+    private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout)
+    {
+        var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
+            ? answered.Error.Reason
+            : string.Create(CultureInfo.InvariantCulture, $"no broker answered within {timeout.TotalSeconds:0.###} s{(_admin.LastError is { } error ? $" ({error})" : "")}");
+        return new KafkaTopicException($"{what}: {reason}.", topic, failure);
+    }
+
+    private static string Named(List<string> names) => names.Count <= 3
+        ? string.Join(", ", names)
+        : string.Create(CultureInfo.InvariantCulture, $"{string.Join(", ", names.Take(3))} and {names.Count - 3} more");
+}

@@ -1,0 +1,94 @@
+using System.Buffers;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace Narad.Kafka.Topics;
+
+/// <summary>The one place that says which topic names are legal, and how a logical name becomes a real one. Thread-safe: no state.</summary>
+internal static class TopicName
+{
+    private const int Longest = 249;   // Kafka's own limit: a log directory's name must fit a file system
+
+    private static readonly SearchValues<char> Legal = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    /// <summary>Whether this is a pattern (a regular expression that starts with <c>^</c>) and no name.</summary>
+    public static bool IsPattern(string topic) => topic.StartsWith('^');
+
+    /// <summary>Throws where Kafka would refuse the name, saying what is wrong and what to write.</summary>
+    public static void Validate(string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic, parameter);
+        if (Fault(topic) is { } fault)
+        {
+            throw new ArgumentException(fault, parameter);
+        }
+    }
+
+    /// <summary>The real name of a logical one, checked; a name that <see cref="KafkaOptions.Topics"/> does not map stands for itself.</summary>
+    public static string Resolve(KafkaOptions options, string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic, parameter);
+        if (!options.Topics.TryGetValue(topic, out var real))
+        {
+            Validate(topic, parameter);
+            return topic;
+        }
+
+        return Fault(real) is { } fault
+            ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.Topics or a KAFKA_TOPIC_* variable). {fault}", parameter)
+            : real;
+    }
+
+    /// <summary>What is wrong with a name; null where nothing is.</summary>
+    public static string? Fault(string? topic)
+    {
+        if (string.IsNullOrWhiteSpace(topic))
+        {
+            return "A topic's name must not be empty: write 1 to 249 letters, digits, dots, underscores and hyphens.";
+        }
+
+        if (topic is "." or "..")
+        {
+            return $"A topic must not be named \"{topic}\": write 1 to 249 letters, digits, dots, underscores and hyphens, not dots alone.";
+        }
+
+        if (IsPattern(topic))
+        {
+            return $"\"{topic}\" is a pattern, and only subscriptions take patterns: write one topic's name.";
+        }
+
+        if (topic.Length > Longest)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"A topic's name must not be longer than 249 characters, and \"{topic.AsSpan(0, 40)}…\" has {topic.Length}.");
+        }
+
+        var illegal = topic.AsSpan().IndexOfAnyExcept(Legal);
+        return illegal < 0
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"\"{Printable(topic)}\" is not a legal topic name: {Describe(topic[illegal])} at position {illegal} is not allowed. Write letters, digits, dots, underscores and hyphens, such as \"{Suggestion(topic)}\".");
+    }
+
+    private static string Describe(char illegal) => illegal switch
+    {
+        ' ' => "the space",
+        '/' => "the slash",
+        _ when char.IsControl(illegal) || char.IsSurrogate(illegal) || char.IsWhiteSpace(illegal) => string.Create(CultureInfo.InvariantCulture, $"the character U+{(int)illegal:X4}"),
+        _ => $"'{illegal}'",
+    };
+
+    private static string Printable(string topic) => string.Create(topic.Length, topic, (buffer, source) =>
+    {
+        for (var i = 0; i < buffer.Length; i++)
+        {
+            buffer[i] = char.IsControl(source[i]) || char.IsSurrogate(source[i]) ? '?' : source[i];
+        }
+    });
+
+    private static string Suggestion(string topic) => string.Create(topic.Length, topic, (buffer, source) =>
+    {
+        for (var i = 0; i < buffer.Length; i++)
+        {
+            buffer[i] = Legal.Contains(source[i]) ? source[i] : '-';
+        }
+    });
+}

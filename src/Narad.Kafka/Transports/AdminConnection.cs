@@ -1,0 +1,143 @@
+using System.Globalization;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>
+/// The one administration client of a transport: it answers whether a broker answers, looks at topics, and remembers why it could not.
+/// Built at first use. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
+/// </summary>
+internal sealed class AdminConnection : IAsyncDisposable
+{
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
+
+    private readonly ClientSettings _clients;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ClientLog _log;
+
+    // Guards _client, _closing and the start of every call: the client frees its handle under a call that has not returned yet.
+    // Calls only enqueue, so it is held for microseconds.
+    private readonly Lock _gate = new();
+    private IAdminClient? _client;
+    private Task? _closing;
+    private volatile string? _lastError;
+
+    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics)
+    {
+        _clients = clients;
+        _time = diagnostics.Time;
+        _logger = diagnostics.Logger<AdminConnection>();
+        _log = new ClientLog(_logger);
+    }
+
+    /// <summary>See <see cref="ITransport.LastConnectionError"/>.</summary>
+    public string? LastError => _lastError;
+
+    /// <summary>Whether a broker answered a request for the cluster's description, which names no topic and so creates none.</summary>
+    public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            await CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+            _lastError = null;
+            return true;
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            _lastError ??= string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s");
+            return false;
+        }
+        catch (Exception failure) when (failure is ObjectDisposedException or InvalidOperationException or ArgumentException)
+        {
+            _lastError = failure.Message;   // disposed, or a configuration that the client refuses
+            return false;
+        }
+    }
+
+    /// <summary>Starts a call and waits for its answer, a little longer than the client itself, which a call on a dying client never ends.</summary>
+    /// <exception cref="TimeoutException">The client did not even say that it timed out.</exception>
+    /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
+    public Task<T> CallAsync<T>(Func<IAdminClient, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        Task<T> answer;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closing is not null, this);
+            _client ??= Build();
+            answer = call(_client);
+        }
+
+        return answer.WaitAsync(timeout + TimeSpan.FromMilliseconds(200), _time, cancellationToken);
+    }
+
+    /// <summary>Closes the client on a thread of its own, and waits for that at most 3 s: on a hung broker it takes up to 44 s.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Task closing;
+        lock (_gate)
+        {
+            closing = _closing ??= _client is { } client
+                ? Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                : Task.CompletedTask;
+        }
+
+        try
+        {
+            await closing.WaitAsync(CloseTimeout, _time);
+        }
+        catch (TimeoutException)
+        {
+            TransportLog.AdminAbandoned(_logger, _clients.BootstrapServers, CloseTimeout.TotalSeconds);
+        }
+
+        _log.Complete();
+    }
+
+    private IAdminClient Build()
+    {
+        try
+        {
+            var configuration = _clients.Admin();
+            // A broker that returns must be seen within seconds, not within the ten that the client may wait between attempts.
+            configuration.ReconnectBackoffMs ??= 50;
+            configuration.ReconnectBackoffMaxMs ??= 500;
+            return new AdminClientBuilder(configuration)
+                .SetErrorHandler((_, error) => OnError(error))
+                .SetLogHandler((_, line) => _log.Write(line))
+                .Build();
+        }
+        catch (Exception failure)
+        {
+            TransportLog.AdminNotBuilt(_logger, failure, _clients.BootstrapServers);
+            throw;
+        }
+    }
+
+    private void Close(IAdminClient client)
+    {
+        try
+        {
+            client.Dispose();
+        }
+        catch (Exception failure)
+        {
+            TransportLog.AdminCloseFailed(_logger, failure, _clients.BootstrapServers);
+        }
+    }
+
+    // On the client's poll thread: must neither throw nor call the application's logger.
+    private void OnError(Error error)
+    {
+        // "1/1 brokers are down" comes beside the reason, and says less.
+        if (error.Code != ErrorCode.Local_AllBrokersDown || _lastError is null)
+        {
+            _lastError = error.Reason;
+        }
+    }
+}

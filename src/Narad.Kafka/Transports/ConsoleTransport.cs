@@ -1,0 +1,32 @@
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Topics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>Nothing: what would be sent is logged, and no broker ever answers. Thread-safe.</summary>
+internal sealed class ConsoleTransport : ITransport
+{
+    public ConsoleTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
+    {
+        Clients = new ClientSettings(options, bootstrapServers: "", embedded: false);
+        Topics = new ConsoleTopics(options, diagnostics);
+    }
+
+    public KafkaMode Mode => KafkaMode.Console;
+
+    public string BootstrapServers => "";
+
+    public ClientSettings Clients { get; }
+
+    public IKafkaTopics Topics { get; }
+
+    public ISendGate? SendGate => null;
+
+    public string? LastConnectionError => null;
+
+    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken) : Task.FromResult(false);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

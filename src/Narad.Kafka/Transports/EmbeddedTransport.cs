@@ -1,0 +1,52 @@
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Topics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>
+/// A broker inside this process: the one of <see cref="KafkaOptions.EmbeddedBroker"/>, which stays its owner's, or else one of its own,
+/// which ends with it. Thread-safe.
+/// </summary>
+internal sealed class EmbeddedTransport : ITransport
+{
+    private readonly EmbeddedBroker _broker;
+    private readonly bool _owned;
+    private readonly AdminConnection _admin;
+
+    public EmbeddedTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
+    {
+        _owned = options.EmbeddedBroker is null;
+        _broker = options.EmbeddedBroker ?? EmbeddedBroker.Start();
+        Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true);
+        _admin = new AdminConnection(Clients, diagnostics);
+        Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
+        if (_owned)
+        {
+            TransportLog.EmbeddedBrokerStarted(diagnostics.Logger<EmbeddedTransport>(), _broker.BootstrapServers);
+        }
+    }
+
+    public KafkaMode Mode => KafkaMode.Embedded;
+
+    public string BootstrapServers => Clients.BootstrapServers;
+
+    public ClientSettings Clients { get; }
+
+    public IKafkaTopics Topics { get; }
+
+    public ISendGate? SendGate => null;
+
+    public string? LastConnectionError => _admin.LastError;
+
+    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _admin.DisposeAsync();
+        if (_owned)
+        {
+            _broker.Dispose();
+        }
+    }
+}

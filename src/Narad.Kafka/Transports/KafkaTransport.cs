@@ -1,0 +1,34 @@
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Topics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>The brokers named in <see cref="KafkaOptions.Brokers"/>. Thread-safe.</summary>
+internal sealed class KafkaTransport : ITransport
+{
+    private readonly AdminConnection _admin;
+
+    public KafkaTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
+    {
+        Clients = new ClientSettings(options, options.Brokers, embedded: false);
+        _admin = new AdminConnection(Clients, diagnostics);
+        Topics = new KafkaTopics(_admin, options, diagnostics, broker: null);
+    }
+
+    public KafkaMode Mode => KafkaMode.Kafka;
+
+    public string BootstrapServers => Clients.BootstrapServers;
+
+    public ClientSettings Clients { get; }
+
+    public IKafkaTopics Topics { get; }
+
+    public ISendGate? SendGate => null;
+
+    public string? LastConnectionError => _admin.LastError;
+
+    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
+
+    public ValueTask DisposeAsync() => _admin.DisposeAsync();
+}

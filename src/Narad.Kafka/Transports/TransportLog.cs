@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>What the transports log: events 4000 to 4999.</summary>
+internal static partial class TransportLog
+{
+    [LoggerMessage(4001, LogLevel.Information, "The embedded broker runs in this process and listens on {BootstrapServers}; what it holds is lost at exit.")]
+    public static partial void EmbeddedBrokerStarted(ILogger logger, string bootstrapServers);
+
+    [LoggerMessage(4002, LogLevel.Warning, "The administration client for {BootstrapServers} did not close within {Seconds} s (a broker hangs); it is left to itself.")]
+    public static partial void AdminAbandoned(ILogger logger, string bootstrapServers, double seconds);
+
+    [LoggerMessage(EventId = 4004, Message = "{Client} {Facility}: {Text}")]
+    public static partial void ClientLine(ILogger logger, LogLevel level, string client, string facility, string text);
+
+    [LoggerMessage(4005, LogLevel.Warning, "{Count} log lines of the Kafka client were left out: the logger was slower than they came.")]
+    public static partial void ClientLinesDropped(ILogger logger, long count);
+
+    [LoggerMessage(4006, LogLevel.Error, "The administration client for {BootstrapServers} cannot be built: check the configuration.")]
+    public static partial void AdminNotBuilt(ILogger logger, Exception exception, string bootstrapServers);
+
+    [LoggerMessage(4007, LogLevel.Error, "The administration client for {BootstrapServers} failed while closing.")]
+    public static partial void AdminCloseFailed(ILogger logger, Exception exception, string bootstrapServers);
+}
