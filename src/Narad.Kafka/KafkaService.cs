@@ -34,6 +34,7 @@ public sealed class KafkaService : IKafkaService
     private readonly KafkaMeter _meter;
     private readonly ConcurrentDictionary<string, string> _topics = new(StringComparer.Ordinal);   // name as given → real name, checked
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
 
     // Under _gate; each task is started once and started again only where it failed.
@@ -68,7 +69,7 @@ public sealed class KafkaService : IKafkaService
         _monitor = new ConnectionMonitor(options, _diagnostics);
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
-        _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     /// <inheritdoc/>
@@ -86,7 +87,12 @@ public sealed class KafkaService : IKafkaService
     /// <inheritdoc/>
     public IReadOnlyList<ISubscription> Subscriptions => _subscriptions;
 
+    /// <summary>Completes when a failure applied <see cref="UnhandledPolicy.StopHost"/>.</summary>
+    internal Task HostStop => _hostStop.Task;
+
     internal KafkaOptions Options => _options;
+
+    internal KafkaDiagnostics Diagnostics => _diagnostics;
 
     internal MessageProducer? Producer => _producer;
 
@@ -188,7 +194,7 @@ public sealed class KafkaService : IKafkaService
     [OverloadResolutionPriority(1)]
     public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
-        if (message is null or System.Collections.IDictionary or JsonNode || IsDictionary(message))
+        if (message is null or System.Collections.IDictionary or JsonNode || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
         {
             return SendAsync<object>(topic, message!, key, options, cancellationToken);
         }
@@ -227,7 +233,7 @@ public sealed class KafkaService : IKafkaService
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, batches: true, (settings, consumers) => new BatchPipeline<T>((batch, _, token) => handler(batch, token), settings, consumers.Metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, batches: true, (settings, consumers) => new BatchPipeline<T>(handler, settings, consumers.Metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -255,7 +261,7 @@ public sealed class KafkaService : IKafkaService
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
         var settings = SubscriptionSettings.From(
-            RealTopic(topic, patterns: true), consumers.Name, options, _options, MessageSerialization.DeserializerOf(_options), _options.ConsumeMiddleware, _services);
+            RealTopic(topic, patterns: true), consumers.Name, options, _options, _options.ConsumeMiddleware, _services);
         var subscription = new Subscription(consumers, settings, pipeline(settings, consumers), batches, _diagnostics.Time);
         lock (_gate)
         {
@@ -285,9 +291,6 @@ public sealed class KafkaService : IKafkaService
             return _connectingTransport;
         }
     }
-
-    private static bool IsDictionary(object message) =>
-        message.GetType().GetInterfaces().Any(type => type.IsGenericType && (type.GetGenericTypeDefinition() == typeof(IDictionary<,>) || type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)));
 
     private async Task<ITransport> ConnectTransportCoreAsync()
     {
@@ -344,8 +347,13 @@ public sealed class KafkaService : IKafkaService
         return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned);
     }
 
-    private void OnFault(Exception error)
+    private void OnFault(Exception error, bool stopHost)
     {
+        if (stopHost)
+        {
+            _hostStop.TrySetResult();
+        }
+
         ServiceLog.Faulted(_logger, error);
         _completion.TrySetException(error);
     }
@@ -399,7 +407,7 @@ public sealed class KafkaService : IKafkaService
             return topic;
         }
 
-        return _topics.TryGetValue(topic, out var real) ? real : _topics.GetOrAdd(topic, TopicNames.Resolve(_options, topic));
+        return _topics.TryGetValue(topic, out var real) ? real : _topics.GetOrAdd(topic, TopicName.Resolve(_options, topic));
     }
 
     /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>

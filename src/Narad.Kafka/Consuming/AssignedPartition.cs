@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Consuming;
 

@@ -7,9 +7,9 @@ namespace Narad.Kafka.Consuming;
 /// </summary>
 internal sealed class BatchPipeline<T> : HandlerPipeline
 {
-    private readonly Func<MessageBatch<T>, IServiceProvider?, CancellationToken, Task> _handler;
+    private readonly Func<MessageBatch<T>, CancellationToken, Task> _handler;
 
-    public BatchPipeline(Func<MessageBatch<T>, IServiceProvider?, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    public BatchPipeline(Func<MessageBatch<T>, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
         : base(settings, metrics, diagnostics)
     {
         _handler = handler;
@@ -63,7 +63,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
 
             if (items.Count > 0)
             {
-                await _handler(new MessageBatch<T>(items), Settings.Services, token).ConfigureAwait(false);
+                await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
             }
 
             return new Outcome(finished);
@@ -94,7 +94,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     {
         var context = NewContext(delivery);
         context.Attempt = Math.Max(1, delivery.Attempts);
-        var message = await MessageReader.ReadAsync<T>(Settings.Deserializer, context, token).ConfigureAwait(false);
+        var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
         if (Settings.Middleware.Count == 0)
         {
             items.Add(new BatchItem<T>(message, context));

@@ -21,12 +21,12 @@ internal sealed class ConsumerGroup
     private readonly List<Subscription> _subscriptions = [];
     private readonly ConcurrentQueue<Action> _commands = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Action<Exception> _faulted;
+    private readonly Action<Exception, bool> _faulted;
     private Task _topicCheck = Task.CompletedTask;
     private Task<IReadOnlyList<string>>? _stop;
     private volatile PollLoop? _loop;
 
-    public ConsumerGroup(string name, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, Action<Exception> faulted)
+    public ConsumerGroup(string name, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, Action<Exception, bool> faulted)
     {
         Name = name;
         _transport = transport;

@@ -65,6 +65,10 @@ internal abstract class HandlerPipeline
         };
     }
 
+    /// <summary>The message; null for a tombstone.</summary>
+    protected ValueTask<T> DecodeAsync<T>(MessageContext context, CancellationToken cancellationToken) =>
+        context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
+
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
     protected CancellationTokenSource? LimitTime(CancellationToken assignment)
     {
@@ -87,7 +91,7 @@ internal abstract class HandlerPipeline
             return null;
         }
 
-        ActivityContext.TryParse(context.Headers.GetText("traceparent"), context.Headers.GetText("tracestate"), isRemote: true, out var parent);
+        var parent = ActivityContext.TryParse(context.Headers.GetText("traceparent"), context.Headers.GetText("tracestate"), isRemote: true, out var sender) ? sender : default;
         var activity = KafkaDiagnostics.Activities.StartActivity($"{context.Topic} process", ActivityKind.Consumer, parent);
         if (activity is not null)
         {

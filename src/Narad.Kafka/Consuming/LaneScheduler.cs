@@ -1,3 +1,5 @@
+using Narad.Kafka.Diagnostics;
+
 namespace Narad.Kafka.Consuming;
 
 /// <summary>

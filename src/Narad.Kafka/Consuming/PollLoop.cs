@@ -33,7 +33,8 @@ internal sealed class PollLoop
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
     private readonly ConcurrentQueue<Action> _commands;
-    private readonly Action<Exception> _faulted;
+    private readonly Action<Exception, bool> _faulted;
+    private readonly ClientLog _clientLog;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Dictionary<TopicPartition, AssignedPartition> _assigned = [];
@@ -61,7 +62,7 @@ internal sealed class PollLoop
     private long _heldBytes;
     private volatile string? _trouble;
 
-    public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception> faulted)
+    public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
     {
         _group = group;
         _transport = transport;
@@ -70,9 +71,10 @@ internal sealed class PollLoop
         _commands = commands;
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
-        _flow = new FlowControl(options.BufferMessages, transport.Clients.EngineBytes, options.MaxAhead);
-        _revokeTimeout = options.EffectiveRevokeTimeout;
+        _flow = new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead);
+        _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
+        _clientLog = new ClientLog(_logger);
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -208,6 +210,7 @@ internal sealed class PollLoop
         }
         finally
         {
+            _clientLog.Complete();
             _ended.TrySetResult();
         }
     }
@@ -389,7 +392,7 @@ internal sealed class PollLoop
             if (!commit.Wait(TimeSpan.FromSeconds(5)))
             {
                 ConsumingLog.CommitBackFailed(_logger, null, position.Topic, position.Partition.Value, position.Offset.Value);
-                commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             }
         }
         catch (AggregateException error)
@@ -436,7 +439,7 @@ internal sealed class PollLoop
         _showNeeded = true;
         if (partition.Subscription.Settings.Unhandled is UnhandledPolicy.StopHost)
         {
-            _faulted(reason);
+            _faulted(reason, true);
         }
     }
 
@@ -736,7 +739,7 @@ internal sealed class PollLoop
             subscription.MoveTo(SubscriptionState.Faulted, error);
         }
 
-        _faulted(error);
+        _faulted(error, false);
     }
 
     // ── beginning and end ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -751,7 +754,7 @@ internal sealed class PollLoop
             .SetPartitionsLostHandler((_, partitions) => OnLost(partitions))
             .SetErrorHandler((_, error) => Guard(() => OnClientError(error)))
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
-            .SetLogHandler((_, message) => Guard(() => ClientLog.Write(_logger, message)))
+            .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();
         UpdateSubscription();
     }

@@ -33,7 +33,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             using var activity = StartActivity(context);
             try
             {
-                var message = await MessageReader.ReadAsync<T>(Settings.Deserializer, context, token).ConfigureAwait(false);
+                var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
                 return Outcome.One;
             }

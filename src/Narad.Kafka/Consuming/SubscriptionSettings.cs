@@ -1,3 +1,5 @@
+using Narad.Kafka.Serialization;
+
 namespace Narad.Kafka.Consuming;
 
 /// <summary>A subscription's options with the service's defaults filled in; immutable.</summary>
@@ -23,7 +25,7 @@ internal sealed record SubscriptionSettings
 
     public required UnhandledPolicy Unhandled { get; init; }
 
-    public required IMessageDeserializer Deserializer { get; init; }
+    public required MessageDecoder Decoder { get; init; }
 
     public required IReadOnlyList<IConsumeMiddleware> Middleware { get; init; }
 
@@ -33,7 +35,7 @@ internal sealed record SubscriptionSettings
 
     public bool IsPattern => Topic.StartsWith('^');
 
-    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IMessageDeserializer deserializer, IEnumerable<IConsumeMiddleware> middleware, IServiceProvider? services) => new()
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IEnumerable<IConsumeMiddleware> middleware, IServiceProvider? services) => new()
     {
         Topic = topic,
         Group = group,
@@ -45,7 +47,7 @@ internal sealed record SubscriptionSettings
         Start = options.StartValue ?? defaults.StartPosition,
         OutOfRange = options.OutOfRangeValue ?? defaults.OnOutOfRange,
         Unhandled = options.UnhandledValue ?? defaults.OnUnhandled,
-        Deserializer = options.DeserializerValue ?? deserializer,
+        Decoder = new MessageDecoder(defaults, options.DeserializerValue),
         Middleware = [.. middleware, .. options.MiddlewareValue],
         Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.BatchSize, options.MaxBatchWaitValue ?? defaults.BatchWait),
         Services = services,

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Narad.Kafka.Consuming;
+using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
 
@@ -31,7 +31,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             bad.Add(service.ConnectionTrouble is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
         }
 
-        if (service.Producer?.Health is { IsHealthy: false } producer)
+        if (service.Producer?.Health is { State: ProducerState.Rebuilding or ProducerState.Refused } producer)
         {
             bad.Add($"sending: {producer.Reason}");
         }

@@ -32,6 +32,15 @@ internal static partial class ServiceLog
     [LoggerMessage(1008, LogLevel.Warning, "NO KAFKA BROKER answered at {Brokers} within {Timeout}, and the environment is Development: nothing will be sent or received, messages are only logged. Start a broker, or set KAFKA_MODE=Embedded for one inside this process. {Reason}")]
     public static partial void FellBackToConsole(ILogger logger, string brokers, TimeSpan timeout, string reason);
 
+    [LoggerMessage(1010, LogLevel.Warning, "Joining the groups takes longer than {Timeout}; the application starts meanwhile.")]
+    public static partial void JoinTakesLong(ILogger logger, TimeSpan timeout);
+
+    [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started.")]
+    public static partial void JoinFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(1012, LogLevel.Critical, "A subscription ended by itself: stopping the host.")]
+    public static partial void StoppingHost(ILogger logger);
+
     [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says.")]
     public static partial void StartedWithoutBroker(ILogger logger, string brokers, TimeSpan timeout);
 }

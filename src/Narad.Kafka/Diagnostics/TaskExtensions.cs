@@ -10,7 +10,7 @@ internal static class TaskExtensions
     {
         if (!task.IsCompletedSuccessfully)
         {
-            task.ContinueWith(
+            _ = task.ContinueWith(
                 static failed => Debug.Fail("A task that nobody awaits failed.", failed.Exception!.ToString()),
                 CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,

@@ -8,18 +8,16 @@ internal static class TransportSelection
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>The transport that is used from now on, reached.</summary>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
     public static async Task<ITransport> ConnectAsync(KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
     {
-        switch (options.Mode)
+        if (options.Mode is KafkaMode.Console or KafkaMode.Embedded)
         {
-            case KafkaMode.Console:
-                return new ConsoleTransport(options, diagnostics);
-            case KafkaMode.Embedded:
-                return new EmbeddedTransport(options, diagnostics);
+            return Transport.For(options.Mode, options, diagnostics);
         }
 
-        var kafka = new KafkaTransport(options, diagnostics);
+        var kafka = Transport.For(KafkaMode.Kafka, options, diagnostics);
         if (await AnswersAsync(kafka, options, diagnostics, cancellationToken).ConfigureAwait(false))
         {
             return kafka;
@@ -42,14 +40,14 @@ internal static class TransportSelection
                 await Console.Error.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout}: messages are only logged.").ConfigureAwait(false);
             }
 
-            return new ConsoleTransport(options, diagnostics);
+            return Transport.For(KafkaMode.Console, options, diagnostics);
         }
 
         throw new KafkaConnectionException(
             $"No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout} (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
     }
 
-    private static async Task<bool> AnswersAsync(KafkaTransport kafka, KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
+    private static async Task<bool> AnswersAsync(ITransport kafka, KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
     {
         var started = diagnostics.Time.GetTimestamp();
         while (true)

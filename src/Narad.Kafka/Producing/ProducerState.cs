@@ -1,0 +1,20 @@
+namespace Narad.Kafka.Producing;
+
+/// <summary>What the sending side is doing. Changed only by the send line, under its lock; the table is in that type's remarks.</summary>
+internal enum ProducerState
+{
+    /// <summary>Not connected yet.</summary>
+    New,
+
+    /// <summary>A client takes sends.</summary>
+    Running,
+
+    /// <summary>A fatal error ended the client; another one is being built and sends wait in the line.</summary>
+    Rebuilding,
+
+    /// <summary>The broker refuses this client's identity; sends fail at once with that reason.</summary>
+    Refused,
+
+    /// <summary>Stopped; sends throw <see cref="KafkaNotConnectedException"/>.</summary>
+    Stopped,
+}
