@@ -22,12 +22,20 @@ internal static class App
 
             await using var input = Open(arguments, terminal);
             using var log = Create(arguments);
-            await using var kafka = connect(arguments.ToKafkaOptions());
 
-            var screen = terminal.Screen(arguments);
+            var options = arguments.ToKafkaOptions();
+            using var broker = options.Mode == KafkaMode.Embedded ? EmbeddedBroker.Start() : null;
+            if (broker is not null)
+            {
+                options.EmbeddedBroker = broker;
+                await terminal.Output.WriteLineAsync($"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
+            }
+
+            await using var kafka = connect(options);
+            var screen = terminal.Screen(options.Mode);
             var run = new Run(kafka, arguments, input, log, screen);
             var summary = await screen.ShowAsync(() => run.Books, () => run.RunAsync(stop));
-            SummaryTable.Write(terminal.Ansi, summary, arguments);
+            SummaryTable.Write(terminal, summary, arguments);
             if (arguments.Json)
             {
                 await terminal.Output.WriteLineAsync(summary.ToJson());

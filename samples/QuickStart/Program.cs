@@ -8,7 +8,7 @@ using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 
-return await App.RunAsync(args, options => throw new NotSupportedException(options.ClientId), Terminal.Standard(), stop.Token);
+return await App.RunAsync(args, options => new KafkaService(options), Terminal.Standard(), stop.Token);
 
 void Stop(PosixSignalContext signal)
 {

@@ -61,7 +61,12 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         }
 
         // Running handlers finish and are counted, what has not started stays in the topic.
-        await kafka.DisconnectAsync(CancellationToken.None);
+        var report = await kafka.DisconnectAsync(CancellationToken.None);
+        foreach (var abandoned in report.Abandoned)
+        {
+            screen.Report($"did not stop in time: {abandoned}");
+        }
+
         return new Summary(Books, kafka.Mode, _malformed, _failed, interrupted, _trouble);
     }
 

@@ -8,26 +8,26 @@ namespace QuickStart.Screen;
 /// <summary>What is left on the screen when a run is over: the figures, what they mean where they are not good, and what to try next.</summary>
 internal static class SummaryTable
 {
-    public static void Write(IAnsiConsole console, Summary summary, DemoArguments arguments)
+    public static void Write(Terminal terminal, Summary summary, DemoArguments arguments)
     {
-        console.Write(Table(summary));
+        terminal.Ansi.Write(Table(summary, terminal.Ansi.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii));
         foreach (var remark in Remarks(summary, arguments))
         {
-            console.WriteLine(remark);
+            terminal.Output.WriteLine(remark);
         }
 
-        console.WriteLine();
-        console.WriteLine("Next, try:");
+        terminal.Output.WriteLine();
+        terminal.Output.WriteLine("Next, try:");
         foreach (var next in NextSteps(summary.Mode))
         {
-            console.WriteLine($"  {next}");
+            terminal.Output.WriteLine($"  {next}");
         }
     }
 
-    private static Table Table(Summary summary)
+    private static Table Table(Summary summary, TableBorder border)
     {
         var books = summary.Books;
-        var table = new Table().Border(TableBorder.Rounded).AddColumn($"{summary.Mode}").AddColumn("", column => column.RightAligned().NoWrap());
+        var table = new Table().Border(border).AddColumn($"{summary.Mode}").AddColumn("", column => column.RightAligned().NoWrap());
         Row("sent", Number(books.Sent));
         Row("acknowledged", Number(books.Acknowledged), bad: books.Acknowledged < books.Sent);
         Row("handled", Number(summary.Handled));
@@ -87,12 +87,12 @@ internal static class SummaryTable
     private static string[] NextSteps(KafkaMode mode) =>
     [
         mode == KafkaMode.Kafka
-            ? "the same file from a second terminal at the same time, with --handle-delay 20: two members share the group"
-            : "./demo.sh --brokers localhost:9092        the same on a real Kafka (docker compose up -d starts one)",
+            ? "the same from a second terminal while this one runs with --handle-delay 20: they share the group"
+            : "./demo.sh --brokers localhost:9092    the same on a real Kafka (docker compose up -d starts one)",
         mode == KafkaMode.Console
-            ? "./demo.sh                                 the same through a real group, on the embedded broker"
-            : "./demo.sh --handle-delay 20, and Ctrl-C   what runs is finished, and the summary stays truthful",
-        "./demo.sh your.jsonl --key yourField      your own data; add --output handled.jsonl to check the table",
+            ? "./demo.sh                             the same through a real group, on the embedded broker"
+            : "./demo.sh --handle-delay 200          and Ctrl-C: what runs is finished, and the summary is true",
+        "./demo.sh FILE --key FIELD            your own data; --output handled.jsonl lets you check the table",
     ];
 
     private static string Number(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";

@@ -14,16 +14,26 @@ internal sealed record Terminal(Stream Input, TextWriter Output, TextWriter Erro
 {
     public static Terminal Standard()
     {
-        if (!Console.IsOutputRedirected)
+        if (Console.IsOutputRedirected)
         {
-            Console.OutputEncoding = Encoding.UTF8;
+            return new Terminal(Console.OpenStandardInput(), Console.Out, Console.Error, Plain(Console.Out), SharesError: false);
         }
 
-        return new Terminal(Console.OpenStandardInput(), Console.Out, Console.Error, AnsiConsole.Console, !Console.IsOutputRedirected && !Console.IsErrorRedirected);
+        Console.OutputEncoding = Encoding.UTF8;
+        return new Terminal(Console.OpenStandardInput(), Console.Out, Console.Error, AnsiConsole.Console, !Console.IsErrorRedirected);
     }
 
+    /// <summary>Draws with text alone: no colours, no cursor.</summary>
+    public static IAnsiConsole Plain(TextWriter output) => AnsiConsole.Create(new AnsiConsoleSettings
+    {
+        Ansi = AnsiSupport.No,
+        ColorSystem = ColorSystemSupport.NoColors,
+        Interactive = InteractionSupport.No,
+        Out = new AnsiConsoleOutput(output),
+    });
+
     /// <summary>A live table at a terminal, lines elsewhere; lines too where the library itself writes <c>[DEV]</c> lines between them.</summary>
-    public IScreen Screen(DemoArguments arguments) => Ansi.Profile.Out.IsTerminal && arguments.ToKafkaOptions().Mode is KafkaMode.Embedded or KafkaMode.Kafka
+    public IScreen Screen(KafkaMode mode) => Ansi.Profile.Capabilities.Interactive && mode is KafkaMode.Embedded or KafkaMode.Kafka
         ? new LiveScreen(Ansi, SharesError ? null : Error)
         : new PlainScreen(Output, Error);
 }

@@ -3,7 +3,6 @@ using System.Text.Json;
 using global::QuickStart;
 using global::QuickStart.Screen;
 using Narad.Kafka;
-using Spectre.Console;
 
 namespace Narad.Samples.Tests.QuickStart;
 
@@ -19,8 +18,7 @@ internal sealed record Invocation(int ExitCode, string Output, string Error)
     {
         var output = new StringWriter();
         var error = new StringWriter();
-        var ansi = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) });
-        var terminal = new Terminal(input, output, error, ansi, SharesError: false);
+        var terminal = new Terminal(input, output, error, Terminal.Plain(output), SharesError: false);
         var exitCode = await App.RunAsync(args, options => kafka.With(options), terminal, stop).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
         return new Invocation(exitCode, output.ToString(), error.ToString());
     }
