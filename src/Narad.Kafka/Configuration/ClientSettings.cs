@@ -150,7 +150,7 @@ internal sealed class ClientSettings
     {
         if (BootstrapServers.Length > 0)
         {
-            config.BootstrapServers = BootstrapServers;
+            config.BootstrapServers = BrokerList.Normalize(BootstrapServers);
         }
 
         config.ClientId = Options.ClientId;
