@@ -52,9 +52,13 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         await SubscribeAsync(service, topic, (_, _, _) => throw new InvalidDataException("not an order"));
         await service.SendAsync(topic, new Order("1", 10), key: "a");
         await harness.Stopped(topic);
+        await harness.Published<Order>();
 
-        (await harness.Awaiting(watch => watch.Handled<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>())
-            .WithMessage($"0 of 1 Order that match of topic {topic} were handled within 0.3 s.*published {topic}[[]0]@0 key a: Order *failed {topic}[[]0]@0 key a*InvalidDataException: not an order*stopped: {topic}[[]0]@0*");
+        var timeout = await harness.Awaiting(watch => watch.Handled<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+        timeout.Which.Message.Should().StartWith($"0 of 1 Order that match of topic {topic} were handled within 0.3 s.")
+            .And.Contain($"published {topic}[0]@0 key a: Order")
+            .And.Contain($"failed {topic}[0]@0 key a: Order Order {{ Id = 1, Amount = 10 }} — InvalidDataException: not an order")
+            .And.Contain($"Running, 1 partitions, stopped: {topic}[0]@0 (not an order)");
         await harness.Awaiting(watch => watch.Published<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*0 of 1 String were published*");
         await harness.Awaiting(watch => watch.Stopped("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*No partition of elsewhere stopped*");
     }
