@@ -425,6 +425,12 @@ public sealed class KafkaService : IKafkaService
             return await transport.Topics.DescribeAsync(topics, cancellationToken).ConfigureAwait(false);
         }
 
+        public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false);
+        }
+
         private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)
         {
             service.ThrowIfEnded();
