@@ -35,6 +35,7 @@ internal sealed class ClientSettings
     private const int FetchQueueBackoffMs = 10;
 
     private const int EmbeddedFetchWaitMs = 10;
+    private const int EmbeddedCommitMs = 100;
     private const int DefaultHeartbeatMs = 3_000;
 
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
@@ -115,6 +116,9 @@ internal sealed class ClientSettings
         if (Embedded)
         {
             config.FetchWaitMaxMs = EmbeddedFetchWaitMs;
+
+            // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals.
+            config.AutoCommitIntervalMs = Math.Min(EmbeddedCommitMs, Milliseconds(Options.CommitInterval));
         }
 
         if (Options.GroupProtocol is KafkaGroupProtocol.Consumer)
