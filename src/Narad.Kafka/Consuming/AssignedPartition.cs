@@ -1,0 +1,93 @@
+using Confluent.Kafka;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// One partition during one assignment: its epoch. A partition that is revoked and comes back is another one of these, so that whatever is
+/// still under way for the old one cannot touch the new one.
+/// </summary>
+/// <remarks>
+/// States, changed only by <see cref="LaneScheduler"/> under its lock:
+/// <code>
+///   Active ──failure──▶ Stopped ──resume/skip──▶ Active
+///     │                    │
+///     └──revoke/shutdown───┴──▶ Draining ──▶ Gone        lost, fatal: ──▶ Gone at once
+/// </code>
+/// Fields say who writes them.
+/// </remarks>
+internal sealed class AssignedPartition
+{
+    private readonly CancellationTokenSource _cancellation = new();
+
+    public AssignedPartition(TopicPartition partition, Subscription subscription, long epoch)
+    {
+        Partition = partition;
+        Id = new TopicPartitionId(partition.Topic, partition.Partition.Value);
+        Subscription = subscription;
+        Epoch = epoch;
+        Token = _cancellation.Token;
+        LaneSeed = LaneKey.Seed(partition.Topic, partition.Partition.Value);
+    }
+
+    public TopicPartition Partition { get; }
+
+    public TopicPartitionId Id { get; }
+
+    public Subscription Subscription { get; }
+
+    /// <summary>What its keys are hashed with: the same for every epoch of this partition.</summary>
+    public ulong LaneSeed { get; }
+
+    public long Epoch { get; }
+
+    /// <summary>Cancelled when the assignment is lost, at the revoke deadline and at the end of the shutdown drain.</summary>
+    public CancellationToken Token { get; }
+
+    // ── scheduler's lock ──────────────────────────────────────────────────────────────────────────────────────────────
+    public PartitionState State { get; set; }
+
+    /// <summary>Handlers that run now; not those that wait for a repetition.</summary>
+    public int Running { get; set; }
+
+    /// <summary>Lanes whose first message may not start now.</summary>
+    public List<Lane> Held { get; } = [];
+
+    /// <summary>Lanes whose first message waits for a repetition or for its batch to fill.</summary>
+    public HashSet<Lane> Waiting { get; } = [];
+
+    /// <summary>What it stopped at; by offset.</summary>
+    public SortedList<long, (Delivery Delivery, Exception Reason)> Failures { get; } = [];
+
+    // ── poll thread ───────────────────────────────────────────────────────────────────────────────────────────────────
+    public OffsetTracker Tracker { get; } = new();
+
+    /// <summary>Messages that are held in memory: waiting, running, waiting for a repetition.</summary>
+    public int HeldMessages { get; set; }
+
+    public long HeldBytes { get; set; }
+
+    /// <summary>What was last stored for committing.</summary>
+    public long? Stored { get; set; }
+
+    /// <summary>Whether fetching is paused; null right after the assignment: the client may remember an older pause.</summary>
+    public bool? Paused { get; set; }
+
+    /// <summary>Where it starts because we said so (no committed offset, a reset), until its first message.</summary>
+    public Offset? StartAt { get; set; }
+
+    /// <summary>Why it cannot be read although no message failed: its offset is out of range, or it has no start position.</summary>
+    public Exception? Unreadable { get; set; }
+
+    /// <summary>The offset at which it became unreadable; −1 where there is none.</summary>
+    public long UnreadableAt { get; set; } = -1;
+
+    /// <summary>Finished messages per second, smoothed: how much work a third of a second is.</summary>
+    public double Rate { get; set; }
+
+    /// <summary>Finished since the rate was last computed.</summary>
+    public int FinishedSinceTick { get; set; }
+
+    /// <summary>Cancels the handlers' token; what they registered on it runs on the thread pool, never on the caller's thread.</summary>
+    public void Cancel() => _cancellation.CancelAsync().Forget();
+}

@@ -1,0 +1,111 @@
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Runs batches. A message that cannot be deserialized ends its batch early: what is before it is handled first, then it fails by itself.
+/// </summary>
+internal sealed class BatchPipeline<T> : HandlerPipeline
+{
+    private readonly Func<MessageBatch<T>, CancellationToken, Task> _handler;
+
+    public BatchPipeline(Func<MessageBatch<T>, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+        : base(settings, metrics, diagnostics)
+    {
+        _handler = handler;
+    }
+
+    public override async ValueTask<Outcome> RunAsync(Lane lane)
+    {
+        var first = lane.Head!;
+        var taken = lane.Taken;
+        var assignment = first.Partition.Token;
+        var limit = LimitTime(assignment);
+        var token = limit?.Token ?? assignment;
+        first.Attempts++;
+
+        // Which message of the batch each item is: tombstones and what middleware finished are in no item.
+        var items = new List<BatchItem<T>>(taken);
+        var positions = new List<int>(taken);
+        var finished = 0;
+        var current = first;
+        try
+        {
+            using var activity = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : null;
+            for (; finished < taken; finished++, current = current.NextInLane!)
+            {
+                if (IsUnwantedTombstone(current))
+                {
+                    continue;
+                }
+
+                try
+                {
+                    await AddAsync(current, items, token).ConfigureAwait(false);
+                }
+                catch (Exception error)
+                {
+                    if (items.Count > 0 && !assignment.IsCancellationRequested)
+                    {
+                        // Its turn comes as the first message of the next batch, where it fails with its own attempt count.
+                        break;
+                    }
+
+                    current.Attempts = Math.Max(current.Attempts, 1);
+                    return Judge(current, error, timedOut: limit is { IsCancellationRequested: true }, finished);
+                }
+
+                while (positions.Count < items.Count)
+                {
+                    positions.Add(finished);
+                }
+            }
+
+            if (items.Count > 0)
+            {
+                await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
+            }
+
+            return new Outcome(finished);
+        }
+        catch (BatchFailedException error) when (error.Index < positions.Count && !assignment.IsCancellationRequested)
+        {
+            var failed = positions[error.Index];
+            var delivery = first;
+            for (var i = 0; i < failed; i++)
+            {
+                delivery = delivery.NextInLane!;
+            }
+
+            delivery.Attempts = Math.Max(delivery.Attempts, 1);
+            return Judge(delivery, error.InnerException ?? error, timedOut: false, failed);
+        }
+        catch (Exception error)
+        {
+            return Judge(first, error, timedOut: limit is { IsCancellationRequested: true });
+        }
+        finally
+        {
+            limit?.Dispose();
+        }
+    }
+
+    private async ValueTask AddAsync(Delivery delivery, List<BatchItem<T>> items, CancellationToken token)
+    {
+        var context = NewContext(delivery);
+        context.Attempt = Math.Max(1, delivery.Attempts);
+        var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
+        if (Settings.Middleware.Count == 0)
+        {
+            items.Add(new BatchItem<T>(message, context));
+            return;
+        }
+
+        var chain = MiddlewareChain.Build(Settings.Middleware, (changed, changedContext, _) =>
+        {
+            items.Add(new BatchItem<T>((T)changed!, changedContext));
+            return Task.CompletedTask;
+        });
+        await chain(message, context, token).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,92 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>What consuming logs. Events 3000 to 3999.</summary>
+internal static partial class ConsumingLog
+{
+    [LoggerMessage(3000, LogLevel.Information, "Group '{Group}' joined; subscription to '{Topic}' is running.")]
+    public static partial void Joined(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3001, LogLevel.Debug, "Group '{Group}' was assigned {Count} more partition(s).")]
+    public static partial void Assigned(ILogger logger, int count, string group);
+
+    [LoggerMessage(3002, LogLevel.Debug, "Group '{Group}' gives {Count} partition(s) back.")]
+    public static partial void Revoked(ILogger logger, int count, string group);
+
+    [LoggerMessage(3003, LogLevel.Warning, "Group '{Group}' lost {Count} partition(s): another member may handle them already. Running handlers were cancelled; what they did not finish is delivered again.")]
+    public static partial void Lost(ILogger logger, int count, string group);
+
+    [LoggerMessage(3004, LogLevel.Warning, "{Running} handler(s) of {Partition} in group '{Group}' did not finish within RevokeTimeout ({Timeout}) and were cancelled; their messages are delivered again.")]
+    public static partial void RevokeDeadline(ILogger logger, TopicPartitionId partition, int running, TimeSpan timeout, string group);
+
+    [LoggerMessage(3010, LogLevel.Debug, "Received {Topic}[{Partition}] offset {Offset} in group '{Group}'.")]
+    public static partial void Received(ILogger logger, string topic, int partition, long offset, string group);
+
+    [LoggerMessage(3011, LogLevel.Debug, "The handler of {Partition} offset {Offset} was cancelled; the message stays unfinished.")]
+    public static partial void Abandoned(ILogger logger, TopicPartitionId partition, long offset);
+
+    [LoggerMessage(3012, LogLevel.Warning, "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is repeated in memory (up to {Retries} times) in {Delay}.")]
+    public static partial void Repeating(ILogger logger, Exception error, TopicPartitionId partition, long offset, int attempt, int retries, TimeSpan delay);
+
+    [LoggerMessage(3013, LogLevel.Error, "A delegate of the retry options threw; the failure is treated as if it had not been given.")]
+    public static partial void RetryDelegateFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
+    public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3021, LogLevel.Information, "{Partition} in group '{Group}' goes on.")]
+    public static partial void Resumed(ILogger logger, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3022, LogLevel.Warning, "{Partition} offset {Offset} in group '{Group}' was SKIPPED on request: it is finished without having been handled.")]
+    public static partial void Skipped(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3023, LogLevel.Warning, "{Partition} in group '{Group}' goes on at the first message that is left, on request.")]
+    public static partial void ResumedFromEarliest(ILogger logger, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3024, LogLevel.Warning, "{Partition} in group '{Group}' was RESET to {Position} by policy: offset {Offset} is not there any more.")]
+    public static partial void OffsetReset(ILogger logger, TopicPartitionId partition, long offset, string position, string group);
+
+    [LoggerMessage(3025, LogLevel.Warning, "The offsets of {Partition} went back to {Offset} in group '{Group}': the topic was created again, or the position was set back. Tracking begins anew.")]
+    public static partial void OffsetsWentBack(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3026, LogLevel.Warning, "Committing {Topic}[{Partition}] back to offset {Offset} did not succeed; after a restart the group may find its old offset out of range.")]
+    public static partial void CommitBackFailed(ILogger logger, Exception? error, string topic, int partition, long offset);
+
+    [LoggerMessage(3030, LogLevel.Warning, "Topic '{Topic}' does not exist. Group '{Group}' starts within 5 s of its creation; create it, or set TopicCreation to IfMissing.")]
+    public static partial void TopicMissing(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3031, LogLevel.Warning, "Looking for the missing topics of group '{Group}' failed; trying again.")]
+    public static partial void TopicCheckFailed(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
+    public static partial void ConsoleSubscription(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3040, LogLevel.Warning, "The client of group '{Group}' reports {Code}: {Reason}")]
+    public static partial void ClientError(ILogger logger, ErrorCode code, string reason, string group);
+
+    [LoggerMessage(3041, LogLevel.Error, "The client of group '{Group}' failed for good ({Code}: {Reason}). Its partitions count as lost and a new client is built; nothing was committed past.")]
+    public static partial void FatalError(ILogger logger, ErrorCode code, string reason, string group);
+
+    [LoggerMessage(3042, LogLevel.Warning, "Committing offsets of group '{Group}' failed ({Code}: {Reason}); it is tried again, and what is not committed may be delivered again after a crash.")]
+    public static partial void CommitFailed(ILogger logger, ErrorCode code, string reason, string group);
+
+    [LoggerMessage(3043, LogLevel.Error, "A callback of group '{Group}' failed.")]
+    public static partial void CallbackFailed(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3044, LogLevel.Critical, "The poll loop of group '{Group}' ended by an error; its subscriptions are faulted. Nothing was committed past.")]
+    public static partial void LoopFailed(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3045, LogLevel.Error, "The client handed out {Partition} offset {Offset}, which group '{Group}' is not assigned; it is left alone.")]
+    public static partial void StrayMessage(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3046, LogLevel.Error, "Group '{Group}' was assigned {Partition}, which no subscription covers; it is left alone.")]
+    public static partial void StrayAssignment(ILogger logger, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3050, LogLevel.Warning, "Closing the client of group '{Group}' failed.")]
+    public static partial void CloseFailed(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3051, LogLevel.Error, "The client of group '{Group}' did not close within {Timeout} and is abandoned; the broker evicts it after its session timeout.")]
+    public static partial void CloseAbandoned(ILogger logger, string group, TimeSpan timeout);
+}

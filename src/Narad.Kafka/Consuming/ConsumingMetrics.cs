@@ -1,0 +1,36 @@
+namespace Narad.Kafka.Consuming;
+
+/// <summary>What a group counts; read by the service's meter. Thread-safe.</summary>
+internal sealed class ConsumingMetrics
+{
+    private long _finished;
+    private long _repeated;
+    private long _skipped;
+    private long _tombstones;
+    private long _resets;
+
+    /// <summary>Messages finished by their handler (or skipped by name), over the life of the service.</summary>
+    public long Finished => Interlocked.Read(ref _finished);
+
+    /// <summary>Invocations repeated in memory.</summary>
+    public long Repetitions => Interlocked.Read(ref _repeated);
+
+    /// <summary>Messages skipped by <see cref="ISubscription.SkipOnceAsync"/>.</summary>
+    public long Skips => Interlocked.Read(ref _skipped);
+
+    /// <summary>Tombstones that no handler wanted.</summary>
+    public long Tombstones => Interlocked.Read(ref _tombstones);
+
+    /// <summary>Offsets that were reset by <see cref="OutOfRangePolicy"/>.</summary>
+    public long Resets => Interlocked.Read(ref _resets);
+
+    public void FinishedMessages(int count) => Interlocked.Add(ref _finished, count);
+
+    public void Repeated() => Interlocked.Increment(ref _repeated);
+
+    public void Skipped() => Interlocked.Increment(ref _skipped);
+
+    public void TombstoneFinished() => Interlocked.Increment(ref _tombstones);
+
+    public void Reset() => Interlocked.Increment(ref _resets);
+}

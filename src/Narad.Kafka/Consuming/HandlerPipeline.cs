@@ -1,0 +1,177 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// From bytes to a finished message: deserializes, runs middleware and handler, and turns what they throw into an <see cref="Outcome"/>.
+/// Never throws, never stores an offset, never decides what runs when. Thread-safe: one instance serves all workers of a subscription.
+/// </summary>
+internal abstract class HandlerPipeline
+{
+    private readonly SubscriptionSettings _settings;
+    private readonly ConsumingMetrics _metrics;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+
+    protected HandlerPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    {
+        _settings = settings;
+        _metrics = metrics;
+        _logger = diagnostics.Logger<HandlerPipeline>();
+        _time = diagnostics.Time;
+    }
+
+    protected SubscriptionSettings Settings => _settings;
+
+    protected ILogger Logger => _logger;
+
+    /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
+    public abstract ValueTask<Outcome> RunAsync(Lane lane);
+
+    protected bool IsUnwantedTombstone(Delivery delivery)
+    {
+        if (delivery.Result.Message.Value is not null || _settings.Tombstones)
+        {
+            return false;
+        }
+
+        _metrics.TombstoneFinished();
+        return true;
+    }
+
+    protected MessageContext NewContext(Delivery delivery)
+    {
+        var result = delivery.Result;
+        var message = result.Message;
+        if (_logger.IsEnabled(LogLevel.Debug))
+        {
+            ConsumingLog.Received(_logger, result.Topic, result.Partition.Value, result.Offset.Value, _settings.Group);
+        }
+
+        return new MessageContext
+        {
+            Topic = result.Topic,
+            Partition = result.Partition.Value,
+            Offset = result.Offset.Value,
+            Key = MessageKey.From(message.Key),
+            Headers = HeadersOf(message),
+            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(0, message.Timestamp.UnixTimestampMs)),
+            Group = _settings.Group,
+            Attempt = delivery.Attempts,
+            Services = _settings.Services,
+            RawValue = message.Value is { } value ? new ReadOnlyMemory<byte>(value) : null,
+        };
+    }
+
+    /// <summary>The message; null for a tombstone.</summary>
+    protected ValueTask<T> DecodeAsync<T>(MessageContext context, CancellationToken cancellationToken) =>
+        context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
+
+    /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
+    protected CancellationTokenSource? LimitTime(CancellationToken assignment)
+    {
+        if (_settings.Timeout is not { } limit)
+        {
+            return null;
+        }
+
+        var source = CancellationTokenSource.CreateLinkedTokenSource(assignment);
+        var timer = _time.CreateTimer(static state => ((CancellationTokenSource)state!).CancelAsync().Forget(), source, limit, Timeout.InfiniteTimeSpan);
+        source.Token.UnsafeRegister(static state => ((ITimer)state!).Dispose(), timer);
+        return source;
+    }
+
+    /// <summary>Starts the consuming activity, as a child of the sender's, when somebody listens.</summary>
+    protected Activity? StartActivity(MessageContext context)
+    {
+        if (!KafkaDiagnostics.Activities.HasListeners())
+        {
+            return null;
+        }
+
+        var parent = ActivityContext.TryParse(context.Headers.GetText("traceparent"), context.Headers.GetText("tracestate"), isRemote: true, out var sender) ? sender : default;
+        var activity = KafkaDiagnostics.Activities.StartActivity($"{context.Topic} process", ActivityKind.Consumer, parent);
+        if (activity is not null)
+        {
+            activity.SetTag("messaging.system", "kafka");
+            activity.SetTag("messaging.operation.type", "process");
+            activity.SetTag("messaging.destination.name", context.Topic);
+            activity.SetTag("messaging.destination.partition.id", context.Partition);
+            activity.SetTag("messaging.kafka.offset", context.Offset);
+            activity.SetTag("messaging.consumer.group.name", context.Group);
+        }
+
+        return activity;
+    }
+
+    /// <summary>What becomes of a message whose invocation threw.</summary>
+    protected Outcome Judge(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
+    {
+        if (delivery.Partition.Token.IsCancellationRequested)
+        {
+            ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Result.Offset.Value);
+            return new Outcome(finishedBefore, OutcomeKind.Abandoned);
+        }
+
+        if (timedOut && error is OperationCanceledException)
+        {
+            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Result.Offset.Value} took longer than its limit of {_settings.Timeout}.", error);
+        }
+
+        var retry = _settings.Retry;
+        var repeatable = error is not (MessageDeserializationException or UnknownMessageTypeException);
+        if (repeatable && delivery.Attempts <= retry.InMemoryRetries && Wants(retry.InMemoryFilter, error))
+        {
+            var delay = DelayOf(retry.InMemoryDelay, delivery.Attempts);
+            _metrics.Repeated();
+            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Result.Offset.Value, delivery.Attempts, retry.InMemoryRetries, delay);
+            return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
+        }
+
+        return new Outcome(finishedBefore, OutcomeKind.Failed, Error: error);
+    }
+
+    // The application's delegates may throw: then the failure is as if they had not been there.
+    private bool Wants(Func<Exception, bool>? filter, Exception error)
+    {
+        try
+        {
+            return filter is null || filter(error);
+        }
+        catch (Exception filterError)
+        {
+            ConsumingLog.RetryDelegateFailed(_logger, filterError);
+            return false;
+        }
+    }
+
+    private TimeSpan DelayOf(Func<int, TimeSpan> delay, int repetition)
+    {
+        try
+        {
+            var wanted = delay(repetition);
+            return wanted < TimeSpan.Zero ? TimeSpan.Zero : wanted > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : wanted;
+        }
+        catch (Exception delayError)
+        {
+            ConsumingLog.RetryDelegateFailed(_logger, delayError);
+            return TimeSpan.Zero;
+        }
+    }
+
+    private static MessageHeaders HeadersOf(Confluent.Kafka.Message<byte[]?, byte[]?> message)
+    {
+        var headers = new MessageHeaders();
+        if (message.Headers is { } received)
+        {
+            for (var i = 0; i < received.Count; i++)
+            {
+                headers.AddReceived(received[i].Key, received[i].GetValueBytes());
+            }
+        }
+
+        return headers;
+    }
+}

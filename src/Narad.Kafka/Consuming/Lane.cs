@@ -1,0 +1,60 @@
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Messages that must not overtake each other, in order: those of one key, of one partition, or a single one. The first stays in the lane while
+/// it runs or waits for a repetition, so what is behind it waits too. Outlives an assignment: a new epoch's message waits for the old one's handler.
+/// </summary>
+/// <remarks>Written only under the lock of its <see cref="LaneScheduler"/>, which also documents the states.</remarks>
+internal sealed class Lane
+{
+    private Delivery? _tail;
+
+    public ulong Key { get; set; }
+
+    public LaneState State { get; set; }
+
+    public Delivery? Head { get; private set; }
+
+    public int Count { get; private set; }
+
+    /// <summary>How many of the first messages the worker took (1, or a batch).</summary>
+    public int Taken { get; set; }
+
+    /// <summary>Whether it waits for its batch to fill, rather than for a repetition.</summary>
+    public bool Filling { get; set; }
+
+    /// <summary>Whether its batch goes as it is: it waited long enough, or it is repeated.</summary>
+    public bool Flush { get; set; }
+
+    /// <summary>Wakes it from <see cref="LaneState.Waiting"/>.</summary>
+    public ITimer? Timer { get; set; }
+
+    public void Append(Delivery delivery)
+    {
+        if (_tail is null)
+        {
+            Head = delivery;
+        }
+        else
+        {
+            _tail.NextInLane = delivery;
+        }
+
+        _tail = delivery;
+        Count++;
+    }
+
+    public Delivery RemoveHead()
+    {
+        var head = Head!;
+        Head = head.NextInLane;
+        head.NextInLane = null;
+        if (Head is null)
+        {
+            _tail = null;
+        }
+
+        Count--;
+        return head;
+    }
+}

@@ -1,0 +1,415 @@
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Decides which message may run now: one lane's messages one after the other, different lanes side by side, at most <c>parallelism</c> at once.
+/// It knows nothing of offsets (that is <see cref="OffsetTracker"/>) and never calls a handler under its lock.
+/// </summary>
+/// <remarks>
+/// Thread-safe: one lock guards all lanes of a subscription and the states of its partitions. The poll thread enqueues and never waits.
+/// <code>
+///   Idle ──▶ Ready ──worker──▶ Running ──finished, more──▶ Ready       empty: ──▶ Idle (forgotten)
+///              ▲                  │──repeat──▶ Waiting ──timer──▶ Ready
+///              └──partition goes on── Held ◀──partition stopped or draining
+/// </code>
+/// What belongs to a partition that is Gone is dropped when its lane is next looked at. A worker is one asynchronous loop: it takes lanes
+/// while there are any and ends when there is none.
+/// </remarks>
+internal sealed class LaneScheduler
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, Lane> _lanes = [];   // those that hold messages; transient ones (no key) are not in it
+    private readonly Queue<Lane> _ready = new();
+    private readonly Stack<Lane> _spare = new();
+    private readonly int _parallelism;
+    private readonly MessageOrder _order;
+    private readonly BatchLimits? _batch;
+    private readonly TimeProvider _time;
+    private readonly CompletedDeliveries _completed;
+    private readonly HandlerPipeline _pipeline;
+    private readonly Action<AssignedPartition> _stopped;    // called outside the lock, on a worker's thread
+    private int _workers;
+
+    public LaneScheduler(
+        int parallelism,
+        MessageOrder order,
+        BatchLimits? batch,
+        TimeProvider time,
+        HandlerPipeline pipeline,
+        CompletedDeliveries completed,
+        Action<AssignedPartition> stopped)
+    {
+        _parallelism = parallelism;
+        _order = batch is null ? order : MessageOrder.ByPartition;
+        _batch = batch;
+        _time = time;
+        _pipeline = pipeline;
+        _completed = completed;
+        _stopped = stopped;
+    }
+
+    /// <summary>Handlers that run now.</summary>
+    public int RunningHandlers
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _runningHandlers;
+            }
+        }
+    }
+
+    private int _runningHandlers;
+
+    /// <summary>Takes a message over from the poll thread.</summary>
+    public void Enqueue(Delivery delivery)
+    {
+        bool start;
+        lock (_gate)
+        {
+            var lane = LaneOf(delivery);
+            lane.Append(delivery);
+            if (lane.State is LaneState.Idle || (lane is { State: LaneState.Waiting, Filling: true } && lane.Count >= _batch!.Value.Size))
+            {
+                Arm(lane);
+            }
+
+            start = ClaimWorker();
+        }
+
+        Start(start ? 1 : 0);
+    }
+
+    public int RunningIn(AssignedPartition partition)
+    {
+        lock (_gate)
+        {
+            return partition.Running;
+        }
+    }
+
+    public PartitionState StateOf(AssignedPartition partition)
+    {
+        lock (_gate)
+        {
+            return partition.State;
+        }
+    }
+
+    /// <summary>The failures it stopped at, lowest offset first.</summary>
+    public (long Offset, Exception Reason)? FirstFailure(AssignedPartition partition)
+    {
+        lock (_gate)
+        {
+            return partition.Failures.Count == 0 ? null : (partition.Failures.GetKeyAtIndex(0), partition.Failures.GetValueAtIndex(0).Reason);
+        }
+    }
+
+    /// <summary>Starts nothing more in this partition; what runs may finish and counts.</summary>
+    public void Drain(AssignedPartition partition)
+    {
+        lock (_gate)
+        {
+            if (partition.State is not PartitionState.Gone)
+            {
+                partition.State = PartitionState.Draining;
+            }
+        }
+    }
+
+    /// <summary>The partition is not ours any more: drops what has not started and what waits.</summary>
+    public void Drop(AssignedPartition partition)
+    {
+        int start;
+        lock (_gate)
+        {
+            partition.State = PartitionState.Gone;
+            partition.Failures.Clear();
+            start = Release(partition);
+        }
+
+        Start(start);
+    }
+
+    /// <summary>Lets a stopped partition go on; with <paramref name="skipFirst"/> its first failed message is finished unhandled.</summary>
+    /// <returns>Whether it was stopped at a message; and the skipped one.</returns>
+    public (bool WasStopped, Delivery? Skipped) Resume(AssignedPartition partition, bool skipFirst)
+    {
+        int start;
+        Delivery? skipped = null;
+        lock (_gate)
+        {
+            if (partition.State is not PartitionState.Stopped)
+            {
+                return (false, null);
+            }
+
+            partition.State = PartitionState.Active;
+            foreach (var (delivery, _) in partition.Failures.Values)
+            {
+                delivery.Attempts = 0;
+            }
+
+            if (skipFirst)
+            {
+                skipped = partition.Failures.GetValueAtIndex(0).Delivery;
+                var lane = partition.Held.Find(lane => ReferenceEquals(lane.Head, skipped))!;
+                _completed.Push(lane.RemoveHead());
+            }
+
+            partition.Failures.Clear();
+            start = Release(partition);
+        }
+
+        Start(start);
+        return (true, skipped);
+    }
+
+    // What was held back or waits is looked at again; returns how many workers to start.
+    private int Release(AssignedPartition partition)
+    {
+        Lane[] lanes = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting] : [.. partition.Held];
+        partition.Held.Clear();
+        if (partition.State is PartitionState.Gone)
+        {
+            partition.Waiting.Clear();
+        }
+
+        var start = 0;
+        foreach (var lane in lanes)
+        {
+            Arm(lane);
+            start += ClaimWorker() ? 1 : 0;
+        }
+
+        return start;
+    }
+
+    private Lane LaneOf(Delivery delivery)
+    {
+        var key = _order switch
+        {
+            MessageOrder.ByPartition => delivery.Partition.LaneSeed,
+            MessageOrder.ByKey when delivery.Result.Message.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
+            _ => 0UL,
+        };
+
+        if (key == 0)
+        {
+            return NewLane(key);
+        }
+
+        if (!_lanes.TryGetValue(key, out var lane))
+        {
+            lane = NewLane(key);
+            _lanes.Add(key, lane);
+        }
+
+        return lane;
+    }
+
+    private Lane NewLane(ulong key)
+    {
+        var lane = _spare.Count > 0 ? _spare.Pop() : new Lane();
+        lane.Key = key;
+        lane.State = LaneState.Idle;
+        return lane;
+    }
+
+    // The one place that says what a lane does next, from its first message's partition.
+    private void Arm(Lane lane)
+    {
+        lane.Timer?.Dispose();
+        lane.Timer = null;
+        lane.Filling = false;
+        while (lane.Head is { } head)
+        {
+            head.Partition.Waiting.Remove(lane);
+            switch (head.Partition.State)
+            {
+                case PartitionState.Gone:
+                    lane.RemoveHead();
+                    lane.Flush = false;
+                    continue;
+
+                case PartitionState.Stopped or PartitionState.Draining:
+                    lane.State = LaneState.Held;
+                    head.Partition.Held.Add(lane);
+                    return;
+
+                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush:
+                    lane.Filling = true;
+                    Wait(lane, batch.Wait);
+                    return;
+
+                default:
+                    lane.State = LaneState.Ready;
+                    _ready.Enqueue(lane);
+                    return;
+            }
+        }
+
+        lane.State = LaneState.Idle;
+        lane.Flush = false;
+        if (lane.Key != 0)
+        {
+            _lanes.Remove(lane.Key);
+        }
+
+        if (_spare.Count < 1_024)
+        {
+            _spare.Push(lane);
+        }
+    }
+
+    private void Wait(Lane lane, TimeSpan delay)
+    {
+        lane.State = LaneState.Waiting;
+        lane.Head!.Partition.Waiting.Add(lane);
+        var timer = new LaneTimer(this, lane);
+        lane.Timer = timer.Timer = _time.CreateTimer(static state => ((LaneTimer)state!).Fire(), timer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        lane.Timer.Change(delay, Timeout.InfiniteTimeSpan);
+    }
+
+    private void Wake(Lane lane, ITimer timer)
+    {
+        bool start;
+        lock (_gate)
+        {
+            // A timer that fired while its lane was released in another way has nothing to say.
+            if (!ReferenceEquals(lane.Timer, timer))
+            {
+                return;
+            }
+
+            lane.Flush = true;
+            Arm(lane);
+            start = ClaimWorker();
+        }
+
+        Start(start ? 1 : 0);
+    }
+
+    private bool ClaimWorker()
+    {
+        if (_ready.Count == 0 || _workers >= _parallelism)
+        {
+            return false;
+        }
+
+        _workers++;
+        return true;
+    }
+
+    private void Start(int workers)
+    {
+        for (var i = 0; i < workers; i++)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static scheduler => scheduler.WorkAsync().Forget(), this, preferLocal: false);
+        }
+    }
+
+    private async Task WorkAsync()
+    {
+        Lane? lane;
+        lock (_gate)
+        {
+            lane = Take();
+        }
+
+        while (lane is not null)
+        {
+            var outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
+            lane = Finish(lane, outcome);
+        }
+    }
+
+    private Lane? Take()
+    {
+        while (_ready.TryDequeue(out var lane))
+        {
+            var partition = lane.Head!.Partition;
+            if (partition.State is not PartitionState.Active)
+            {
+                Arm(lane);
+                continue;
+            }
+
+            lane.State = LaneState.Running;
+            lane.Flush = false;
+            lane.Taken = _batch is { } batch ? CountFor(lane, partition, batch.Size) : 1;
+            partition.Running++;
+            _runningHandlers++;
+            return lane;
+        }
+
+        _workers--;
+        return null;
+    }
+
+    // A batch is of one epoch: what arrived under another one waits.
+    private static int CountFor(Lane lane, AssignedPartition partition, int most)
+    {
+        var count = 0;
+        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.NextInLane)
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private Lane? Finish(Lane lane, Outcome outcome)
+    {
+        AssignedPartition? stopped = null;
+        Lane? next;
+        lock (_gate)
+        {
+            var partition = lane.Head!.Partition;
+            partition.Running--;
+            _runningHandlers--;
+            for (var i = 0; i < outcome.Finished; i++)
+            {
+                _completed.Push(lane.RemoveHead());
+            }
+
+            switch (outcome.Next)
+            {
+                case OutcomeKind.Repeat when outcome.Delay > TimeSpan.Zero && partition.State is PartitionState.Active:
+                    Wait(lane, outcome.Delay);
+                    break;
+
+                case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:
+                    partition.State = PartitionState.Stopped;
+                    partition.Failures[lane.Head!.Result.Offset.Value] = (lane.Head, outcome.Error!);
+                    stopped = partition;
+                    Arm(lane);
+                    break;
+
+                default:
+                    lane.Flush = outcome.Next is OutcomeKind.Repeat;
+                    Arm(lane);
+                    break;
+            }
+
+            next = Take();
+        }
+
+        _completed.Signal();
+        if (stopped is not null)
+        {
+            _stopped(stopped);
+        }
+
+        return next;
+    }
+
+    private sealed class LaneTimer(LaneScheduler scheduler, Lane lane)
+    {
+        public ITimer Timer { get; set; } = null!;
+
+        public void Fire() => scheduler.Wake(lane, Timer);
+    }
+}

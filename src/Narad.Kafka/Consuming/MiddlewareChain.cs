@@ -1,0 +1,17 @@
+namespace Narad.Kafka.Consuming;
+
+/// <summary>Composes middleware around a handler, the first one outermost. Built once per subscription.</summary>
+internal static class MiddlewareChain
+{
+    public static ConsumeDelegate Build(IReadOnlyList<IConsumeMiddleware> middleware, ConsumeDelegate handler)
+    {
+        var next = handler;
+        for (var i = middleware.Count - 1; i >= 0; i--)
+        {
+            var (current, inner) = (middleware[i], next);
+            next = (message, context, token) => current.HandleAsync(message, context, inner, token);
+        }
+
+        return next;
+    }
+}

@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Knows which messages of one assigned partition are finished, and so what may be committed: at most the lowest unfinished one.
+/// It tracks by arrival, not by offset, so gaps cost nothing; it never looks at a message and never talks to the broker.
+/// </summary>
+/// <remarks>
+/// Single-threaded: poll thread only. O(1) per message, amortized; allocates only when the window of unfinished messages outgrows its ring.
+/// <code>
+///   ring:   [ … done done | OPEN done OPEN done | free … ]
+///                          ^ _head (arrival)     ^ _tail
+/// </code>
+/// An offset at or below the last seen one means that the log went back (topic created again, a seek): a new <em>incarnation</em> begins,
+/// and completions of older arrivals change nothing any more.
+/// </remarks>
+internal sealed class OffsetTracker
+{
+    private Slot[] _ring;
+    private long _head;         // arrival number of the first slot that is not committable
+    private long _tail;         // arrival number of the next message
+    private long _start;        // first arrival number of this incarnation: older completions are ignored
+    private long _last = -1;    // offset of the latest arrival
+
+    public OffsetTracker(int capacity = 256)
+    {
+        _ring = new Slot[BitOperations.RoundUpToPowerOf2((uint)Math.Max(capacity, 2))];
+    }
+
+    /// <summary>The offset that may be committed: the next message's, when all before it are finished; null while nothing was finished.</summary>
+    public long? Committable { get; private set; }
+
+    /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxAhead</c>.</summary>
+    public int Span => (int)(_tail - _head);
+
+    /// <summary>How often the offsets went back.</summary>
+    public int Incarnation { get; private set; }
+
+    /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
+    public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
+
+    /// <summary>Adds the next message.</summary>
+    /// <returns>Its arrival number, for <see cref="Finish"/>.</returns>
+    public long Add(long offset)
+    {
+        if (offset <= _last)
+        {
+            Incarnation++;
+            _start = _head = _tail;
+            Committable = null;
+        }
+
+        if (_tail - _head == _ring.Length)
+        {
+            Grow();
+        }
+
+        _last = offset;
+        At(_tail) = new Slot { Offset = offset };
+        return _tail++;
+    }
+
+    /// <summary>Marks a message as finished. Repetitions and arrivals of an older incarnation change nothing.</summary>
+    /// <returns>Whether <see cref="Committable"/> moved.</returns>
+    public bool Finish(long arrival)
+    {
+        Debug.Assert(arrival < _tail, "Only what arrived can be finished.");
+        if (arrival < _head || arrival < _start)
+        {
+            return false;
+        }
+
+        At(arrival).Done = true;
+        if (arrival != _head)
+        {
+            return false;
+        }
+
+        do
+        {
+            Committable = At(_head).Offset + 1;
+            _head++;
+        }
+        while (_head < _tail && At(_head).Done);
+
+        return true;
+    }
+
+    private ref Slot At(long arrival) => ref _ring[(int)(arrival & (_ring.Length - 1))];
+
+    private void Grow()
+    {
+        var larger = new Slot[_ring.Length * 2];
+        for (var arrival = _head; arrival < _tail; arrival++)
+        {
+            larger[(int)(arrival & (larger.Length - 1))] = At(arrival);
+        }
+
+        _ring = larger;
+    }
+
+    [StructLayout(LayoutKind.Auto)]
+    private struct Slot
+    {
+        public long Offset;
+        public bool Done;
+    }
+}

@@ -1,0 +1,17 @@
+namespace Narad.Kafka.Consuming;
+
+/// <summary>What became of the first message that an invocation did not finish.</summary>
+internal enum OutcomeKind
+{
+    /// <summary>There is none: all were finished.</summary>
+    None,
+
+    /// <summary>It is repeated in memory, after a delay; its lane waits.</summary>
+    Repeat,
+
+    /// <summary>It failed and no policy covers it: its partition stops.</summary>
+    Failed,
+
+    /// <summary>Its token was cancelled (revoked, lost, shut down): it stays unfinished and is delivered again elsewhere.</summary>
+    Abandoned,
+}

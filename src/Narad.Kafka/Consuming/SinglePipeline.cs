@@ -1,0 +1,55 @@
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>Runs one message at a time through middleware and handler.</summary>
+internal sealed class SinglePipeline<T> : HandlerPipeline
+{
+    private readonly Func<T, MessageContext, CancellationToken, Task> _handler;
+    private readonly ConsumeDelegate? _chain;
+
+    public SinglePipeline(Func<T, MessageContext, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+        : base(settings, metrics, diagnostics)
+    {
+        _handler = handler;
+        _chain = settings.Middleware.Count == 0 ? null : MiddlewareChain.Build(settings.Middleware, (message, context, token) => _handler((T)message!, context, token));
+    }
+
+    public override async ValueTask<Outcome> RunAsync(Lane lane)
+    {
+        var delivery = lane.Head!;
+        delivery.Attempts++;
+        if (IsUnwantedTombstone(delivery))
+        {
+            return Outcome.One;
+        }
+
+        var assignment = delivery.Partition.Token;
+        var limit = LimitTime(assignment);
+        var token = limit?.Token ?? assignment;
+        try
+        {
+            var context = NewContext(delivery);
+            using var activity = StartActivity(context);
+            try
+            {
+                var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
+                await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
+                return Outcome.One;
+            }
+            catch (Exception error) when (activity is not null)
+            {
+                activity.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
+                throw;
+            }
+        }
+        catch (Exception error)
+        {
+            return Judge(delivery, error, timedOut: limit is { IsCancellationRequested: true });
+        }
+        finally
+        {
+            limit?.Dispose();
+        }
+    }
+}

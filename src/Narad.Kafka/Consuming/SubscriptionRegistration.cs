@@ -1,0 +1,15 @@
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>A subscription as the builder was told of it; comes to life at the host's start.</summary>
+internal sealed record SubscriptionRegistration(
+    string Topic,
+    string? Group,
+    Action<SubscriptionOptions>? Configure,
+    bool Batches,
+    SubscriptionRegistration.PipelineFactory Pipeline,
+    Func<bool> IsSingleton)
+{
+    public delegate HandlerPipeline PipelineFactory(SubscriptionSettings settings, ConsumerGroup consumers, KafkaDiagnostics diagnostics, HandlerHost host);
+}

@@ -1,0 +1,55 @@
+using Narad.Kafka.Serialization;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>A subscription's options with the service's defaults filled in; immutable.</summary>
+internal sealed record SubscriptionSettings
+{
+    public required string Topic { get; init; }
+
+    public required string Group { get; init; }
+
+    public required int Parallelism { get; init; }
+
+    public required MessageOrder Order { get; init; }
+
+    public required RetryOptions Retry { get; init; }
+
+    public required TimeSpan? Timeout { get; init; }
+
+    public required bool Tombstones { get; init; }
+
+    public required StartPosition Start { get; init; }
+
+    public required OutOfRangePolicy OutOfRange { get; init; }
+
+    public required UnhandledPolicy Unhandled { get; init; }
+
+    public required MessageDecoder Decoder { get; init; }
+
+    public required IReadOnlyList<IConsumeMiddleware> Middleware { get; init; }
+
+    public required BatchLimits Batch { get; init; }
+
+    public required IServiceProvider? Services { get; init; }
+
+    public bool IsPattern => Topic.StartsWith('^');
+
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IEnumerable<IConsumeMiddleware> middleware, IServiceProvider? services) => new()
+    {
+        Topic = topic,
+        Group = group,
+        Parallelism = options.ParallelismValue ?? defaults.Parallelism,
+        Order = options.OrderValue,
+        Retry = options.RetryValue,
+        Timeout = options.TimeoutValue,
+        Tombstones = options.TombstonesValue,
+        Start = options.StartValue ?? defaults.StartPosition,
+        OutOfRange = options.OutOfRangeValue ?? defaults.OnOutOfRange,
+        Unhandled = options.UnhandledValue ?? defaults.OnUnhandled,
+        Decoder = new MessageDecoder(defaults, options.DeserializerValue),
+        Middleware = [.. middleware, .. options.MiddlewareValue],
+        Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.BatchSize, options.MaxBatchWaitValue ?? defaults.BatchWait),
+        Services = services,
+    };
+}

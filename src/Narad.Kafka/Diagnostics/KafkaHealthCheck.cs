@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Producing;
+
+namespace Narad.Kafka.Diagnostics;
+
+/// <summary>
+/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, or in Console mode; unhealthy
+/// without a broker, or when a subscription ended by itself. Never contains a secret.
+/// </summary>
+internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var data = new Dictionary<string, object>(StringComparer.Ordinal)
+        {
+            ["mode"] = service.Mode.ToString(),
+            ["clientId"] = service.Options.ClientId,
+            ["brokers"] = service.Options.Brokers,
+            ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
+            ["inFlight"] = service.Producer?.InFlight ?? 0,
+            ["resets"] = service.Groups.Sum(group => group.Metrics.Resets),
+        };
+        var bad = new List<string>();
+        var doubtful = new List<string>();
+        if (service.Mode is KafkaMode.Console)
+        {
+            doubtful.Add("console mode: nothing is sent");
+        }
+        else if (!service.IsConnected)
+        {
+            bad.Add(service.ConnectionTrouble is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
+        }
+
+        if (service.Producer?.Health is { State: ProducerState.Rebuilding or ProducerState.Refused } producer)
+        {
+            bad.Add($"sending: {producer.Reason}");
+        }
+
+        foreach (var subscription in service.Subscriptions)
+        {
+            switch (subscription.State)
+            {
+                case SubscriptionState.Faulted:
+                    bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {subscription.Fault!.Message}");
+                    break;
+                case SubscriptionState.TopicMissing:
+                    doubtful.Add($"topic '{subscription.Topic}' of group '{subscription.Group}' does not exist");
+                    break;
+            }
+
+            doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
+        }
+
+        data["stopped"] = service.Subscriptions.Sum(subscription => subscription.Stopped.Count);
+        var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
+        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful)), exception: null, data));
+    }
+}

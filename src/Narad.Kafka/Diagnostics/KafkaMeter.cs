@@ -1,0 +1,34 @@
+using System.Diagnostics.Metrics;
+
+namespace Narad.Kafka.Diagnostics;
+
+/// <summary>
+/// The service's instruments, read when somebody collects them; nothing is recorded per message. Named under the meter <c>Narad.Kafka</c>,
+/// each tagged with <c>client</c>. Thread-safe.
+/// </summary>
+internal sealed class KafkaMeter : IDisposable
+{
+    private readonly Meter _meter = new(KafkaDiagnostics.SourceName);
+
+    public KafkaMeter(KafkaService service, string clientId)
+    {
+        KeyValuePair<string, object?>[] tags = [new("client", clientId)];
+        void Gauge(string name, string unit, string description, Func<long> read) =>
+            _meter.CreateObservableGauge(name, () => new Measurement<long>(read(), tags), unit, description);
+        void Counter(string name, string unit, string description, Func<long> read) =>
+            _meter.CreateObservableCounter(name, () => new Measurement<long>(read(), tags), unit, description);
+
+        Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.Stopped.Count));
+        Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0));
+        Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.HeldBytes ?? 0));
+        Gauge("narad.kafka.sends.in_flight", "{message}", "Sends without an answer yet.", () => service.Producer?.InFlight ?? 0);
+        Gauge("narad.kafka.connected", "1", "1 while a broker answers.", () => service.IsConnected ? 1 : 0);
+        Counter("narad.kafka.messages.finished", "{message}", "Messages finished by their handler, or skipped on request.", () => service.Groups.Sum(group => group.Metrics.Finished));
+        Counter("narad.kafka.messages.repetitions", "{invocation}", "Invocations repeated in memory.", () => service.Groups.Sum(group => group.Metrics.Repetitions));
+        Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
+        Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));
+        Counter("narad.kafka.offsets.resets", "{reset}", "Offsets that were reset because they were not there any more.", () => service.Groups.Sum(group => group.Metrics.Resets));
+    }
+
+    public void Dispose() => _meter.Dispose();
+}

@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Diagnostics;
+
+/// <summary>What the service itself logs. Events 1000 to 1899.</summary>
+internal static partial class ServiceLog
+{
+    [LoggerMessage(1000, LogLevel.Information, "Kafka connected: mode {Mode}, {Brokers}.")]
+    public static partial void Connected(ILogger logger, KafkaMode mode, string brokers);
+
+    [LoggerMessage(1001, LogLevel.Debug, "The sending side is connected: mode {Mode}, {Brokers}.")]
+    public static partial void ProducerConnected(ILogger logger, KafkaMode mode, string brokers);
+
+    [LoggerMessage(1002, LogLevel.Debug, "Group '{Group}' is connected: mode {Mode}, {Brokers}.")]
+    public static partial void ConsumerConnected(ILogger logger, string group, KafkaMode mode, string brokers);
+
+    [LoggerMessage(1003, LogLevel.Information, "Kafka disconnected (mode {Mode}): {Delivered} delivered, {Failed} failed, {Unknown} unknown.")]
+    public static partial void Disconnected(ILogger logger, KafkaMode mode, long delivered, long failed, long unknown);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Kafka configuration: {Warning}")]
+    public static partial void ConfigurationWarning(ILogger logger, string warning);
+
+    [LoggerMessage(1005, LogLevel.Critical, "A subscription ended by itself; the service's Completion is faulted.")]
+    public static partial void Faulted(ILogger logger, Exception error);
+
+    [LoggerMessage(1006, LogLevel.Warning, "No broker of {Brokers} answers any more{Reason}; sends wait until their timeout.")]
+    public static partial void ConnectionLost(ILogger logger, string brokers, string reason);
+
+    [LoggerMessage(1007, LogLevel.Information, "A broker of {Brokers} answers again.")]
+    public static partial void ConnectionBack(ILogger logger, string brokers);
+
+    [LoggerMessage(1008, LogLevel.Warning, "NO KAFKA BROKER answered at {Brokers} within {Timeout}, and the environment is Development: nothing will be sent or received, messages are only logged. Start a broker, or set KAFKA_MODE=Embedded for one inside this process. {Reason}")]
+    public static partial void FellBackToConsole(ILogger logger, string brokers, TimeSpan timeout, string reason);
+
+    [LoggerMessage(1010, LogLevel.Warning, "Joining the groups takes longer than {Timeout}; the application starts meanwhile.")]
+    public static partial void JoinTakesLong(ILogger logger, TimeSpan timeout);
+
+    [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started.")]
+    public static partial void JoinFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(1012, LogLevel.Critical, "A subscription ended by itself: stopping the host.")]
+    public static partial void StoppingHost(ILogger logger);
+
+    [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says.")]
+    public static partial void StartedWithoutBroker(ILogger logger, string brokers, TimeSpan timeout);
+}

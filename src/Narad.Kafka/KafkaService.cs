@@ -1,0 +1,435 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Producing;
+using Narad.Kafka.Serialization;
+using Narad.Kafka.Topics;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka;
+
+/// <summary>
+/// The service, usable with and without a container. It decides the mode, owns the transport, the sending side and the groups, and closes them in
+/// order; how messages are sent and handled is not its concern.
+/// </summary>
+/// <example>
+/// <code>
+/// await using var kafka = KafkaService.FromEnvironment();
+/// await kafka.Init().ConnectProducerAsync();
+/// await kafka.SendAsync("user-events", new UserEvent("123", "login"));
+/// </code>
+/// </example>
+public sealed class KafkaService : IKafkaService
+{
+    private readonly KafkaOptions _options;
+    private readonly KafkaDiagnostics _diagnostics;
+    private readonly ILogger _logger;
+    private readonly IServiceProvider? _services;
+    private readonly ConnectionMonitor _monitor;
+    private readonly KafkaMeter _meter;
+    private readonly ConcurrentDictionary<string, string> _topics = new(StringComparer.Ordinal);   // name as given → real name, checked
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+
+    // Under _gate; each task is started once and started again only where it failed.
+    private Task<ITransport>? _connectingTransport;
+    private Task? _connectingProducer;
+    private Task<DisconnectReport>? _disconnecting;
+    private bool _initialized;
+
+    // Written under _gate, read by anybody.
+    private volatile ITransport? _transport;
+    private volatile MessageProducer? _producer;
+    private volatile bool _ended;
+    private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
+    private ImmutableList<ISubscription> _subscriptions = [];
+
+    /// <summary>Creates the service; connects nothing yet.</summary>
+    /// <param name="options">The settings; not to be changed afterwards.</param>
+    /// <param name="loggers">Where to log; default: nowhere, but for <c>[DEV]</c> lines, which go to standard output.</param>
+    /// <param name="time">The clock; default: the system's.</param>
+    public KafkaService(KafkaOptions options, ILoggerFactory? loggers = null, TimeProvider? time = null)
+        : this(options, loggers, time, services: null)
+    {
+    }
+
+    internal KafkaService(KafkaOptions options, ILoggerFactory? loggers, TimeProvider? time, IServiceProvider? services)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options;
+        _services = services;
+        _diagnostics = new KafkaDiagnostics(loggers, time);
+        _logger = _diagnostics.Logger<KafkaService>();
+        _monitor = new ConnectionMonitor(options, _diagnostics);
+        _meter = new KafkaMeter(this, options.ClientId);
+        Topics = new ServiceTopics(this);
+        _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <inheritdoc/>
+    public KafkaMode Mode => _transport?.Mode ?? (_options.Mode is KafkaMode.Auto ? KafkaMode.Auto : _options.Mode);
+
+    /// <inheritdoc/>
+    public bool IsConnected => !_ended && _monitor.IsConnected;
+
+    /// <inheritdoc/>
+    public Task Completion => _completion.Task;
+
+    /// <inheritdoc/>
+    public IKafkaTopics Topics { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ISubscription> Subscriptions => _subscriptions;
+
+    /// <summary>Completes when a failure applied <see cref="UnhandledPolicy.StopHost"/>.</summary>
+    internal Task HostStop => _hostStop.Task;
+
+    internal KafkaOptions Options => _options;
+
+    internal KafkaDiagnostics Diagnostics => _diagnostics;
+
+    internal MessageProducer? Producer => _producer;
+
+    internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values];
+
+    internal string? ConnectionTrouble => _transport?.LastConnectionError;
+
+    /// <summary>A service from the <c>KAFKA_*</c> variables.</summary>
+    /// <param name="configure">Changes what the environment says: code beats environment.</param>
+    /// <param name="loggers">Where to log; default: nowhere.</param>
+    public static KafkaService FromEnvironment(Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
+    {
+        var options = KafkaOptions.FromEnvironment();
+        configure?.Invoke(options);
+        return new KafkaService(options, loggers);
+    }
+
+    /// <inheritdoc/>
+    public IKafkaService Init()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (_initialized)
+            {
+                return this;
+            }
+
+            foreach (var warning in KafkaOptionsValidator.Check(_options))
+            {
+                ServiceLog.ConfigurationWarning(_logger, warning);
+            }
+
+            _initialized = true;
+            return this;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task ConnectProducerAsync(CancellationToken cancellationToken = default)
+    {
+        Init();
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (_connectingProducer is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                _connectingProducer = ConnectProducerCoreAsync();
+            }
+
+            return _connectingProducer.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default)
+    {
+        Init();
+        var name = group ?? _options.ConsumerGroupId;
+        if (string.IsNullOrWhiteSpace(name))
+        {
+            throw new KafkaConfigurationException(["no consumer group was named: pass one to ConnectConsumerAsync, or set Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)."]);
+        }
+
+        var transport = await ConnectTransportAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (!_groups.ContainsKey(name))
+            {
+                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFault));
+                ServiceLog.ConsumerConnected(_logger, name, transport.Mode, transport.BootstrapServers);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (message is null)
+        {
+            throw new ArgumentNullException(nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call SendTombstoneAsync(topic, key).");
+        }
+
+        return Sending().SendAsync(RealTopic(topic), message, key, options, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    [OverloadResolutionPriority(2)]
+    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync<string>(topic, message, key, options, cancellationToken);
+
+    /// <inheritdoc/>
+    [OverloadResolutionPriority(2)]
+    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync<byte[]>(topic, message, key, options, cancellationToken);
+
+    /// <inheritdoc/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (message is null or System.Collections.IDictionary or JsonNode || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
+        {
+            return SendAsync<object>(topic, message!, key, options, cancellationToken);
+        }
+
+        throw new ArgumentException(
+            $"SendAsync sends one message, and this is a collection of {typeof(T).Name}. To send each as a message call SendManyAsync; to send the collection as one message name its type: SendAsync<{typeof(T).Name}[]>(topic, …).",
+            nameof(message));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (key.IsNone)
+        {
+            throw new ArgumentException("A tombstone needs a key: without one it deletes nothing.", nameof(key));
+        }
+
+        return Sending().SendTombstoneAsync(RealTopic(topic), key, options, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return Sending().SendManyAsync(RealTopic(topic), messages, key, options, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        return SubscribeAsync(topic, group, configure, batches: false, (settings, consumers) => new SinglePipeline<T>(handler, settings, consumers.Metrics, _diagnostics), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        return SubscribeAsync(topic, group, configure, batches: true, (settings, consumers) => new BatchPipeline<T>(handler, settings, consumers.Metrics, _diagnostics), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+        {
+            _disconnecting ??= Task.Run(DisconnectCoreAsync, CancellationToken.None);
+            return _disconnecting.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Disconnects, where that has not been done.</summary>
+    public async ValueTask DisposeAsync() => await DisconnectAsync().ConfigureAwait(false);
+
+    internal async Task<ISubscription> SubscribeAsync(
+        string topic,
+        string? group,
+        Action<SubscriptionOptions>? configure,
+        bool batches,
+        Func<SubscriptionSettings, ConsumerGroup, HandlerPipeline> pipeline,
+        CancellationToken cancellationToken)
+    {
+        var consumers = GroupFor(group);
+        var options = new SubscriptionOptions();
+        configure?.Invoke(options);
+        var settings = SubscriptionSettings.From(
+            RealTopic(topic, patterns: true), consumers.Name, options, _options, _options.ConsumeMiddleware, _services);
+        var subscription = new Subscription(consumers, settings, pipeline(settings, consumers), batches, _diagnostics.Time);
+        lock (_gate)
+        {
+            ThrowIfEnded();
+        }
+
+        var adding = consumers.AddAsync([subscription], cancellationToken);
+        if (!adding.IsFaulted)
+        {
+            ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
+        }
+
+        await adding.ConfigureAwait(false);
+        return subscription;
+    }
+
+    internal Task<ITransport> ConnectTransportAsync()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (_connectingTransport is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                _connectingTransport = ConnectTransportCoreAsync();
+            }
+
+            return _connectingTransport;
+        }
+    }
+
+    private async Task<ITransport> ConnectTransportCoreAsync()
+    {
+        await Task.Yield();   // never under the lock of the caller
+        var transport = await TransportSelection.ConnectAsync(_options, _diagnostics, CancellationToken.None).ConfigureAwait(false);
+        _transport = transport;
+        _monitor.Start(transport);
+        ServiceLog.Connected(_logger, transport.Mode, transport.BootstrapServers);
+        return transport;
+    }
+
+    private async Task ConnectProducerCoreAsync()
+    {
+        await Task.Yield();
+        var transport = await ConnectTransportAsync().ConfigureAwait(false);
+        var producer = new MessageProducer(transport, _options, _diagnostics, _services);
+        await producer.ConnectAsync(CancellationToken.None).ConfigureAwait(false);
+        _producer = producer;
+        ServiceLog.ProducerConnected(_logger, transport.Mode, transport.BootstrapServers);
+    }
+
+    private async Task<DisconnectReport> DisconnectCoreAsync()
+    {
+        var started = _diagnostics.Time.GetTimestamp();
+        TimeSpan Left() => TimeSpan.FromTicks(Math.Max(0, (_options.ShutdownTimeout - _diagnostics.Time.GetElapsedTime(started)).Ticks));
+
+        // What is still connecting is waited for, so that nothing comes to life behind our back.
+        foreach (var connecting in new[] { _connectingTransport, _connectingProducer })
+        {
+            if (connecting is not null)
+            {
+                await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        var abandoned = new List<string>();
+        foreach (var stopped in await Task.WhenAll(_groups.Values.Select(group => group.StopAsync(Left()))).ConfigureAwait(false))
+        {
+            abandoned.AddRange(stopped);
+        }
+
+        var counts = _producer is { } producer ? await producer.StopAsync(Left()).ConfigureAwait(false) : new SendCounts(0, 0, 0, []);
+        abandoned.AddRange(counts.Abandoned);
+        _ended = true;
+        await _monitor.DisposeAsync().ConfigureAwait(false);
+        if (_transport is { } transport)
+        {
+            await transport.DisposeAsync().ConfigureAwait(false);
+            ServiceLog.Disconnected(_logger, transport.Mode, counts.Delivered, counts.Failed, counts.Unknown);
+        }
+
+        _meter.Dispose();
+        _completion.TrySetResult();
+        return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned);
+    }
+
+    private void OnFault(Exception error, bool stopHost)
+    {
+        if (stopHost)
+        {
+            _hostStop.TrySetResult();
+        }
+
+        ServiceLog.Faulted(_logger, error);
+        _completion.TrySetException(error);
+    }
+
+    private MessageProducer Sending()
+    {
+        if (_producer is { } producer && _disconnecting is null)
+        {
+            return producer;
+        }
+
+        ThrowIfEnded();
+        throw new KafkaNotConnectedException("Kafka is not connected for sending: call ConnectProducerAsync first (a hosted service does so at start).");
+    }
+
+    private ConsumerGroup GroupFor(string? group)
+    {
+        ThrowIfEnded();
+        var groups = _groups;
+        if (group is not null)
+        {
+            return groups.TryGetValue(group, out var named)
+                ? named
+                : throw new KafkaNotConnectedException($"Group '{group}' is not connected: call ConnectConsumerAsync(\"{group}\") first.{Connected(groups)}");
+        }
+
+        return groups.Count switch
+        {
+            1 => groups.Values.First(),
+            0 => throw new KafkaNotConnectedException("Kafka is not connected for consuming: call ConnectConsumerAsync(group) first."),
+            _ => throw new InvalidOperationException($"Several groups are connected: say which one this subscription is for.{Connected(groups)}"),
+        };
+    }
+
+    private static string Connected(ImmutableDictionary<string, ConsumerGroup> groups) =>
+        groups.Count == 0 ? "" : $" Connected: {string.Join(", ", groups.Keys.Order(StringComparer.Ordinal))}.";
+
+    private void ThrowIfEnded()
+    {
+        if (_disconnecting is not null)
+        {
+            throw new KafkaNotConnectedException("Kafka is not connected any more: the service was disconnected. Create a new one.");
+        }
+    }
+
+    private string RealTopic(string topic, bool patterns = false)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        if (patterns && topic.StartsWith('^'))
+        {
+            return topic;
+        }
+
+        return _topics.TryGetValue(topic, out var real) ? real : _topics.GetOrAdd(topic, TopicName.Resolve(_options, topic));
+    }
+
+    /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>
+    private sealed class ServiceTopics(KafkaService service) : IKafkaTopics
+    {
+        public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            await transport.Topics.EnsureAsync(topics, cancellationToken).ConfigureAwait(false);
+        }
+
+        public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.DescribeAsync(topics, cancellationToken).ConfigureAwait(false);
+        }
+
+        private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)
+        {
+            service.ThrowIfEnded();
+            service.Init();
+            return service.ConnectTransportAsync().WaitAsync(cancellationToken);
+        }
+    }
+}

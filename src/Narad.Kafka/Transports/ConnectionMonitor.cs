@@ -1,0 +1,71 @@
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>
+/// Knows whether a broker answers: asks one every <see cref="KafkaOptions.ProbeInterval"/> from the first connect on, and says so when that changes.
+/// With the default interval of 3 s a broker's death or return shows within 5 s. Thread-safe.
+/// </summary>
+internal sealed class ConnectionMonitor : IAsyncDisposable
+{
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1.5);
+
+    private readonly KafkaOptions _options;
+    private readonly KafkaDiagnostics _diagnostics;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _probing = Task.CompletedTask;
+    private volatile bool _connected;
+
+    public ConnectionMonitor(KafkaOptions options, KafkaDiagnostics diagnostics)
+    {
+        _options = options;
+        _diagnostics = diagnostics;
+        _logger = diagnostics.Logger<ConnectionMonitor>();
+    }
+
+    public bool IsConnected => _connected;
+
+    /// <summary>Called once, with a transport that was just reached (or that is allowed not to be).</summary>
+    public void Start(ITransport transport)
+    {
+        if (transport.Mode is KafkaMode.Console)
+        {
+            return;
+        }
+
+        _connected = true;
+        _probing = Task.Run(() => ProbeAsync(transport, _stopping.Token));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _probing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _connected = false;
+        _stopping.Dispose();
+    }
+
+    private async Task ProbeAsync(ITransport transport, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var answered = await transport.ProbeAsync(ProbeTimeout, cancellationToken).ConfigureAwait(false);
+            if (answered != _connected && !cancellationToken.IsCancellationRequested)
+            {
+                _connected = answered;
+                if (answered)
+                {
+                    ServiceLog.ConnectionBack(_logger, transport.BootstrapServers);
+                }
+                else
+                {
+                    ServiceLog.ConnectionLost(_logger, transport.BootstrapServers, transport.LastConnectionError is { } reason ? $" ({reason})" : "");
+                }
+            }
+
+            await Task.Delay(_options.ProbeInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

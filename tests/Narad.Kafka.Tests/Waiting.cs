@@ -1,0 +1,24 @@
+using System.Diagnostics;
+
+namespace Narad.Kafka.Tests;
+
+/// <summary>Waits for conditions with a deadline, so that no test sleeps.</summary>
+internal static class Waiting
+{
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    public static async Task Until(Func<bool> condition, string what, TimeSpan? deadline = null)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (watch.Elapsed > (deadline ?? Deadline))
+            {
+                throw new TimeoutException($"Not within {deadline ?? Deadline}: {what}");
+            }
+
+            await Task.Yield();
+            await Task.Delay(TimeSpan.FromMilliseconds(5));
+        }
+    }
+}
