@@ -58,7 +58,7 @@ public static class NaradKafkaServiceCollectionExtensions
             services.AddOptions<KafkaOptions>().Configure<IServiceProvider>(static (options, provider) =>
             {
                 options.Environment = provider.GetService<IHostEnvironment>()?.EnvironmentName;
-                KafkaEnvironment.Apply(options);
+                KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
             });
             services.TryAddSingleton(TimeProvider.System);
             services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidation>();
@@ -75,7 +75,7 @@ public static class NaradKafkaServiceCollectionExtensions
         var builder = new NaradKafkaBuilder(services);
         if (configuration is not null)
         {
-            builder.Configure(options => KafkaConfiguration.Bind(configuration, options));
+            builder.Configure(options => KafkaConfigurationSection.Apply(options, configuration));
         }
 
         if (configure is not null)

@@ -73,7 +73,8 @@ internal static class KafkaConfigurationSection
             options.Brokers = brokers;
         }
 
-        foreach (var child in configuration.GetSection(section).GetChildren())
+        var settings = configuration as IConfigurationSection ?? configuration.GetSection(section);
+        foreach (var child in settings.GetChildren())
         {
             switch (child.Key)
             {
