@@ -41,11 +41,15 @@ internal sealed class ClientSettings
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
     {
         Options = options;
+        RawProperties = options.Client;
         BootstrapServers = bootstrapServers;
         Embedded = embedded;
     }
 
     public KafkaOptions Options { get; }
+
+    /// <summary>The user's raw properties; the options' unless others are to be tried.</summary>
+    public IDictionary<string, string> RawProperties { get; init; }
 
     public string BootstrapServers { get; }
 
@@ -166,7 +170,7 @@ internal sealed class ClientSettings
             Secure(config);
         }
 
-        foreach (var (name, value) in Options.Client)
+        foreach (var (name, value) in RawProperties)
         {
             if (ClientProperties.IsFor(name, kind) && !(Embedded && ClientProperties.IsSecurity(name)))
             {

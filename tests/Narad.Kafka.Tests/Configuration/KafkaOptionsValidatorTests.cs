@@ -184,6 +184,23 @@ public sealed class KafkaOptionsValidatorTests
         all.Should().NotContain(Secret);
     }
 
+    [Fact]
+    public void What_the_client_itself_refuses_is_reported_property_by_property_without_secrets()
+    {
+        var options = new KafkaOptions
+        {
+            Client = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
+        };
+        var faults = ClientBuildCheck.Check(options);
+
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:no.such.thing") && fault.Contains("No such configuration property"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:batch.size"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:fetch.min.bytes"));
+        faults.Should().NotContain(fault => fault.Contains("client.rack"));
+        string.Concat(faults).Should().NotContain(Secret);
+        ClientBuildCheck.Check(new KafkaOptions { Client = { ["client.rack"] = "r1" } }).Should().BeEmpty();
+    }
+
     private static void Confluent(KafkaOptions options)
     {
         options.Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092";
