@@ -202,6 +202,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
         private long _inFlightMessages;
         private long _backlogBytes;      // of the fullest partition
         private long _backlogMessages;   // of the fullest partition
+        private long _refused = long.MaxValue;   // the smallest refused since somebody was last woken; MaxValue: none
         private TaskCompletionSource? _room;
         private bool _closed;
 
@@ -226,6 +227,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             {
                 if (!Admits(cost))
                 {
+                    _refused = Math.Min(_refused, cost);
                     return false;
                 }
 
@@ -329,12 +331,12 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             }
         }
 
-        /// <summary>Lets who waits try again, where there is any room: who finds too little waits for the next round.</summary>
+        /// <summary>Lets who waits try again where the smallest of what was refused would be admitted; a larger one is refused again.</summary>
         public void Wake()
         {
             lock (_lock)
             {
-                if (Admits(1))
+                if (Admits(_refused == long.MaxValue ? 1 : _refused))   // refused before the others were woken, waiting since after it
                 {
                     Open();
                 }
@@ -394,6 +396,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
         {
             _room?.TrySetResult();
             _room = null;
+            _refused = long.MaxValue;
         }
     }
 
