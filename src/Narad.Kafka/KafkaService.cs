@@ -127,6 +127,11 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
 
             var report = KafkaOptionsValidator.Check(_options);
             report.ThrowIfFaulty();
+            if (_options.Mode is not KafkaMode.Console && ClientBuildCheck.Check(_options) is { Count: > 0 } refused)
+            {
+                throw new KafkaConfigurationException(refused);
+            }
+
             foreach (var warning in report.Warnings)
             {
                 ServiceLog.ConfigurationWarning(_logger, warning);

@@ -142,7 +142,7 @@ public sealed class KafkaEnvironmentTests
     [Fact]
     public void Every_setting_of_the_options_can_be_configured()
     {
-        var codeOnly = new[] { "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware" };
+        var codeOnly = new[] { "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "EmbeddedBroker" };
         foreach (var setting in typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly))
         {
             FromConfiguration(($"Kafka:{setting}", "x")).BindingWarnings.Should().BeEmpty("of {0}", setting);
