@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka;
 
@@ -145,4 +146,23 @@ public sealed class KafkaOptions
 
     /// <summary>Middleware around every handler, in order, outside a subscription's own. Code only.</summary>
     public IList<IConsumeMiddleware> ConsumeMiddleware { get; } = [];
+
+    // Noted while the environment and the configuration were read; reported with everything else when the options are validated.
+    internal List<string> BindingFaults { get; } = [];
+
+    internal List<string> BindingWarnings { get; } = [];
+
+    /// <summary>
+    /// New options from the <c>KAFKA_*</c> variables of this process. Never throws: a variable that cannot be read is reported with all other
+    /// faults when the service starts.
+    /// </summary>
+    public static KafkaOptions FromEnvironment()
+    {
+        var options = new KafkaOptions();
+        KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
+        return options;
+    }
+
+    /// <summary>Where messages go and as whom, without any secret.</summary>
+    public override string ToString() => $"{ClientId} on {BrokerList.Describe(Brokers)} ({Mode})";
 }

@@ -24,7 +24,7 @@ namespace Narad.Kafka;
 /// await kafka.SendAsync("user-events", new UserEvent("123", "login"));
 /// </code>
 /// </example>
-public sealed class KafkaService : IKafkaService
+public sealed class KafkaService : IKafkaService, IServiceSettings
 {
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
@@ -94,6 +94,10 @@ public sealed class KafkaService : IKafkaService
 
     internal KafkaDiagnostics Diagnostics => _diagnostics;
 
+    KafkaOptions IServiceSettings.Options => _options;
+
+    KafkaDiagnostics IServiceSettings.Diagnostics => _diagnostics;
+
     internal MessageProducer? Producer => _producer;
 
     internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values];
@@ -121,7 +125,9 @@ public sealed class KafkaService : IKafkaService
                 return this;
             }
 
-            foreach (var warning in KafkaOptionsValidator.Check(_options))
+            var report = KafkaOptionsValidator.Check(_options);
+            report.ThrowIfFaulty();
+            foreach (var warning in report.Warnings)
             {
                 ServiceLog.ConfigurationWarning(_logger, warning);
             }
@@ -423,6 +429,12 @@ public sealed class KafkaService : IKafkaService
         {
             var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
             return await transport.Topics.DescribeAsync(topics, cancellationToken).ConfigureAwait(false);
+        }
+
+        public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false);
         }
 
         private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)

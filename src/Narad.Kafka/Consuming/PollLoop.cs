@@ -759,7 +759,7 @@ internal sealed class PollLoop
         UpdateSubscription();
     }
 
-    private void OnCommitted(CommittedOffsets committed)
+    private void OnCommitted(Confluent.Kafka.CommittedOffsets committed)
     {
         if (committed.Error.IsError && committed.Error.Code is not ErrorCode.Local_NoOffset)
         {

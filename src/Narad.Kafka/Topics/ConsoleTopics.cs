@@ -58,4 +58,12 @@ internal sealed class ConsoleTopics : IKafkaTopics
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult<IReadOnlyDictionary<string, int>>(found);
     }
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(group);
+        TopicName.Validate(topic, nameof(topic));
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult<IReadOnlyDictionary<TopicPartitionId, long>>(new Dictionary<TopicPartitionId, long>());
+    }
 }

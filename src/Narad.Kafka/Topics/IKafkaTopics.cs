@@ -12,4 +12,12 @@ public interface IKafkaTopics
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
     Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The offset that a group goes on from, by partition; a partition for which it has committed nothing is left out, and a topic or group
+    /// that does not exist gives nothing at all.
+    /// </summary>
+    /// <exception cref="ArgumentException">The group is empty, or the topic's name is not legal.</exception>
+    /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
+    Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default);
 }

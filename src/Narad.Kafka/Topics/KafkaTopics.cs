@@ -81,6 +81,54 @@ internal sealed class KafkaTopics : IKafkaTopics
         return await LookAsync([.. names], cancellationToken);
     }
 
+    public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(group);
+        TopicName.Validate(topic, nameof(topic));
+        cancellationToken.ThrowIfCancellationRequested();
+
+        // By partition, because the embedded broker answers nothing to "all of the group's".
+        var partitions = (await LookAsync([topic], cancellationToken)).GetValueOrDefault(topic);
+        var asked = new ConsumerGroupTopicPartitions(group, [.. Enumerable.Range(0, partitions).Select(partition => new TopicPartition(topic, partition))]);
+        var committed = new Dictionary<TopicPartitionId, long>();
+        if (partitions == 0)
+        {
+            return committed;
+        }
+
+        var timeout = _options.ConnectTimeout;
+        List<TopicPartitionOffsetError> found;
+        try
+        {
+            var result = await _admin.CallAsync(
+                client => client.ListConsumerGroupOffsetsAsync([asked], new ListConsumerGroupOffsetsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+            found = result[0].Partitions;
+        }
+        catch (ListConsumerGroupOffsetsException some) when (!some.Results[0].Error.IsError)
+        {
+            found = some.Results[0].Partitions;   // some partitions failed: each says so itself
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw Failed($"The offsets of group {group} in topic {topic} could not be looked at", topic, failure, timeout);
+        }
+
+        foreach (var offset in found)
+        {
+            if (offset.Error.IsError)
+            {
+                throw new KafkaTopicException($"The offset of group {group} in {topic}[{offset.Partition.Value}] could not be looked at: {offset.Error.Reason} ({offset.Error.Code}).", topic);
+            }
+
+            if (offset.Offset.Value >= 0)
+            {
+                committed[new TopicPartitionId(topic, offset.Partition.Value)] = offset.Offset.Value;
+            }
+        }
+
+        return committed;
+    }
+
     private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
 
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken)

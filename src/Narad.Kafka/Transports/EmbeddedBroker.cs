@@ -37,6 +37,9 @@ public sealed class EmbeddedBroker : IDisposable
         BootstrapServers = MockCluster.Bootstraps(_cluster);
     }
 
+    // Raised after a topic was deleted, on the deleting thread: its backlog is gone with it.
+    internal event EventHandler<TopicDeletedEventArgs>? TopicDeleted;
+
     /// <summary>How many brokers it has; their ids are 1 to this.</summary>
     public int Brokers { get; }
 
@@ -96,6 +99,7 @@ public sealed class EmbeddedBroker : IDisposable
         {
             case ErrorCode.NoError:
                 _topics.TryRemove(name, out _);
+                TopicDeleted?.Invoke(this, new TopicDeletedEventArgs(name));
                 return true;
             case ErrorCode.UnknownTopicOrPart:
                 return false;

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Topics;
@@ -10,9 +12,12 @@ namespace Narad.Kafka.Transports;
 /// </summary>
 internal sealed class EmbeddedTransport : ITransport
 {
+    private static readonly TimeSpan CommittedTimeout = TimeSpan.FromSeconds(5);
+
     private readonly EmbeddedBroker _broker;
     private readonly bool _owned;
     private readonly AdminConnection _admin;
+    private readonly EmbeddedSendGate _gate;
 
     public EmbeddedTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
@@ -21,6 +26,8 @@ internal sealed class EmbeddedTransport : ITransport
         Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true);
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
+        _gate = new EmbeddedSendGate(CommittedAsync, diagnostics.Time, diagnostics.Logger<EmbeddedSendGate>());
+        _broker.TopicDeleted += OnTopicDeleted;
         if (_owned)
         {
             TransportLog.EmbeddedBrokerStarted(diagnostics.Logger<EmbeddedTransport>(), _broker.BootstrapServers);
@@ -35,7 +42,7 @@ internal sealed class EmbeddedTransport : ITransport
 
     public IKafkaTopics Topics { get; }
 
-    public ISendGate? SendGate => null;
+    public ISendGate? SendGate => _gate;
 
     public string? LastConnectionError => _admin.LastError;
 
@@ -43,10 +50,23 @@ internal sealed class EmbeddedTransport : ITransport
 
     public async ValueTask DisposeAsync()
     {
+        _broker.TopicDeleted -= OnTopicDeleted;
+        await _gate.DisposeAsync();
         await _admin.DisposeAsync();
         if (_owned)
         {
             _broker.Dispose();
         }
+    }
+
+    private void OnTopicDeleted(object? sender, TopicDeletedEventArgs deleted) => _gate.Deleted(deleted.Topic);
+
+    private async Task<IReadOnlyList<TopicPartitionOffset>> CommittedAsync(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken)
+    {
+        var results = await _admin.CallAsync(
+            client => client.ListConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitions(group, [.. partitions])], new ListConsumerGroupOffsetsOptions { RequestTimeout = CommittedTimeout }),
+            CommittedTimeout,
+            cancellationToken);
+        return results[0].Partitions.ConvertAll(partition => partition.TopicPartitionOffset);
     }
 }

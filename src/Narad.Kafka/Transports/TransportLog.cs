@@ -22,4 +22,7 @@ internal static partial class TransportLog
 
     [LoggerMessage(4007, LogLevel.Error, "The administration client for {BootstrapServers} failed while closing.")]
     public static partial void AdminCloseFailed(ILogger logger, Exception exception, string bootstrapServers);
+
+    [LoggerMessage(4008, LogLevel.Debug, "The offsets committed in topic {Topic} could not be read: {Reason}. Sends that wait for room ask again.")]
+    public static partial void CommittedNotRead(ILogger logger, string topic, string reason);
 }

@@ -32,7 +32,7 @@ internal static class TransportSelection
 
         var reason = kafka.LastConnectionError is { } error ? $"The client says: {error}." : "The client gave no reason.";
         await kafka.DisposeAsync().ConfigureAwait(false);
-        if (options.Mode is KafkaMode.Auto && options.IsDevelopment)
+        if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options))
         {
             ServiceLog.FellBackToConsole(logger, options.Brokers, options.ConnectTimeout, reason);
             if (!diagnostics.HasLogger)

@@ -18,6 +18,7 @@ public sealed class ClientSettingsTests
     public void Every_client_is_built_without_a_warning(string variant)
     {
         var options = Options(variant);
+        KafkaOptionsValidator.Check(options).Faults.Should().BeEmpty();
         var settings = new ClientSettings(options, "127.0.0.1:1", embedded: variant == "embedded");
         var warnings = new ConcurrentQueue<string>();
 

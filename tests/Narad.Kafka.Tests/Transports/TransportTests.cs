@@ -141,7 +141,7 @@ public sealed class TransportTests : IDisposable
     {
         _broker.CreateTopic("t", 1);
         using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.BootstrapServers, MessageSendMaxRetries = 0 }).SetLogHandler((_, _) => { }).Build();
-        _broker.FailNext(KafkaRequest.Produce, ErrorCode.NoError, ErrorCode.TopicAuthorizationFailed, ErrorCode.MsgSizeTooLarge);
+        _broker.FailNext(KafkaRequest.Produce, ErrorCode.NoError, ErrorCode.MsgSizeTooLarge, ErrorCode.MsgSizeTooLarge);
         async Task<ErrorCode> SendAsync()
         {
             try
@@ -156,7 +156,7 @@ public sealed class TransportTests : IDisposable
         }
 
         (await SendAsync()).Should().Be(ErrorCode.NoError);
-        (await SendAsync()).Should().Be(ErrorCode.TopicAuthorizationFailed);
+        (await SendAsync()).Should().Be(ErrorCode.MsgSizeTooLarge);
         _broker.ClearFailures(KafkaRequest.Produce);
         (await SendAsync()).Should().Be(ErrorCode.NoError);
         _broker.Invoking(broker => broker.FailNext((KafkaRequest)999, ErrorCode.Unknown)).Should().Throw<ArgumentOutOfRangeException>();

@@ -1,0 +1,102 @@
+using Narad.Kafka;
+using QuickStart.Books;
+using QuickStart.Screen;
+
+namespace QuickStart;
+
+/// <summary>The program between its arguments and its exit code, apart from the process around it.</summary>
+internal static class App
+{
+    private const int WrongArguments = 2;
+
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop)
+    {
+        try
+        {
+            var arguments = DemoArguments.Parse(args);
+            if (arguments.Help)
+            {
+                await terminal.Output.WriteLineAsync(DemoArguments.Usage);
+                return 0;
+            }
+
+            await using var input = Open(arguments, terminal);
+            using var log = Create(arguments);
+
+            var options = arguments.ToKafkaOptions();
+            using var broker = options.Mode == KafkaMode.Embedded ? EmbeddedBroker.Start() : null;
+            if (broker is not null)
+            {
+                options.EmbeddedBroker = broker;
+                await terminal.Output.WriteLineAsync($"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
+            }
+
+            await using var kafka = connect(options);
+            var screen = terminal.Screen(options.Mode);
+            var run = new Run(kafka, arguments, input, log, screen);
+            var summary = await screen.ShowAsync(() => run.Books, () => run.RunAsync(stop));
+            SummaryTable.Write(terminal, summary, arguments);
+            if (arguments.Json)
+            {
+                await terminal.Output.WriteLineAsync(summary.ToJson());
+            }
+
+            return summary.ExitCode;
+        }
+        catch (ArgumentException fault)
+        {
+            await terminal.Error.WriteLineAsync($"{fault.Message}\nSee --help.");
+            return WrongArguments;
+        }
+        catch (KafkaConfigurationException fault)
+        {
+            await terminal.Error.WriteLineAsync(fault.Message);
+            return WrongArguments;
+        }
+        catch (NaradKafkaException fault)
+        {
+            await terminal.Error.WriteLineAsync(fault.Message);
+            return 1;
+        }
+    }
+
+    private static Stream Open(DemoArguments arguments, Terminal terminal)
+    {
+        if (arguments.File is "-")
+        {
+            return terminal.Input;
+        }
+
+        var path = arguments.File ?? Path.Combine(AppContext.BaseDirectory, "events.jsonl");
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, useAsync: true);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"The input can not be read: {fault.Message}", fault);
+        }
+    }
+
+    private static HandledLog? Create(DemoArguments arguments)
+    {
+        if (arguments.Output is null)
+        {
+            return null;
+        }
+
+        if (arguments.File is not (null or "-") && string.Equals(Path.GetFullPath(arguments.File), Path.GetFullPath(arguments.Output), StringComparison.Ordinal))
+        {
+            throw new ArgumentException("--output would overwrite the input: name another file.");
+        }
+
+        try
+        {
+            return new HandledLog(arguments.Output);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"The output can not be written: {fault.Message}", fault);
+        }
+    }
+}

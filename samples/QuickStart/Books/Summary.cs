@@ -1,0 +1,66 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Narad.Kafka;
+
+namespace QuickStart.Books;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Books">The figures.</param>
+/// <param name="Mode">The mode that it ran in.</param>
+/// <param name="Malformed">Lines that were left out, each reported.</param>
+/// <param name="Failed">Lines whose sending failed, each a loss that the library reported.</param>
+/// <param name="Interrupted">Whether it was stopped before its end.</param>
+/// <param name="Trouble">Why it ended by itself before its end; null where it did not.</param>
+internal sealed record Summary(Snapshot Books, KafkaMode Mode, long Malformed, long Failed, bool Interrupted, string? Trouble)
+{
+    /// <summary>Null in Console, where nothing is handled.</summary>
+    public long? Handled => Mode == KafkaMode.Console ? null : Books.Handled;
+
+    /// <summary>Null in Console, where nothing is kept that could be lost.</summary>
+    public long? Lost => Mode == KafkaMode.Console ? null : Books.Lost;
+
+    /// <summary>Handled by other members of the group, as its committed offsets tell.</summary>
+    public long Elsewhere => Mode == KafkaMode.Console ? 0 : Math.Max(0, Books.Acknowledged - Books.Handled - Books.Lost);
+
+    /// <summary>0 where all went well; 1 where something was lost, out of order or could not be sent, or the run broke off.</summary>
+    public int ExitCode => Lost > 0 || Books.OutOfOrder > 0 || Failed > 0 || Trouble is not null ? 1 : 0;
+
+    /// <summary>The line that <c>--json</c> asks for.</summary>
+    public string ToJson()
+    {
+        var line = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(line))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("sent", Books.Sent);
+            json.WriteNumber("acknowledged", Books.Acknowledged);
+            WriteNumber(json, "handled", Handled);
+            WriteNumber(json, "lost", Lost);
+            json.WriteNumber("outOfOrder", Books.OutOfOrder);
+            json.WriteNumber("duplicates", Books.Duplicates);
+            json.WriteNumber("foreign", Books.Foreign);
+            WriteNumber(json, "perSecond", Round(Books.PerSecond, 1));
+            WriteNumber(json, "p50Ms", Round(Books.P50?.TotalMilliseconds, 3));
+            WriteNumber(json, "p99Ms", Round(Books.P99?.TotalMilliseconds, 3));
+            json.WriteString("mode", Mode.ToString());
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(line.WrittenSpan);
+    }
+
+    private static decimal? Round(double? value, int digits) => value is { } number ? Math.Round((decimal)number, digits) : null;
+
+    private static void WriteNumber(Utf8JsonWriter json, string name, decimal? value)
+    {
+        if (value is { } number)
+        {
+            json.WriteNumber(name, number);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Diagnostics;
+using Narad.Kafka;
+using QuickStart.Books;
+using QuickStart.Input;
+
+namespace QuickStart;
+
+/// <summary>
+/// What this sample shows: connect, subscribe, send. Everything else in this project reads the input, keeps the books that prove
+/// nothing was lost, or draws. Thread-safe, as handlers must be: the ledger and the log are.
+/// </summary>
+internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger ledger, HandledLog? log)
+{
+    public async Task<ISubscription> StartAsync(CancellationToken cancellationToken)
+    {
+        await kafka.Init().ConnectProducerAsync(cancellationToken);
+        await kafka.ConnectConsumerAsync(arguments.Group, cancellationToken);
+
+        // Up to 32 handlers run at once, yet those of one user never overlap and never change places.
+        return await kafka.SubscribeAsync<byte[]>(
+            arguments.Topic,
+            HandleAsync,
+            configure: subscription => subscription.Parallelism(32).OrderedByKey(),
+            cancellationToken: cancellationToken);
+    }
+
+    // Not awaited one by one: the order is fixed when SendAsync is called, and the broker acknowledges many at a time.
+    public async Task SendAsync(InputLine line, CancellationToken cancellationToken)
+    {
+        ledger.Sending();
+        var options = new SendOptions { Headers = ledger.Stamp(line.Number) };
+        var written = await kafka.SendAsync(arguments.Topic, line.Value, line.Key, options, cancellationToken);
+        ledger.Acknowledged(line.Number, written);
+    }
+
+    private async Task HandleAsync(byte[] message, MessageContext context, CancellationToken cancellationToken)
+    {
+        var entered = Stopwatch.GetTimestamp();
+        if (arguments.HandleDelay > TimeSpan.Zero)
+        {
+            await Task.Delay(arguments.HandleDelay, cancellationToken);
+        }
+
+        var stamp = RunStamp.Read(context.Headers);
+        log?.Write(context, stamp, foreign: !ledger.Owns(stamp));
+        ledger.Handled(context.Key, stamp, entered);
+
+        // Returning finishes the message: only now may its offset be committed. Throwing would stop its partition here, loudly.
+    }
+}

@@ -1,0 +1,212 @@
+using System.Globalization;
+using Narad.Kafka;
+using QuickStart.Books;
+using QuickStart.Input;
+using QuickStart.Screen;
+
+namespace QuickStart;
+
+/// <summary>
+/// One run from the first line to the books' closing: reads and sends the input, and watches the group until it has committed past the last
+/// send, the run is interrupted, or it can not go on. Used once.
+/// </summary>
+internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen)
+{
+    // Enough on the way to fill the broker's requests, few enough that a line's latency is not that of a queue in this process.
+    private const int Window = 1_000;
+
+    private const int FailuresShown = 10;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan FirstPartitions = TimeSpan.FromSeconds(10);
+
+    // How long the last sends may take after an interruption, before nobody waits for them any more.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    // A process that slept may learn only now that its partitions are another member's, which handled their messages.
+    private static readonly TimeSpan SuspectsAreLostAfter = TimeSpan.FromSeconds(5);
+
+    private readonly Ledger _ledger = new();
+    private long _malformed;
+    private long _failed;
+    private string? _trouble;
+    private string? _latestDoubt;
+
+    public Snapshot Books => _ledger.Read(kafka.Mode);
+
+    public async Task<Summary> RunAsync(CancellationToken stop)
+    {
+        var interrupted = false;
+        try
+        {
+            var demo = new Demo(kafka, arguments, _ledger, log);
+            var subscription = await demo.StartAsync(stop);
+            await WaitForPartitionsAsync(subscription, stop);
+            using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            var feeding = FeedAsync(demo, breakOff.Token);
+            try
+            {
+                await WatchAsync(subscription, feeding, stop);
+            }
+            finally
+            {
+                await breakOff.CancelAsync();
+                await feeding;
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            interrupted = true;
+        }
+
+        // Running handlers finish and are counted, what has not started stays in the topic.
+        var report = await kafka.DisconnectAsync(CancellationToken.None);
+        foreach (var abandoned in report.Abandoned)
+        {
+            screen.Report($"did not stop in time: {abandoned}");
+        }
+
+        return new Summary(Books, kafka.Mode, _malformed, _failed, interrupted, _trouble);
+    }
+
+    // So that the books know from the first line which partitions only this process handles. In a crowded group it may get none.
+    private async Task WaitForPartitionsAsync(ISubscription subscription, CancellationToken stop)
+    {
+        for (var waited = TimeSpan.Zero; kafka.Mode != KafkaMode.Console && waited < FirstPartitions; waited += Interval)
+        {
+            if (subscription.Assignment.Count > 0)
+            {
+                await LookAtGroupAsync(subscription, stop);
+                return;
+            }
+
+            await Task.Delay(Interval, stop);
+        }
+    }
+
+    // Completes, without an exception, when every send has its answer or nobody waits for it any more.
+    private async Task FeedAsync(Demo demo, CancellationToken stop)
+    {
+        using var sending = new CancellationTokenSource();
+        using var window = new SemaphoreSlim(Window);
+        try
+        {
+            await foreach (var line in new JsonLines(input, arguments.Key).ReadAsync(stop))
+            {
+                if (line.Problem is not null)
+                {
+                    _malformed++;
+                    screen.Report(string.Create(CultureInfo.InvariantCulture, $"line {line.Number} is malformed and left out: {line.Problem}"));
+                    continue;
+                }
+
+                await window.WaitAsync(stop);
+                _ = SendAsync(demo, line, window, sending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            sending.CancelAfter(Grace);
+        }
+        catch (IOException fault)
+        {
+            _trouble = $"the input can not be read any further: {fault.Message}";
+        }
+
+        await using var impatience = stop.Register(() => sending.CancelAfter(Grace));
+        for (var answered = 0; answered < Window; answered++)
+        {
+            await window.WaitAsync(CancellationToken.None);
+        }
+    }
+
+    private async Task SendAsync(Demo demo, InputLine line, SemaphoreSlim window, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await demo.SendAsync(line, cancellationToken);
+        }
+        catch (NaradKafkaException fault)
+        {
+            var count = Interlocked.Increment(ref _failed);
+            if (count <= FailuresShown)
+            {
+                var more = count == FailuresShown ? " (further ones are only counted)" : "";
+                screen.Report(string.Create(CultureInfo.InvariantCulture, $"line {line.Number} was not acknowledged: {fault.Message}{more}"));
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Interrupted: it was sent and not acknowledged, and the summary says so.
+        }
+        finally
+        {
+            window.Release();
+        }
+    }
+
+    private async Task WatchAsync(ISubscription subscription, Task feeding, CancellationToken stop)
+    {
+        var doubtful = TimeSpan.Zero;
+        while (true)
+        {
+            var fed = feeding.IsCompleted;
+            if (kafka.Mode == KafkaMode.Console)
+            {
+                if (fed)
+                {
+                    return;
+                }
+            }
+            else if (await LookAtGroupAsync(subscription, stop) is { } coverage && fed && coverage.Waiting == 0)
+            {
+                doubtful = coverage.Suspects == 0 ? SuspectsAreLostAfter : doubtful + Interval;
+                if (doubtful >= SuspectsAreLostAfter)
+                {
+                    return;
+                }
+            }
+
+            _trouble ??= TroubleOf(subscription);
+            if (_trouble is not null)
+            {
+                return;
+            }
+
+            await Task.WhenAny(fed ? Task.Delay(Interval, stop) : feeding, Task.Delay(Interval, stop));
+            stop.ThrowIfCancellationRequested();
+        }
+    }
+
+    // Null where the broker did not say.
+    private async Task<Coverage?> LookAtGroupAsync(ISubscription subscription, CancellationToken stop)
+    {
+        var before = Mine(subscription);
+        try
+        {
+            var committed = await kafka.Topics.CommittedAsync(arguments.Group, arguments.Topic, stop);
+            before.IntersectWith(Mine(subscription));
+            return _ledger.Cover(before, committed.ToDictionary(offset => offset.Key.Partition, offset => offset.Value));
+        }
+        catch (NaradKafkaException fault)
+        {
+            if (!string.Equals(_latestDoubt, fault.Message, StringComparison.Ordinal))
+            {
+                screen.Report($"how far the group has come is not known at the moment: {fault.Message}");
+            }
+
+            _latestDoubt = fault.Message;
+            return null;
+        }
+    }
+
+    private static HashSet<int> Mine(ISubscription subscription) => [.. subscription.Assignment.Select(partition => partition.Partition)];
+
+    private string? TroubleOf(ISubscription subscription) => subscription switch
+    {
+        { Stopped: [var stopped, ..] } => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
+        { Fault: { } fault } => $"the subscription ended: {fault.Message}",
+        _ => kafka.Completion.IsFaulted ? $"the service ended: {kafka.Completion.Exception.InnerException?.Message}" : null,
+    };
+}

@@ -1,0 +1,13 @@
+using QuickStart.Books;
+
+namespace QuickStart.Screen;
+
+/// <summary>Shows a run while it goes on. Thread-safe.</summary>
+internal interface IScreen
+{
+    /// <summary>Shows the books, again and again, until the work is done.</summary>
+    Task<Summary> ShowAsync(Func<Snapshot> books, Func<Task<Summary>> work);
+
+    /// <summary>Says what is wrong with one line, and goes on.</summary>
+    void Report(string problem);
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using Narad.Kafka;
+using QuickStart.Books;
+using Spectre.Console;
+
+namespace QuickStart.Screen;
+
+/// <summary>What is left on the screen when a run is over: the figures, what they mean where they are not good, and what to try next.</summary>
+internal static class SummaryTable
+{
+    public static void Write(Terminal terminal, Summary summary, DemoArguments arguments)
+    {
+        terminal.Ansi.Write(Table(summary, terminal.Ansi.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii));
+        foreach (var remark in Remarks(summary, arguments))
+        {
+            terminal.Output.WriteLine(remark);
+        }
+
+        terminal.Output.WriteLine();
+        terminal.Output.WriteLine("Next, try:");
+        foreach (var next in NextSteps(summary.Mode))
+        {
+            terminal.Output.WriteLine($"  {next}");
+        }
+    }
+
+    private static Table Table(Summary summary, TableBorder border)
+    {
+        var books = summary.Books;
+        var table = new Table().Border(border).AddColumn($"{summary.Mode}").AddColumn("", column => column.RightAligned().NoWrap());
+        Row("sent", Number(books.Sent));
+        Row("acknowledged", Number(books.Acknowledged), bad: books.Acknowledged < books.Sent);
+        Row("handled", Number(summary.Handled));
+        if (summary.Elsewhere > 0)
+        {
+            Row("handled by other members", Number(summary.Elsewhere));
+        }
+
+        Row("lost", Number(summary.Lost), bad: summary.Lost > 0);
+        Row("out of order", Number(books.OutOfOrder), bad: books.OutOfOrder > 0);
+        Row("duplicates", Number(books.Duplicates));
+        if (books.Foreign > 0)
+        {
+            Row("foreign (of other runs)", Number(books.Foreign));
+        }
+
+        if (summary.Malformed > 0)
+        {
+            Row("malformed, left out", Number(summary.Malformed));
+        }
+
+        Row("throughput", books.PerSecond is { } rate ? $"{rate.ToString("N0", CultureInfo.InvariantCulture)} / s" : "-");
+        Row("latency p50", Milliseconds(books.P50));
+        Row("latency p99", Milliseconds(books.P99));
+        return table;
+
+        void Row(string name, string figure, bool bad = false) => table.AddRow(new Text(name), new Text(figure, bad ? new Style(Color.Red) : null));
+    }
+
+    private static IEnumerable<string> Remarks(Summary summary, DemoArguments arguments)
+    {
+        if (summary.Trouble is { } trouble)
+        {
+            yield return $"The run broke off: {trouble}";
+        }
+
+        if (summary.Interrupted)
+        {
+            yield return "The run was interrupted; what ran was finished first.";
+        }
+
+        if (summary.Failed > 0)
+        {
+            yield return $"{Number(summary.Failed)} lines could not be sent; the reasons are on standard error.";
+        }
+
+        if (summary is { Lost: > 0, Mode: KafkaMode.Kafka } && (summary.Interrupted || summary.Trouble is not null))
+        {
+            yield return $"Lost to this run, not to Kafka: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} goes on with it.";
+        }
+        else if (summary is { Lost: > 0, Mode: KafkaMode.Embedded })
+        {
+            yield return "What was not handled went with the embedded broker, which lives in this process.";
+        }
+    }
+
+    private static string[] NextSteps(KafkaMode mode) =>
+    [
+        mode == KafkaMode.Kafka
+            ? "the same from a second terminal while this one runs with --handle-delay 20: they share the group"
+            : "./demo.sh --brokers localhost:9092    the same on a real Kafka (docker compose up -d starts one)",
+        mode == KafkaMode.Console
+            ? "./demo.sh                             the same through a real group, on the embedded broker"
+            : "./demo.sh --handle-delay 200          and Ctrl-C: what runs is finished, and the summary is true",
+        "./demo.sh FILE --key FIELD            your own data; --output handled.jsonl lets you check the table",
+    ];
+
+    private static string Number(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
+
+    private static string Milliseconds(TimeSpan? value) => value is { } latency ? $"{latency.TotalMilliseconds.ToString("N1", CultureInfo.InvariantCulture)} ms" : "-";
+}

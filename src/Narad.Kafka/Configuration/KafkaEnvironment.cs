@@ -1,0 +1,105 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+
+namespace Narad.Kafka.Configuration;
+
+/// <summary>
+/// The <c>KAFKA_*</c> variables. Applied first, before configuration and code, so that these override them. Never throws: what cannot be read
+/// is noted in the options and reported with everything else at start. An empty variable counts as not set.
+/// </summary>
+internal static class KafkaEnvironment
+{
+    public const string DefaultName = "Production";
+
+    private const string TopicPrefix = "KAFKA_TOPIC_";
+
+    /// <summary>This process's variables.</summary>
+    public static IReadOnlyDictionary<string, string> Variables()
+    {
+        var variables = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            if (variable.Key is string name && variable.Value is string value)
+            {
+                variables[name] = value;
+            }
+        }
+
+        return variables;
+    }
+
+    /// <summary>Whether the environment is Development.</summary>
+    public static bool IsDevelopment(KafkaOptions options) => string.Equals(NameOf(options), "Development", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The environment's name: the options' (a host sets it there), else the process's, else Production.</summary>
+    public static string NameOf(KafkaOptions options, IReadOnlyDictionary<string, string>? variables = null)
+    {
+        if (!string.IsNullOrWhiteSpace(options.Environment))
+        {
+            return options.Environment.Trim();
+        }
+
+        variables ??= Variables();
+        return Read(variables, "DOTNET_ENVIRONMENT") ?? Read(variables, "ASPNETCORE_ENVIRONMENT") ?? DefaultName;
+    }
+
+    public static void Apply(KafkaOptions options, IReadOnlyDictionary<string, string> variables)
+    {
+        Text("KAFKA_CLIENT_ID", value => options.ClientId = value);
+        Text("KAFKA_BROKERS", value => options.Brokers = value);
+        Text("KAFKA_CONSUMER_GROUP_ID", value => options.ConsumerGroupId = value);
+        Text("KAFKA_MODE", value => SettingParser.Enum<KafkaMode>(options, "KAFKA_MODE", value, mode => options.Mode = mode));
+        Text("KAFKA_SASL_MECHANISM", value => options.Sasl.Mechanism = value);
+        Text("KAFKA_SASL_USERNAME", value => options.Sasl.Username = value);
+        if (Read(variables, "KAFKA_SASL_PASSWORD", trim: false) is { } password)
+        {
+            options.Sasl.Password = password;
+        }
+
+        Text("KAFKA_SSL_CA", value => options.Ssl.Ca = value);
+        Text("KAFKA_SSL_REJECT_UNAUTHORIZED", value => SettingParser.Boolean(options, "KAFKA_SSL_REJECT_UNAUTHORIZED", value, reject => options.Ssl.RejectUnauthorized = reject));
+        Tls();
+
+        foreach (var (name, value) in variables)
+        {
+            if (name.Length > TopicPrefix.Length && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
+            {
+                options.Topics[LogicalTopic(name)] = value.Trim();
+            }
+        }
+
+        void Text(string name, Action<string> set)
+        {
+            if (Read(variables, name) is { } value)
+            {
+                set(value);
+            }
+        }
+
+        void Tls()
+        {
+            bool? older = null;
+            bool? newer = null;
+            Text("KAFKA_SSL", value => SettingParser.Boolean(options, "KAFKA_SSL", value, enabled => older = enabled));
+            Text("KAFKA_SSL_ENABLED", value => SettingParser.Boolean(options, "KAFKA_SSL_ENABLED", value, enabled => newer = enabled));
+            if ((newer ?? older) is { } enabled)
+            {
+                options.Ssl.Enabled = enabled;
+            }
+
+            if (older is not null && newer is not null && older != newer)
+            {
+                options.BindingWarnings.Add(
+                    $"KAFKA_SSL_ENABLED={SettingParser.Write(newer.Value)} wins over KAFKA_SSL={SettingParser.Write(older.Value)}: remove one of them.");
+            }
+        }
+    }
+
+    /// <summary>The logical topic that a variable names: <c>KAFKA_TOPIC_CHAT_MESSAGES</c> is <c>chat-messages</c>.</summary>
+    [SuppressMessage("Globalization", "CA1308:Normalize strings to uppercase", Justification = "Logical names are lower case.")]
+    public static string LogicalTopic(string variable) =>
+        variable[TopicPrefix.Length..].ToLowerInvariant().Replace('_', '-');
+
+    private static string? Read(IReadOnlyDictionary<string, string> variables, string name, bool trim = true) =>
+        variables.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? (trim ? value.Trim() : value) : null;
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+
+namespace Narad.Kafka.Configuration;
+
+/// <summary>
+/// Settings from text. What cannot be read changes nothing and is noted in the options as a fault, to be reported with all others at start.
+/// </summary>
+internal static class SettingParser
+{
+    public static void Boolean(KafkaOptions options, string setting, string value, Action<bool> set)
+    {
+        if (bool.TryParse(value, out var parsed))
+        {
+            set(parsed);
+        }
+        else
+        {
+            Fault(options, setting, value, "write true or false");
+        }
+    }
+
+    // By name only: a number would be accepted, and would mean whatever the order of the names is.
+    public static void Enum<T>(KafkaOptions options, string setting, string value, Action<T> set)
+        where T : struct, Enum
+    {
+        var name = Array.Find(System.Enum.GetNames<T>(), name => string.Equals(name, value.Trim(), StringComparison.OrdinalIgnoreCase));
+        if (name is null)
+        {
+            Fault(options, setting, value, $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
+        }
+        else
+        {
+            set(System.Enum.Parse<T>(name));
+        }
+    }
+
+    public static void Number<T>(KafkaOptions options, string setting, string value, Action<T> set)
+        where T : struct, ISpanParsable<T>
+    {
+        if (T.TryParse(value, CultureInfo.InvariantCulture, out var parsed))
+        {
+            set(parsed);
+        }
+        else
+        {
+            Fault(options, setting, value, "write a whole number");
+        }
+    }
+
+    // .NET reads a bare number as days, which nobody means here.
+    public static void Time(KafkaOptions options, string setting, string value, Action<TimeSpan> set)
+    {
+        if (value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out var parsed))
+        {
+            set(parsed);
+        }
+        else
+        {
+            Fault(options, setting, value, "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
+        }
+    }
+
+    public static string Write(bool value) => value ? "true" : "false";
+
+    private static void Fault(KafkaOptions options, string setting, string value, string instead) =>
+        options.BindingFaults.Add($"{setting} = {value}: {instead}.");
+}

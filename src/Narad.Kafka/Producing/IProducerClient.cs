@@ -1,0 +1,26 @@
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// One client that messages are handed to: librdkafka's producer, or the log in Console mode. Thread-safe, except that
+/// <see cref="IDisposable.Dispose"/> comes last and may block for long.
+/// </summary>
+internal interface IProducerClient : IDisposable
+{
+    /// <summary>Its name in logs.</summary>
+    string Name { get; }
+
+    /// <summary>
+    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report"/> is called exactly once,
+    /// possibly before this returns; otherwise never. Never throws.
+    /// </summary>
+    Error TryProduce(PendingSend send);
+
+    /// <summary>Gives back what is queued and not yet on its way to a broker: each is reported as <see cref="ErrorCode.Local_PurgeQueue"/>. Does not block.</summary>
+    /// <returns>False where this client cannot.</returns>
+    bool TryPurgeQueued();
+
+    /// <summary>The topic's <c>max.message.bytes</c>; null where the broker does not tell.</summary>
+    Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken);
+}

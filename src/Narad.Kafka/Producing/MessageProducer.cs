@@ -1,0 +1,386 @@
+using System.Diagnostics;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Serialization;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// The sending side of one service: middleware, trace context and serialization in front of the <see cref="SendLine"/>. It never changes the order in which
+/// its methods were called, whatever these take.
+/// </summary>
+/// <remarks>Thread-safe. A send without middleware, listener and asynchronous serializer runs from call to client on the caller's thread.</remarks>
+internal sealed class MessageProducer : IAsyncDisposable
+{
+    /// <summary>How many messages of one <c>SendManyAsync</c> may be without an answer: what bounds its memory.</summary>
+    internal const int ManyWindow = 20_000;
+
+    private readonly KafkaOptions _options;
+    private readonly MessageEncoder _encoder;
+    private readonly ISendMiddleware[] _middleware;
+    private readonly SendLine _line;
+
+    public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, IServiceProvider? services)
+        : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
+            ? new ConsoleProducerClient(diagnostics, Console.Out)
+            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail))
+    {
+        _ = services;
+    }
+
+    /// <summary>For tests that bring a client of their own.</summary>
+    internal MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, Func<ProducerGeneration, IProducerClient> build)
+    {
+        _options = options;
+        _encoder = new MessageEncoder(options);
+        _middleware = [.. options.SendMiddleware];
+        var creates = transport.Mode == KafkaMode.Embedded || (transport.Mode == KafkaMode.Kafka && options.TopicCreation == TopicCreation.IfMissing);
+        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, options.SendTimeout, diagnostics);
+    }
+
+    /// <summary>State and reason, for the health check.</summary>
+    public ProducerHealth Health => _line.Health;
+
+    /// <summary>Accepted and without an outcome.</summary>
+    public long InFlight => _line.InFlight;
+
+    /// <summary>Acknowledged so far.</summary>
+    public long Delivered => _line.Delivered;
+
+    /// <summary>Refused or timed out so far.</summary>
+    public long Failed => _line.Failed;
+
+    /// <summary>Builds the client; the caller has probed the broker. A second call does nothing.</summary>
+    public Task ConnectAsync(CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        return Task.Run(_line.Open, ct);
+    }
+
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        _line.ThrowIfNotConnected();
+        Validate(options);
+        if (ct.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<SendResult>(ct);
+        }
+
+        if (_middleware.Length > 0)
+        {
+            return SendThroughMiddlewareAsync(topic, message, typeof(T), key, options, ct);
+        }
+
+        return TraceHeaders.Wanted
+            ? SendTracedAsync(topic, message, typeof(T), key, options, ct)
+            : SendPlain(topic, message, key, options, ct);
+    }
+
+    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options, CancellationToken ct)
+    {
+        if (key.IsNone)
+        {
+            throw new ArgumentException("A tombstone without a key deletes nothing: name the key that is to be deleted.", nameof(key));
+        }
+
+        _line.ThrowIfNotConnected();
+        Validate(options);
+        if (ct.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<SendResult>(ct);
+        }
+
+        if (_middleware.Length > 0)
+        {
+            return SendThroughMiddlewareAsync(topic, message: null, typeof(object), key, options, ct);
+        }
+
+        return TraceHeaders.Wanted
+            ? SendTracedAsync(topic, message: null, typeof(object), key, options, ct)
+            : Accept(topic, payload: null, key, options?.Headers, options?.Partition, options?.Timestamp, ct);
+    }
+
+    /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
+    public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        _line.ThrowIfNotConnected();
+        Validate(options);
+        ct.ThrowIfCancellationRequested();
+
+        var pending = new Queue<ValueTask<SendResult>>();
+        var results = new List<SendResult?>();
+        Dictionary<int, Exception>? failures = null;
+        foreach (var message in messages)
+        {
+            ct.ThrowIfCancellationRequested();
+            if (pending.Count >= ManyWindow)
+            {
+                await TakeAsync(pending.Dequeue());
+            }
+
+            ValueTask<SendResult> sent;
+            try
+            {
+                // Not with the caller's token: a registration each would cost more than the send; the waiting below is what it cancels.
+                sent = SendAsync(topic, message, key is null ? MessageKey.None : key(message), options, CancellationToken.None);
+            }
+            catch (Exception exception)
+            {
+                sent = ValueTask.FromException<SendResult>(exception);
+                if (exception is KafkaNotConnectedException)
+                {
+                    pending.Enqueue(sent);
+                    break;
+                }
+            }
+
+            pending.Enqueue(sent);
+        }
+
+        while (pending.TryDequeue(out var next))
+        {
+            await TakeAsync(next);
+        }
+
+        if (failures is null)
+        {
+            return results.ConvertAll(static result => result!.Value);
+        }
+
+        var (first, reason) = failures.First();
+        throw new KafkaSendManyException(
+            $"{failures.Count} of {results.Count} messages to topic '{topic}' were not acknowledged; the first is number {first + 1}: {reason.Message}",
+            results,
+            failures);
+
+        async ValueTask TakeAsync(ValueTask<SendResult> send)
+        {
+            try
+            {
+                results.Add(send.IsCompleted || !ct.CanBeCanceled ? await send : await send.AsTask().WaitAsync(ct));
+            }
+            catch (Exception exception) when (!ct.IsCancellationRequested || exception is not OperationCanceledException)
+            {
+                (failures ??= []).Add(results.Count, exception);
+                results.Add(null);
+            }
+        }
+    }
+
+    public Task<SendCounts> StopAsync(TimeSpan timeout) => _line.StopAsync(timeout);
+
+    public async ValueTask DisposeAsync() => await _line.StopAsync(_options.ShutdownTimeout);
+
+    private static void Validate(SendOptions? options)
+    {
+        if (options?.Partition < 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), options.Partition, "SendOptions.Partition must be 0 or more; leave it out to have it chosen from the key.");
+        }
+    }
+
+    private ValueTask<SendResult> SendPlain<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken ct)
+    {
+        try
+        {
+            if (_encoder.TryEncode(message, out var payload))
+            {
+                return Accept(topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct);
+            }
+        }
+        catch (Exception exception) when (exception is not NaradKafkaException)
+        {
+            return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
+        }
+
+        return SendEncoding(topic, message!, typeof(T), key, options?.Headers, options?.Partition, options?.Timestamp, ct);
+    }
+
+    // Through the application's serializer: its place is taken now, and kept while it works.
+    private ValueTask<SendResult> SendEncoding(
+        string topic, object message, Type type, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct)
+    {
+        MessageHeaders own = headers is null ? new() : new(headers);
+        ValueTask<byte[]> encoding;
+        try
+        {
+            encoding = _encoder.EncodeAsync(message, type, topic, own, ct);
+            if (encoding.IsCompletedSuccessfully)
+            {
+                return Accept(topic, encoding.Result, key, own, partition, timestamp, ct);
+            }
+        }
+        catch (Exception exception) when (exception is not NaradKafkaException)
+        {
+            return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
+        }
+
+        var send = _line.Rent(topic);
+        send.Key = key;
+        _line.Reserve(send);
+        var result = send.Task;
+        send.CancelWith(ct);
+        _ = FinishEncodingAsync(send, encoding, topic, own, partition, timestamp);
+        return result;
+    }
+
+    private async Task FinishEncodingAsync(PendingSend send, ValueTask<byte[]> encoding, string topic, MessageHeaders headers, int? partition, DateTimeOffset? timestamp)
+    {
+        try
+        {
+            Fill(send, await encoding, send.Key, headers, partition, timestamp);
+        }
+        catch (Exception exception)
+        {
+            _line.Withdraw(send, exception is OperationCanceledException ? exception : SendFailure.NotSerialized(topic, send.Key, exception));
+            return;
+        }
+
+        _line.Ready(send);
+    }
+
+    private ValueTask<SendResult> Accept(
+        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct)
+    {
+        var send = _line.Rent(topic);
+        Fill(send, payload, key, headers, partition, timestamp);
+        var result = send.Task;
+        _line.Accept(send);
+        send.CancelWith(ct);
+        return result;
+    }
+
+    private static void Fill(PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp)
+    {
+        var record = send.Record;
+        record.Key = key.ToBytes();
+        send.Key = key;
+        send.Payload = payload;
+        send.Partition = partition;
+        send.Bytes = SendSize.Of(record.Key, payload, headers);
+        if (headers is { Count: > 0 })
+        {
+            record.Headers = [];
+            foreach (var header in headers)
+            {
+                record.Headers.Add(header.Name, header.Value);
+            }
+        }
+
+        if (timestamp is { } time)
+        {
+            record.Timestamp = new Confluent.Kafka.Timestamp(time);
+        }
+    }
+
+    private async ValueTask<SendResult> SendTracedAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
+    {
+        using var activity = TraceHeaders.Start(topic, key, _options.ClientId);
+        try
+        {
+            var headers = TraceHeaders.Inject(options?.Headers);
+            var result = message is null
+                ? await Accept(topic, payload: null, key, headers, options?.Partition, options?.Timestamp, ct)
+                : await SendEncoding(topic, message, type, key, headers, options?.Partition, options?.Timestamp, ct);
+            TraceHeaders.Delivered(activity, result);
+            return result;
+        }
+        catch (Exception exception)
+        {
+            TraceHeaders.Failed(activity, exception);
+            throw;
+        }
+    }
+
+    private async ValueTask<SendResult> SendThroughMiddlewareAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
+    {
+        using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : null;
+        var place = _line.Rent(topic);
+        place.Key = key;
+        _line.Reserve(place);
+        var chain = new MiddlewareChain(this, place, ct);
+        try
+        {
+            var outgoing = new OutgoingMessage
+            {
+                Topic = topic,
+                Message = message,
+                MessageType = type,
+                Key = key,
+                Headers = TraceHeaders.Wanted ? TraceHeaders.Inject(options?.Headers) : options?.Headers is { } headers ? new(headers) : new(),
+                Partition = options?.Partition,
+                Timestamp = options?.Timestamp,
+            };
+            var result = await chain.NextAsync(0, outgoing, ct);
+            TraceHeaders.Delivered(activity, result);
+            return result;
+        }
+        catch (Exception exception)
+        {
+            TraceHeaders.Failed(activity, exception);
+            throw;
+        }
+        finally
+        {
+            chain.Release();
+        }
+    }
+
+    /// <summary>One send's way through the middleware. It holds the send's place in the line from the call on, and gives it up where nobody sends.</summary>
+    private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, CancellationToken cancellation)
+    {
+        private PendingSend? _place = place;
+
+        public ValueTask<SendResult> NextAsync(int index, OutgoingMessage message, CancellationToken ct)
+        {
+            if (index < producer._middleware.Length)
+            {
+                return producer._middleware[index].SendAsync(message, (next, token) => NextAsync(index + 1, next, token), ct);
+            }
+
+            // Middleware that calls next again (to try once more) sends again, from the end of the line.
+            return Interlocked.Exchange(ref _place, null) is { } first
+                ? SendReservedAsync(first, message, ct)
+                : message.Message is null
+                    ? producer.Accept(message.Topic, payload: null, message.Key, message.Headers, message.Partition, message.Timestamp, ct)
+                    : producer.SendEncoding(message.Topic, message.Message, message.MessageType, message.Key, message.Headers, message.Partition, message.Timestamp, ct);
+        }
+
+        public void Release()
+        {
+            if (Interlocked.Exchange(ref _place, null) is { } unused)
+            {
+                producer._line.Withdraw(unused, new OperationCanceledException("Middleware answered without sending.", cancellation));
+            }
+        }
+
+        private async ValueTask<SendResult> SendReservedAsync(PendingSend send, OutgoingMessage message, CancellationToken ct)
+        {
+            var result = send.Task;
+            try
+            {
+                var payload = message.Message is null
+                    ? null
+                    : await producer._encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, ct);
+                if (!string.Equals(send.Line.Topic, message.Topic, StringComparison.Ordinal))
+                {
+                    producer._line.Move(send, message.Topic);
+                }
+
+                Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp);
+            }
+            catch (Exception exception)
+            {
+                var failure = exception is OperationCanceledException ? exception : SendFailure.NotSerialized(message.Topic, message.Key, exception);
+                producer._line.Withdraw(send, failure);
+                return await result;
+            }
+
+            send.CancelWith(ct);
+            producer._line.Ready(send);
+            return await result;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using System.Threading.Tasks.Sources;
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// One message from <c>SendAsync</c> to its acknowledgement: the record that the client takes, the entry in the line, and the source that the
+/// sender awaits, in one pooled object. It never runs a sender's code on the thread that completes it.
+/// </summary>
+/// <remarks>
+/// Threading: <see cref="Stage"/>, <see cref="Ticket"/> and the links belong to the lock of <see cref="SendLine"/> (the links, while the send is
+/// with a client, to that client's list). Completing is decided by one exchange: the report, a cancellation, a timeout or the shutdown; who comes
+/// second changes nothing. The object returns to the pool only after both halves let go: the awaiter (its result was read) and the
+/// line (nothing of the line or the client refers to it any more).
+/// </remarks>
+internal sealed class PendingSend : IValueTaskSource<SendResult>
+{
+    private const int AwaiterLetGo = 1;
+    private const int LineLetGo = 2;
+
+    private readonly SendLine _owner;
+    private ManualResetValueTaskSourceCore<SendResult> _source = new() { RunContinuationsAsynchronously = true };
+    private CancellationTokenRegistration _cancellation;
+    private int _completed;
+    private int _letGo;
+
+    public PendingSend(SendLine owner)
+    {
+        _owner = owner;
+        Record = new Message<byte[]?, PendingSend> { Value = this };
+    }
+
+    /// <summary>What the client takes; its value is this object, whose <see cref="Payload"/> is what goes on the wire.</summary>
+    public Message<byte[]?, PendingSend> Record { get; }
+
+    /// <summary>Null for a tombstone.</summary>
+    public byte[]? Payload { get; set; }
+
+    public MessageKey Key { get; set; }
+
+    public int? Partition { get; set; }
+
+    /// <summary>An upper bound of its size in a batch: key, value, headers and the format's own bytes.</summary>
+    public int Bytes { get; set; }
+
+    public TopicLine Line { get; set; } = null!;
+
+    public SendStage Stage { get; set; }
+
+    /// <summary>Its place: fixed when the send was called.</summary>
+    public long Ticket { get; set; }
+
+    /// <summary>When it leaves the line unsent, as a timestamp of the clock.</summary>
+    public long Deadline { get; set; }
+
+    /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal for size is its own.</summary>
+    public bool Alone { get; set; }
+
+    public ProducerGeneration? Generation { get; set; }
+
+    public SendQueue? Queue { get; set; }
+
+    public PendingSend? Previous { get; set; }
+
+    public PendingSend? Next { get; set; }
+
+    public ValueTask<SendResult> Task => new(this, _source.Version);
+
+    public bool IsCompleted => Volatile.Read(ref _completed) != 0;
+
+    /// <summary>The client's answer, on the client's thread.</summary>
+    public void Report(int partition, long offset, ErrorCode code, PersistenceStatus status) => _owner.Reported(this, partition, offset, code, status);
+
+    public bool TryComplete(in SendResult result)
+    {
+        if (Interlocked.Exchange(ref _completed, 1) != 0)
+        {
+            return false;
+        }
+
+        _source.SetResult(result);
+        return true;
+    }
+
+    public bool TryComplete(Exception exception)
+    {
+        if (Interlocked.Exchange(ref _completed, 1) != 0)
+        {
+            return false;
+        }
+
+        _source.SetException(exception);
+        return true;
+    }
+
+    /// <summary>To be called before the sender gets <see cref="Task"/>: nobody can have read the result yet, so the object is still its own.</summary>
+    public void CancelWith(CancellationToken cancellationToken)
+    {
+        if (cancellationToken.CanBeCanceled)
+        {
+            _cancellation = cancellationToken.UnsafeRegister(
+                static (state, token) => ((PendingSend)state!)._owner.Cancel((PendingSend)state, token),
+                this);
+        }
+    }
+
+    /// <summary>Nothing of the line or the client refers to this object any more.</summary>
+    public void LetGo() => Release(LineLetGo);
+
+    SendResult IValueTaskSource<SendResult>.GetResult(short token)
+    {
+        // Waits for a cancellation that is running just now, so that it never meets the object's next life.
+        _cancellation.Dispose();
+        try
+        {
+            return _source.GetResult(token);
+        }
+        finally
+        {
+            Release(AwaiterLetGo);
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<SendResult>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<SendResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+        => _source.OnCompleted(continuation, state, token, flags);
+
+    private void Release(int half)
+    {
+        if ((Interlocked.Or(ref _letGo, half) | half) != (AwaiterLetGo | LineLetGo))
+        {
+            return;
+        }
+
+        _source.Reset();
+        _cancellation = default;
+        _completed = 0;
+        _letGo = 0;
+        Record.Key = null;
+        Record.Headers = null;
+        Record.Timestamp = default;
+        Payload = null;
+        Key = default;
+        Partition = null;
+        Bytes = 0;
+        Stage = SendStage.Free;
+        Ticket = 0;
+        Deadline = 0;
+        Alone = false;
+        Generation = null;
+        Line = null!;
+        _owner.Return(this);
+    }
+}

@@ -1,0 +1,83 @@
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// One client's life and the sends that are with it: a report from an earlier generation changes nothing in the next. Thread-safe: the list has a lock
+/// of its own, which is held for a few instructions and never while another one is taken.
+/// </summary>
+internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFatal)
+{
+    private readonly Action<ProducerGeneration, Error> _onFatal = onFatal;
+    private readonly Lock _lock = new();
+    private readonly SendQueue _sends = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _inFlight;
+    private Error? _fatal;
+
+    public IProducerClient Client { get; set; } = null!;
+
+    public long InFlight => Interlocked.Read(ref _inFlight);
+
+    /// <summary>What ended this client; written once.</summary>
+    public Error? Fatal => Volatile.Read(ref _fatal);
+
+    /// <summary>Completes when nothing is with the client after <see cref="End"/>.</summary>
+    public Task Drained => _drained.Task;
+
+    /// <summary>The client met a fatal error; called on its thread.</summary>
+    public void Fail(Error error) => _onFatal(this, error);
+
+    public bool End(Error fatal)
+    {
+        if (Interlocked.CompareExchange(ref _fatal, fatal, null) is not null)
+        {
+            return false;
+        }
+
+        if (InFlight == 0)
+        {
+            _drained.TrySetResult();
+        }
+
+        return true;
+    }
+
+    public void Entered(PendingSend send)
+    {
+        lock (_lock)
+        {
+            _sends.AddLast(send);
+        }
+
+        Interlocked.Increment(ref _inFlight);
+    }
+
+    /// <summary>Takes a send out of the list: its report came, or it is given up. <see cref="Left"/> follows.</summary>
+    /// <returns>False where someone else took it.</returns>
+    public bool TryTake(PendingSend send)
+    {
+        lock (_lock)
+        {
+            return _sends.Remove(send);
+        }
+    }
+
+    /// <summary>One that was taken is dealt with.</summary>
+    public void Left()
+    {
+        if (Interlocked.Decrement(ref _inFlight) == 0 && Fatal is not null)
+        {
+            _drained.TrySetResult();
+        }
+    }
+
+    /// <summary>Any send that is with the client.</summary>
+    public PendingSend? Peek()
+    {
+        lock (_lock)
+        {
+            return _sends.First;
+        }
+    }
+}

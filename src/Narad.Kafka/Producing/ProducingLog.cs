@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>What sending logs: events 2000 to 2999.</summary>
+internal static partial class ProducingLog
+{
+    [LoggerMessage(2000, LogLevel.Information, "Producer {Client} connected.")]
+    public static partial void Connected(ILogger logger, string client);
+
+    [LoggerMessage(2001, LogLevel.Information, "Producer disconnected: {Delivered} delivered, {Failed} failed, {Unknown} unknown.")]
+    public static partial void Disconnected(ILogger logger, long delivered, long failed, long unknown);
+
+    [LoggerMessage(2002, LogLevel.Warning, "Producer {Client} did not close in time and is abandoned; its threads end when the broker answers or the process ends.")]
+    public static partial void Abandoned(ILogger logger, string client);
+
+    [LoggerMessage(2010, LogLevel.Error, "Producer {Client} met a fatal error: {Reason}. What it was sending fails; a new one is built, and sends wait for it.")]
+    public static partial void FatalError(ILogger logger, string client, string reason);
+
+    [LoggerMessage(2011, LogLevel.Critical, "Producer {Client} is refused: {Reason}. Sends fail until the service is allowed to produce and is started again.")]
+    public static partial void Refused(ILogger logger, string client, string reason);
+
+    [LoggerMessage(2012, LogLevel.Information, "Producer {Client} was built after a fatal error.")]
+    public static partial void Rebuilt(ILogger logger, string client);
+
+    [LoggerMessage(2013, LogLevel.Error, "A new producer could not be built; the next attempt follows in {Delay}.")]
+    public static partial void RebuildFailed(ILogger logger, Exception exception, TimeSpan delay);
+
+    [LoggerMessage(2020, LogLevel.Warning, "The broker refused a batch of topic {Topic} for its size. Its messages are sent again, in order, {Window} bytes at a time (0: one message at a time); set batch.size below the topic's max.message.bytes to spare this.")]
+    public static partial void BatchRefused(ILogger logger, string topic, long window);
+
+    [LoggerMessage(2021, LogLevel.Warning, "Order within topic {Topic} may be inverted: partition {Partition} took a message that followed a batch refused for its size. Set batch.size below the topic's max.message.bytes.")]
+    public static partial void MayBeInverted(ILogger logger, string topic, int partition);
+
+    [LoggerMessage(2030, LogLevel.Debug, "Sent to {Topic}[{Partition}]@{Offset}, key {Key}, {Bytes} bytes.")]
+    public static partial void Sent(ILogger logger, string topic, int partition, long offset, MessageKey key, int bytes);
+
+    [LoggerMessage(2031, LogLevel.Information, "[DEV] Would send to {Topic}: {Value}")]
+    public static partial void WouldSend(ILogger logger, string topic, string value);
+
+    [LoggerMessage(2040, LogLevel.Warning, "Producer {Client}: {Reason} ({Code}). Sends wait until their timeout.")]
+    public static partial void ClientError(ILogger logger, string client, string reason, string code);
+}

@@ -1,0 +1,98 @@
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// A doubly linked list through the sends themselves, so that joining and leaving at any place allocates nothing. A send is in at most one
+/// queue. Not thread-safe: each queue belongs to the lock of its owner.
+/// </summary>
+internal sealed class SendQueue
+{
+    public PendingSend? First { get; private set; }
+
+    public PendingSend? Last { get; private set; }
+
+    public int Count { get; private set; }
+
+    public void AddLast(PendingSend send)
+    {
+        send.Queue = this;
+        send.Previous = Last;
+        send.Next = null;
+        if (Last is null)
+        {
+            First = send;
+        }
+        else
+        {
+            Last.Next = send;
+        }
+
+        Last = send;
+        Count++;
+    }
+
+    /// <summary>Puts a send where its ticket belongs.</summary>
+    public void AddByTicket(PendingSend send)
+    {
+        var after = Last;
+        while (after is not null && after.Ticket > send.Ticket)
+        {
+            after = after.Previous;
+        }
+
+        if (after == Last)
+        {
+            AddLast(send);
+            return;
+        }
+
+        var before = after is null ? First! : after.Next!;
+        send.Queue = this;
+        send.Previous = after;
+        send.Next = before;
+        before.Previous = send;
+        if (after is null)
+        {
+            First = send;
+        }
+        else
+        {
+            after.Next = send;
+        }
+
+        Count++;
+    }
+
+    /// <summary>Takes a send out.</summary>
+    /// <returns>False where it is not in this queue.</returns>
+    public bool Remove(PendingSend send)
+    {
+        if (send.Queue != this)
+        {
+            return false;
+        }
+
+        if (send.Previous is null)
+        {
+            First = send.Next;
+        }
+        else
+        {
+            send.Previous.Next = send.Next;
+        }
+
+        if (send.Next is null)
+        {
+            Last = send.Previous;
+        }
+        else
+        {
+            send.Next.Previous = send.Previous;
+        }
+
+        send.Queue = null;
+        send.Previous = null;
+        send.Next = null;
+        Count--;
+        return true;
+    }
+}

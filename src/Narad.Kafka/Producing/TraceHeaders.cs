@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>W3C trace context on the way out. Costs nothing while nobody listens and no activity is current.</summary>
+internal static class TraceHeaders
+{
+    public const string TraceParent = "traceparent";
+    public const string TraceState = "tracestate";
+
+    public static bool Wanted => Activity.Current is not null || KafkaDiagnostics.Activities.HasListeners();
+
+    /// <summary>The activity of one send, named and tagged as OpenTelemetry's messaging conventions say; null where nobody samples it.</summary>
+    public static Activity? Start(string topic, MessageKey key, string clientId)
+    {
+        if (KafkaDiagnostics.Activities.StartActivity($"{topic} publish", ActivityKind.Producer) is not { } activity)
+        {
+            return null;
+        }
+
+        activity.SetTag("messaging.system", "kafka");
+        activity.SetTag("messaging.destination.name", topic);
+        activity.SetTag("messaging.operation.type", "send");
+        activity.SetTag("messaging.operation.name", "publish");
+        activity.SetTag("messaging.client.id", clientId);
+        if (!key.IsNone)
+        {
+            activity.SetTag("messaging.kafka.message.key", key.ToString());
+        }
+
+        return activity;
+    }
+
+    /// <summary>A copy of the headers with the current trace context; a context that the application set itself stays.</summary>
+    public static MessageHeaders Inject(MessageHeaders? headers)
+    {
+        MessageHeaders copy = headers is null ? new() : new(headers);
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } id } activity && !copy.TryGet(TraceParent, out _))
+        {
+            copy.Add(TraceParent, id);
+            if (!string.IsNullOrEmpty(activity.TraceStateString))
+            {
+                copy.Add(TraceState, activity.TraceStateString);
+            }
+        }
+
+        return copy;
+    }
+
+    public static void Delivered(Activity? activity, in SendResult result)
+    {
+        activity?.SetTag("messaging.destination.partition.id", result.Partition.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        activity?.SetTag("messaging.kafka.offset", result.Offset);
+    }
+
+    public static void Failed(Activity? activity, Exception exception)
+    {
+        activity?.SetTag("error.type", exception is KafkaSendException failure ? failure.Reason : exception.GetType().FullName);
+        activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
+    }
+}

@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using Confluent.Kafka;
+using Narad.Kafka.Producing;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>Clients that do what the test says: a queue of any size, reports when the test gives them, a handle that hangs.</summary>
+internal sealed class ScriptedClients
+{
+    private readonly Lock _lock = new();
+
+    public List<ScriptedClient> Built { get; } = [];
+
+    /// <summary>How many sends one client takes at a time.</summary>
+    public int Capacity { get; set; } = int.MaxValue;
+
+    public ManualResetEventSlim? HangsInDispose { get; set; }
+
+    public ScriptedClient Last
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Built[^1];
+            }
+        }
+    }
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Built.Count;
+            }
+        }
+    }
+
+    public IProducerClient Build(ProducerGeneration generation)
+    {
+        var client = new ScriptedClient(this, generation);
+        lock (_lock)
+        {
+            Built.Add(client);
+        }
+
+        return client;
+    }
+}
+
+internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration generation) : IProducerClient
+{
+    private readonly ConcurrentQueue<PendingSend> _queue = new();
+    private long _offset;
+
+    public string Name => "scripted#1";
+
+    public ConcurrentQueue<string> Taken { get; } = new();
+
+    public bool Disposed { get; private set; }
+
+    public Error? Answer { get; set; }
+
+    public int Refusals;
+
+    public Error TryProduce(PendingSend send)
+    {
+        if (Answer is { } answer)
+        {
+            return answer;
+        }
+
+        if (_queue.Count >= owner.Capacity)
+        {
+            Interlocked.Increment(ref Refusals);
+            return new Error(ErrorCode.Local_QueueFull);
+        }
+
+        Taken.Enqueue(System.Text.Encoding.UTF8.GetString(send.Payload ?? []));
+        _queue.Enqueue(send);
+        return new Error(ErrorCode.NoError);
+    }
+
+    /// <summary>Answers the oldest sends.</summary>
+    public void Report(int count = 1, ErrorCode code = ErrorCode.NoError, PersistenceStatus status = PersistenceStatus.Persisted)
+    {
+        for (var i = 0; i < count && _queue.TryDequeue(out var send); i++)
+        {
+            send.Report(0, code == ErrorCode.NoError ? _offset++ : -1, code, status);
+        }
+    }
+
+    public void Fatal(ErrorCode code) => generation.Fail(new Error(code, code.ToString(), isFatal: true));
+
+    public bool TryPurgeQueued() => false;
+
+    public Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken) => Task.FromResult<int?>(null);
+
+    public void Dispose()
+    {
+        owner.HangsInDispose?.Wait();
+        Disposed = true;
+    }
+}
