@@ -13,6 +13,7 @@ shift
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/narad-pack.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+scratch=$(cd "$scratch" && pwd) # written as the compiler will write it
 cd "$repository"
 for project in src/*/*.csproj; do
   dotnet pack "$project" --configuration Release --output "$directory" --artifacts-path "$scratch" \
