@@ -52,7 +52,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                     }
 
                     current.Attempts = Math.Max(current.Attempts, 1);
-                    return Judge(current, error, timedOut: limit is { IsCancellationRequested: true }, finished);
+                    return Judge(current, error, timedOut: limit is { IsExpired: true }, finished);
                 }
 
                 while (positions.Count < items.Count)
@@ -82,7 +82,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         }
         catch (Exception error)
         {
-            return Judge(first, error, timedOut: limit is { IsCancellationRequested: true });
+            return Judge(first, error, timedOut: limit is { IsExpired: true });
         }
         finally
         {

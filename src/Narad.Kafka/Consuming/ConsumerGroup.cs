@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
@@ -87,8 +88,41 @@ internal sealed class ConsumerGroup
             return;
         }
 
-        await CheckTopicsAsync(_stopping.Token).WaitAsync(cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(added.Select(subscription => subscription.Ready)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await CheckAddedAsync(added).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var ready = Task.WhenAll(added.Select(subscription => subscription.Ready));
+        if (_loop is { } loop && await Task.WhenAny(ready, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) != ready && !ready.IsCompleted)
+        {
+            var ended = new KafkaConnectionException($"The poll loop of group '{Name}' has ended; nothing can be added to it. The other subscriptions' Fault says why.");
+            foreach (var subscription in added)
+            {
+                subscription.MoveTo(SubscriptionState.Faulted, ended);
+            }
+        }
+
+        await ready.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    // Where looking for topics fails, the caller hears it and may subscribe again: what he added is taken out.
+    private async Task CheckAddedAsync(IReadOnlyList<Subscription> added)
+    {
+        try
+        {
+            await CheckTopicsAsync(_stopping.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            foreach (var subscription in added)
+            {
+                subscription.MoveTo(SubscriptionState.Ended);
+            }
+
+            lock (_gate)
+            {
+                _subscriptions.RemoveAll(added.Contains);
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Runs something on the poll thread; false where there is none.</summary>
@@ -100,7 +134,17 @@ internal sealed class ConsumerGroup
         }
 
         var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _commands.Enqueue(() => answer.TrySetResult(question()));
+        _commands.Enqueue(() =>
+        {
+            try
+            {
+                answer.TrySetResult(question());
+            }
+            catch (KafkaException error)
+            {
+                answer.TrySetException(new KafkaConnectionException($"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
+            }
+        });
         return await Task.WhenAny(answer.Task, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task && await answer.Task.ConfigureAwait(false);
     }
 

@@ -70,18 +70,7 @@ internal abstract class HandlerPipeline
         context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
 
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
-    protected CancellationTokenSource? LimitTime(CancellationToken assignment)
-    {
-        if (_settings.Timeout is not { } limit)
-        {
-            return null;
-        }
-
-        var source = CancellationTokenSource.CreateLinkedTokenSource(assignment);
-        var timer = _time.CreateTimer(static state => ((CancellationTokenSource)state!).CancelAsync().Forget(), source, limit, Timeout.InfiniteTimeSpan);
-        source.Token.UnsafeRegister(static state => ((ITimer)state!).Dispose(), timer);
-        return source;
-    }
+    protected TimeLimit? LimitTime(CancellationToken assignment) => _settings.Timeout is { } limit ? new TimeLimit(limit, _time, _logger, assignment) : null;
 
     /// <summary>Starts the consuming activity, as a child of the sender's, when somebody listens.</summary>
     protected Activity? StartActivity(MessageContext context)

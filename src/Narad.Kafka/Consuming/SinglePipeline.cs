@@ -45,7 +45,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         }
         catch (Exception error)
         {
-            return Judge(delivery, error, timedOut: limit is { IsCancellationRequested: true });
+            return Judge(delivery, error, timedOut: limit is { IsExpired: true });
         }
         finally
         {

@@ -70,10 +70,11 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>The longest that one invocation may take before its token is cancelled and it counts as failed; default: no limit.</summary>
+    /// <summary>The longest that one invocation may take before its token is cancelled and it counts as failed; at most one day; default: no limit.</summary>
     public SubscriptionOptions Timeout(TimeSpan limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limit, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, TimeSpan.FromDays(1));
         TimeoutValue = limit;
         return this;
     }
