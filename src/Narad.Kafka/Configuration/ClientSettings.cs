@@ -36,6 +36,7 @@ internal sealed class ClientSettings
 
     private const int EmbeddedFetchWaitMs = 10;
     private const int EmbeddedCommitMs = 100;
+    private const int PatternRefreshMs = 3_000;
     private const int DefaultHeartbeatMs = 3_000;
 
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
@@ -97,6 +98,9 @@ internal sealed class ClientSettings
             EnableAutoOffsetStore = false,
             AutoOffsetReset = AutoOffsetReset.Error,
             EnablePartitionEof = false,
+
+            // A topic that a pattern matches is found within seconds of its creation, not within the five minutes that the client would take.
+            TopicMetadataRefreshIntervalMs = PatternRefreshMs,
             MaxPollIntervalMs = Milliseconds(Options.MaxPollInterval),
 
             // The client counts 1,000 bytes to a kilobyte here. Compressed batches are measured after they were unpacked.

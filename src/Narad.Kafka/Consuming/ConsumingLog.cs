@@ -63,6 +63,9 @@ internal static partial class ConsumingLog
     [LoggerMessage(3031, LogLevel.Warning, "Looking for the missing topics of group '{Group}' failed; trying again.")]
     public static partial void TopicCheckFailed(ILogger logger, Exception error, string group);
 
+    [LoggerMessage(3033, LogLevel.Warning, "No topic matches '{Pattern}' yet. Group '{Group}' starts within seconds of the creation of one that does.")]
+    public static partial void NoTopicMatches(ILogger logger, string pattern, string group);
+
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);
 

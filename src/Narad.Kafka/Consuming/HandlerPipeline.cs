@@ -30,16 +30,10 @@ internal abstract class HandlerPipeline
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public abstract ValueTask<Outcome> RunAsync(Lane lane);
 
-    protected bool IsUnwantedTombstone(Delivery delivery)
-    {
-        if (delivery.Result.Message.Value is not null || _settings.Tombstones)
-        {
-            return false;
-        }
+    protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Result.Message.Value is null && !_settings.Tombstones;
 
-        _metrics.TombstoneFinished();
-        return true;
-    }
+    /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
+    protected void CountTombstone() => _metrics.TombstoneFinished();
 
     protected MessageContext NewContext(Delivery delivery)
     {

@@ -51,6 +51,7 @@ internal sealed class PollLoop
     private bool _showNeeded;
     private long _nextTick;
     private long _subscribedAt;
+    private HashSet<string> _subscribed = [];
     private bool _joinSeen;             // an assignment came since the latest Subscribe
     private AssignedPartition? _latest; // where the latest message went
     private int _rebuilds;
@@ -116,9 +117,8 @@ internal sealed class PollLoop
 
     public void UpdateSubscription()
     {
-        var topics = _group.Subscriptions.Where(subscription => subscription.State is not (SubscriptionState.TopicMissing or SubscriptionState.Faulted or SubscriptionState.Ended))
-            .Select(subscription => subscription.Topic).ToList();
-        _consumer.Subscribe(topics);
+        _subscribed = [.. _group.ReadableTopics];
+        _consumer.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
     }
@@ -362,7 +362,9 @@ internal sealed class PollLoop
         _trouble = null;
         foreach (var subscription in _group.Subscriptions)
         {
-            if (subscription.State is SubscriptionState.Joining)
+            // What was added since the latest Subscribe has not been joined; a pattern that nothing matched may be by now.
+            if (_subscribed.Contains(subscription.Topic)
+                && (subscription.State is SubscriptionState.Joining || (subscription.Settings.IsPattern && subscription.State is SubscriptionState.TopicMissing)))
             {
                 ConsumingLog.Joined(_logger, subscription.Topic, _group.Name);
                 subscription.MoveTo(SubscriptionState.Running);

@@ -21,6 +21,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         delivery.Attempts++;
         if (IsUnwantedTombstone(delivery))
         {
+            CountTombstone();
             return Outcome.One;
         }
 
