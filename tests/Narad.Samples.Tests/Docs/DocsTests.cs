@@ -40,7 +40,7 @@ public sealed partial class DocsTests
     {
         var folder = Path.GetDirectoryName(Path.Combine(Root, page))!;
         var links = Link().Matches(Read(page)).Select(link => link.Groups["target"].Value).Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith('#'));
-        links.Where(target => !File.Exists(Path.Combine(folder, target.Split('#')[0]))).Should().BeEmpty();
+        links.Where(target => !Path.Exists(Path.Combine(folder, target.Split('#')[0]))).Should().BeEmpty();
     }
 
     [Fact]
