@@ -64,6 +64,30 @@ internal sealed class LaneScheduler
 
     private int _runningHandlers;
 
+    /// <summary>Whether no worker is on its way: each runs a handler. For tests, which would otherwise have to guess.</summary>
+    public bool IsSettled
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _workers == _runningHandlers;
+            }
+        }
+    }
+
+    /// <summary>Lanes of keys (or partitions) that hold messages.</summary>
+    public int KeyedLanes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _lanes.Count;
+            }
+        }
+    }
+
     /// <summary>Takes a message over from the poll thread.</summary>
     public void Enqueue(Delivery delivery)
     {

@@ -92,6 +92,9 @@ internal sealed class PollLoop
     /// <summary>What the client last complained about, until it works again; null while all is well. Any thread.</summary>
     public string? Trouble => _trouble;
 
+    /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
+    public bool IsStopping => _stop is { Begun: true };
+
     public void Start() => _thread.Start();
 
     /// <summary>Any thread. Completes at the deadline at the latest, with what did not stop by then.</summary>

@@ -1,0 +1,65 @@
+using Confluent.Kafka;
+using Narad.Kafka.Consuming;
+
+namespace Narad.Kafka.Tests.Consuming;
+
+public class FlowControlTests
+{
+    [Fact]
+    [Trait("Promise", "S13")]
+    public void Partitions_that_come_later_do_not_lift_the_group_over_its_limit()
+    {
+        var flow = new FlowControl(messages: 1_000, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        var partitions = new List<AssignedPartition>();
+        for (var assigned = 1; assigned <= 8; assigned++)
+        {
+            partitions.Add(NewPartition(assigned));
+            foreach (var partition in partitions)
+            {
+                Fill(flow, partition, assigned, 300);
+            }
+        }
+
+        flow.HeldMessages.Should().BeLessThanOrEqualTo(1_000);
+        partitions.Should().OnlyContain(partition => partition.HeldMessages > 0, "none starves for the others");
+    }
+
+    [Fact]
+    [Trait("Promise", "S13")]
+    public void Bytes_are_limited_for_the_group_where_a_share_is_smaller_than_a_message()
+    {
+        var flow = new FlowControl(messages: 10_000, bytes: 100_000, maxAhead: int.MaxValue);
+        var partitions = Enumerable.Range(0, 64).Select(NewPartition).ToList();
+        foreach (var partition in partitions)
+        {
+            Fill(flow, partition, partitions.Count, 10_000);
+        }
+
+        flow.HeldBytes.Should().BeLessThanOrEqualTo(100_000).And.BeGreaterThan(50_000);
+    }
+
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void A_partition_that_holds_nothing_is_never_full_by_itself()
+    {
+        var flow = new FlowControl(messages: 10, bytes: 1_000, maxAhead: 1);
+        var (first, second) = (NewPartition(0), NewPartition(1));
+        flow.Add(first, 5_000);   // larger than the share, than the limit
+        flow.IsFull(first, 2).Should().BeTrue();
+        flow.Remove(first, 5_000);
+        flow.IsFull(first, 2).Should().BeFalse();
+        flow.IsFull(second, 2).Should().BeFalse();
+        flow.MayGroupResume.Should().BeTrue();
+        flow.MayResume(second, 2).Should().BeTrue();
+    }
+
+    private static void Fill(FlowControl flow, AssignedPartition partition, int assigned, int size)
+    {
+        while (!flow.IsFull(partition, assigned))
+        {
+            flow.Add(partition, size);
+        }
+    }
+
+    private static AssignedPartition NewPartition(int number) => new(new TopicPartition("t", number), null!, number);
+}

@@ -1,0 +1,363 @@
+using Confluent.Kafka;
+using FsCheck;
+using FsCheck.Fluent;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Tests.Consuming;
+
+/// <summary>The scheduler as a state machine without a broker: what it is told is random, what it starts is watched.</summary>
+public class LaneSchedulerTests
+{
+    [Theory]
+    [InlineData(MessageOrder.ByKey)]
+    [InlineData(MessageOrder.ByPartition)]
+    [InlineData(MessageOrder.Unordered)]
+    [Trait("Promise", "S8")]
+    [Trait("Promise", "S10")]
+    [Trait("Promise", "S14")]
+    public void Whatever_happens_order_holds_nothing_overlaps_and_nothing_is_forgotten(MessageOrder order) =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll<int>(seed =>
+        {
+            var fault = new Simulation(seed, order).Run();
+            return (fault is null).Label($"seed {seed}: {fault}");
+        }));
+
+    private sealed class Simulation
+    {
+        private const int Parallelism = 4;
+        private readonly Random _random;
+        private readonly ManualTime _time = new();
+        private readonly CompletedDeliveries _completed = new();
+        private readonly WatchedPipeline _pipeline;
+        private readonly LaneScheduler _lanes;
+        private readonly AssignedPartition[] _partitions = new AssignedPartition[3];
+        private readonly HashSet<Delivery> _enqueued = [];
+        private readonly HashSet<Delivery> _expected = [];
+        private readonly HashSet<Delivery> _taken = [];
+        private int _epoch;
+        private long _sequence;
+        private string? _fault;
+
+        public Simulation(int seed, MessageOrder order)
+        {
+            _random = new Random(seed);
+            _pipeline = new WatchedPipeline(order);
+            _lanes = new LaneScheduler(Parallelism, order, batch: null, _time, _pipeline, _completed, static _ => { });
+            for (var i = 0; i < _partitions.Length; i++)
+            {
+                _partitions[i] = NewEpoch(i);
+            }
+        }
+
+        public string? Run()
+        {
+            for (var step = 0; step < 250 && _fault is null; step++)
+            {
+                Step();
+                Settle();
+            }
+
+            // To the end: everything goes on, nothing fails any more.
+            for (var i = 0; i < _partitions.Length; i++)
+            {
+                if (_lanes.StateOf(_partitions[i]) is PartitionState.Draining)
+                {
+                    Drop(i);
+                }
+
+                _lanes.Resume(_partitions[i], skipFirst: false);
+            }
+
+            for (var round = 0; round < 5_000 && _fault is null; round++)
+            {
+                Settle();
+                _time.Advance(TimeSpan.FromMinutes(2));
+                Settle();
+                if (_pipeline.Running.Count == 0)
+                {
+                    break;
+                }
+
+                Finish(_pipeline.Running[0]);
+            }
+
+            Settle();
+            if (_fault is not null)
+            {
+                return _fault;
+            }
+
+            if (!_expected.SetEquals(_taken))
+            {
+                return $"{_expected.Except(_taken).Count()} were never completed, {_taken.Except(_expected).Count()} were completed though nobody finished them";
+            }
+
+            var forgotten = _enqueued.Count(delivery => _lanes.StateOf(delivery.Partition) is not PartitionState.Gone && !_taken.Contains(delivery));
+            return forgotten > 0 ? $"{forgotten} were never run"
+                : _lanes.KeyedLanes > 0 ? $"{_lanes.KeyedLanes} lanes leaked"
+                : _time.Timers > 0 ? $"{_time.Timers} timers leaked"
+                : _lanes.RunningHandlers != 0 ? "handlers are counted that do not run"
+                : null;
+        }
+
+        private void Step()
+        {
+            var at = _random.Next(_partitions.Length);
+            switch (_random.Next(30))
+            {
+                case < 13:
+                    if (_lanes.StateOf(_partitions[at]) is PartitionState.Active or PartitionState.Stopped)
+                    {
+                        Enqueue(_partitions[at]);
+                    }
+
+                    break;
+                case < 20 when Any() is { } run:
+                    Finish(run);
+                    break;
+                case 20 when Any() is { } run:
+                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Failed, Error: new InvalidOperationException()));
+                    break;
+                case 21 or 22 when Any() is { } run:
+                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat, TimeSpan.FromSeconds(_random.Next(3))));
+                    break;
+                case 23 when Any() is { } run:
+                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Abandoned));
+                    break;
+                case 24:
+                    if (_random.Next(3) == 0)
+                    {
+                        _lanes.Drain(_partitions[at]);
+                    }
+
+                    break;
+                case 25:
+                    if (_random.Next(2) == 0 || _lanes.StateOf(_partitions[at]) is PartitionState.Draining)
+                    {
+                        Drop(at);
+                        _partitions[at] = NewEpoch(at);
+                    }
+
+                    break;
+                case 26:
+                    _lanes.Resume(_partitions[at], skipFirst: false);
+                    break;
+                case 27:
+                    if (_lanes.Resume(_partitions[at], skipFirst: true) is (true, { } skipped))
+                    {
+                        _expected.Add(skipped);
+                    }
+
+                    break;
+                default:
+                    _time.Advance(TimeSpan.FromSeconds(1));
+                    break;
+            }
+        }
+
+        private Run? Any() => _pipeline.Running.Count == 0 ? null : _pipeline.Running[_random.Next(_pipeline.Running.Count)];
+
+        private void Finish(Run run)
+        {
+            _expected.Add(run.Delivery);
+            _pipeline.Complete(run, Outcome.One);
+        }
+
+        private void Drop(int at) => _lanes.Drop(_partitions[at]);
+
+        private AssignedPartition NewEpoch(int number) => new(new TopicPartition("t", number), null!, ++_epoch);
+
+        private void Enqueue(AssignedPartition partition)
+        {
+            var key = _random.Next(5);
+            var delivery = new Delivery(
+                partition,
+                new ConsumeResult<byte[]?, byte[]?>
+                {
+                    TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, _sequence),
+                    Message = new Message<byte[]?, byte[]?> { Key = key == 4 ? null : [(byte)key] },
+                },
+                _sequence++);
+            _enqueued.Add(delivery);
+            _lanes.Enqueue(delivery);
+        }
+
+        // Until no worker is on its way; then what runs is checked, and what is completed is taken.
+        private void Settle()
+        {
+            SpinWait.SpinUntil(() => _lanes.IsSettled && _pipeline.Running.Count == _lanes.RunningHandlers, TimeSpan.FromSeconds(10));
+            _fault ??= _pipeline.Fault;
+            if (!_lanes.IsSettled || _pipeline.Running.Count != _lanes.RunningHandlers)
+            {
+                _fault ??= "it does not settle";
+            }
+
+            if (_pipeline.Running.Count > Parallelism)
+            {
+                _fault ??= "more run than may";
+            }
+
+            var perPartition = _partitions.Sum(partition => _lanes.RunningIn(partition));
+            if (perPartition > _pipeline.Running.Count)
+            {
+                _fault ??= "the partitions count more than runs";
+            }
+
+            for (var delivery = _completed.TakeAll(); delivery is not null; delivery = delivery.NextCompleted)
+            {
+                if (!_taken.Add(delivery))
+                {
+                    _fault ??= "completed twice";
+                }
+            }
+        }
+    }
+
+    private sealed record Run(Delivery Delivery, TaskCompletionSource<Outcome> Outcome);
+
+    private sealed class WatchedPipeline(MessageOrder order) : HandlerPipeline(
+        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), [], services: null), new ConsumingMetrics(), new KafkaDiagnostics())
+    {
+        private readonly Lock _gate = new();
+        private readonly List<Run> _running = [];
+        private readonly Dictionary<(int, int), Delivery> _last = [];
+
+        public string? Fault { get; private set; }
+
+        public List<Run> Running
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return [.. _running];
+                }
+            }
+        }
+
+        public void Complete(Run run, Outcome outcome)
+        {
+            lock (_gate)
+            {
+                _running.Remove(run);
+            }
+
+            run.Outcome.SetResult(outcome);   // the worker goes on here and now
+        }
+
+        public override ValueTask<Outcome> RunAsync(Lane lane)
+        {
+            var run = new Run(lane.Head!, new TaskCompletionSource<Outcome>());
+            lock (_gate)
+            {
+                if (run.Delivery.Partition.State is not PartitionState.Active)
+                {
+                    Fault ??= $"started in a partition that is {run.Delivery.Partition.State}";
+                }
+
+                if (LineOf(run.Delivery) is { } line)
+                {
+                    if (_running.Exists(other => LineOf(other.Delivery) == line))
+                    {
+                        Fault ??= "two of one line at once";
+                    }
+
+                    if (_last.TryGetValue(line, out var last) && last.Arrival > run.Delivery.Arrival)
+                    {
+                        Fault ??= $"{run.Delivery.Arrival} after {last.Arrival}";
+                    }
+
+                    _last[line] = run.Delivery;
+                }
+
+                _running.Add(run);
+            }
+
+            return new ValueTask<Outcome>(run.Outcome.Task);
+        }
+
+        private (int, int)? LineOf(Delivery delivery) => order switch
+        {
+            MessageOrder.ByPartition => (delivery.Result.Partition.Value, -1),
+            MessageOrder.ByKey when delivery.Result.Message.Key is { } key => (delivery.Result.Partition.Value, key[0]),
+            _ => null,
+        };
+    }
+
+    /// <summary>A clock that only the test moves; its timers fire on the thread that moves it.</summary>
+    private sealed class ManualTime : TimeProvider
+    {
+        private readonly List<ManualTimer> _timers = [];
+        private DateTimeOffset _now = DateTimeOffset.UnixEpoch;
+
+        public int Timers
+        {
+            get
+            {
+                lock (_timers)
+                {
+                    return _timers.Count;
+                }
+            }
+        }
+
+        public override DateTimeOffset GetUtcNow() => _now;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = new ManualTimer(this, callback, state);
+            timer.Change(dueTime, period);
+            return timer;
+        }
+
+        public void Advance(TimeSpan time)
+        {
+            _now += time;
+            List<ManualTimer> due;
+            lock (_timers)
+            {
+                due = [.. _timers.Where(timer => timer.Due <= _now)];
+                due.ForEach(timer => _timers.Remove(timer));
+            }
+
+            due.ForEach(static timer => timer.Fire());
+        }
+
+        private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
+        {
+            public DateTimeOffset Due { get; private set; }
+
+            public void Fire() => callback(state);
+
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                lock (time._timers)
+                {
+                    time._timers.Remove(this);
+                    if (dueTime != Timeout.InfiniteTimeSpan)
+                    {
+                        Due = time._now + dueTime;
+                        time._timers.Add(this);
+                    }
+                }
+
+                return true;
+            }
+
+            public void Dispose()
+            {
+                lock (time._timers)
+                {
+                    time._timers.Remove(this);
+                }
+            }
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return ValueTask.CompletedTask;
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+using System.Collections.Concurrent;
+
+namespace Narad.Kafka.Tests.Consuming;
+
+/// <summary>Members come, go and are slow.</summary>
+public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+    where TBroker : TestBroker
+{
+    private static readonly TimeSpan Brief = TimeSpan.FromSeconds(1);
+
+    public static TheoryData<KafkaGroupProtocol, KafkaAssignor> Ways => new()
+    {
+        { KafkaGroupProtocol.Classic, KafkaAssignor.CooperativeSticky },
+        { KafkaGroupProtocol.Classic, KafkaAssignor.Range },
+        { KafkaGroupProtocol.Consumer, KafkaAssignor.CooperativeSticky },
+    };
+
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    [Trait("Promise", "S11")]
+    [Trait("Promise", "S16")]
+    public async Task A_second_member_takes_over_without_a_loss_a_repetition_or_an_inversion(KafkaGroupProtocol protocol, KafkaAssignor assignor)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());
+        var order = new OrderCheck();
+        var handled = new ConcurrentDictionary<(int, long), int>();
+        var bySecond = 0;
+        async Task Handle(MessageContext context, bool second)
+        {
+            using (order.Enter(context))
+            {
+                await Task.Delay(Random.Shared.Next(15));
+                handled.AddOrUpdate((context.Partition, context.Offset), 1, static (_, n) => n + 1);
+                if (second)
+                {
+                    Interlocked.Increment(ref bySecond);
+                }
+            }
+        }
+
+        await using var first = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor) = (protocol, assignor));
+        await first.SubscribeAsync<string>(topic, (_, context, _) => Handle(context, second: false));
+        var sent = 0;
+        await SendAsync();
+        await Waiting.Until(() => handled.Count > 20, "the first member handles");
+        await using (var second = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor) = (protocol, assignor)))
+        {
+            var subscribing = second.SubscribeAsync<string>(topic, (_, context, _) => Handle(context, second: true));
+            while (Volatile.Read(ref bySecond) < 50)
+            {
+                await SendAsync();
+                var goal = sent - 40;
+                await Waiting.Until(() => handled.Count > goal, "messages are handled while members come");
+            }
+
+            await subscribing;
+            await SendAsync();
+        }
+
+        await SendAsync();
+        await Waiting.Until(() => handled.Count == sent, "everything is handled");
+        order.Faults.Should().BeEmpty();
+        handled.Where(at => at.Value != 1).Should().BeEmpty("an orderly rebalance repeats nothing");
+
+        async Task SendAsync()
+        {
+            for (var partition = 0; partition < 4; partition++)
+            {
+                await broker.SendAsync(topic, partition, 20, n => $"k{n % 5}", sent / 4);
+            }
+
+            sent += 80;
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    [Trait("Promise", "S11")]
+    [Trait("Promise", "S10")]
+    [Trait("Promise", "S8")]
+    public async Task A_handler_that_outlives_its_assignment_is_cancelled_and_changes_nothing_even_when_the_partition_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        var runs = new ConcurrentQueue<Run>();
+        var inside = new int[2];
+        var overlaps = 0;
+        await using var first = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor, o.RevokeTimeout) = (protocol, assignor, Brief));
+        var subscription = await first.SubscribeAsync<string>(topic, async (_, context, token) =>
+        {
+            if (Interlocked.Increment(ref inside[context.Partition]) != 1)
+            {
+                Interlocked.Increment(ref overlaps);
+            }
+
+            var run = new Run(context.Partition, context.Offset, token);
+            runs.Enqueue(run);
+            await run.Release.Task;
+            Interlocked.Decrement(ref inside[context.Partition]);
+        });
+        await broker.SendAsync(topic, 0, 2, static _ => "k");
+        await broker.SendAsync(topic, 1, 2, static _ => "k");
+        await Waiting.Until(() => runs.Count == 2, "a handler of each partition runs");
+
+        var blocked = new TaskCompletionSource();
+        int moved;
+        await using (var second = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, assignor, Brief, Brief)))
+        {
+            var other = await second.SubscribeAsync<string>(topic, (_, _, token) => blocked.Task.WaitAsync(token));
+            await Waiting.Until(() => other.Assignment.Count == 1 && subscription.Assignment.Count == 1, "each has one");
+            moved = other.Assignment[0].Partition;
+            await Waiting.Until(() => runs.First(run => run.Partition == moved).Token.IsCancellationRequested, "the handler that outlived its assignment was cancelled");
+        }
+
+        await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
+        var old = runs.First(run => run.Partition == moved);
+        var before = first.Groups.Single().Loop!.HeldMessages;
+        old.Release.SetResult();
+        await Waiting.Until(() => runs.Count(run => run.Partition == moved && !run.Token.IsCancellationRequested) > 0, "the message is handled again under its new assignment");
+        before.Should().BePositive();
+        var again = runs.Last(run => run.Partition == moved);
+        again.Offset.Should().Be(0, "what the old handler finished changed nothing");
+        broker.Committed(group, topic, moved).Should().BeLessThanOrEqualTo(0);
+        overlaps.Should().Be(0, "a new epoch's lane waits for the old epoch's handler");
+
+        await Waiting.Until(
+            () =>
+            {
+                foreach (var run in runs)
+                {
+                    run.Release.TrySetResult();
+                }
+
+                return broker.Committed(group, topic, 0) == 2 && broker.Committed(group, topic, 1) == 2;
+            },
+            "everything is finished");
+        overlaps.Should().Be(0);
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    [Trait("Promise", "S9")]
+    [Trait("Promise", "S11")]
+    public async Task A_partition_that_was_paused_when_it_left_is_read_when_it_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 100);
+        await broker.SendAsync(topic, 1, 100);
+        var gate = new TaskCompletionSource();
+        void Configure(KafkaOptions options) =>
+            (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.BufferMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
+        await using var first = await broker.StartAsync(group, Configure);
+        var subscription = await first.SubscribeAsync<string>(topic, (_, _, token) => gate.Task.WaitAsync(token));
+        await Waiting.Until(() => first.Groups.Single().Loop!.HeldMessages == 10, "both partitions are paused at their quota");
+        await using (var second = await broker.StartAsync(group, Configure))
+        {
+            var other = await second.SubscribeAsync<string>(topic, (_, _, token) => gate.Task.WaitAsync(token));
+            await Waiting.Until(() => other.Assignment.Count == 1 && subscription.Assignment.Count == 1, "each has one");
+        }
+
+        await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
+        gate.SetResult();
+        await broker.CommittedReaches(group, topic, 0, 100);
+        await broker.CommittedReaches(group, topic, 1, 100);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S9")]
+    public async Task A_handler_slower_than_the_poll_interval_keeps_its_membership_and_loses_nothing()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 30, static _ => "slow");
+        await broker.SendAsync(topic, 1, 30);
+        var handled = new ConcurrentDictionary<(int, long), int>();
+        var cancelled = 0;
+        await using var kafka = await broker.StartAsync(group, o => (o.SessionTimeout, o.MaxPollInterval, o.BufferMessages) = (broker.ShortestSession, broker.ShortestSession, 20));
+        await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
+        {
+            if (context is { Partition: 0, Offset: 0 })
+            {
+                await using var watch = token.Register(() => Interlocked.Increment(ref cancelled));
+                await Task.Delay(broker.ShortestSession + TimeSpan.FromSeconds(2), CancellationToken.None);
+            }
+
+            handled.AddOrUpdate((context.Partition, context.Offset), 1, static (_, n) => n + 1);
+        });
+        await Waiting.Until(() => handled.Count == 60, "all are handled");
+        cancelled.Should().Be(0, "the member was never evicted");
+        handled.Values.Should().AllBeEquivalentTo(1);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S9")]
+    public async Task A_slow_partition_never_starves_another()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 500);
+        var slow = 0;
+        var fast = 0;
+        await using var kafka = await broker.StartAsync(group, o => o.ShutdownTimeout = Brief);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            async (_, context, token) =>
+            {
+                if (context.Partition == 0)
+                {
+                    await Task.Delay(200, token);
+                    Interlocked.Increment(ref slow);
+                }
+                else
+                {
+                    Interlocked.Increment(ref fast);
+                }
+            },
+            configure: s => s.Parallelism(2));
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages > 400, "the slow partition's messages wait for a handler");
+        await broker.SendAsync(topic, 1, 20);
+        await Waiting.Until(() => Volatile.Read(ref fast) == 20, "the other partition is handled meanwhile");
+        Volatile.Read(ref slow).Should().BeLessThan(100, "the slow one is far from done");
+    }
+
+    private sealed record Run(int Partition, long Offset, CancellationToken Token)
+    {
+        public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
+
+public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceContract<EmbeddedTestBroker>(broker);
+
+public sealed class RebalancesOnKafka(KafkaTestBroker broker) : RebalanceContract<KafkaTestBroker>(broker);
