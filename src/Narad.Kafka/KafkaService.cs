@@ -328,8 +328,9 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
 
     private async Task ConnectProducerCoreAsync()
     {
+        var connecting = ConnectTransportAsync();   // under the lock of the caller, so that disconnecting comes before or after both
         await Task.Yield();
-        var transport = await ConnectTransportAsync().ConfigureAwait(false);
+        var transport = await connecting.ConfigureAwait(false);
         var producer = new MessageProducer(transport, _options, _diagnostics, _services);
         try
         {
@@ -456,13 +457,15 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
         public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
         {
             var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            await transport.Topics.EnsureAsync(topics, cancellationToken).ConfigureAwait(false);
+            await transport.Topics.EnsureAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken).ConfigureAwait(false);
         }
 
         public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
         {
             var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            return await transport.Topics.DescribeAsync(topics, cancellationToken).ConfigureAwait(false);
+            var names = topics.Distinct(StringComparer.Ordinal).ToDictionary(name => name, name => service.RealTopic(name), StringComparer.Ordinal);
+            var found = await transport.Topics.DescribeAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+            return names.Where(name => found.ContainsKey(name.Value)).ToDictionary(name => name.Key, name => found[name.Value], StringComparer.Ordinal);
         }
 
         public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
