@@ -401,7 +401,8 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
 
     private MessageProducer Sending()
     {
-        if (_producer is { } producer && _disconnecting is null)
+        // While the service disconnects, running handlers may still send; the producer refuses by itself once it is stopped.
+        if (_producer is { } producer && !_ended)
         {
             return producer;
         }
@@ -471,7 +472,7 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
         public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
         {
             var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            return await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.CommittedAsync(group, service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
         }
 
         private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)
