@@ -698,7 +698,10 @@ internal sealed class PollLoop
             {
                 ConsumingLog.RevokeDeadline(_logger, partition.Id, running, _revokeTimeout, _group.Name);
                 partition.Cancel(_logger);
-                _stop?.Abandon(partition, running, _group.Name);
+                if (!_closing)
+                {
+                    _stop?.Abandon(partition, running, _group.Name);   // else it was named already
+                }
             }
 
             TryStore(partition);

@@ -3,6 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Outcome = Narad.Kafka.Consuming.Outcome;
 
 namespace Narad.Kafka.Tests.Consuming;
 
@@ -17,7 +18,7 @@ public class LaneSchedulerTests
     [Trait("Promise", "S10")]
     [Trait("Promise", "S14")]
     public void Whatever_happens_order_holds_nothing_overlaps_and_nothing_is_forgotten(MessageOrder order) =>
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll<int>(seed =>
+        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll<int>(seed =>
         {
             var fault = new Simulation(seed, order).Run();
             return (fault is null).Label($"seed {seed}: {fault}");
