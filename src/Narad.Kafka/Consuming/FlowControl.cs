@@ -77,9 +77,12 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
             && partition.Tracker.Span < Math.Max(1, maxAhead * 0.75);
     }
 
+    // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next.
     private static long Share(long limit, long held, int assigned)
     {
-        var shared = held > limit - (limit / Reserve) ? limit / Reserve : limit;
-        return Math.Max(1, shared / Math.Max(1, assigned));
+        var reserve = limit / Reserve;
+        var left = limit - held;
+        var share = left > reserve ? limit / Math.Max(1, assigned) : Math.Min(reserve / Math.Max(1, assigned), left / 2);
+        return Math.Max(1, share);
     }
 }
