@@ -36,6 +36,7 @@ internal sealed class ClientSettings
 
     private const int EmbeddedFetchWaitMs = 10;
     private const int EmbeddedCommitMs = 100;
+    private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
     private const int DefaultHeartbeatMs = 3_000;
 
@@ -140,8 +141,10 @@ internal sealed class ClientSettings
         }
         else
         {
-            config.SessionTimeoutMs = Milliseconds(Options.SessionTimeout);
-            config.HeartbeatIntervalMs = Math.Min(DefaultHeartbeatMs, Milliseconds(Options.SessionTimeout) / 3);
+            // The mock cluster lets every rebalance but a group's first take a session less a second, however quick its members are.
+            var session = Embedded ? Math.Min(EmbeddedSessionMs, Milliseconds(Options.SessionTimeout)) : Milliseconds(Options.SessionTimeout);
+            config.SessionTimeoutMs = session;
+            config.HeartbeatIntervalMs = Math.Min(DefaultHeartbeatMs, session / 3);
             config.PartitionAssignmentStrategy = Options.Assignor switch
             {
                 KafkaAssignor.Range => PartitionAssignmentStrategy.Range,

@@ -25,6 +25,7 @@ internal sealed class ConsumerGroup
     private readonly ConcurrentQueue<Action> _commands = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action<Exception, bool> _faulted;
+    private int _looks;                                     // first looks that go on
     private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
     private Task<IReadOnlyList<string>>? _stop;
@@ -91,9 +92,13 @@ internal sealed class ConsumerGroup
             }
 
             _subscriptions.Add(added);
-            if (!added.Settings.IsPattern && _transport.Mode is not KafkaMode.Console)
+            if (_transport.Mode is not KafkaMode.Console)
             {
-                _unseen.Add(added);
+                _looks++;
+                if (!added.Settings.IsPattern)
+                {
+                    _unseen.Add(added);
+                }
             }
         }
 
@@ -180,8 +185,6 @@ internal sealed class ConsumerGroup
             {
                 await FindAsync([added], stopping).ConfigureAwait(false);
             }
-
-            UpdateLoop();
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -201,7 +204,18 @@ internal sealed class ConsumerGroup
             }
 
             added.MoveTo(SubscriptionState.Faulted, error);
-            return;
+        }
+
+        // Subscriptions that are added side by side, as by a host, are told to the client together: each telling is a rebalance.
+        bool last;
+        lock (_gate)
+        {
+            last = --_looks == 0;
+        }
+
+        if (last)
+        {
+            UpdateLoop();
         }
 
         lock (_gate)
@@ -212,7 +226,7 @@ internal sealed class ConsumerGroup
             }
         }
 
-        if (added.Settings.IsPattern)
+        if (added.Settings.IsPattern && added.State is SubscriptionState.Joining)
         {
             await SayUnmatchedAsync(added, stopping).ConfigureAwait(false);
         }

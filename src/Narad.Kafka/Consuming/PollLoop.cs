@@ -352,7 +352,7 @@ internal sealed class PollLoop
         }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
-        if (!_joinSeen && _consumer.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
+        if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _consumer.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
         {
             Joined();
         }

@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>Creates topics and looks at them, by their real names. Thread-safe.</summary>
+/// <summary>Creates topics and looks at them; the service's own takes logical names too (<see cref="KafkaOptions.Topics"/>). Thread-safe.</summary>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is, and too few partitions are reported by an exception.</summary>

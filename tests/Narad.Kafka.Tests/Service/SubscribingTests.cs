@@ -82,7 +82,7 @@ public sealed class SubscribingTests
         await Waiting.Until(() => !handled.IsEmpty, "handled");
         service.Broker.CreateTopic("orders.old", 1);
         await service.SendAsync("orders.old", "3");
-        await Waiting.Until(() => handled.Count == 2, "the topic that was created later", TimeSpan.FromSeconds(10));
+        await Waiting.Until(() => handled.Count == 2, "the topic that was created later", TimeSpan.FromSeconds(15));
         handled.Should().Equal(("orders.new", "1"), ("orders.old", "3"));
     }
 
