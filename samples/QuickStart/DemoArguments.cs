@@ -122,7 +122,7 @@ internal sealed record DemoArguments
             Mode = Mode ?? (Brokers is null ? KafkaMode.Embedded : KafkaMode.Kafka),
             TopicCreation = TopicCreation.IfMissing,
             TopicPartitions = 6,
-            SessionTimeout = TimeSpan.FromSeconds(10), // another member that is killed is replaced this soon
+            SessionTimeout = TimeSpan.FromSeconds(6), // so soon is a member replaced that was killed; the least that Kafka takes
         };
 
         options.Brokers = Brokers ?? options.Brokers;
