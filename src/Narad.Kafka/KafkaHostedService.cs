@@ -44,22 +44,39 @@ internal sealed class KafkaHostedService(
 
     public Task StopAsync(CancellationToken cancellationToken) => service.DisconnectAsync(cancellationToken);
 
-    // The host starts with its groups joined where that is quick; a group that takes longer joins while the application runs already.
+    // The host starts with its groups joined where that is quick; a group that takes longer (or has no broker yet, where that is allowed) joins
+    // while the application runs already. A subscription that is refused fails the start at once, whatever the others do.
     private async Task JoinAsync(List<Task> joining, CancellationToken cancellationToken)
     {
-        var all = Task.WhenAll(joining);
+        var patience = service.IsConnected || service.Mode is KafkaMode.Console ? service.Options.ConnectTimeout : TimeSpan.Zero;
+        var all = AllJoinedAsync(joining);
         try
         {
-            await all.WaitAsync(service.Options.ConnectTimeout, cancellationToken).ConfigureAwait(false);
+            await all.WaitAsync(patience, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            ServiceLog.JoinTakesLong(logger, service.Options.ConnectTimeout);
+            ServiceLog.JoinTakesLong(logger, patience);
             _ = all.ContinueWith(
-                late => ServiceLog.JoinFailed(logger, late.Exception!.GetBaseException()),
+                late =>
+                {
+                    // One that the service's end overtook did not fail.
+                    if (late.Exception!.GetBaseException() is var error and not KafkaNotConnectedException)
+                    {
+                        ServiceLog.JoinFailed(logger, error);
+                    }
+                },
                 CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted,
                 TaskScheduler.Default);
+        }
+    }
+
+    private static async Task AllJoinedAsync(List<Task> joining)
+    {
+        await foreach (var joined in Task.WhenEach(joining).ConfigureAwait(false))
+        {
+            await joined.ConfigureAwait(false);
         }
     }
 

@@ -24,7 +24,7 @@ namespace Narad.Kafka;
 /// await kafka.SendAsync("user-events", new UserEvent("123", "login"));
 /// </code>
 /// </example>
-public sealed class KafkaService : IKafkaService
+public sealed class KafkaService : IKafkaService, IServiceSettings
 {
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
@@ -35,6 +35,7 @@ public sealed class KafkaService : IKafkaService
     private readonly ConcurrentDictionary<string, string> _topics = new(StringComparer.Ordinal);   // name as given → real name, checked
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _ending = new();   // cancels what is still connecting when the service is disconnected
     private readonly Lock _gate = new();
 
     // Under _gate; each task is started once and started again only where it failed.
@@ -73,7 +74,7 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
-    public KafkaMode Mode => _transport?.Mode ?? (_options.Mode is KafkaMode.Auto ? KafkaMode.Auto : _options.Mode);
+    public KafkaMode Mode => _transport?.Mode ?? _options.Mode;
 
     /// <inheritdoc/>
     public bool IsConnected => !_ended && _monitor.IsConnected;
@@ -93,6 +94,10 @@ public sealed class KafkaService : IKafkaService
     internal KafkaOptions Options => _options;
 
     internal KafkaDiagnostics Diagnostics => _diagnostics;
+
+    KafkaOptions IServiceSettings.Options => _options;
+
+    KafkaDiagnostics IServiceSettings.Diagnostics => _diagnostics;
 
     internal MessageProducer? Producer => _producer;
 
@@ -121,7 +126,14 @@ public sealed class KafkaService : IKafkaService
                 return this;
             }
 
-            foreach (var warning in KafkaOptionsValidator.Check(_options))
+            var report = KafkaOptionsValidator.Check(_options);
+            report.ThrowIfFaulty();
+            if (_options.Mode is not KafkaMode.Console && ClientBuildCheck.Check(_options) is { Count: > 0 } refused)
+            {
+                throw new KafkaConfigurationException(refused);
+            }
+
+            foreach (var warning in report.Warnings)
             {
                 ServiceLog.ConfigurationWarning(_logger, warning);
             }
@@ -263,19 +275,20 @@ public sealed class KafkaService : IKafkaService
         var settings = SubscriptionSettings.From(
             RealTopic(topic, patterns: true), consumers.Name, options, _options, _options.ConsumeMiddleware, _services);
         var subscription = new Subscription(consumers, settings, pipeline(settings, consumers), batches, _diagnostics.Time);
-        lock (_gate)
+        ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
+        try
         {
-            ThrowIfEnded();
+            await consumers.AddAsync(subscription, cancellationToken).ConfigureAwait(false);
+            return subscription;
         }
-
-        var adding = consumers.AddAsync([subscription], cancellationToken);
-        if (!adding.IsFaulted)
+        finally
         {
-            ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
+            // One that the group did not take is none; one whose joining nobody waits for any more goes on.
+            if (!consumers.Subscriptions.Contains(subscription))
+            {
+                ImmutableInterlocked.Update(ref _subscriptions, static (all, refused) => all.Remove(refused), subscription);
+            }
         }
-
-        await adding.ConfigureAwait(false);
-        return subscription;
     }
 
     internal Task<ITransport> ConnectTransportAsync()
@@ -295,11 +308,22 @@ public sealed class KafkaService : IKafkaService
     private async Task<ITransport> ConnectTransportCoreAsync()
     {
         await Task.Yield();   // never under the lock of the caller
-        var transport = await TransportSelection.ConnectAsync(_options, _diagnostics, CancellationToken.None).ConfigureAwait(false);
-        _transport = transport;
-        _monitor.Start(transport);
-        ServiceLog.Connected(_logger, transport.Mode, transport.BootstrapServers);
-        return transport;
+        try
+        {
+            var (transport, reached) = await TransportSelection.ConnectAsync(_options, _diagnostics, _ending.Token).ConfigureAwait(false);
+            _transport = transport;
+            _monitor.Start(transport, reached);
+            if (reached)
+            {
+                ServiceLog.Connected(_logger, transport.Mode, transport.BootstrapServers);
+            }
+
+            return transport;
+        }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+            throw new KafkaNotConnectedException("Kafka is not connected: the service was disconnected while it was connecting.");
+        }
     }
 
     private async Task ConnectProducerCoreAsync()
@@ -307,7 +331,21 @@ public sealed class KafkaService : IKafkaService
         await Task.Yield();
         var transport = await ConnectTransportAsync().ConfigureAwait(false);
         var producer = new MessageProducer(transport, _options, _diagnostics, _services);
-        await producer.ConnectAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            await producer.ConnectAsync(_ending.Token).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            await producer.DisposeAsync().ConfigureAwait(false);
+            if (error is OperationCanceledException && _ending.IsCancellationRequested)
+            {
+                throw new KafkaNotConnectedException("Kafka is not connected: the service was disconnected while it was connecting.");
+            }
+
+            throw;
+        }
+
         _producer = producer;
         ServiceLog.ProducerConnected(_logger, transport.Mode, transport.BootstrapServers);
     }
@@ -317,7 +355,8 @@ public sealed class KafkaService : IKafkaService
         var started = _diagnostics.Time.GetTimestamp();
         TimeSpan Left() => TimeSpan.FromTicks(Math.Max(0, (_options.ShutdownTimeout - _diagnostics.Time.GetElapsedTime(started)).Ticks));
 
-        // What is still connecting is waited for, so that nothing comes to life behind our back.
+        // What is still connecting is ended and waited for, so that nothing comes to life behind our back.
+        await _ending.CancelAsync().ConfigureAwait(false);
         foreach (var connecting in new[] { _connectingTransport, _connectingProducer })
         {
             if (connecting is not null)
@@ -343,6 +382,7 @@ public sealed class KafkaService : IKafkaService
         }
 
         _meter.Dispose();
+        _ending.Dispose();
         _completion.TrySetResult();
         return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned);
     }

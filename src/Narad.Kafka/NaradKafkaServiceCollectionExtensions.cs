@@ -61,10 +61,10 @@ public static class NaradKafkaServiceCollectionExtensions
                 KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
             });
             services.TryAddSingleton(TimeProvider.System);
-            services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidation>();
+            services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidator>();
             services.AddSingleton<IConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
             services.AddSingleton(static provider => new KafkaService(
-                WithMiddleware(provider.GetRequiredService<IOptions<KafkaOptions>>().Value, provider),
+                OptionsOf(provider),
                 provider.GetRequiredService<ILoggerFactory>(),
                 provider.GetRequiredService<TimeProvider>(),
                 provider));
@@ -86,8 +86,18 @@ public static class NaradKafkaServiceCollectionExtensions
         return builder;
     }
 
-    private static KafkaOptions WithMiddleware(KafkaOptions options, IServiceProvider services)
+    private static KafkaOptions OptionsOf(IServiceProvider services)
     {
+        KafkaOptions options;
+        try
+        {
+            options = services.GetRequiredService<IOptions<KafkaOptions>>().Value;
+        }
+        catch (OptionsValidationException error)
+        {
+            throw new KafkaConfigurationException([.. error.Failures]);
+        }
+
         foreach (var middleware in services.GetServices<ISendMiddleware>())
         {
             options.SendMiddleware.Add(middleware);

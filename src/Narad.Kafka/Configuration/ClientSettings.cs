@@ -35,16 +35,22 @@ internal sealed class ClientSettings
     private const int FetchQueueBackoffMs = 10;
 
     private const int EmbeddedFetchWaitMs = 10;
+    private const int EmbeddedCommitMs = 100;
+    private const int PatternRefreshMs = 3_000;
     private const int DefaultHeartbeatMs = 3_000;
 
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
     {
         Options = options;
+        RawProperties = options.Client;
         BootstrapServers = bootstrapServers;
         Embedded = embedded;
     }
 
     public KafkaOptions Options { get; }
+
+    /// <summary>The user's raw properties; the options' unless others are to be tried.</summary>
+    public IDictionary<string, string> RawProperties { get; init; }
 
     public string BootstrapServers { get; }
 
@@ -92,6 +98,9 @@ internal sealed class ClientSettings
             EnableAutoOffsetStore = false,
             AutoOffsetReset = AutoOffsetReset.Error,
             EnablePartitionEof = false,
+
+            // A topic that a pattern matches is found within seconds of its creation, not within the five minutes that the client would take.
+            TopicMetadataRefreshIntervalMs = PatternRefreshMs,
             MaxPollIntervalMs = Milliseconds(Options.MaxPollInterval),
 
             // The client counts 1,000 bytes to a kilobyte here. Compressed batches are measured after they were unpacked.
@@ -115,6 +124,9 @@ internal sealed class ClientSettings
         if (Embedded)
         {
             config.FetchWaitMaxMs = EmbeddedFetchWaitMs;
+
+            // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals.
+            config.AutoCommitIntervalMs = Math.Min(EmbeddedCommitMs, Milliseconds(Options.CommitInterval));
         }
 
         if (Options.GroupProtocol is KafkaGroupProtocol.Consumer)
@@ -150,7 +162,7 @@ internal sealed class ClientSettings
     {
         if (BootstrapServers.Length > 0)
         {
-            config.BootstrapServers = BootstrapServers;
+            config.BootstrapServers = BrokerList.Normalize(BootstrapServers);
         }
 
         config.ClientId = Options.ClientId;
@@ -162,7 +174,7 @@ internal sealed class ClientSettings
             Secure(config);
         }
 
-        foreach (var (name, value) in Options.Client)
+        foreach (var (name, value) in RawProperties)
         {
             if (ClientProperties.IsFor(name, kind) && !(Embedded && ClientProperties.IsSecurity(name)))
             {

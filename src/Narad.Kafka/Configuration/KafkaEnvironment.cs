@@ -28,6 +28,9 @@ internal static class KafkaEnvironment
         return variables;
     }
 
+    /// <summary>Whether the environment is Development.</summary>
+    public static bool IsDevelopment(KafkaOptions options) => string.Equals(NameOf(options), "Development", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>The environment's name: the options' (a host sets it there), else the process's, else Production.</summary>
     public static string NameOf(KafkaOptions options, IReadOnlyDictionary<string, string>? variables = null)
     {

@@ -1,3 +1,5 @@
+using Narad.Kafka.Configuration;
+
 namespace Narad.Kafka;
 
 /// <summary>User and mechanism.</summary>
@@ -11,4 +13,7 @@ public sealed class SaslOptions
 
     /// <summary>The password, in no log, exception or report. <c>KAFKA_SASL_PASSWORD</c>. Default none.</summary>
     public string? Password { get; set; }
+
+    /// <summary>The mechanism, without user or password.</summary>
+    public override string ToString() => SaslMechanisms.IsUsed(this) ? Mechanism : "none";
 }

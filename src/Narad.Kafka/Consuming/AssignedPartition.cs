@@ -1,5 +1,5 @@
 using Confluent.Kafka;
-using Narad.Kafka.Diagnostics;
+using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Consuming;
 
@@ -50,6 +50,9 @@ internal sealed class AssignedPartition
     /// <summary>Handlers that run now; not those that wait for a repetition.</summary>
     public int Running { get; set; }
 
+    /// <summary>Lanes that a worker may take.</summary>
+    public Queue<Lane> Ready { get; } = new();
+
     /// <summary>Lanes whose first message may not start now.</summary>
     public List<Lane> Held { get; } = [];
 
@@ -76,6 +79,9 @@ internal sealed class AssignedPartition
     /// <summary>Where it starts because we said so (no committed offset, a reset), until its first message.</summary>
     public Offset? StartAt { get; set; }
 
+    /// <summary>The offset that was not there (below 0: none was committed), while its start is still to be decided; null otherwise.</summary>
+    public long? Missing { get; set; }
+
     /// <summary>Why it cannot be read although no message failed: its offset is out of range, or it has no start position.</summary>
     public Exception? Unreadable { get; set; }
 
@@ -89,5 +95,5 @@ internal sealed class AssignedPartition
     public int FinishedSinceTick { get; set; }
 
     /// <summary>Cancels the handlers' token; what they registered on it runs on the thread pool, never on the caller's thread.</summary>
-    public void Cancel() => _cancellation.CancelAsync().Forget();
+    public void Cancel(ILogger logger) => _cancellation.CancelInBackground(logger);
 }

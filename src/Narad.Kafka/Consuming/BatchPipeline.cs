@@ -29,9 +29,16 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var positions = new List<int>(taken);
         var finished = 0;
         var current = first;
+        System.Diagnostics.Activity? activity = null;
+        Outcome Judged(Delivery failed, Exception error, bool timedOut, int before = 0)
+        {
+            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
+            return Finished(first, Judge(failed, error, timedOut, before));
+        }
+
         try
         {
-            using var activity = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : null;
+            activity = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : null;
             for (; finished < taken; finished++, current = current.NextInLane!)
             {
                 if (IsUnwantedTombstone(current))
@@ -52,7 +59,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                     }
 
                     current.Attempts = Math.Max(current.Attempts, 1);
-                    return Judge(current, error, timedOut: limit is { IsCancellationRequested: true }, finished);
+                    return Judged(current, error, timedOut: limit is { IsExpired: true }, finished);
                 }
 
                 while (positions.Count < items.Count)
@@ -66,7 +73,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                 await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
             }
 
-            return new Outcome(finished);
+            return Finished(first, new Outcome(finished));
         }
         catch (BatchFailedException error) when (error.Index < positions.Count && !assignment.IsCancellationRequested)
         {
@@ -78,16 +85,32 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             }
 
             delivery.Attempts = Math.Max(delivery.Attempts, 1);
-            return Judge(delivery, error.InnerException ?? error, timedOut: false, failed);
+            return Judged(delivery, error.InnerException ?? error, timedOut: false, failed);
         }
         catch (Exception error)
         {
-            return Judge(first, error, timedOut: limit is { IsCancellationRequested: true });
+            return Judged(first, error, timedOut: limit is { IsExpired: true });
         }
         finally
         {
+            activity?.Dispose();
             limit?.Dispose();
         }
+    }
+
+    // A tombstone counts when it is finished, however often its batch is repeated.
+    private Outcome Finished(Delivery first, Outcome outcome)
+    {
+        var delivery = first;
+        for (var i = 0; i < outcome.Finished; i++, delivery = delivery.NextInLane!)
+        {
+            if (IsUnwantedTombstone(delivery))
+            {
+                CountTombstone();
+            }
+        }
+
+        return outcome;
     }
 
     private async ValueTask AddAsync(Delivery delivery, List<BatchItem<T>> items, CancellationToken token)

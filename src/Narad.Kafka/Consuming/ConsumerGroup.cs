@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
@@ -12,6 +13,7 @@ namespace Narad.Kafka.Consuming;
 internal sealed class ConsumerGroup
 {
     private static readonly TimeSpan TopicCheckInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan UnmatchedAfter = TimeSpan.FromSeconds(4);
 
     private readonly ITransport _transport;
     private readonly KafkaOptions _options;
@@ -19,9 +21,11 @@ internal sealed class ConsumerGroup
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
     private readonly List<Subscription> _subscriptions = [];
+    private readonly HashSet<Subscription> _unseen = [];    // their topics were not found yet
     private readonly ConcurrentQueue<Action> _commands = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action<Exception, bool> _faulted;
+    private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
     private Task<IReadOnlyList<string>>? _stop;
     private volatile PollLoop? _loop;
@@ -56,39 +60,57 @@ internal sealed class ConsumerGroup
     /// <summary>The group's state for health and metrics; null before its first topic exists.</summary>
     public PollLoop? Loop => _loop;
 
+    /// <summary>What the client subscribes to: patterns, and the topics that exist.</summary>
+    public IReadOnlyList<string> ReadableTopics
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
+            }
+        }
+    }
+
     /// <summary>
-    /// Adds subscriptions and completes when the group was joined with them, or their topics were found missing.
+    /// Adds a subscription and completes when the group was joined with it, or its topic was found missing. While no broker answers it waits for one.
     /// </summary>
-    public async Task AddAsync(IReadOnlyList<Subscription> added, CancellationToken cancellationToken)
+    public async Task AddAsync(Subscription added, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_stop is not null, this);
-            foreach (var subscription in added)
+            if (_stop is not null)
             {
-                if (_subscriptions.Exists(other => string.Equals(other.Topic, subscription.Topic, StringComparison.Ordinal)))
-                {
-                    throw new InvalidOperationException(
-                        $"Group '{Name}' already handles '{subscription.Topic}'. Give one handler per topic and group; use another group to handle every message twice.");
-                }
+                throw new KafkaNotConnectedException($"Kafka is not connected any more: group '{Name}' was stopped.");
             }
 
-            _subscriptions.AddRange(added);
+            if (_subscriptions.Exists(other => string.Equals(other.Topic, added.Topic, StringComparison.Ordinal)))
+            {
+                throw new InvalidOperationException(
+                    $"Group '{Name}' already handles '{added.Topic}'. Give one handler per topic and group; use another group to handle every message twice.");
+            }
+
+            _subscriptions.Add(added);
+            if (!added.Settings.IsPattern && _transport.Mode is not KafkaMode.Console)
+            {
+                _unseen.Add(added);
+            }
         }
 
         if (_transport.Mode is KafkaMode.Console)
         {
-            foreach (var subscription in added)
+            ConsumingLog.ConsoleSubscription(_logger, added.Topic, Name);
+            if (!_diagnostics.HasLogger)
             {
-                ConsumingLog.ConsoleSubscription(_logger, subscription.Topic, Name);
-                subscription.MoveTo(SubscriptionState.Running);
+                await Console.Out.WriteLineAsync($"[DEV] Would subscribe to {added.Topic} in group {Name}").ConfigureAwait(false);
             }
 
+            added.MoveTo(SubscriptionState.Running);
             return;
         }
 
-        await CheckTopicsAsync(_stopping.Token).WaitAsync(cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(added.Select(subscription => subscription.Ready)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        LookForAsync(added).Forget();
+        await added.Ready.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Runs something on the poll thread; false where there is none.</summary>
@@ -100,7 +122,17 @@ internal sealed class ConsumerGroup
         }
 
         var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _commands.Enqueue(() => answer.TrySetResult(question()));
+        _commands.Enqueue(() =>
+        {
+            try
+            {
+                answer.TrySetResult(question());
+            }
+            catch (KafkaException error)
+            {
+                answer.TrySetException(new KafkaConnectionException($"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
+            }
+        });
         return await Task.WhenAny(answer.Task, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task && await answer.Task.ConfigureAwait(false);
     }
 
@@ -122,6 +154,7 @@ internal sealed class ConsumerGroup
     private async Task<IReadOnlyList<string>> StopCoreAsync(TimeSpan timeout)
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
+        await _topicCheck.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         IReadOnlyList<string> abandoned = [];
         if (_loop is { } loop)
         {
@@ -138,71 +171,107 @@ internal sealed class ConsumerGroup
     }
 
     // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
-    private async Task CheckTopicsAsync(CancellationToken cancellationToken)
+    private async Task LookForAsync(Subscription added)
     {
-        var missing = await FindMissingAsync(cancellationToken).ConfigureAwait(false);
-        UpdateLoop();
-        if (missing.Count == 0)
+        var stopping = _stopping.Token;
+        try
         {
-            return;
-        }
+            if (!added.Settings.IsPattern)
+            {
+                await FindAsync([added], stopping).ConfigureAwait(false);
+            }
 
-        foreach (var subscription in missing)
+            UpdateLoop();
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            ConsumingLog.TopicMissing(_logger, subscription.Topic, Name);
-            subscription.MoveTo(SubscriptionState.TopicMissing);
+            return;   // stopping ends the subscription
+        }
+        catch (Exception error) when (IsPassing(error))
+        {
+            ConsumingLog.TopicCheckFailed(_logger, error, Name);
+        }
+        catch (Exception error)
+        {
+            // Answered, and refused: looking again would not help, and whoever subscribed is told.
+            lock (_gate)
+            {
+                _subscriptions.Remove(added);
+                _unseen.Remove(added);
+            }
+
+            added.MoveTo(SubscriptionState.Faulted, error);
+            return;
         }
 
         lock (_gate)
         {
-            if (_topicCheck.IsCompleted && !cancellationToken.IsCancellationRequested)
+            if (_unseen.Count > 0 && _topicCheck.IsCompleted && !stopping.IsCancellationRequested)
             {
-                _topicCheck = Task.Run(() => AwaitMissingAsync(cancellationToken), CancellationToken.None);
+                _topicCheck = Task.Run(() => AwaitUnseenAsync(stopping), CancellationToken.None);
+            }
+        }
+
+        if (added.Settings.IsPattern)
+        {
+            await SayUnmatchedAsync(added, stopping).ConfigureAwait(false);
+        }
+    }
+
+    // A broker that does not answer now may answer later; one that refuses will refuse again.
+    private static bool IsPassing(Exception error) => error is KafkaTopicException { InnerException: KafkaException or TimeoutException };
+
+    private async Task FindAsync(List<Subscription> wanted, CancellationToken cancellationToken)
+    {
+        if (_transport.Mode is KafkaMode.Embedded || _options.TopicCreation is TopicCreation.IfMissing)
+        {
+            await _transport.Topics.EnsureAsync(wanted.Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
+        }
+
+        var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
+        foreach (var subscription in wanted)
+        {
+            if (existing.ContainsKey(subscription.Topic))
+            {
+                _transport.SendGate?.GroupReads(Name, subscription.Topic);
+                subscription.MoveTo(SubscriptionState.Joining);
+                lock (_gate)
+                {
+                    _unseen.Remove(subscription);
+                }
+            }
+            else if (subscription.State is SubscriptionState.Joining)
+            {
+                ConsumingLog.TopicMissing(_logger, subscription.Topic, Name);
+                subscription.MoveTo(SubscriptionState.TopicMissing);
             }
         }
     }
 
-    private async Task<List<Subscription>> FindMissingAsync(CancellationToken cancellationToken)
+    private async Task AwaitUnseenAsync(CancellationToken cancellationToken)
     {
-        var named = Subscriptions.Where(subscription => !subscription.Settings.IsPattern && subscription.State is SubscriptionState.Joining or SubscriptionState.TopicMissing).ToList();
-        if (named.Count == 0)
-        {
-            return [];
-        }
-
-        if (_transport.Mode is KafkaMode.Embedded || _options.TopicCreation is TopicCreation.IfMissing)
-        {
-            await _transport.Topics.EnsureAsync(named.Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
-        }
-
-        var existing = await _transport.Topics.DescribeAsync(named.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
-        foreach (var subscription in named.Where(subscription => existing.ContainsKey(subscription.Topic)))
-        {
-            _transport.SendGate?.GroupReads(Name, subscription.Topic);
-            subscription.MoveTo(SubscriptionState.Joining);
-        }
-
-        return named.FindAll(subscription => !existing.ContainsKey(subscription.Topic));
-    }
-
-    private async Task AwaitMissingAsync(CancellationToken cancellationToken)
-    {
+        string? said = null;
         while (true)
         {
             try
             {
                 await Task.Delay(TopicCheckInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
-                var missing = await FindMissingAsync(cancellationToken).ConfigureAwait(false);
-                UpdateLoop();
+                List<Subscription> unseen;
                 lock (_gate)
                 {
                     // Decided under the lock that starts this task, so that a subscription added meanwhile is not forgotten.
-                    if (missing.Count == 0 && !_subscriptions.Exists(subscription => subscription.State is SubscriptionState.TopicMissing))
+                    if (_unseen.Count == 0)
                     {
                         _topicCheck = Task.CompletedTask;
                         return;
                     }
+
+                    unseen = [.. _unseen];
                 }
+
+                await FindAsync(unseen, cancellationToken).ConfigureAwait(false);
+                said = null;
+                UpdateLoop();
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -210,29 +279,61 @@ internal sealed class ConsumerGroup
             }
             catch (Exception error)
             {
-                ConsumingLog.TopicCheckFailed(_logger, error, Name);
+                if (!string.Equals(said, error.Message, StringComparison.Ordinal))
+                {
+                    said = error.Message;
+                    ConsumingLog.TopicCheckFailed(_logger, error, Name);
+                }
             }
         }
     }
 
-    // Tells the client which topics there are; starts the poll loop with the first one.
+    // Without a topic to read the client does not join, and says nothing.
+    private async Task SayUnmatchedAsync(Subscription pattern, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.WhenAny(pattern.Ready, Task.Delay(UnmatchedAfter, _diagnostics.Time, cancellationToken)).ConfigureAwait(false);
+            if (!cancellationToken.IsCancellationRequested && pattern.MissWhileJoining())
+            {
+                ConsumingLog.NoTopicMatches(_logger, pattern.Topic, Name);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping ends the subscription.
+        }
+    }
+
+    // Tells the client which topics there are, where that changed (each time makes an eager group rebalance); starts the poll loop with the first one.
     private void UpdateLoop()
     {
         lock (_gate)
         {
-            if (_stop is not null || !_subscriptions.Exists(subscription => subscription.State is not SubscriptionState.TopicMissing))
+            var topics = ReadableTopics;
+            if (_stop is not null || topics.Count == 0)
             {
                 return;
             }
 
-            if (_loop is { } loop)
+            if (_loop is not { } loop)
+            {
+                _loop = new PollLoop(this, _transport, _options, _diagnostics, _commands, _faulted);
+                _loop.Start();
+            }
+            else if (loop.Ended.IsCompleted)
+            {
+                foreach (var subscription in _subscriptions)
+                {
+                    subscription.MoveTo(SubscriptionState.Faulted, new KafkaConnectionException($"Group '{Name}' ended by itself; why is in the Fault of its other subscriptions and in the log. Create a new service."));
+                }
+            }
+            else if (!_told.SetEquals(topics))
             {
                 _commands.Enqueue(loop.UpdateSubscription);
-                return;
             }
 
-            _loop = new PollLoop(this, _transport, _options, _diagnostics, _commands, _faulted);
-            _loop.Start();
+            _told = [.. topics];
         }
     }
 }

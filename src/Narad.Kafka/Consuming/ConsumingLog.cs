@@ -33,6 +33,9 @@ internal static partial class ConsumingLog
     [LoggerMessage(3013, LogLevel.Error, "A delegate of the retry options threw; the failure is treated as if it had not been given.")]
     public static partial void RetryDelegateFailed(ILogger logger, Exception error);
 
+    [LoggerMessage(3014, LogLevel.Error, "What a handler registered on its cancellation token threw.")]
+    public static partial void CancellationFailed(ILogger logger, Exception error);
+
     [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 
@@ -59,6 +62,9 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3031, LogLevel.Warning, "Looking for the missing topics of group '{Group}' failed; trying again.")]
     public static partial void TopicCheckFailed(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3033, LogLevel.Warning, "No topic matches '{Pattern}' yet. Group '{Group}' starts within seconds of the creation of one that does.")]
+    public static partial void NoTopicMatches(ILogger logger, string pattern, string group);
 
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);

@@ -30,16 +30,10 @@ internal abstract class HandlerPipeline
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public abstract ValueTask<Outcome> RunAsync(Lane lane);
 
-    protected bool IsUnwantedTombstone(Delivery delivery)
-    {
-        if (delivery.Result.Message.Value is not null || _settings.Tombstones)
-        {
-            return false;
-        }
+    protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Result.Message.Value is null && !_settings.Tombstones;
 
-        _metrics.TombstoneFinished();
-        return true;
-    }
+    /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
+    protected void CountTombstone() => _metrics.TombstoneFinished();
 
     protected MessageContext NewContext(Delivery delivery)
     {
@@ -70,18 +64,7 @@ internal abstract class HandlerPipeline
         context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
 
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
-    protected CancellationTokenSource? LimitTime(CancellationToken assignment)
-    {
-        if (_settings.Timeout is not { } limit)
-        {
-            return null;
-        }
-
-        var source = CancellationTokenSource.CreateLinkedTokenSource(assignment);
-        var timer = _time.CreateTimer(static state => ((CancellationTokenSource)state!).CancelAsync().Forget(), source, limit, Timeout.InfiniteTimeSpan);
-        source.Token.UnsafeRegister(static state => ((ITimer)state!).Dispose(), timer);
-        return source;
-    }
+    protected TimeLimit? LimitTime(CancellationToken assignment) => _settings.Timeout is { } limit ? new TimeLimit(limit, _time, _logger, assignment) : null;
 
     /// <summary>Starts the consuming activity, as a child of the sender's, when somebody listens.</summary>
     protected Activity? StartActivity(MessageContext context)

@@ -3,7 +3,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Decides which message may run now: one lane's messages one after the other, different lanes side by side, at most <c>parallelism</c> at once.
+/// Decides which message may run now: one lane's messages one after the other, different lanes side by side, at most <c>parallelism</c> at once,
+/// and the partitions in turn, so that one with many slow messages never starves another.
 /// It knows nothing of offsets (that is <see cref="OffsetTracker"/>) and never calls a handler under its lock.
 /// </summary>
 /// <remarks>
@@ -20,7 +21,7 @@ internal sealed class LaneScheduler
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, Lane> _lanes = [];   // those that hold messages; transient ones (no key) are not in it
-    private readonly Queue<Lane> _ready = new();
+    private readonly Queue<AssignedPartition> _turns = new();   // those with ready lanes, each once
     private readonly Stack<Lane> _spare = new();
     private readonly int _parallelism;
     private readonly MessageOrder _order;
@@ -246,7 +247,12 @@ internal sealed class LaneScheduler
 
                 default:
                     lane.State = LaneState.Ready;
-                    _ready.Enqueue(lane);
+                    head.Partition.Ready.Enqueue(lane);
+                    if (head.Partition.Ready.Count == 1)
+                    {
+                        _turns.Enqueue(head.Partition);
+                    }
+
                     return;
             }
         }
@@ -294,7 +300,7 @@ internal sealed class LaneScheduler
 
     private bool ClaimWorker()
     {
-        if (_ready.Count == 0 || _workers >= _parallelism)
+        if (_turns.Count == 0 || _workers >= _parallelism)
         {
             return false;
         }
@@ -328,9 +334,14 @@ internal sealed class LaneScheduler
 
     private Lane? Take()
     {
-        while (_ready.TryDequeue(out var lane))
+        while (_turns.TryDequeue(out var partition))
         {
-            var partition = lane.Head!.Partition;
+            var lane = partition.Ready.Dequeue();
+            if (partition.Ready.Count > 0)
+            {
+                _turns.Enqueue(partition);
+            }
+
             if (partition.State is not PartitionState.Active)
             {
                 Arm(lane);

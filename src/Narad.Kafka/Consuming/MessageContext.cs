@@ -39,4 +39,7 @@ public sealed class MessageContext
 
     /// <summary>The value as it came; null for a tombstone.</summary>
     public ReadOnlyMemory<byte>? RawValue { get; init; }
+
+    // Where handlers are chosen by type: found by the deserializer, called by the handler.
+    internal MessageRoute? Route { get; set; }
 }

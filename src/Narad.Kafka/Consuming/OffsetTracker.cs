@@ -42,6 +42,24 @@ internal sealed class OffsetTracker
     /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
     public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
 
+    /// <summary>Where to go on: behind the latest arrival, or where it begins; null while neither is known.</summary>
+    public long? Next => _last < 0 ? Committable : _last + 1;
+
+    /// <summary>
+    /// Nothing arrived yet, and the position is decided: that is what may be committed. What an earlier incarnation did not finish is forgotten.
+    /// </summary>
+    public void Begin(long offset)
+    {
+        if (_tail > 0)
+        {
+            Incarnation++;
+        }
+
+        _start = _head = _tail;
+        _last = offset - 1;
+        Committable = offset;
+    }
+
     /// <summary>Adds the next message.</summary>
     /// <returns>Its arrival number, for <see cref="Finish"/>.</returns>
     public long Add(long offset)

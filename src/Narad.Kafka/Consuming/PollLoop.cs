@@ -44,10 +44,14 @@ internal sealed class PollLoop
 
     private IConsumer<byte[]?, byte[]?> _consumer = null!;
     private long _epoch;
-    private bool _pausesUnknown;        // an assignment came: the pause state of new partitions is to be set
+    private bool _pausesUnknown;        // assignments or shares changed, or a pause failed: all are set anew in the next turn
+    private bool _groupFull;            // all partitions are paused, since nothing more fits
+    private bool _rebalancing;          // inside a rebalance callback: pauses wait until it returned
+    private long _nextStart;            // when missing start positions are looked up again
     private bool _showNeeded;
     private long _nextTick;
     private long _subscribedAt;
+    private HashSet<string> _subscribed = [];
     private bool _joinSeen;             // an assignment came since the latest Subscribe
     private AssignedPartition? _latest; // where the latest message went
     private int _rebuilds;
@@ -58,8 +62,6 @@ internal sealed class PollLoop
     private volatile StopRequest? _stop;
 
     // Written by the poll thread, read by any.
-    private long _heldMessages;
-    private long _heldBytes;
     private volatile string? _trouble;
 
     public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
@@ -82,10 +84,10 @@ internal sealed class PollLoop
     public Task Ended => _ended.Task;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => Interlocked.Read(ref _heldMessages);
+    public long HeldMessages => _flow.HeldMessages;
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => Interlocked.Read(ref _heldBytes);
+    public long HeldBytes => _flow.HeldBytes;
 
     /// <summary>What the client last complained about, until it works again; null while all is well. Any thread.</summary>
     public string? Trouble => _trouble;
@@ -115,9 +117,8 @@ internal sealed class PollLoop
 
     public void UpdateSubscription()
     {
-        var topics = _group.Subscriptions.Where(subscription => subscription.State is not (SubscriptionState.TopicMissing or SubscriptionState.Faulted or SubscriptionState.Ended))
-            .Select(subscription => subscription.Topic).ToList();
-        _consumer.Subscribe(topics);
+        _subscribed = [.. _group.ReadableTopics];
+        _consumer.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
     }
@@ -136,10 +137,10 @@ internal sealed class PollLoop
                 return false;
             }
 
+            StartAt(partition, Offset.Beginning, partition.UnreadableAt);
             partition.Unreadable = null;
             _group.Metrics.Reset();
             ConsumingLog.ResumedFromEarliest(_logger, id, _group.Name);
-            StartAt(partition, Offset.Beginning);
             _showNeeded = true;
             return true;
         }
@@ -223,13 +224,15 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
+        if (_groupFull && _flow.MayGroupResume)
+        {
+            _groupFull = false;
+            _pausesUnknown = true;
+        }
+
         if (_pausesUnknown)
         {
-            _pausesUnknown = false;
-            foreach (var partition in _assigned.Values)
-            {
-                SetPause(partition);
-            }
+            SetPauses();
         }
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
@@ -278,14 +281,21 @@ internal sealed class PollLoop
         }
 
         partition.StartAt = null;
+        if (_trouble is not null)
+        {
+            _trouble = null;
+        }
+
         var delivery = new Delivery(partition, result, arrival);
-        partition.HeldMessages++;
-        partition.HeldBytes += delivery.Bytes;
-        Interlocked.Increment(ref _heldMessages);
-        Interlocked.Add(ref _heldBytes, delivery.Bytes);
-        _flow.Saw(delivery.Bytes);
+        _flow.Add(partition, delivery.Bytes);
         partition.Subscription.Lanes.Enqueue(delivery);
-        if (_flow.IsFull(partition, _assigned.Count))
+        if (_flow.IsGroupFull)
+        {
+            // At once, or each of the others would bring one message more.
+            _groupFull = true;
+            SetPauses();
+        }
+        else if (_flow.IsFull(partition, _assigned.Count))
         {
             SetPause(partition);
         }
@@ -304,7 +314,7 @@ internal sealed class PollLoop
             var partition = delivery.Partition;
             if (IsCurrent(partition))
             {
-                Release(partition, delivery);
+                _flow.Remove(partition, delivery.Bytes);
                 partition.Tracker.Finish(delivery.Arrival);
                 partition.FinishedSinceTick++;
                 if (partition.Paused is true && _flow.MayResume(partition, _assigned.Count))
@@ -322,14 +332,6 @@ internal sealed class PollLoop
         }
     }
 
-    private void Release(AssignedPartition partition, Delivery delivery)
-    {
-        partition.HeldMessages--;
-        partition.HeldBytes -= delivery.Bytes;
-        Interlocked.Decrement(ref _heldMessages);
-        Interlocked.Add(ref _heldBytes, -delivery.Bytes);
-    }
-
     private void Tick()
     {
         var ticks = (long)(TickInterval.TotalSeconds * _diagnostics.Time.TimestampFrequency);
@@ -338,7 +340,12 @@ internal sealed class PollLoop
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);
             partition.FinishedSinceTick = 0;
-            Store(partition);
+            TryStore(partition);
+        }
+
+        if (_diagnostics.Time.GetTimestamp() >= _nextStart)
+        {
+            DecideStarts();
         }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
@@ -355,11 +362,26 @@ internal sealed class PollLoop
         _trouble = null;
         foreach (var subscription in _group.Subscriptions)
         {
-            if (subscription.State is SubscriptionState.Joining)
+            // What was added since the latest Subscribe has not been joined; a pattern that nothing matched may be by now.
+            if (_subscribed.Contains(subscription.Topic)
+                && (subscription.State is SubscriptionState.Joining || (subscription.Settings.IsPattern && subscription.State is SubscriptionState.TopicMissing)))
             {
                 ConsumingLog.Joined(_logger, subscription.Topic, _group.Name);
                 subscription.MoveTo(SubscriptionState.Running);
             }
+        }
+    }
+
+    // A partition whose offset the client refuses does not keep the others from theirs; it is stored at the next tick, while it is ours.
+    private void TryStore(AssignedPartition partition)
+    {
+        try
+        {
+            Store(partition);
+        }
+        catch (KafkaException error)
+        {
+            OnClientError(error.Error);
         }
     }
 
@@ -412,6 +434,12 @@ internal sealed class PollLoop
             return;
         }
 
+        if (_rebalancing)
+        {
+            _pausesUnknown = true;
+            return;
+        }
+
         var pause = _stop is not null
             || partition.Unreadable is not null
             || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
@@ -421,16 +449,35 @@ internal sealed class PollLoop
             return;
         }
 
-        if (pause)
+        try
         {
-            _consumer.Pause([partition.Partition]);
-        }
-        else
-        {
-            _consumer.Resume([partition.Partition]);
-        }
+            if (pause)
+            {
+                _consumer.Pause([partition.Partition]);
+            }
+            else
+            {
+                _consumer.Resume([partition.Partition]);
+            }
 
-        partition.Paused = pause;
+            partition.Paused = pause;
+        }
+        catch (KafkaException error)
+        {
+            // One that stayed paused would never be read again, so all are set anew in the next turn.
+            partition.Paused = null;
+            _pausesUnknown = true;
+            OnClientError(error.Error);
+        }
+    }
+
+    private void SetPauses()
+    {
+        _pausesUnknown = false;
+        foreach (var partition in _assigned.Values)
+        {
+            SetPause(partition);
+        }
     }
 
     private void SayStopped(AssignedPartition partition, long offset, Exception reason)
@@ -461,7 +508,32 @@ internal sealed class PollLoop
         : null;
 
     // ── where a partition starts (S32) ────────────────────────────────────────────────────────────────────────────────
-    private void OnNoOffset(AssignedPartition partition, long missing)
+    // Once the client said that there is no offset it is silent about that partition: what failed to be decided is tried again, here.
+    private void DecideStarts()
+    {
+        _nextStart = _diagnostics.Time.GetTimestamp() + _diagnostics.Time.TimestampFrequency;
+        foreach (var partition in _assigned.Values)
+        {
+            if (partition.Missing is not { } missing)
+            {
+                continue;
+            }
+
+            try
+            {
+                DecideStart(partition, missing);
+                partition.Missing = null;
+            }
+            catch (KafkaException error)
+            {
+                // Later, all of them: one look-up that waits in vain is enough for a turn.
+                OnClientError(error.Error);
+                return;
+            }
+        }
+    }
+
+    private void DecideStart(AssignedPartition partition, long missing)
     {
         var settings = partition.Subscription.Settings;
         if (missing < 0)
@@ -469,10 +541,10 @@ internal sealed class PollLoop
             switch (settings.Start)
             {
                 case StartPosition.Earliest:
-                    StartAt(partition, Offset.Beginning);
+                    StartAt(partition, Offset.Beginning, missing);
                     break;
                 case StartPosition.Latest:
-                    StartAtEnd(partition);
+                    StartAtEnd(partition, missing);
                     break;
                 default:
                     MakeUnreadable(partition, -1, $"Group '{_group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit one, choose another start position, or resume the partition to start at its first message.");
@@ -485,14 +557,14 @@ internal sealed class PollLoop
         switch (settings.OutOfRange)
         {
             case OutOfRangePolicy.ResetToEarliest:
+                StartAt(partition, Offset.Beginning, missing);
                 _group.Metrics.Reset();
                 ConsumingLog.OffsetReset(_logger, partition.Id, missing, "earliest", _group.Name);
-                StartAt(partition, Offset.Beginning);
                 break;
             case OutOfRangePolicy.ResetToLatest:
+                StartAtEnd(partition, missing);
                 _group.Metrics.Reset();
                 ConsumingLog.OffsetReset(_logger, partition.Id, missing, "latest", _group.Name);
-                StartAtEnd(partition);
                 break;
             default:
                 MakeUnreadable(partition, missing, $"Offset {missing} of {partition.Id}, where group '{_group.Name}' stands, is not in the partition any more: retention deleted it, or the topic was created again. Resume the partition to go on at its first message, or choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)}.");
@@ -507,42 +579,50 @@ internal sealed class PollLoop
         SayStopped(partition, offset, partition.Unreadable);
     }
 
-    // The end is looked up and stored, so that it is committed: otherwise a restart before the first message would skip what came meanwhile.
-    private void StartAtEnd(AssignedPartition partition)
+    // The end is looked up and stored (at the next tick), so that it is committed: otherwise a restart before the first message would skip what came
+    // meanwhile. It is looked up once: a second look would skip what came between the two.
+    private void StartAtEnd(AssignedPartition partition, long missing)
     {
-        var end = _consumer.QueryWatermarkOffsets(partition.Partition, TimeSpan.FromSeconds(5)).High;
-        StartAt(partition, end);
-        _consumer.StoreOffset(new TopicPartitionOffset(partition.Partition, end));
-        partition.Stored = end.Value;
+        var end = partition.StartAt ?? _consumer.QueryWatermarkOffsets(partition.Partition, TimeSpan.FromSeconds(5)).High;
+        partition.StartAt = end;
+        StartAt(partition, end, missing);
+        partition.Tracker.Begin(end.Value);
     }
 
     // After auto.offset.reset=error a partition cannot be sought, only assigned again. An eager assignment is given whole, so every other
-    // partition keeps its position, or the start that was decided for it and has not come true yet.
-    private void StartAt(AssignedPartition partition, Offset offset)
+    // partition goes on behind its latest message, or at the start that was decided for it and has not come true yet. (The client's own
+    // position is forgotten by an assignment, and so are its stored offsets.)
+    private void StartAt(AssignedPartition partition, Offset offset, long missing)
     {
         partition.StartAt = offset;
-        partition.Paused = null;
-        _pausesUnknown = true;
         if (_incremental)
         {
             _consumer.IncrementalUnassign([partition.Partition]);
+            partition.Paused = null;
+            _pausesUnknown = true;
             _consumer.IncrementalAssign([new TopicPartitionOffset(partition.Partition, offset)]);
-            return;
         }
-
-        var all = new List<TopicPartitionOffset>(_assigned.Count);
-        foreach (var other in _assigned.Values)
+        else
         {
-            var position = other.StartAt ?? _consumer.Position(other.Partition);
-            all.Add(new TopicPartitionOffset(other.Partition, position));
-            other.Paused = null;
+            var all = new List<TopicPartitionOffset>(_assigned.Count);
+            foreach (var other in _assigned.Values)
+            {
+                var position = other.StartAt ?? (other.Tracker.Next is { } next ? new Offset(next) : Offset.Unset);
+                all.Add(new TopicPartitionOffset(other.Partition, position));
+                other.Paused = null;
+                other.Stored = null;
+            }
+
+            _pausesUnknown = true;
+            _consumer.Assign(all);
         }
 
-        _consumer.Assign(all);
+        // What was committed is known to be out of range: where the new start is below it, it is committed back.
+        partition.Stored = missing >= 0 ? missing : null;
     }
 
     // ── rebalances ────────────────────────────────────────────────────────────────────────────────────────────────────
-    private void OnAssigned(List<TopicPartition> partitions) => Guard(() =>
+    private void OnAssigned(List<TopicPartition> partitions) => Rebalance(() =>
     {
         foreach (var partition in partitions)
         {
@@ -553,7 +633,19 @@ internal sealed class PollLoop
                 continue;
             }
 
-            _assigned[partition] = new AssignedPartition(partition, subscription, ++_epoch);
+            if (_assigned.TryGetValue(partition, out var older))
+            {
+                Forget(older);
+                older.Cancel(_logger);
+            }
+
+            var assigned = new AssignedPartition(partition, subscription, ++_epoch);
+            _assigned[partition] = assigned;
+            if (_stop is not null)
+            {
+                subscription.Lanes.Drain(assigned);
+            }
+
             if (subscription.Settings.IsPattern)
             {
                 _transport.SendGate?.GroupReads(_group.Name, partition.Topic);
@@ -567,7 +659,7 @@ internal sealed class PollLoop
     });
 
     // S11. Blocks the poll thread on purpose: the client gives the partitions away as soon as this returns.
-    private void OnRevoked(List<TopicPartitionOffset> partitions) => Guard(() =>
+    private void OnRevoked(List<TopicPartitionOffset> partitions) => Rebalance(() =>
     {
         var revoked = Find(partitions);
         ConsumingLog.Revoked(_logger, revoked.Count, _group.Name);
@@ -579,7 +671,13 @@ internal sealed class PollLoop
         var started = _diagnostics.Time.GetTimestamp();
         while (!_closing && revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0))
         {
+            // A shutdown's own deadline may come first.
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
+            if (_stop is { } stop && stop.Deadline - _diagnostics.Time.GetElapsedTime(stop.Since) is var untilStop && untilStop < left)
+            {
+                left = untilStop;
+            }
+
             if (left <= TimeSpan.Zero)
             {
                 break;
@@ -596,22 +694,24 @@ internal sealed class PollLoop
             if (running > 0)
             {
                 ConsumingLog.RevokeDeadline(_logger, partition.Id, running, _revokeTimeout, _group.Name);
-                partition.Cancel();
+                partition.Cancel(_logger);
+                _stop?.Abandon(partition, running, _group.Name);
             }
 
-            Store(partition);
+            TryStore(partition);
             Forget(partition);
         }
     });
 
-    private void OnLost(List<TopicPartitionOffset> partitions) => Guard(() =>
+    private void OnLost(List<TopicPartitionOffset> partitions) => Rebalance(() =>
     {
         var lost = Find(partitions);
         ConsumingLog.Lost(_logger, lost.Count, _group.Name);
         foreach (var partition in lost)
         {
-            partition.Cancel();
+            // Dropped first, so that what is cancelled is not started again.
             Forget(partition);
+            partition.Cancel(_logger);
         }
     });
 
@@ -632,22 +732,29 @@ internal sealed class PollLoop
     private void Forget(AssignedPartition partition)
     {
         partition.Subscription.Lanes.Drop(partition);
-        Interlocked.Add(ref _heldMessages, -partition.HeldMessages);
-        Interlocked.Add(ref _heldBytes, -partition.HeldBytes);
+        _flow.Forget(partition);
         _assigned.Remove(partition.Partition);
         _latest = null;
         _showNeeded = true;
+        _pausesUnknown = true;   // the others' shares grew
     }
 
     private void LoseEverything()
     {
         foreach (var partition in _assigned.Values.ToList())
         {
-            partition.Cancel();
             Forget(partition);
+            partition.Cancel(_logger);
         }
 
         Show();
+    }
+
+    private void Rebalance(Action action)
+    {
+        _rebalancing = true;
+        Guard(action);
+        _rebalancing = false;
     }
 
     // An exception out of a callback makes the client destroy the message in hand, so none leaves.
@@ -668,7 +775,12 @@ internal sealed class PollLoop
     {
         if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record && _assigned.TryGetValue(record.TopicPartition, out var partition))
         {
-            OnNoOffset(partition, record.Offset.Value);
+            if (partition.Unreadable is null)
+            {
+                partition.Missing = record.Offset.Value;
+                DecideStarts();
+            }
+
             return;
         }
 
@@ -765,6 +877,10 @@ internal sealed class PollLoop
         {
             ConsumingLog.CommitFailed(_logger, committed.Error.Code, committed.Error.Reason, _group.Name);
         }
+        else
+        {
+            _trouble = null;
+        }
     }
 
     // Keeps polling, so that the group does not evict us, until nothing runs or the deadline came.
@@ -796,8 +912,8 @@ internal sealed class PollLoop
             var left = partition.Subscription.Lanes.RunningIn(partition);
             if (left > 0)
             {
-                stop.Abandoned.Add($"{left} handler(s) of {partition.Id} in group '{_group.Name}' did not finish within {stop.Deadline}: their messages stay uncommitted");
-                partition.Cancel();
+                stop.Abandon(partition, left, _group.Name);
+                partition.Cancel(_logger);
             }
         }
 
@@ -814,7 +930,7 @@ internal sealed class PollLoop
         TakeCompleted();
         foreach (var partition in _assigned.Values)
         {
-            Store(partition);
+            TryStore(partition);
         }
 
         try
@@ -853,5 +969,8 @@ internal sealed class PollLoop
         public ConcurrentBag<string> Abandoned { get; } = [];
 
         public bool Begun { get; set; }
+
+        public void Abandon(AssignedPartition partition, int running, string group) =>
+            Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Deadline}: their messages stay uncommitted");
     }
 }

@@ -21,6 +21,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         delivery.Attempts++;
         if (IsUnwantedTombstone(delivery))
         {
+            CountTombstone();
             return Outcome.One;
         }
 
@@ -45,7 +46,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         }
         catch (Exception error)
         {
-            return Judge(delivery, error, timedOut: limit is { IsCancellationRequested: true });
+            return Judge(delivery, error, timedOut: limit is { IsExpired: true });
         }
         finally
         {

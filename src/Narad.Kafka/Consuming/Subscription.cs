@@ -13,7 +13,8 @@ internal sealed class Subscription : ISubscription
     private readonly Regex? _pattern;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Written by the poll thread (and by the topic check while there is no poll thread yet), read by anybody.
+    // Written under _moving by the poll thread, the topic check and the stopper; read by anybody.
+    private readonly Lock _moving = new();
     private volatile SubscriptionState _state = SubscriptionState.Joining;
     private volatile Exception? _fault;
     private ImmutableArray<TopicPartitionId> _assignment = [];
@@ -23,7 +24,7 @@ internal sealed class Subscription : ISubscription
     {
         _group = group;
         Settings = settings;
-        _pattern = settings.IsPattern ? new Regex(settings.Topic, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking) : null;
+        _pattern = settings.IsPattern ? Pattern(settings.Topic) : null;
         Lanes = new LaneScheduler(settings.Parallelism, settings.Order, batches ? settings.Batch : null, time, pipeline, group.Completed, group.OnHandlerFailed);
     }
 
@@ -56,20 +57,52 @@ internal sealed class Subscription : ISubscription
 
     public void MoveTo(SubscriptionState state, Exception? fault = null)
     {
-        if (_state is SubscriptionState.Faulted or SubscriptionState.Ended)
+        lock (_moving)
         {
-            return;
+            if (_state is SubscriptionState.Faulted or SubscriptionState.Ended)
+            {
+                return;
+            }
+
+            _fault = fault;
+            _state = state;
         }
 
-        _fault = fault;
-        _state = state;
-        if (state is SubscriptionState.Faulted)
+        if (state is SubscriptionState.Faulted or SubscriptionState.Ended)
         {
-            _ready.TrySetException(fault!);
+            _ready.TrySetException(fault ?? new KafkaNotConnectedException($"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));
+            _ = _ready.Task.Exception;   // observed: nobody may be waiting
         }
         else if (state is not SubscriptionState.Joining)
         {
             _ready.TrySetResult();
+        }
+    }
+
+    /// <summary>For a pattern: says that no topic matches it, where it has not been joined meanwhile; the group's join moves it on.</summary>
+    public bool MissWhileJoining()
+    {
+        lock (_moving)
+        {
+            if (_state is not SubscriptionState.Joining)
+            {
+                return false;
+            }
+
+            MoveTo(SubscriptionState.TopicMissing);
+            return true;
+        }
+    }
+
+    private static Regex Pattern(string pattern)
+    {
+        try
+        {
+            return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+        }
+        catch (Exception error) when (error is ArgumentException or NotSupportedException)
+        {
+            throw new ArgumentException($"\"{pattern}\" starts with ^, so it is a pattern of topic names, and it is not a regular expression that the client and this library both understand: {error.Message}", nameof(pattern), error);
         }
     }
 

@@ -70,10 +70,14 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>The longest that one invocation may take before its token is cancelled and it counts as failed; default: no limit.</summary>
+    /// <summary>
+    /// The longest that one invocation may take before its token is cancelled, and what it throws then counts as a <see cref="TimeoutException"/>;
+    /// above 0, at most one day; default: no limit. A handler that ignores its token is waited for: two never run for one key.
+    /// </summary>
     public SubscriptionOptions Timeout(TimeSpan limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limit, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, TimeSpan.FromDays(1));
         TimeoutValue = limit;
         return this;
     }
@@ -138,10 +142,11 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>The longest that a batch waits to fill; default <see cref="KafkaOptions.BatchWait"/> (200 ms). Batch handlers only.</summary>
+    /// <summary>The longest that a batch waits to fill; 0 to 1 min; default <see cref="KafkaOptions.BatchWait"/> (200 ms). Batch handlers only.</summary>
     public SubscriptionOptions MaxBatchWait(TimeSpan wait)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(wait, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(wait, TimeSpan.FromMinutes(1));
         MaxBatchWaitValue = wait;
         return this;
     }

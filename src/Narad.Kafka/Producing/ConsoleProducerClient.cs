@@ -31,7 +31,7 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
         return NoError;
     }
 
-    public bool TryPurgeQueued() => true;   // it queues nothing
+    public bool TryPurgeQueued(bool wait) => true;   // it queues nothing
 
     public Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken) => Task.FromResult<int?>(null);
 

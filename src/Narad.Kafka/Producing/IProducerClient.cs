@@ -17,9 +17,10 @@ internal interface IProducerClient : IDisposable
     /// </summary>
     Error TryProduce(PendingSend send);
 
-    /// <summary>Gives back what is queued and not yet on its way to a broker: each is reported as <see cref="ErrorCode.Local_PurgeQueue"/>. Does not block.</summary>
+    /// <summary>Gives back what is queued and not yet on its way to a broker: each is reported as <see cref="ErrorCode.Local_PurgeQueue"/>.</summary>
+    /// <param name="wait">Whether to return only when it is done, this call's purge and any before it; else it does not block.</param>
     /// <returns>False where this client cannot.</returns>
-    bool TryPurgeQueued();
+    bool TryPurgeQueued(bool wait);
 
     /// <summary>The topic's <c>max.message.bytes</c>; null where the broker does not tell.</summary>
     Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken);

@@ -61,7 +61,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         }
     }
 
-    public bool TryPurgeQueued() => NativeProducer.TryPurgeQueued(_producer.Handle);
+    public bool TryPurgeQueued(bool wait) => NativeProducer.TryPurgeQueued(_producer.Handle, wait);
 
     public async Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken)
     {

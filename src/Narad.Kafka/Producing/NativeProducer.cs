@@ -16,7 +16,7 @@ internal static unsafe partial class NativeProducer
 
     /// <summary>Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker.</summary>
     /// <returns>False where this version of Confluent.Kafka keeps its handle elsewhere, or the handle is closed.</returns>
-    public static bool TryPurgeQueued(Handle handle)
+    public static bool TryPurgeQueued(Handle handle, bool wait)
     {
         try
         {
@@ -25,7 +25,7 @@ internal static unsafe partial class NativeProducer
                 return false;
             }
 
-            return rd_kafka_purge(client, PurgeQueue | PurgeNonBlocking) == ErrorCode.NoError;
+            return rd_kafka_purge(client, wait ? PurgeQueue : PurgeQueue | PurgeNonBlocking) == ErrorCode.NoError;
         }
         catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or ObjectDisposedException or DllNotFoundException or EntryPointNotFoundException)
         {

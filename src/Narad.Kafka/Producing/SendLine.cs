@@ -316,12 +316,9 @@ internal sealed class SendLine
         // Only now: who sees nothing in flight must find what goes again in its place in the line.
         line.Left(bytes);
         generation.Left();
-        if (_someoneWaits || _draining)
+        if (_someoneWaits && !_draining && (!_queueFull || generation.InFlight <= Volatile.Read(ref _resumeAt)))
         {
-            if (_draining ? generation.InFlight == 0 : !_queueFull || generation.InFlight <= Volatile.Read(ref _resumeAt))
-            {
-                SchedulePump();
-            }
+            SchedulePump();
         }
     }
 
@@ -510,7 +507,6 @@ internal sealed class SendLine
         }
 
         send.Stage = stage;
-        send.Deadline = _time.GetTimestamp() + (long)(_timeout.TotalSeconds * _time.TimestampFrequency);
         Insert(send);
         Ensure(send.Line);
         StartTicking();
@@ -529,6 +525,12 @@ internal sealed class SendLine
         if (send.Line.Waiting.Count == 0)
         {
             _waitingTopics.Add(send.Line);
+        }
+
+        if (send.Deadline == 0)
+        {
+            // Counted from the first time it waits; what goes straight through never asks the clock.
+            send.Deadline = _time.GetTimestamp() + (long)(_timeout.TotalSeconds * _time.TimestampFrequency);
         }
 
         send.Line.Waiting.AddByTicket(send);
@@ -572,19 +574,9 @@ internal sealed class SendLine
         {
             lock (_lock)
             {
-                if (_state != ProducerState.Running)
+                if (_state != ProducerState.Running || _draining)
                 {
                     return;
-                }
-
-                if (_draining)
-                {
-                    if (_generation!.InFlight > 0)
-                    {
-                        return;
-                    }
-
-                    _draining = false;
                 }
 
                 if (_queueFull && _generation!.InFlight <= Volatile.Read(ref _resumeAt))
@@ -698,10 +690,41 @@ internal sealed class SendLine
             _ = LearnAsync(generation, line, again);
         }
 
-        _draining = true;
-        generation.Client.TryPurgeQueued();
-        _timer.Change(DrainTick, _tick);
-        _ticking = true;
+        if (!_draining)
+        {
+            // At once, before the client has a new epoch from the broker and goes on with what followed.
+            _draining = true;
+            generation.Client.TryPurgeQueued(wait: false);
+            _ = Task.Run(() => DrainAsync(generation));
+        }
+    }
+
+    // Takes back what the client has queued until nothing is with it. It waits for each purge: one that is late would take what is sent afterwards.
+    private async Task DrainAsync(ProducerGeneration generation)
+    {
+        try
+        {
+            generation.Client.TryPurgeQueued(wait: true);
+            while (generation.InFlight > 0 && generation.Fatal is null)
+            {
+                // What was under way at the last purge may be queued again by now.
+                await Task.Delay(DrainTick, _time, _stopped.Token);
+                generation.Client.TryPurgeQueued(wait: true);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (_generation == generation && _state == ProducerState.Running)
+            {
+                _draining = false;
+                SchedulePump();
+            }
+        }
     }
 
     private async Task LearnAsync(ProducerGeneration generation, TopicLine line, bool again)
@@ -824,7 +847,7 @@ internal sealed class SendLine
         }
     }
 
-    // Expires what waited too long, and asks again where no report can: an empty client whose queue was just full, a drain.
+    // Expires what waited too long, and asks again where no report can: an empty client whose queue was just full.
     private void Tick()
     {
         List<PendingSend> expired = [];
@@ -853,13 +876,7 @@ internal sealed class SendLine
                 }
             }
 
-            if (_draining && _state == ProducerState.Running && _generation!.InFlight > 0)
-            {
-                // What was on its way at the first purge may be queued again by now.
-                _generation.Client.TryPurgeQueued();
-                _timer.Change(DrainTick, _tick);
-            }
-            else if (!_someoneWaits)
+            if (!_someoneWaits)
             {
                 _ticking = false;
                 _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

@@ -15,6 +15,8 @@ internal sealed class AdminConnection : IAsyncDisposable
 {
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
 
+    private const int ReconnectBackoffMaxMs = 500;
+
     private readonly ClientSettings _clients;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -104,9 +106,12 @@ internal sealed class AdminConnection : IAsyncDisposable
         try
         {
             var configuration = _clients.Admin();
-            // A broker that returns must be seen within seconds, not within the ten that the client may wait between attempts.
-            configuration.ReconnectBackoffMs ??= 50;
-            configuration.ReconnectBackoffMaxMs ??= 500;
+            if (!_clients.Options.Client.ContainsKey("reconnect.backoff.max.ms"))
+            {
+                // This one client knocks more often than the others: IsConnected must be true within 5 s of a broker's return.
+                configuration.ReconnectBackoffMaxMs = Math.Max(ReconnectBackoffMaxMs, configuration.ReconnectBackoffMs ?? 0);
+            }
+
             return new AdminClientBuilder(configuration)
                 .SetErrorHandler((_, error) => OnError(error))
                 .SetLogHandler((_, line) => _log.Write(line))

@@ -10,6 +10,7 @@ namespace Narad.Kafka.Transports;
 internal sealed class ConnectionMonitor : IAsyncDisposable
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan SearchInterval = TimeSpan.FromSeconds(1);   // while no broker answers, so that its return shows in time
 
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
@@ -27,15 +28,15 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
 
     public bool IsConnected => _connected;
 
-    /// <summary>Called once, with a transport that was just reached (or that is allowed not to be).</summary>
-    public void Start(ITransport transport)
+    /// <summary>Called once, with a transport that was just reached, or that is allowed not to be.</summary>
+    public void Start(ITransport transport, bool reached)
     {
         if (transport.Mode is KafkaMode.Console)
         {
             return;
         }
 
-        _connected = true;
+        _connected = reached;
         _probing = Task.Run(() => ProbeAsync(transport, _stopping.Token));
     }
 
@@ -65,7 +66,8 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
                 }
             }
 
-            await Task.Delay(_options.ProbeInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
+            var pause = _connected || _options.ProbeInterval < SearchInterval ? _options.ProbeInterval : SearchInterval;
+            await Task.Delay(pause, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
         }
     }
 }

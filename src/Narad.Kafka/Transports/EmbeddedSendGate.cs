@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Transports;
 
 /// <summary>The offsets that a group has committed, one for each partition asked for.</summary>
-internal delegate Task<IReadOnlyList<TopicPartitionOffset>> CommittedOffsets(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken);
+internal delegate Task<IReadOnlyList<TopicPartitionOffset>> ReadCommitted(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken);
 
 /// <summary>
 /// Keeps the embedded broker from dropping what no group has committed: it holds 5 MiB or 100,000 batches a partition, so a topic's sends in
@@ -32,7 +32,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
     private static readonly TimeSpan ReadInterval = TimeSpan.FromMilliseconds(25);
 
     private readonly ConcurrentDictionary<string, TopicGate> _topics = new(StringComparer.Ordinal);
-    private readonly CommittedOffsets _committed;
+    private readonly ReadCommitted _committed;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _disposing = new();
@@ -41,7 +41,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
     private Task _reading = Task.CompletedTask;   // guarded by _gate
     private bool _wanted;                         // guarded by _gate: the loop takes it before it ends, so no wish is lost
 
-    public EmbeddedSendGate(CommittedOffsets committed, TimeProvider time, ILogger logger)
+    public EmbeddedSendGate(ReadCommitted committed, TimeProvider time, ILogger logger)
     {
         _committed = committed;
         _time = time;
@@ -202,6 +202,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
         private long _inFlightMessages;
         private long _backlogBytes;      // of the fullest partition
         private long _backlogMessages;   // of the fullest partition
+        private long _refused = long.MaxValue;   // the smallest refused since somebody was last woken; MaxValue: none
         private TaskCompletionSource? _room;
         private bool _closed;
 
@@ -226,6 +227,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             {
                 if (!Admits(cost))
                 {
+                    _refused = Math.Min(_refused, cost);
                     return false;
                 }
 
@@ -329,12 +331,12 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             }
         }
 
-        /// <summary>Lets who waits try again, where there is any room: who finds too little waits for the next round.</summary>
+        /// <summary>Lets who waits try again where the smallest of what was refused would be admitted; a larger one is refused again.</summary>
         public void Wake()
         {
             lock (_lock)
             {
-                if (Admits(1))
+                if (Admits(_refused == long.MaxValue ? 1 : _refused))   // refused before the others were woken, waiting since after it
                 {
                     Open();
                 }
@@ -394,6 +396,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
         {
             _room?.TrySetResult();
             _room = null;
+            _refused = long.MaxValue;
         }
     }
 

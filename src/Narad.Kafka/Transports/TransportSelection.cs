@@ -7,40 +7,49 @@ namespace Narad.Kafka.Transports;
 internal static class TransportSelection
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ProbePause = TimeSpan.FromMilliseconds(100);   // a client that cannot even be built fails at once, again and again
 
-    /// <summary>The transport that is used from now on, reached.</summary>
+    /// <summary>The transport that is used from now on, and whether it was reached: only <see cref="KafkaOptions.StartWithoutBroker"/> lets it not be.</summary>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
-    public static async Task<ITransport> ConnectAsync(KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
+    public static async Task<(ITransport Transport, bool Reached)> ConnectAsync(KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
     {
         if (options.Mode is KafkaMode.Console or KafkaMode.Embedded)
         {
-            return Transport.For(options.Mode, options, diagnostics);
+            return (Transport.For(options.Mode, options, diagnostics), true);
         }
 
         var kafka = Transport.For(KafkaMode.Kafka, options, diagnostics);
-        if (await AnswersAsync(kafka, options, diagnostics, cancellationToken).ConfigureAwait(false))
+        try
         {
-            return kafka;
+            if (await AnswersAsync(kafka, options, diagnostics, cancellationToken).ConfigureAwait(false))
+            {
+                return (kafka, true);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await kafka.DisposeAsync().ConfigureAwait(false);
+            throw;
         }
 
         var logger = diagnostics.Logger<KafkaTransport>();
         if (options.Mode is KafkaMode.Kafka && options.StartWithoutBroker)
         {
             ServiceLog.StartedWithoutBroker(logger, options.Brokers, options.ConnectTimeout);
-            return kafka;
+            return (kafka, false);
         }
 
         var reason = kafka.LastConnectionError is { } error ? $"The client says: {error}." : "The client gave no reason.";
         await kafka.DisposeAsync().ConfigureAwait(false);
-        if (options.Mode is KafkaMode.Auto && options.IsDevelopment)
+        if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options))
         {
             ServiceLog.FellBackToConsole(logger, options.Brokers, options.ConnectTimeout, reason);
             if (!diagnostics.HasLogger)
             {
-                await Console.Error.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout}: messages are only logged.").ConfigureAwait(false);
+                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout}: messages are only logged.").ConfigureAwait(false);
             }
 
-            return Transport.For(KafkaMode.Console, options, diagnostics);
+            return (Transport.For(KafkaMode.Console, options, diagnostics), true);
         }
 
         throw new KafkaConnectionException(
@@ -62,6 +71,8 @@ internal static class TransportSelection
             {
                 return true;
             }
+
+            await Task.Delay(ProbePause, diagnostics.Time, cancellationToken).ConfigureAwait(false);
         }
     }
 }

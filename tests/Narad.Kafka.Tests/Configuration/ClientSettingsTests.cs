@@ -18,6 +18,7 @@ public sealed class ClientSettingsTests
     public void Every_client_is_built_without_a_warning(string variant)
     {
         var options = Options(variant);
+        KafkaOptionsValidator.Check(options).Faults.Should().BeEmpty();
         var settings = new ClientSettings(options, "127.0.0.1:1", embedded: variant == "embedded");
         var warnings = new ConcurrentQueue<string>();
 
@@ -193,6 +194,35 @@ public sealed class ClientSettingsTests
         settings.Producer().BootstrapServers.Should().Be("localhost:9092");
         settings.Consumer("g").GroupId.Should().Be("g");
         settings.Admin().ClientId.Should().Be("narad");
+    }
+
+    [SkippableTheory]
+    [InlineData("NARAD_TEST_KAFKA", false, false)]
+    [InlineData("NARAD_TEST_KAFKA_SASL", true, false)]
+    [InlineData("NARAD_TEST_KAFKA_SASL_SSL", true, true)]
+    public void Secured_listeners_of_a_real_broker_let_the_clients_in(string listener, bool user, bool tls)
+    {
+        var brokers = Environment.GetEnvironmentVariable(listener);
+        Skip.If(string.IsNullOrEmpty(brokers), $"{listener} is not set.");
+        var options = new KafkaOptions { Brokers = brokers!, Ssl = { Enabled = tls, Ca = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_CA") } };
+        if (user)
+        {
+            options.Sasl.Username = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_USER");
+            options.Sasl.Password = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_PASSWORD");
+        }
+
+        KafkaOptionsValidator.Check(options).Faults.Should().BeEmpty();
+        using var admin = new AdminClientBuilder(Settings(options).Admin()).Build();
+        admin.GetMetadata(TimeSpan.FromSeconds(20)).Brokers.Should().NotBeEmpty();
+        if (tls)
+        {
+            options.Ssl.Ca = CertificateOf(options.Ssl.Ca!);
+            using var withPem = new AdminClientBuilder(Settings(options).Admin()).Build();
+            withPem.GetMetadata(TimeSpan.FromSeconds(20)).Brokers.Should().NotBeEmpty();
+        }
+
+        // As an env file has it: on one line.
+        static string CertificateOf(string file) => File.ReadAllText(file).ReplaceLineEndings("\\n");
     }
 
     private static ClientSettings Settings(KafkaOptions options) => new(options, options.Brokers, embedded: false);

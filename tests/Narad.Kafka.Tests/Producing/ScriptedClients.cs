@@ -94,7 +94,7 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
 
     public void Fatal(ErrorCode code) => generation.Fail(new Error(code, code.ToString(), isFatal: true));
 
-    public bool TryPurgeQueued() => false;
+    public bool TryPurgeQueued(bool wait) => false;
 
     public Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken) => Task.FromResult<int?>(null);
 

@@ -72,6 +72,14 @@ public sealed partial class MessageEncoderTests
         thrown.Should().BeEquivalentTo(new { Topic = "orders", Partition = 2, Offset = 41L, MessageType = typeof(UserEvent) });
     }
 
+    [Fact]
+    public async Task The_path_to_a_fault_is_not_told_where_it_may_be_of_the_messages_own_words()
+    {
+        var decode = () => Decode<Dictionary<string, int>>("""{"hunter2": "x"}""");
+
+        (await decode.Should().ThrowAsync<MessageDeserializationException>()).Which.ToString().Should().Contain("line 1, byte ").And.NotContain("hunter2");
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("null")]

@@ -122,7 +122,7 @@ public sealed class EmbeddedSendGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_gate_admits_more_than_100_000_messages_a_second_through_six_partitions()
+    public async Task More_than_50_000_messages_a_second_pass_through_six_partitions()
     {
         const int Messages = 400_000;
         using var broker = EmbeddedBroker.Start();
@@ -132,8 +132,7 @@ public sealed class EmbeddedSendGateTests : IAsyncDisposable
         var watch = Stopwatch.StartNew();
         await SendAsync(transport, Messages, 100);
         (await read.WaitAsync(Deadline)).Should().Be(Messages);
-        (Messages / watch.Elapsed.TotalSeconds).Should().BeGreaterThan(50_000, "slower machines run this too; the measured figure is in the benchmarks");
-        Console.WriteLine($"through the gate: {Messages / watch.Elapsed.TotalSeconds:N0}/s");
+        (Messages / watch.Elapsed.TotalSeconds).Should().BeGreaterThan(50_000, "machines that are slow or busy run this too");
     }
 
     private int Fill(string topic, int partitions, int bytes)

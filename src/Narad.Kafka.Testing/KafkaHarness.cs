@@ -1,0 +1,265 @@
+using System.Globalization;
+using System.Text;
+
+namespace Narad.Kafka.Testing;
+
+/// <summary>
+/// Watches a service, so that tests await what it does instead of sleeping: <em>published</em> (acknowledged by the broker), <em>handled</em> (its
+/// handler completed) and <em>stopped</em> (a partition, at a message that no policy covers), each with a deadline, 10 s unless said. What happened
+/// before the waiting began counts too. It sees through middleware and changes nothing. It remembers all that it saw: for tests, not for production.
+/// Thread-safe.
+/// </summary>
+/// <remarks>Messages for batch handlers count as handled when they were handed to their batch.</remarks>
+/// <example>
+/// <code>
+/// var harness = new KafkaHarness();
+/// await using var service = harness.Create(kafka.Options());
+/// …
+/// await service.SendAsync(topic, new Order("42"));
+/// var handled = await harness.Handled&lt;Order&gt;(order => order.Id == "42");
+/// </code>
+/// </example>
+public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
+{
+    private const int Listed = 20;
+
+    private static readonly TimeSpan StoppedInterval = TimeSpan.FromMilliseconds(20);
+
+    private readonly Lock _lock = new();
+    private readonly List<Observation> _seen = [];   // under _lock
+    private readonly TimeSpan _deadline;
+    private Func<IKafkaService?> _service = static () => null;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);   // under _lock
+
+    /// <summary>Creates a harness; let it watch with <see cref="Create"/>, or with <c>services.AddNaradKafkaHarness()</c>.</summary>
+    /// <param name="deadline">How long each waiting may take; default 10 s.</param>
+    public KafkaHarness(TimeSpan? deadline = null) => _deadline = deadline ?? TimeSpan.FromSeconds(10);
+
+    internal KafkaHarness(Func<IKafkaService> service, TimeSpan? deadline)
+        : this(deadline) => _service = service;
+
+    private enum What
+    {
+        Published,
+        NotPublished,
+        Handled,
+        Failed,
+    }
+
+    /// <summary>Creates a service that this harness watches.</summary>
+    /// <param name="options">Its settings; the harness is added to its middleware, around what is there.</param>
+    public KafkaService Create(KafkaOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.SendMiddleware.Insert(0, this);
+        options.ConsumeMiddleware.Insert(0, this);
+        var service = new KafkaService(options);
+        Observe(service);
+        return service;
+    }
+
+    /// <summary>Names the service whose stopped partitions are watched; its options must have the harness as middleware. <see cref="Create"/> does both.</summary>
+    public void Observe(IKafkaService service)
+    {
+        ArgumentNullException.ThrowIfNull(service);
+        _service = () => service;
+    }
+
+    /// <summary>Waits for a message that was sent and acknowledged.</summary>
+    /// <typeparam name="T">Its type.</typeparam>
+    /// <param name="match">Which; default any of this type.</param>
+    /// <param name="topic">In which topic; default any.</param>
+    /// <param name="within">The deadline; default the harness's.</param>
+    /// <exception cref="HarnessTimeoutException">It was not; the message lists what was seen instead.</exception>
+    public async Task<ObservedMessage<T>> Published<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        (await WaitAsync(What.Published, count: 1, match, topic, within).ConfigureAwait(false))[0];
+
+    /// <summary>Waits for several messages that were sent and acknowledged, in the order of their acknowledgements. See <see cref="Published{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> Published<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        WaitAsync(What.Published, count, match, topic, within);
+
+    /// <summary>Waits for a message whose handler completed.</summary>
+    /// <typeparam name="T">Its type.</typeparam>
+    /// <param name="match">Which; default any of this type.</param>
+    /// <param name="topic">In which topic; default any.</param>
+    /// <param name="within">The deadline; default the harness's.</param>
+    /// <exception cref="HarnessTimeoutException">It did not; the message lists what was seen instead.</exception>
+    public async Task<ObservedMessage<T>> Handled<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        (await WaitAsync(What.Handled, count: 1, match, topic, within).ConfigureAwait(false))[0];
+
+    /// <summary>Waits for several messages whose handlers completed, in the order of their completion. See <see cref="Handled{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> Handled<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        WaitAsync(What.Handled, count, match, topic, within);
+
+    /// <summary>Waits for a partition to stop at a message that no policy covers.</summary>
+    /// <param name="topic">The topic's real name.</param>
+    /// <param name="within">The deadline; default the harness's.</param>
+    /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
+    /// <exception cref="InvalidOperationException">The harness knows no service.</exception>
+    public async Task<StoppedPartition> Stopped(string topic, TimeSpan? within = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        var service = _service() ?? throw new InvalidOperationException("This harness watches no service: use Create(options), AddNaradKafkaHarness() or Observe(service).");
+        var limit = within ?? _deadline;
+        var started = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            var stopped = service.Subscriptions.SelectMany(subscription => subscription.Stopped).FirstOrDefault(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal));
+            if (stopped is not null)
+            {
+                return stopped;
+            }
+
+            if (TimeProvider.System.GetElapsedTime(started) >= limit)
+            {
+                throw new HarnessTimeoutException(string.Create(CultureInfo.InvariantCulture, $"No partition of {topic} stopped within {limit.TotalSeconds:0.###} s.{Report()}"));
+            }
+
+            await Task.Delay(StoppedInterval).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<SendResult> ISendMiddleware.SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await next(message, cancellationToken).ConfigureAwait(false);
+            Add(new Observation(What.Published, message.Message, result.Topic, result.Partition, result.Offset, message.Key, new MessageHeaders(message.Headers), Group: null, Failure: null));
+            return result;
+        }
+        catch (Exception failure)
+        {
+            Add(new Observation(What.NotPublished, message.Message, message.Topic, message.Partition ?? -1, -1, message.Key, new MessageHeaders(message.Headers), Group: null, failure));
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    async Task IConsumeMiddleware.HandleAsync(object? message, MessageContext context, ConsumeDelegate next, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await next(message, context, cancellationToken).ConfigureAwait(false);
+            Add(new Observation(What.Handled, message, context.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, Failure: null));
+        }
+        catch (Exception failure)
+        {
+            Add(new Observation(What.Failed, message, context.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, failure));
+            throw;
+        }
+    }
+
+    private void Add(Observation observation)
+    {
+        TaskCompletionSource changed;
+        lock (_lock)
+        {
+            _seen.Add(observation);
+            changed = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        changed.TrySetResult();
+    }
+
+    private async Task<IReadOnlyList<ObservedMessage<T>>> WaitAsync<T>(What what, int count, Func<T, bool>? match, string? topic, TimeSpan? within)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        var limit = within ?? _deadline;
+        var started = TimeProvider.System.GetTimestamp();
+        var found = new List<ObservedMessage<T>>();
+        var looked = 0;
+        while (true)
+        {
+            List<Observation> fresh;
+            Task changed;
+            lock (_lock)
+            {
+                fresh = _seen[looked..];
+                looked = _seen.Count;
+                changed = _changed.Task;
+            }
+
+            foreach (var one in fresh)
+            {
+                if (one.What == what && one.Message is T message && (topic is null || string.Equals(one.Topic, topic, StringComparison.Ordinal)) && match?.Invoke(message) is not false)
+                {
+                    found.Add(new ObservedMessage<T>(message, one.Topic, one.Partition, one.Offset, one.Key, one.Headers, one.Group));
+                    if (found.Count == count)
+                    {
+                        return found;
+                    }
+                }
+            }
+
+            var left = limit - TimeProvider.System.GetElapsedTime(started);
+            try
+            {
+                await changed.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                var verb = what is What.Published ? "published" : "handled";
+                throw new HarnessTimeoutException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{found.Count} of {count} {typeof(T).Name}{(match is null ? "" : " that match")}{(topic is null ? "" : $" of topic {topic}")} were {verb} within {limit.TotalSeconds:0.###} s.{Report()}"));
+            }
+        }
+    }
+
+    // What was seen instead, the latest last.
+    private string Report()
+    {
+        List<Observation> seen;
+        lock (_lock)
+        {
+            seen = [.. _seen];
+        }
+
+        var report = new StringBuilder();
+        report.Append(CultureInfo.InvariantCulture, $" Seen instead, {seen.Count} in all{(seen.Count > Listed ? ", the last 20" : "")}:");
+        if (seen.Count == 0)
+        {
+            report.Append(" nothing.");
+        }
+
+        foreach (var one in seen.TakeLast(Listed))
+        {
+            var verb = one.What switch
+            {
+                What.Published => "published",
+                What.NotPublished => "not published",
+                What.Handled => "handled",
+                _ => "failed",
+            };
+            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  {verb} {one.Topic}[{one.Partition}]@{one.Offset} key {one.Key}: {one.Message?.GetType().Name ?? "tombstone"} {Shortened(one.Message)}");
+            if (one.Failure is not null)
+            {
+                report.Append(CultureInfo.InvariantCulture, $" — {one.Failure.GetType().Name}: {one.Failure.Message}");
+            }
+        }
+
+        foreach (var subscription in _service()?.Subscriptions ?? [])
+        {
+            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  subscription of {subscription.Group} to {subscription.Topic}: {subscription.State}, {subscription.Assignment.Count} partitions, stopped: ");
+            report.Append(subscription.Stopped.Count == 0
+                ? "none"
+                : string.Join("; ", subscription.Stopped.Select(stopped => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition}@{stopped.Offset} ({stopped.Reason.Message})"))));
+            if (subscription.Fault is { } fault)
+            {
+                report.Append(CultureInfo.InvariantCulture, $", ended by {fault.GetType().Name}: {fault.Message}");
+            }
+        }
+
+        return report.ToString();
+    }
+
+    private static string Shortened(object? message)
+    {
+        var text = message?.ToString() ?? "";
+        return text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
+    }
+
+    private sealed record Observation(What What, object? Message, string Topic, int Partition, long Offset, MessageKey Key, MessageHeaders Headers, string? Group, Exception? Failure);
+}

@@ -1,0 +1,64 @@
+using System.Text.RegularExpressions;
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Configuration;
+
+/// <summary>
+/// Asks librdkafka what it thinks of raw properties, by building clients that connect to nothing. Only where there are raw properties and
+/// nothing else is wrong: a configuration without them costs nothing. Thread-safe.
+/// </summary>
+internal static partial class ClientBuildCheck
+{
+    /// <summary>What librdkafka refuses: one sentence for each property, in its own words where these cannot hold a secret.</summary>
+    public static IReadOnlyList<string> Check(KafkaOptions options)
+    {
+        var faults = new List<string>();
+        var left = new Dictionary<string, string>(options.Client, StringComparer.Ordinal);
+        while (left.Count > 0 && Refusal(options, left) is { } refusal)
+        {
+            var name = left.Keys.Where(refusal.Contains).OrderByDescending(candidate => candidate.Length).FirstOrDefault();
+            if (name is null)
+            {
+                faults.Add($"Kafka:Client: the client refuses these properties together: {Hide(refusal, left.Values)}");
+                break;
+            }
+
+            faults.Add($"Kafka:Client:{name}: the client refuses it: {(IsSensitive(name) ? "its value is not shown here." : Hide(refusal, Secrets(left)))}");
+            left.Remove(name);
+        }
+
+        return faults;
+    }
+
+    // The first client that cannot be built; null where all can.
+    private static string? Refusal(KafkaOptions options, Dictionary<string, string> properties)
+    {
+        var settings = new ClientSettings(options, "", embedded: false) { RawProperties = properties };
+        try
+        {
+            new ProducerBuilder<byte[], byte[]>(settings.Producer()).SetLogHandler(Ignore).Build().Dispose();
+            new ConsumerBuilder<byte[], byte[]>(settings.Consumer("narad")).SetLogHandler(Ignore).Build().Dispose();
+            return null;
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KafkaException)
+        {
+            return e.Message;
+        }
+
+        // These clients have no brokers, which is all that they could say.
+        static void Ignore<T>(T client, LogMessage line)
+        {
+        }
+    }
+
+    private static IEnumerable<string> Secrets(Dictionary<string, string> properties) =>
+        properties.Where(property => IsSensitive(property.Key)).Select(property => property.Value);
+
+    private static string Hide(string text, IEnumerable<string> values) =>
+        values.Where(value => value.Length > 0).Aggregate(text, (hidden, value) => hidden.Replace(value, "…", StringComparison.Ordinal));
+
+    private static bool IsSensitive(string name) => SensitiveName().IsMatch(name);
+
+    [GeneratedRegex("password|secret|pem|key|token|config|passphrase", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex SensitiveName();
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+
+namespace Narad.Kafka.Configuration;
+
+/// <summary>Collects faults and warnings while a configuration is checked. Not thread-safe. Whoever adds to it gives no secret as a value.</summary>
+internal sealed class Findings
+{
+    public List<string> Faults { get; } = [];
+
+    public List<string> Warnings { get; } = [];
+
+    /// <summary>Notes a fault: setting, value, and what to write instead.</summary>
+    public void Fault(string setting, object? value, string instead) => Faults.Add(Sentence(setting, value, instead));
+
+    /// <summary>Notes a fault of a setting whose value is not to be shown.</summary>
+    public void FaultUnshown(string setting, string instead) => Faults.Add($"{SettingNames.Of(setting)}: {instead}.");
+
+    /// <summary>Notes a warning.</summary>
+    public void Warn(string setting, object? value, string instead) => Warnings.Add(Sentence(setting, value, instead));
+
+    private static string Sentence(string setting, object? value, string instead)
+    {
+        var text = value switch
+        {
+            null or "" => "(empty)",
+            bool flag => SettingParser.Write(flag),
+            IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
+            _ => value.ToString(),
+        };
+        return $"{SettingNames.Of(setting)} = {text}: {instead}.";
+    }
+}

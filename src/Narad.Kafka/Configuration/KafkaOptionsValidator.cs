@@ -1,0 +1,186 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+
+namespace Narad.Kafka.Configuration;
+
+/// <summary>
+/// Finds every fault of a configuration at once (S31): a pure function of the options and the environment's name, apart from asking whether
+/// the file of an authority exists. No sentence of it ever has a secret in it. Thread-safe.
+/// </summary>
+internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
+{
+    public ValidateOptionsResult Validate(string? name, KafkaOptions options)
+    {
+        var report = Check(options);
+        return report.Faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(report.Faults);
+    }
+
+    /// <summary>Checks the options for this process's environment, or for the one named.</summary>
+    public static ConfigurationReport Check(KafkaOptions options, string? environment = null)
+    {
+        var check = new Findings();
+        check.Faults.AddRange(options.BindingFaults);
+        check.Warnings.AddRange(options.BindingWarnings);
+        var production = string.Equals(environment ?? KafkaEnvironment.NameOf(options), KafkaEnvironment.DefaultName, StringComparison.OrdinalIgnoreCase);
+
+        CheckRanges(options, check);
+        CheckEnumerations(options, check);
+        CheckTimes(options, check);
+        CheckNames(options, check);
+        ClientPropertyRules.Check(options, check);
+        if (options.Mode is KafkaMode.Kafka or KafkaMode.Auto)
+        {
+            CheckBrokers(options, check);
+            SecurityRules.Check(options, production, check);
+            ProviderRules.Check(options, check);
+        }
+        else if (options.Mode is KafkaMode.Console && production)
+        {
+            check.Warn("Mode", "Console", "this is Production, and nothing is sent: each message is only logged. Choose Kafka to send");
+        }
+
+        return new ConfigurationReport(check.Faults, check.Warnings);
+    }
+
+    private static void CheckRanges(KafkaOptions options, Findings check)
+    {
+        Number(nameof(options.MaxMessageBytes), options.MaxMessageBytes, 1_000, 1_000_000_000);
+        Number(nameof(options.Parallelism), options.Parallelism, 1, 10_000);
+        Number(nameof(options.BufferMessages), options.BufferMessages, 10, 10_000_000);
+        Number(nameof(options.BufferBytes), options.BufferBytes, 1L << 20, 64L << 30);
+        Number(nameof(options.MaxAhead), options.MaxAhead, 1, 10_000_000);
+        Number(nameof(options.BatchSize), options.BatchSize, 1, 100_000);
+        Number(nameof(options.TopicPartitions), options.TopicPartitions, 1, 10_000);
+        if (options.TopicReplicationFactor is not -1 and < 1)
+        {
+            check.Fault(nameof(options.TopicReplicationFactor), options.TopicReplicationFactor, "write -1 for the broker's default, or 1 and more");
+        }
+
+        Time(nameof(options.ConnectTimeout), options.ConnectTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
+        Time(nameof(options.SendTimeout), options.SendTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+        Time(nameof(options.Linger), options.Linger, TimeSpan.Zero, TimeSpan.FromSeconds(900));
+        Time(nameof(options.ShutdownTimeout), options.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromHours(1));
+        Time(nameof(options.CommitInterval), options.CommitInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1));
+        Time(nameof(options.ProbeInterval), options.ProbeInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(3));
+        Time(nameof(options.SessionTimeout), options.SessionTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30));
+        Time(nameof(options.MaxPollInterval), options.MaxPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
+        Time(nameof(options.BatchWait), options.BatchWait, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+
+        void Number(string setting, long value, long min, long max)
+        {
+            if (value < min || value > max)
+            {
+                check.Fault(setting, value, string.Create(CultureInfo.InvariantCulture, $"write a number from {min:N0} to {max:N0}"));
+            }
+        }
+
+        void Time(string setting, TimeSpan value, TimeSpan min, TimeSpan max)
+        {
+            if (value < min || value > max)
+            {
+                check.Fault(setting, value, $"write a time from {min:c} to {max:c}");
+            }
+        }
+    }
+
+    // Code can cast any number to these.
+    private static void CheckEnumerations(KafkaOptions options, Findings check)
+    {
+        Defined(nameof(options.Mode), options.Mode);
+        Defined(nameof(options.Compression), options.Compression);
+        Defined(nameof(options.StartPosition), options.StartPosition);
+        Defined(nameof(options.OnOutOfRange), options.OnOutOfRange);
+        Defined(nameof(options.OnUnhandled), options.OnUnhandled);
+        Defined(nameof(options.Assignor), options.Assignor);
+        Defined(nameof(options.GroupProtocol), options.GroupProtocol);
+        Defined(nameof(options.TopicCreation), options.TopicCreation);
+        if (options is { GroupProtocol: KafkaGroupProtocol.Consumer, Assignor: KafkaAssignor.RoundRobin })
+        {
+            check.Fault(nameof(options.Assignor), options.Assignor, "brokers of GroupProtocol Consumer know no round robin: choose CooperativeSticky or Range");
+        }
+
+        void Defined<T>(string setting, T value)
+            where T : struct, Enum
+        {
+            if (!Enum.IsDefined(value))
+            {
+                check.Fault(setting, value, $"write one of {string.Join(", ", Enum.GetNames<T>())}");
+            }
+        }
+    }
+
+    private static void CheckTimes(KafkaOptions options, Findings check)
+    {
+        if (options.GroupProtocol is KafkaGroupProtocol.Classic && options.MaxPollInterval < options.SessionTimeout)
+        {
+            check.Fault(nameof(options.MaxPollInterval), options.MaxPollInterval, $"write at least SessionTimeout, which is {options.SessionTimeout:c}");
+        }
+
+        if (options.Linger >= options.SendTimeout)
+        {
+            check.Fault(nameof(options.Linger), options.Linger, $"write less than SendTimeout, which is {options.SendTimeout:c}");
+        }
+
+        if (options.RevokeTimeout is { } revoke)
+        {
+            var half = options.MaxPollInterval / 2;
+            if (revoke < TimeSpan.Zero)
+            {
+                check.Fault(nameof(options.RevokeTimeout), revoke, "write a time of 0 or more, or nothing");
+            }
+
+            if (revoke > options.ShutdownTimeout)
+            {
+                check.Fault(nameof(options.RevokeTimeout), revoke, $"write at most ShutdownTimeout, which is {options.ShutdownTimeout:c}");
+            }
+
+            if (revoke > half)
+            {
+                check.Fault(nameof(options.RevokeTimeout), revoke, $"write at most {half:c}, half of MaxPollInterval: the group waits no longer for a member");
+            }
+        }
+    }
+
+    private static void CheckNames(KafkaOptions options, Findings check)
+    {
+        if (string.IsNullOrWhiteSpace(options.ClientId) || options.ClientId.Any(char.IsControl))
+        {
+            check.Fault(nameof(options.ClientId), options.ClientId, "write a name, such as the application's");
+        }
+
+        if (options.ConsumerGroupId is not null && KafkaNames.GroupFault(options.ConsumerGroupId) is { } group)
+        {
+            check.Fault(nameof(options.ConsumerGroupId), options.ConsumerGroupId, group);
+        }
+
+        if (options.GroupInstanceId is not null && KafkaNames.TopicFault(options.GroupInstanceId) is not null)
+        {
+            check.Fault(nameof(options.GroupInstanceId), options.GroupInstanceId, "write at most 249 letters, digits, '.', '_' and '-', or nothing");
+        }
+
+        foreach (var (logical, topic) in options.Topics)
+        {
+            if (KafkaNames.TopicFault(topic) is { } fault)
+            {
+                check.Fault($"Topics:{logical}", topic, fault);
+            }
+        }
+    }
+
+    private static void CheckBrokers(KafkaOptions options, Findings check)
+    {
+        var brokers = BrokerList.Split(options.Brokers);
+        if (brokers.Length == 0)
+        {
+            check.Fault(nameof(options.Brokers), "", "write host:port, and commas between several");
+        }
+
+        foreach (var broker in brokers)
+        {
+            if (BrokerList.Fault(broker) is { } fault)
+            {
+                check.Fault(nameof(options.Brokers), BrokerList.Show(broker), fault);
+            }
+        }
+    }
+}

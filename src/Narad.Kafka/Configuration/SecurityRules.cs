@@ -1,0 +1,105 @@
+namespace Narad.Kafka.Configuration;
+
+/// <summary>What is wrong with TLS and logging in, whoever runs the brokers.</summary>
+internal static class SecurityRules
+{
+    public static void Check(KafkaOptions options, bool production, Findings check)
+    {
+        CheckTls(options.Ssl, production, check);
+        CheckLogin(options, check);
+    }
+
+    private static void CheckTls(SslOptions ssl, bool production, Findings check)
+    {
+        if (ssl is { Enabled: true, RejectUnauthorized: false })
+        {
+            if (production && !ssl.AllowUnverifiedInProduction)
+            {
+                check.Fault(
+                    "Ssl:RejectUnauthorized",
+                    false,
+                    "in Production anybody could pose as the broker: give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA), or allow it by Kafka:Ssl:AllowUnverifiedInProduction = true");
+            }
+            else
+            {
+                check.Warn("Ssl:RejectUnauthorized", false, "certificates are not checked, so anybody can pose as the broker. Give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA) instead");
+            }
+        }
+
+        if (string.IsNullOrWhiteSpace(ssl.Ca))
+        {
+            return;
+        }
+
+        if (!ssl.Enabled)
+        {
+            check.Warnings.Add($"{SettingNames.Of("Ssl:Ca")} does nothing without TLS: set {SettingNames.Of("Ssl:Enabled")} = true.");
+        }
+        else if (CertificateText.TryPem(ssl.Ca, out var pem))
+        {
+            if (!pem.Contains("-----END CERTIFICATE-----", StringComparison.Ordinal))
+            {
+                check.FaultUnshown("Ssl:Ca", "the PEM text has no END CERTIFICATE line: give the whole of it, with line breaks written as \\n where need be");
+            }
+        }
+        else if (!File.Exists(ssl.Ca.Trim()))
+        {
+            check.Fault("Ssl:Ca", ssl.Ca.Trim(), "there is no such file: write the path of a PEM file, or the PEM text itself");
+        }
+    }
+
+    private static void CheckLogin(KafkaOptions options, Findings check)
+    {
+        var sasl = options.Sasl;
+        if (SaslMechanisms.Parse(sasl.Mechanism) is null)
+        {
+            check.Fault("Sasl:Mechanism", sasl.Mechanism, $"write one of {string.Join(", ", SaslMechanisms.Names)}");
+            return;
+        }
+
+        var user = !string.IsNullOrEmpty(sasl.Username);
+        var password = !string.IsNullOrEmpty(sasl.Password);
+        if (SaslMechanisms.MakesTokens(sasl.Mechanism))
+        {
+            CheckTokens(options, check);
+        }
+        else if (user && !password)
+        {
+            check.FaultUnshown("Sasl:Password", $"there is a user and no password: set it, or remove {SettingNames.Of("Sasl:Username")}");
+        }
+        else if (password && !user && !BrokerList.Split(options.Brokers).Any(ProviderRules.IsEventHubs))
+        {
+            check.FaultUnshown("Sasl:Username", $"there is a password and no user: set it, or remove {SettingNames.Of("Sasl:Password")}");
+        }
+        else if (user && !options.Ssl.Enabled && SaslMechanisms.Is(sasl.Mechanism, "plain"))
+        {
+            check.Warnings.Add($"The password goes over the network as it is: set {SettingNames.Of("Ssl:Enabled")} = true, or use scram-sha-512.");
+        }
+    }
+
+    private static void CheckTokens(KafkaOptions options, Findings check)
+    {
+        var mechanism = options.Sasl.Mechanism.Trim();
+        if (SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam))
+        {
+            check.Fault("Sasl:Mechanism", mechanism, "this version cannot make the tokens of AWS IAM yet: use scram-sha-512 (port 9096) until it does");
+        }
+        else if (!MakesItsOwnTokens(options.Client))
+        {
+            check.Fault(
+                "Sasl:Mechanism",
+                mechanism,
+                "nothing here makes tokens: let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+        }
+
+        if (!options.Ssl.Enabled)
+        {
+            check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
+        }
+    }
+
+    // These are librdkafka's own ways to a token; it needs no callback for them.
+    private static bool MakesItsOwnTokens(IDictionary<string, string> client) =>
+        (client.TryGetValue("sasl.oauthbearer.method", out var method) && string.Equals(method, "oidc", StringComparison.OrdinalIgnoreCase)) ||
+        (client.TryGetValue("enable.sasl.oauthbearer.unsecure.jwt", out var unsecure) && string.Equals(unsecure, "true", StringComparison.OrdinalIgnoreCase));
+}

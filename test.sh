@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test; arguments are passed on to dotnet test:
+#
+#   ./test.sh
+#   ./test.sh --filter Promise=S7
+#
+# The last line of its output is "N passed, N failed, N skipped", summed over all test projects.
+. "$(dirname "${BASH_SOURCE[0]}")/eng/env.sh"
+
+filtered=
+for argument in "$@"; do case $argument in --filter | --filter=*) filtered=yes;; esac; done
+
+cd "$repository"
+results=$(mktemp -d "${TMPDIR:-/tmp}/narad-tests.XXXXXX")
+trap 'rm -rf "$results"' EXIT
+
+dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
+  { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
+
+# One project after another (-m:1): each starts brokers and measures time, and would only disturb the others. A test that hangs is ended and
+# named (--blame-hang), as is the one that was running when a test host crashed.
+status=0
+dotnet test Narad.Kafka.sln --no-build -m:1 -nodeReuse:false --results-directory "$results" --logger trx --logger "console;verbosity=minimal" \
+  --blame-hang --blame-hang-timeout 5min --blame-hang-dump-type none "$@" || status=$?
+
+# The result files say one <UnitTestResult … outcome="…"> a test; what the test runner itself has to say (a test host that crashed or hung) is a
+# <RunInfo outcome="Error">, and may be all that there is.
+find "$results" -name '*.trx' -exec cat {} + | awk -v status="$status" -v filtered="$filtered" '
+  function attribute(name,    text) {
+    if (!match($0, name "=\"[^\"]*\"")) return ""
+    text = substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 3)
+    return plain(text)
+  }
+  function plain(text) {
+    gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text); gsub(/&#xD;/, "", text); gsub(/&amp;/, "\\&", text)
+    return text
+  }
+  /<UnitTestResult / {
+    test = attribute("testName"); outcome = attribute("outcome"); message = ""
+    if (outcome == "Passed") passed++
+    else if (outcome == "NotExecuted") skipped++
+    else { failed++; failures = failures "\n  " test }
+  }
+  /<RunInfo / && attribute("outcome") == "Error" { test = ""; outcome = "Error" }
+  outcome == "Error" && /<Text>/ {
+    text = $0; sub(/.*<Text>/, "", text); sub(/<\/Text>.*/, "", text)
+    if (text ~ /abort|crash|hang/) { crashed++; failures = failures "\n  " plain(text) }
+    outcome = ""
+  }
+  outcome == "NotExecuted" && (/<Message>/ || /<StdOut>/) {
+    text = $0; sub(/.*<(Message|StdOut)>/, "", text); sub(/<\/(Message|StdOut)>.*/, "", text)
+    reasons[plain(text)]++; outcome = ""
+  }
+  END {
+    for (reason in reasons) printf "\nskipped, %d: %s", reasons[reason], reason
+    if (skipped) print ""
+    # A test host that died counts as a failed test, also where it left no other trace than the exit code.
+    failed += crashed
+    if (status != 0 && failed == 0) { failed = 1; failures = "\n  dotnet test ended with exit code " status " although no test failed" }
+    nothing = passed + failed + skipped == 0
+    if (failed) print "\nfailed:" failures
+    if (nothing) print (filtered ? "\nNo test matches the filter." : "\nNo test was run.")
+    printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+    exit (failed || nothing && !filtered)
+  }'

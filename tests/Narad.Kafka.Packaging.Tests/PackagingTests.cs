@@ -1,0 +1,152 @@
+using System.IO.Compression;
+using System.Reflection;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Xml.Linq;
+using Narad.Kafka.Shared;
+
+namespace Narad.Kafka.Packaging.Tests;
+
+public class PackagingTests(Packed packed) : IClassFixture<Packed>
+{
+    private static readonly Dictionary<string, string> Metadata = typeof(PackagingTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .ToDictionary(attribute => attribute.Key, attribute => attribute.Value ?? "", StringComparer.Ordinal);
+
+    [SkippableFact]
+    public async Task A_fresh_console_program_sends_and_receives_with_nothing_but_the_package()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+        var folder = await WriteProgramAsync();
+
+        // The machine's packages are read, never added to: what this test makes must not be found by anything else.
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["NUGET_PACKAGES"] = Path.Combine(packed.Folder, "packages") };
+        await Command.RunAsync(folder, environment, "dotnet", "build", "Consumer.csproj", "--configuration", "Release", "--output", "program");
+        var output = await Command.RunAsync(folder, environment, "dotnet", Path.Combine("program", "Consumer.dll"));
+
+        output.Should().Contain("sent to greetings")
+            .And.Contain("received from the package")
+            .And.Contain("delivered 1, failed 0, unknown 0")
+            .And.Contain("""[DEV] Would send to test-topic: {"message":"Hello World"}""");
+    }
+
+    [SkippableFact]
+    public void Every_project_of_src_becomes_a_package_with_assembly_documentation_and_readme()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).ToList();
+
+        packed.Files.Select(file => Path.GetFileName(file)).Should().BeEquivalentTo(projects.Select(project => $"{project}.{packed.Version}.nupkg"));
+        foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
+        {
+            entries.Should().Contain([$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md"]);
+        }
+    }
+
+    [SkippableFact]
+    public void Packages_depend_on_the_ordinary_packages_and_carry_no_library_of_this_machine()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+
+        foreach (var file in packed.Files)
+        {
+            Entries(file).Should().NotContain(entry => entry.Contains("librdkafka", StringComparison.OrdinalIgnoreCase));
+        }
+
+        var specification = Specification("Narad.Kafka");
+        Dependencies(specification).Should().Contain("Confluent.Kafka").And.NotContain(id => id.Contains("Analyzer", StringComparison.Ordinal));
+        Dependencies(Specification("Narad.Kafka.Testing")).Should().Contain("Narad.Kafka");
+        specification.Descendants().Single(element => element.Name.LocalName is "license").Value.Should().Be("Apache-2.0");
+    }
+
+    [SkippableFact]
+    public void No_path_of_this_machine_is_in_a_package()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+
+        foreach (var file in packed.Files)
+        {
+            using var archive = ZipFile.OpenRead(file);
+            foreach (var entry in archive.Entries.Where(entry => entry.FullName.EndsWith(".dll", StringComparison.Ordinal)))
+            {
+                using var assembly = new PEReader(new MemoryStream(Read(entry)));
+                var directory = assembly.ReadDebugDirectory();
+                using var symbols = assembly.ReadEmbeddedPortablePdbDebugDirectoryData(directory.Single(item => item.Type == DebugDirectoryEntryType.EmbeddedPortablePdb));
+                var reader = symbols.GetMetadataReader();
+                reader.Documents.Select(document => reader.GetString(reader.GetDocument(document).Name))
+                    .Should().OnlyContain(path => path.StartsWith("/_", StringComparison.Ordinal), "{0} was built for everyone", entry.Name);
+                directory.Where(item => item.Type == DebugDirectoryEntryType.CodeView).Select(item => assembly.ReadCodeViewDebugDirectoryData(item).Path)
+                    .Should().OnlyContain(path => !Path.IsPathRooted(path) || path.StartsWith("/_", StringComparison.Ordinal));
+                directory.Should().Contain(item => item.Type == DebugDirectoryEntryType.Reproducible);
+            }
+        }
+    }
+
+    private static IReadOnlyList<string> Entries(string package)
+    {
+        using var archive = ZipFile.OpenRead(package);
+        return [.. archive.Entries.Select(entry => entry.FullName)];
+    }
+
+    private static byte[] Read(ZipArchiveEntry entry)
+    {
+        using var source = entry.Open();
+        using var bytes = new MemoryStream();
+        source.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+
+    private static IEnumerable<string> Dependencies(XDocument specification) =>
+        specification.Descendants().Where(element => element.Name.LocalName is "dependency").Select(element => element.Attribute("id")!.Value);
+
+    private XDocument Specification(string id)
+    {
+        using var archive = ZipFile.OpenRead(Path.Combine(packed.Feed, $"{id}.{packed.Version}.nupkg"));
+        using var content = archive.GetEntry(id + ".nuspec")!.Open();
+        return XDocument.Load(content);
+    }
+
+    private async Task<string> WriteProgramAsync()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(packed.Folder, "Consumer")).FullName;
+        var native = Metadata["NaradNativeLibrary"];
+        var without = native.Length == 0 ? "" : $"""
+              <!-- For package sources without librdkafka.redist; users of an ordinary source need none of it. -->
+              <ItemGroup>
+                <PrunePackageReference Include="librdkafka.redist" Version="99.0.0" />
+                <None Include="{native}" Link="librdkafka{Path.GetExtension(native)}" CopyToOutputDirectory="PreserveNewest" />
+              </ItemGroup>
+            """;
+        await File.WriteAllTextAsync(Path.Combine(folder, "Consumer.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <Nullable>enable</Nullable>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="Narad.Kafka" Version="{packed.Version}" />
+                <PackageReference Include="Microsoft.Extensions.Hosting" Version="{Metadata["MicrosoftExtensionsVersion"]}" />
+              </ItemGroup>
+            {without}
+            </Project>
+            """);
+
+        using var program = new StreamReader(typeof(PackagingTests).Assembly.GetManifestResourceStream("Program.cs")!);
+        await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), await program.ReadToEndAsync());
+
+        var listed = await Command.RunAsync(folder, new Dictionary<string, string>(StringComparer.Ordinal), "dotnet", "nuget", "locals", "global-packages", "--list");
+        var machine = listed.Split("global-packages: ")[1].Trim();
+        await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), $"""
+            <configuration>
+              <packageSources>
+                <add key="packed" value="{packed.Feed}" />
+              </packageSources>
+              <fallbackPackageFolders>
+                <add key="machine" value="{machine}" />
+              </fallbackPackageFolders>
+            </configuration>
+            """);
+        return folder;
+    }
+}

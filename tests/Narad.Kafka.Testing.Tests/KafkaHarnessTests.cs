@@ -1,0 +1,111 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Narad.Kafka.Testing.Tests;
+
+/// <summary>The harness sees what a service does, in time, and says what it saw where it did not.</summary>
+public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKafka>
+{
+    private static readonly TimeSpan Brief = TimeSpan.FromMilliseconds(300);
+
+    [Fact]
+    public async Task A_message_is_seen_published_and_handled()
+    {
+        var topic = kafka.CreateTopic();
+        var harness = new KafkaHarness();
+        await using var service = harness.Create(kafka.Options());
+        var group = await SubscribeAsync(service, topic, (_, _, _) => Task.CompletedTask);
+
+        await service.SendAsync(topic, new Order("1", 10), key: "a");
+        await service.SendAsync(topic, new Order("2", 20), key: "b", new SendOptions { Headers = new MessageHeaders().Add("tenant", "x") });
+
+        var published = await harness.Published<Order>(order => order.Id == "2");
+        published.Topic.Should().Be(topic);
+        published.Headers.GetText("tenant").Should().Be("x");
+        var handled = await harness.Handled<Order>(order => order.Id == "2", topic);
+        handled.Should().Match<ObservedMessage<Order>>(seen => seen.Message.Amount == 20 && seen.Key == "b" && seen.Group == group
+            && seen.Partition == published.Partition && seen.Offset == published.Offset);
+        (await harness.Handled<Order>(count: 2)).Select(seen => seen.Message.Id).Should().BeEquivalentTo("1", "2");
+    }
+
+    [Fact]
+    public async Task A_partition_that_stops_is_seen_with_its_reason()
+    {
+        var topic = kafka.CreateTopic(partitions: 1);
+        var harness = new KafkaHarness();
+        await using var service = harness.Create(kafka.Options());
+        await SubscribeAsync(service, topic, (_, _, _) => throw new InvalidDataException("not an order"));
+        await service.SendAsync(topic, new Order("1", 10));
+
+        var stopped = await harness.Stopped(topic);
+        stopped.Partition.Should().Be(new TopicPartitionId(topic, 0));
+        stopped.Offset.Should().Be(0);
+        stopped.Reason.ToString().Should().Contain("not an order");
+    }
+
+    [Fact]
+    public async Task What_does_not_happen_in_time_says_what_was_seen_instead()
+    {
+        var topic = kafka.CreateTopic(partitions: 1);
+        var harness = new KafkaHarness();
+        await using var service = harness.Create(kafka.Options());
+        await SubscribeAsync(service, topic, (_, _, _) => throw new InvalidDataException("not an order"));
+        await service.SendAsync(topic, new Order("1", 10), key: "a");
+        await harness.Stopped(topic);
+        await harness.Published<Order>();
+
+        var timeout = await harness.Awaiting(watch => watch.Handled<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+        timeout.Which.Message.Should().StartWith($"0 of 1 Order that match of topic {topic} were handled within 0.3 s.")
+            .And.Contain($"published {topic}[0]@0 key a: Order")
+            .And.Contain($"failed {topic}[0]@0 key a: Order Order {{ Id = 1, Amount = 10 }} — InvalidDataException: not an order")
+            .And.Contain($"Running, 1 partitions, stopped: {topic}[0]@0 (not an order)");
+        await harness.Awaiting(watch => watch.Published<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*0 of 1 String were published*");
+        await harness.Awaiting(watch => watch.Stopped("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*No partition of elsewhere stopped*");
+    }
+
+    [Fact]
+    public async Task A_send_that_fails_is_not_seen_as_published()
+    {
+        var harness = new KafkaHarness(Brief);
+        await using var service = harness.Create(kafka.Options());
+        await service.Init().Awaiting(it => it.SendAsync("t", "text").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
+        await harness.Awaiting(watch => watch.Published<string>()).Should().ThrowAsync<HarnessTimeoutException>();
+    }
+
+    [Fact]
+    public async Task A_harness_without_a_service_says_what_to_do() =>
+        await new KafkaHarness().Awaiting(harness => harness.Stopped("t")).Should().ThrowAsync<InvalidOperationException>().WithMessage("*AddNaradKafkaHarness*");
+
+    [Fact]
+    public async Task A_host_s_service_is_watched()
+    {
+        var topic = kafka.CreateTopic();
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddNaradKafkaHarness();
+        builder.Services.AddNaradKafka(kafka.Apply).AddSubscription<Order, Accept>(topic, kafka.NewName("group"));
+        using var host = builder.Build();
+        await host.StartAsync();
+        var harness = host.Services.GetRequiredService<KafkaHarness>();
+
+        await host.Services.GetRequiredService<IKafkaService>().SendAsync(topic, new Order("1", 10));
+        (await harness.Handled<Order>()).Message.Id.Should().Be("1");
+        await harness.Awaiting(watch => watch.Stopped(topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*Running*stopped: none*");
+        await host.StopAsync();
+    }
+
+    private async Task<string> SubscribeAsync(KafkaService service, string topic, Func<Order, MessageContext, CancellationToken, Task> handler)
+    {
+        var group = kafka.NewName("group");
+        await service.Init().ConnectProducerAsync();
+        await service.ConnectConsumerAsync(group);
+        await service.SubscribeAsync(topic, handler);
+        return group;
+    }
+
+    private sealed record Order(string Id, int Amount);
+
+    private sealed class Accept : IMessageHandler<Order>
+    {
+        public Task HandleAsync(Order message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

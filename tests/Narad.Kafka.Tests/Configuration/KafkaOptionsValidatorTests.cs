@@ -1,0 +1,217 @@
+using Narad.Kafka.Configuration;
+
+namespace Narad.Kafka.Tests.Configuration;
+
+/// <summary>One row a fault: what is set, and what the sentence about it says.</summary>
+[Trait("Promise", "S31")]
+public sealed class KafkaOptionsValidatorTests
+{
+    private const string Secret = "hunter2-the-secret";
+
+    public static TheoryData<string, Action<KafkaOptions>, string[]> Faults => new()
+    {
+        { "no brokers", o => o.Brokers = " , ", ["Kafka:Brokers (KAFKA_BROKERS)", "(empty)", "host:port"] },
+        { "scheme", o => o.Brokers = "kafka://a:9092", ["kafka://a:9092", "without kafka://"] },
+        { "no port", o => o.Brokers = "a:9092, b", ["= b:", "b:9092"] },
+        { "bad port", o => o.Brokers = "a:70000", ["a:70000", "1 to 65535"] },
+        { "port no number", o => o.Brokers = "a:x1", ["a:x1", "1 to 65535"] },
+        { "no host", o => o.Brokers = ":9092", [":9092", "host is missing"] },
+        { "spaces", o => o.Brokers = "a:9092 b:9092", ["commas"] },
+        { "user in the address", o => o.Brokers = $"u:{Secret}@a:9092", ["not shown", "host:port"] },
+        { "connection string as brokers", o => o.Brokers = $"Endpoint=sb://x/;SharedAccessKey={Secret}", ["not shown", "password"] },
+        { "client id", o => o.ClientId = " ", ["Kafka:ClientId (KAFKA_CLIENT_ID)"] },
+        { "group", o => o.ConsumerGroupId = "a ", ["Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)", "space"] },
+        { "instance", o => o.GroupInstanceId = "a b", ["Kafka:GroupInstanceId", "a b"] },
+        { "topic", o => o.Topics["orders"] = "ord ers", ["Kafka:Topics:orders", "ord ers", "letters"] },
+        { "mode", o => o.Mode = (KafkaMode)9, ["Kafka:Mode (KAFKA_MODE)", "Auto, Kafka, Embedded, Console"] },
+        { "round robin with KIP-848", o => (o.GroupProtocol, o.Assignor) = (KafkaGroupProtocol.Consumer, KafkaAssignor.RoundRobin), ["Kafka:Assignor", "Range"] },
+        { "connect timeout", o => o.ConnectTimeout = TimeSpan.Zero, ["Kafka:ConnectTimeout = 00:00:00", "00:10:00"] },
+        { "send timeout", o => o.SendTimeout = TimeSpan.FromHours(2), ["Kafka:SendTimeout = 02:00:00", "01:00:00"] },
+        { "linger", o => o.Linger = TimeSpan.FromSeconds(-1), ["Kafka:Linger"] },
+        { "linger beyond the send", o => (o.Linger, o.SendTimeout) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)), ["Kafka:Linger", "less than SendTimeout"] },
+        { "message size", o => o.MaxMessageBytes = 1, ["Kafka:MaxMessageBytes = 1", "1,000 to 1,000,000,000"] },
+        { "shutdown", o => o.ShutdownTimeout = TimeSpan.FromHours(2), ["Kafka:ShutdownTimeout"] },
+        { "revoke beyond shutdown", o => o.RevokeTimeout = TimeSpan.FromSeconds(31), ["Kafka:RevokeTimeout = 00:00:31", "at most ShutdownTimeout", "00:00:30"] },
+        { "revoke beyond the poll interval", o => (o.RevokeTimeout, o.MaxPollInterval, o.SessionTimeout) = (TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(6)), ["Kafka:RevokeTimeout", "00:00:05", "half of MaxPollInterval"] },
+        { "revoke below zero", o => o.RevokeTimeout = TimeSpan.FromSeconds(-1), ["Kafka:RevokeTimeout", "0 or more"] },
+        { "commit interval", o => o.CommitInterval = TimeSpan.FromMilliseconds(1), ["Kafka:CommitInterval"] },
+        { "probe", o => o.ProbeInterval = TimeSpan.FromSeconds(4), ["Kafka:ProbeInterval", "00:00:03"] },
+        { "session", o => o.SessionTimeout = TimeSpan.FromMilliseconds(1), ["Kafka:SessionTimeout"] },
+        { "poll interval", o => o.MaxPollInterval = TimeSpan.FromDays(2), ["Kafka:MaxPollInterval"] },
+        { "poll interval below the session", o => o.MaxPollInterval = TimeSpan.FromSeconds(44), ["Kafka:MaxPollInterval", "at least SessionTimeout"] },
+        { "parallelism", o => o.Parallelism = 0, ["Kafka:Parallelism = 0"] },
+        { "buffer messages", o => o.BufferMessages = 9, ["Kafka:BufferMessages = 9"] },
+        { "buffer bytes", o => o.BufferBytes = 1, ["Kafka:BufferBytes = 1"] },
+        { "max ahead", o => o.MaxAhead = 0, ["Kafka:MaxAhead"] },
+        { "batch size", o => o.BatchSize = 0, ["Kafka:BatchSize"] },
+        { "batch wait", o => o.BatchWait = TimeSpan.FromMinutes(2), ["Kafka:BatchWait"] },
+        { "partitions", o => o.TopicPartitions = 0, ["Kafka:TopicPartitions"] },
+        { "replicas", o => o.TopicReplicationFactor = 0, ["Kafka:TopicReplicationFactor = 0", "-1"] },
+        { "mechanism", o => o.Sasl.Mechanism = "kerberos", ["Kafka:Sasl:Mechanism (KAFKA_SASL_MECHANISM)", "kerberos", "scram-sha-512"] },
+        { "user without password", o => o.Sasl.Username = "u", ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)", "Kafka:Sasl:Username"] },
+        { "password without user", o => o.Sasl.Password = Secret, ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
+        { "tokens from nowhere", o => (o.Sasl.Mechanism, o.Ssl.Enabled) = ("OAuthBearer", true), ["Kafka:Sasl:Mechanism", "oidc"] },
+        { "tokens without TLS", o => (o.Sasl.Mechanism, o.Client["sasl.oauthbearer.method"]) = ("oauthbearer", "oidc"), ["Kafka:Ssl:Enabled", "a token is a password"] },
+        { "unverified in Production", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), ["KAFKA_SSL_REJECT_UNAUTHORIZED", "Production", "AllowUnverifiedInProduction"] },
+        { "no such authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "/no/such/ca.pem"), ["Kafka:Ssl:Ca (KAFKA_SSL_CA)", "/no/such/ca.pem", "no such file"] },
+        { "half an authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "-----BEGIN CERTIFICATE-----"), ["Kafka:Ssl:Ca", "END CERTIFICATE"] },
+        { "MSK IAM on 9092", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092"; o.Sasl = new() { Mechanism = "aws_msk_iam", Username = "AWS", Password = Secret }; o.Ssl.Enabled = true; }, ["b-1.x.kafka.us-east-1.amazonaws.com:9092", "use 9098"] },
+        { "MSK IAM", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098"; o.Sasl.Mechanism = "AWS_MSK_IAM"; o.Ssl.Enabled = true; }, ["AWS_MSK_IAM", "scram-sha-512 (port 9096)"] },
+        { "MSK SCRAM on 9094", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094"; o.Sasl = new() { Mechanism = "scram-sha-512", Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["use 9096"] },
+        { "MSK TLS on 9092", o => (o.Brokers, o.Ssl.Enabled) = ("b-1.x.kafka.us-east-1.amazonaws.com:9092", true), ["use 9094"] },
+        { "MSK open on 9094", o => o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", ["use 9092"] },
+        { "MSK PLAIN", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; o.Sasl = new() { Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["MSK takes scram-sha-512"] },
+        { "Confluent Cloud port", o => { Confluent(o); o.Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9093"; }, ["use 9092"] },
+        { "Confluent Cloud without TLS", o => { Confluent(o); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "Confluent Cloud"] },
+        { "Confluent Cloud SCRAM", o => { Confluent(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Confluent Cloud takes plain"] },
+        { "Confluent Cloud without a key", o => { Confluent(o); o.Sasl = new(); }, ["API key"] },
+        { "Event Hubs port", o => { EventHubs(o); o.Brokers = "ns.servicebus.windows.net:9092"; }, ["use 9093"] },
+        { "Event Hubs without TLS", o => { EventHubs(o); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "Event Hubs"] },
+        { "Event Hubs lz4", o => { EventHubs(o); o.Compression = KafkaCompression.Lz4; }, ["Kafka:Compression = Lz4", "None or Gzip"] },
+        { "Event Hubs zstd", o => { EventHubs(o); o.Compression = KafkaCompression.Zstd; }, ["Kafka:Compression = Zstd"] },
+        { "Event Hubs snappy", o => { EventHubs(o); o.Compression = KafkaCompression.Snappy; }, ["Kafka:Compression = Snappy"] },
+        { "Event Hubs expanded by the shell", o => { EventHubs(o); o.Sasl.Username = ""; }, ["your shell expanded `$ConnectionString`"] },
+        { "Event Hubs other user", o => { EventHubs(o); o.Sasl.Username = "me"; }, ["Kafka:Sasl:Username", "$ConnectionString"] },
+        { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
+        { "raw acks", o => o.Client["acks"] = "1", ["Kafka:Client:acks", "S1"] },
+        { "raw idempotence", o => o.Client["enable.idempotence"] = "false", ["Kafka:Client:enable.idempotence", "S2"] },
+        { "raw partitioner", o => o.Client["partitioner"] = "random", ["Kafka:Client:partitioner", "S5"] },
+        { "raw commit", o => o.Client["enable.auto.commit"] = "false", ["Kafka:Client:enable.auto.commit", "S7"] },
+        { "raw store", o => o.Client["enable.auto.offset.store"] = "true", ["Kafka:Client:enable.auto.offset.store", "S7"] },
+        { "raw reset", o => o.Client["auto.offset.reset"] = "latest", ["Kafka:Client:auto.offset.reset", "StartPosition"] },
+        { "raw reports", o => o.Client["delivery.report.only.error"] = "true", ["Kafka:Client:delivery.report.only.error", "S4"] },
+        { "raw timeout", o => o.Client["message.timeout.ms"] = "5", ["Kafka:Client:message.timeout.ms", "KafkaOptions.SendTimeout"] },
+        { "raw brokers", o => o.Client["bootstrap.servers"] = "a:1", ["KafkaOptions.Brokers"] },
+        { "raw password", o => o.Client["sasl.password"] = Secret, ["KafkaOptions.Sasl.Password"] },
+        { "raw protocol", o => o.Client["security.protocol"] = "ssl", ["KafkaOptions.Ssl.Enabled"] },
+        { "raw assignor", o => o.Client["partition.assignment.strategy"] = "range", ["KafkaOptions.Assignor"] },
+        { "raw group protocol", o => o.Client["group.protocol"] = "consumer", ["KafkaOptions.GroupProtocol"] },
+        { "raw prefetch", o => o.Client["queued.max.messages.kbytes"] = "1", ["KafkaOptions.BufferBytes"] },
+        { "raw Go", o => o.Client["go.batch.producer"] = "true", ["Go client"] },
+        { "raw .NET", o => o.Client["dotnet.producer.delivery.report.fields"] = "none", ["engine's to choose"] },
+        { "raw nothing", o => o.Client["client.rack"] = "", ["Kafka:Client:client.rack", "empty"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Faults))]
+    public void A_fault_names_the_setting_and_what_to_write_instead(string name, Action<KafkaOptions> set, string[] parts)
+    {
+        var options = new KafkaOptions();
+        set(options);
+
+        var faults = KafkaOptionsValidator.Check(options, "Production").Faults;
+
+        faults.Should().Contain(fault => parts.All(part => fault.Contains(part, StringComparison.Ordinal)), "of {0}", name);
+        string.Concat(faults).Should().NotContain(Secret);
+    }
+
+    [Fact]
+    public void Every_fault_is_in_one_exception()
+    {
+        var options = new KafkaOptions { Brokers = "a", Parallelism = 0, ClientId = "", Client = { ["acks"] = "0" } };
+        var init = () => KafkaOptionsValidator.Check(options, "Production").ThrowIfFaulty();
+
+        init.Should().Throw<KafkaConfigurationException>().Which.Faults.Should().HaveCount(4);
+        new KafkaOptionsValidator().Validate(null, options).Failures.Should().HaveCount(4);
+    }
+
+    [Fact]
+    public void The_defaults_and_every_providers_settings_have_no_fault()
+    {
+        var confluent = new KafkaOptions();
+        Confluent(confluent);
+        var hubs = new KafkaOptions();
+        EventHubs(hubs);
+        var msk = new KafkaOptions
+        {
+            Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096, b-2.x.kafka.us-east-1.amazonaws.com:14001",
+            Sasl = { Mechanism = "SCRAM-SHA-512", Username = "u", Password = Secret },
+            Ssl = { Enabled = true },
+        };
+        var six = new KafkaOptions { Brokers = "[::1]:9092" };
+
+        foreach (var options in new[] { new KafkaOptions(), confluent, hubs, msk, six })
+        {
+            KafkaOptionsValidator.Check(options, "Production").Should().BeEquivalentTo(new ConfigurationReport([], []));
+        }
+    }
+
+    [Fact]
+    public void A_wrong_port_on_other_hosts_is_only_a_warning()
+    {
+        var options = new KafkaOptions { Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Secret }, Ssl = { Enabled = true } };
+        var report = KafkaOptionsValidator.Check(options, "Production");
+
+        report.Faults.Should().BeEmpty();
+        report.Warnings.Should().ContainSingle().Which.Should().Contain("9093");
+    }
+
+    [Fact]
+    public void Unverified_certificates_warn_outside_production_and_where_allowed_by_name()
+    {
+        var options = new KafkaOptions { Ssl = { Enabled = true, RejectUnauthorized = false } };
+
+        KafkaOptionsValidator.Check(options, "Development").Warnings.Should().ContainSingle().Which.Should().Contain("KAFKA_SSL_REJECT_UNAUTHORIZED");
+        options.Ssl.AllowUnverifiedInProduction = true;
+        var report = KafkaOptionsValidator.Check(options, "Production");
+        report.Faults.Should().BeEmpty();
+        report.Warnings.Should().ContainSingle();
+    }
+
+    [Fact]
+    public void The_embedded_broker_does_not_ask_for_the_real_ones_settings()
+    {
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded, Brokers = "", Sasl = { Mechanism = "aws_msk_iam", Username = "AWS" } };
+
+        KafkaOptionsValidator.Check(options, "Production").Faults.Should().BeEmpty();
+    }
+
+    [Fact]
+    [Trait("Promise", "S30")]
+    public void A_password_is_in_no_text_of_options_faults_or_exceptions()
+    {
+        var options = new KafkaOptions
+        {
+            Brokers = $"user:{Secret}@kafka",
+            Sasl = { Mechanism = "nonsense", Username = "u", Password = Secret },
+            Ssl = { Enabled = true, RejectUnauthorized = false },
+            Client = { ["sasl.password"] = Secret, ["ssl.key.password"] = Secret, ["no.such.thing"] = Secret },
+        };
+        var report = KafkaOptionsValidator.Check(options, "Production");
+        var all = $"{options} {options.Sasl} {new KafkaConfigurationException(report.Faults)} {string.Concat(report.Warnings)}";
+
+        report.Faults.Should().HaveCountGreaterThanOrEqualTo(4);
+        all.Should().NotContain(Secret);
+    }
+
+    [Fact]
+    public void What_the_client_itself_refuses_is_reported_property_by_property_without_secrets()
+    {
+        var options = new KafkaOptions
+        {
+            Client = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
+        };
+        var faults = ClientBuildCheck.Check(options);
+
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:no.such.thing") && fault.Contains("No such configuration property"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:batch.size"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:Client:fetch.min.bytes"));
+        faults.Should().NotContain(fault => fault.Contains("client.rack"));
+        string.Concat(faults).Should().NotContain(Secret);
+        ClientBuildCheck.Check(new KafkaOptions { Client = { ["client.rack"] = "r1" } }).Should().BeEmpty();
+    }
+
+    private static void Confluent(KafkaOptions options)
+    {
+        options.Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092";
+        options.Ssl.Enabled = true;
+        options.Sasl = new() { Username = "key", Password = Secret };
+    }
+
+    private static void EventHubs(KafkaOptions options)
+    {
+        options.Brokers = "ns.servicebus.windows.net:9093";
+        options.Ssl.Enabled = true;
+        options.Sasl = new() { Username = "$ConnectionString", Password = $"Endpoint=sb://ns/;SharedAccessKey={Secret}" };
+    }
+}

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using System.Text;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>S6: what is too large fails alone. That a broker refuses a whole batch only real Kafka shows: the embedded one checks no sizes.</summary>
+public sealed class BatchRefusalTests
+{
+    [SkippableTheory, Trait("Promise", "S6")]
+    [InlineData("Embedded")]
+    [InlineData("Kafka")]
+    public async Task A_message_above_the_local_limit_fails_alone_and_at_once(string where)
+    {
+        await using var sending = await Sending.ConnectAsync(where, options => options.MaxMessageBytes = 10_000);
+        var topic = Sending.NewTopic();
+
+        var before = sending.SendAsync(topic, "before", "k").AsTask();
+        var large = sending.SendAsync(topic, new byte[20_000], "k").AsTask();
+        var after = sending.SendAsync(topic, "after", "k").AsTask();
+
+        var failure = (await large.Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        failure.Reason.Should().Be(nameof(ErrorCode.MsgSizeTooLarge));
+        failure.MayHaveBeenWritten.Should().BeFalse();
+        failure.Message.Should().Contain(topic).And.Contain("key k").And.Contain("too large");
+        (await after).Offset.Should().Be((await before).Offset + 1);
+    }
+
+    [SkippableTheory, Trait("Promise", "S6")]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Of_messages_sent_together_only_the_one_above_the_topics_limit_fails_and_the_others_keep_their_order(int partitions)
+    {
+        Skip.If(Sending.RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
+        await using var sending = await Sending.ConnectAsync("Kafka", options => options.Linger = TimeSpan.FromMilliseconds(50));
+        var topic = await CreateAsync(partitions, maxMessageBytes: 10_000);
+        var other = Sending.NewTopic();
+
+        var sends = new List<Task<SendResult>>();
+        var others = new List<Task<SendResult>>();
+        for (var i = 0; i < 300; i++)
+        {
+            sends.Add(sending.SendAsync(topic, $"{i} ".PadRight(i == 150 ? 50_000 : 1000, '.'), $"key{i % 10}").AsTask());
+            others.Add(sending.SendAsync(other, $"{i} ", $"key{i % 10}").AsTask());
+        }
+
+        await Task.WhenAll(sends.Concat(others)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+
+        var failed = sends.Where(send => send.IsFaulted).ToList();
+        failed.Should().ContainSingle().Which.Should().BeSameAs(sends[150]);
+        var failure = sends[150].Exception!.InnerException.Should().BeOfType<KafkaSendException>().Which;
+        failure.Reason.Should().Be(nameof(ErrorCode.MsgSizeTooLarge));
+        failure.Message.Should().Contain(topic).And.Contain("key0").And.Contain("max.message.bytes");
+        others.Should().OnlyContain(send => send.IsCompletedSuccessfully);
+        AssertInOrder(sending.ReadAll(topic, 299), 299);
+        AssertInOrder(sending.ReadAll(other, 300), 300);
+
+        // What was learned holds: later bursts are not refused any more.
+        var later = Enumerable.Range(1000, 200).Select(i => sending.SendAsync(topic, $"{i} ".PadRight(1000, '.'), $"key{i % 10}").AsTask()).ToList();
+        await Task.WhenAll(later).WaitAsync(Sending.Patience);
+        AssertInOrder(sending.ReadAll(topic, 499), 499);
+    }
+
+    [SkippableFact, Trait("Promise", "S6")]
+    public async Task What_is_sent_while_a_batch_is_being_refused_does_not_overtake_it()
+    {
+        Skip.If(Sending.RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
+        await using var sending = await Sending.ConnectAsync("Kafka", options => options.Linger = TimeSpan.FromMilliseconds(1));
+        var topic = await CreateAsync(partitions: 1, maxMessageBytes: 20_000);
+
+        // A burst that becomes one batch above the limit, and small ones behind it that are queued or under way when it is refused.
+        var sends = new List<Task<SendResult>> { sending.SendAsync(topic, "-1 ", "key0").AsTask() };
+        await sends[0];
+        for (var round = 0; round < 1000; round++)
+        {
+            var burst = round % 250 == 100 ? 60 : 2;
+            for (var i = 0; i < burst; i++)
+            {
+                sends.Add(sending.SendAsync(topic, $"{sends.Count} ".PadRight(500, '.'), $"key{sends.Count % 3}").AsTask());
+            }
+
+            var pause = Stopwatch.StartNew();
+            while (pause.Elapsed < TimeSpan.FromMilliseconds(0.2))
+            {
+                Thread.SpinWait(100);
+            }
+        }
+
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        AssertInOrder(sending.ReadAll(topic, sends.Count), sends.Count);
+    }
+
+    private static void AssertInOrder(List<ConsumeResult<byte[]?, byte[]?>> read, int count)
+    {
+        read.Should().HaveCount(count);
+        foreach (var key in read.GroupBy(result => Encoding.UTF8.GetString(result.Message.Key!)))
+        {
+            key.Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!).Split(' ')[0])).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
+        }
+    }
+
+    private static async Task<string> CreateAsync(int partitions, int maxMessageBytes)
+    {
+        var topic = Sending.NewTopic();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Sending.RealKafka }).Build();
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = 1, Configs = new() { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
+        return topic;
+    }
+}

@@ -1,0 +1,215 @@
+using System.Diagnostics;
+using System.Text;
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Producing;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>What else a send may meet: a missing topic, a topic to be created, a gate, a listener, Console mode.</summary>
+public sealed class SendConditionsTests
+{
+    [SkippableFact, Trait("Promise", "S1")]
+    public async Task A_missing_topic_fails_by_name()
+    {
+        await using var sending = await Sending.ConnectAsync("Kafka", options =>
+        {
+            options.TopicCreation = TopicCreation.None;
+            options.Client["topic.metadata.propagation.max.ms"] = "500";
+        });
+        var topic = Sending.NewTopic();
+
+        var failure = (await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+
+        failure.Reason.Should().Be(nameof(ErrorCode.UnknownTopicOrPart));
+        failure.Message.Should().Contain($"'{topic}'").And.Contain("does not exist").And.Contain("0x00000007");
+        failure.MayHaveBeenWritten.Should().BeFalse();
+    }
+
+    [Fact, Trait("Promise", "S1")]
+    public async Task A_send_without_an_answer_in_time_fails_and_says_that_it_may_have_been_written()
+    {
+        using var broker = EmbeddedBroker.Start();
+        await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, SendTimeout = TimeSpan.FromSeconds(1) });
+        var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "first");
+        broker.SetRoundTripTime(TimeSpan.FromMinutes(5));
+
+        var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+
+        failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
+        failure.Retriable.Should().BeTrue();
+        failure.MayHaveBeenWritten.Should().BeTrue();
+        broker.SetRoundTripTime(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Sends_wait_in_order_for_the_creation_of_their_topic_and_a_failed_one_is_tried_again_by_the_next_send()
+    {
+        var clients = new ScriptedClients();
+        await using var transport = new Fake();
+        await using var sending = await Sending.ConnectAsync(clients, options => options.TopicCreation = TopicCreation.IfMissing, transport: transport);
+        var failing = sending.SendAsync("t", "failing").AsTask();
+        transport.FakeTopics.Next.SetException(new KafkaTopicException("no", "t"));
+        (await failing.Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which.InnerException.Should().BeOfType<KafkaTopicException>();
+
+        transport.FakeTopics.Next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var sends = Enumerable.Range(0, 10).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
+        clients.Last.Taken.Should().BeEmpty();
+        transport.FakeTopics.Next.SetResult();
+        await Sending.Until(() => clients.Last.Taken.Count == 10, "all to be taken");
+        clients.Last.Taken.Should().Equal(Enumerable.Range(0, 10).Select(i => $"{i}"));
+        clients.Last.Report(10);
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        transport.FakeTopics.Calls.Should().Be(2);
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task A_gate_that_is_closed_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
+    {
+        var clients = new ScriptedClients();
+        await using var transport = new Fake { Gate = new FakeGate { Room = 2 } };
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport);
+        var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("gated", $"{i}").AsTask()).ToList();
+        sends.Add(sending.SendAsync("other", "other").AsTask());
+
+        clients.Last.Taken.Should().Equal("0", "1", "other");
+        transport.Gate.Open(3);
+        await Sending.Until(() => clients.Last.Taken.Count == 6, "the rest to be taken");
+        clients.Last.Taken.Should().Equal("0", "1", "other", "2", "3", "4");
+        clients.Last.Report(5);
+        clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        (transport.Gate.Acknowledgements, transport.Gate.Failures).Should().Be((5, 1));
+    }
+
+    [Fact]
+    public async Task Trace_context_is_sent_while_somebody_listens_and_not_otherwise()
+    {
+        await using var sending = await Sending.ConnectAsync("Embedded");
+        var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "untraced", "k");
+        using var parent = new Activity("parent").SetIdFormat(ActivityIdFormat.W3C).Start();
+        parent.TraceStateString = "a=b";
+        await sending.SendAsync(topic, "traced", "k");
+        parent.Stop();
+
+        var read = sending.ReadAll(topic, 2);
+        var untraced = read.Single(result => Encoding.UTF8.GetString(result.Message.Value!) == "untraced");
+        var traced = read.Single(result => Encoding.UTF8.GetString(result.Message.Value!) == "traced");
+        untraced.Message.Headers.Should().BeEmpty();
+        Encoding.UTF8.GetString(traced.Message.Headers.GetLastBytes("traceparent")).Should().StartWith($"00-{parent.TraceId}-");
+        Encoding.UTF8.GetString(traced.Message.Headers.GetLastBytes("tracestate")).Should().Be("a=b");
+    }
+
+    [Fact, Trait("Promise", "S3")]
+    public async Task Console_mode_logs_what_it_would_send_and_answers_with_minus_one()
+    {
+        using var loggers = new Lines();
+        await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Console }, loggers);
+
+        var sent = await sending.SendAsync("test-topic", new { Message = "Hello World" });
+        await sending.SendAsync("test-topic", new byte[] { 0xff, 0x00 });
+
+        sent.Should().Be(new SendResult("test-topic", -1, -1));
+        loggers.Written.Should().Contain("Information: [DEV] Would send to test-topic: {\"message\":\"Hello World\"}")
+            .And.Contain("Information: [DEV] Would send to test-topic: /wA=");
+    }
+
+    private sealed class Fake : ITransport, IKafkaTopics
+    {
+        public FakeTopicsState FakeTopics { get; } = new();
+
+        public FakeGate? Gate { get; init; }
+
+        public KafkaMode Mode => KafkaMode.Kafka;
+
+        public string BootstrapServers => "";
+
+        public ClientSettings Clients => throw new NotSupportedException();
+
+        public IKafkaTopics Topics => this;
+
+        public ISendGate? SendGate => Gate;
+
+        public string? LastConnectionError => null;
+
+        public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
+
+        public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+        {
+            FakeTopics.Calls++;
+            return FakeTopics.Next.Task;
+        }
+
+        public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    private sealed class FakeTopicsState
+    {
+        public TaskCompletionSource Next { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Calls { get; set; }
+    }
+
+    private sealed class FakeGate : ISendGate
+    {
+        private TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Room { get; set; }
+
+        public int Acknowledgements { get; private set; }
+
+        public int Failures { get; private set; }
+
+        public void Open(int room)
+        {
+            Room = room;
+            var opened = _opened;
+            _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            opened.SetResult();
+        }
+
+        public bool TryEnter(string topic, int bytes) => topic != "gated" || Room-- > 0;
+
+        public Task WaitAsync(string topic, CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
+
+        public string Describe(string topic) => "the gate";
+
+        public void Acknowledged(string topic, int partition, long offset, int bytes) => Acknowledgements++;
+
+        public void Failed(string topic, int bytes) => Failures++;
+
+        public void GroupReads(string group, string topic)
+        {
+            // No group reads here.
+        }
+    }
+
+    private sealed class Lines : ILoggerFactory, ILogger
+    {
+        public System.Collections.Concurrent.ConcurrentQueue<string> Written { get; } = new();
+
+        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            => Written.Enqueue($"{logLevel}: {formatter(state, exception)}");
+
+        public void Dispose()
+        {
+            // Holds nothing.
+        }
+    }
+}

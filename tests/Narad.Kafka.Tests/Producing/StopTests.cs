@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using Confluent.Kafka;
+using Narad.Kafka.Producing;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>S3 and S4: before connecting and after disconnecting.</summary>
+public sealed class StopTests
+{
+    [Fact, Trait("Promise", "S4")]
+    public async Task What_has_no_answer_at_the_deadline_fails_as_unknown_and_the_counts_add_up()
+    {
+        var clients = new ScriptedClients { Capacity = 3 };
+        await using var sending = await Sending.ConnectAsync(clients);
+        var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("t", $"{i}", "k").AsTask()).ToList();
+        clients.Last.Report();
+        await Sending.Until(() => clients.Last.Taken.Count == 4, "the next to be taken");
+        clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
+        await Sending.Until(() => clients.Last.Taken.Count == 5, "the last to be taken");
+        var last = sending.SendAsync("t", "waits").AsTask();
+
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Patience);
+
+        counts.Should().BeEquivalentTo(new SendCounts(1, 1, 4, []));
+        foreach (var send in sends.Skip(2))
+        {
+            (await send.Invoking(task => task).Should().ThrowAsync<KafkaSendException>()).Which.MayHaveBeenWritten.Should().BeTrue();
+        }
+
+        (await last.Invoking(task => task).Should().ThrowAsync<KafkaSendException>()).Which.MayHaveBeenWritten.Should().BeFalse("it never reached the client");
+        clients.Last.Report(3);
+        sending.Producer.Delivered.Should().Be(1, "a report after the deadline changes nothing");
+    }
+
+    [Fact, Trait("Promise", "S4")]
+    public async Task A_broker_that_hangs_leaves_no_awaiter_hanging_and_stopping_keeps_its_time()
+    {
+        using var broker = EmbeddedBroker.Start();
+        var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
+        var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "first");
+        broker.SetRoundTripTime(TimeSpan.FromMinutes(5));
+        var sends = Enumerable.Range(0, 100).Select(i => sending.SendAsync(topic, $"{i}").AsTask()).ToList();
+
+        var watch = Stopwatch.StartNew();
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(500)).WaitAsync(Sending.Patience);
+
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(4));
+        counts.Delivered.Should().Be(1);
+        counts.Unknown.Should().Be(100);
+        sends.Should().OnlyContain(send => send.IsFaulted && ((KafkaSendException)send.Exception!.InnerException!).MayHaveBeenWritten);
+        broker.SetRoundTripTime(TimeSpan.Zero);
+        await sending.DisposeAsync();
+    }
+
+    [Fact, Trait("Promise", "S3")]
+    public async Task Sending_before_connecting_and_after_stopping_throws_not_connected()
+    {
+        var options = new KafkaOptions { Mode = KafkaMode.Console };
+        var diagnostics = new Diagnostics.KafkaDiagnostics();
+        await using var transport = Transport.For(KafkaMode.Console, options, diagnostics);
+        await using var producer = new MessageProducer(transport, options, diagnostics, services: null);
+
+        await NotConnected();
+        await producer.ConnectAsync(default);
+        await producer.ConnectAsync(default);
+        await producer.StopAsync(TimeSpan.Zero);
+        await NotConnected();
+
+        async Task NotConnected()
+        {
+            (await producer.Invoking(p => p.SendAsync("t", "m", default, null, default).AsTask()).Should().ThrowAsync<KafkaNotConnectedException>())
+                .Which.Message.Should().Contain("not connected");
+            await producer.Invoking(p => p.SendTombstoneAsync("t", "k", null, default).AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
+            await producer.Invoking(p => p.SendManyAsync("t", ["m"], null, null, default)).Should().ThrowAsync<KafkaNotConnectedException>();
+        }
+    }
+
+    [SkippableFact, Trait("Promise", "S3")]
+    public async Task Sending_to_real_Kafka_after_stopping_throws_not_connected()
+    {
+        await using var sending = await Sending.ConnectAsync("Kafka");
+        await sending.SendAsync(Sending.NewTopic(), "m");
+        await sending.Producer.StopAsync(Sending.Patience);
+        await sending.Invoking(s => s.SendAsync("t", "m").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
+    }
+
+    [Fact, Trait("Promise", "S3")]
+    public async Task An_outage_is_not_being_disconnected_sends_wait_for_the_broker()
+    {
+        using var broker = EmbeddedBroker.Start();
+        await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
+        var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "first", "k");
+        broker.SetDown();
+        var sends = Enumerable.Range(0, 10).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask()).ToList();
+        broker.SetUp();
+
+        var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        results.Select(result => result.Offset).Should().Equal(Enumerable.Range(1, 10).Select(i => (long)i));
+    }
+}

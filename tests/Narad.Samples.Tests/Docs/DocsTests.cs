@@ -1,0 +1,112 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+
+namespace Narad.Samples.Tests.Docs;
+
+/// <summary>The pages show what <see cref="Snippets"/> compiles, their links lead somewhere, and their table of settings is whole.</summary>
+public sealed partial class DocsTests
+{
+    private static readonly string Root = FindRoot();
+
+    public static TheoryData<string> Pages()
+    {
+        var pages = new TheoryData<string>();
+        foreach (var page in PageNames())
+        {
+            pages.Add(page);
+        }
+
+        return pages;
+    }
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Code_on_a_page_is_code_that_compiles(string page)
+    {
+        var regions = Regions();
+        var text = Read(page);
+        foreach (Match block in CSharpBlock().Matches(text))
+        {
+            var name = block.Groups["name"].Value;
+            name.Should().NotBeEmpty("each C# block of {0} names its snippet, and this one does not: {1}", page, block.Value);
+            regions.Should().ContainKey(name, "{0} shows it", page);
+            block.Groups["code"].Value.TrimEnd().Should().Be(regions[name], "snippet '{0}' in {1} is the compiled one", name, page);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Links_lead_to_files_that_exist(string page)
+    {
+        var folder = Path.GetDirectoryName(Path.Combine(Root, page))!;
+        var links = Link().Matches(Read(page)).Select(link => link.Groups["target"].Value).Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith('#'));
+        links.Where(target => !File.Exists(Path.Combine(folder, target.Split('#')[0]))).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Every_snippet_is_shown_somewhere()
+    {
+        var shown = PageNames().SelectMany(page => CSharpBlock().Matches(Read(page)).Select(block => block.Groups["name"].Value));
+        Regions().Keys.Except(shown).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_readme_names_every_setting_and_every_variable()
+    {
+        var readme = Read("README.md");
+        string[] codeOnly = ["Environment", "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "EmbeddedBroker", "StartWithoutBroker"];
+        var settings = typeof(Narad.Kafka.KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly);
+        settings.Where(setting => !Regex.IsMatch(readme, $@"`{setting}\b|`{setting}:", RegexOptions.None, TimeSpan.FromSeconds(5))).Should().BeEmpty();
+        string[] variables =
+        [
+            "KAFKA_CLIENT_ID", "KAFKA_BROKERS", "KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_SSL_REJECT_UNAUTHORIZED", "KAFKA_SSL_CA", "KAFKA_SASL_MECHANISM",
+            "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_CONSUMER_GROUP_ID", "KAFKA_TOPIC_X_Y", "KAFKA_MODE",
+        ];
+        variables.Where(variable => !readme.Contains(variable, StringComparison.Ordinal)).Should().BeEmpty();
+    }
+
+    private static IEnumerable<string> PageNames() =>
+        Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md"))
+            .Select(page => Path.GetRelativePath(Root, page).Replace('\\', '/')).Order(StringComparer.Ordinal);
+
+    private static Dictionary<string, string> Regions()
+    {
+        var source = File.ReadAllText(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs", "Snippets.cs")).ReplaceLineEndings("\n");
+        var regions = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (Match region in SnippetRegion().Matches(source))
+        {
+            var lines = region.Groups["code"].Value.TrimEnd().Split('\n');
+            var indent = lines.Where(line => line.Length > 0).Min(line => line.Length - line.TrimStart().Length);
+            regions.Add(region.Groups["name"].Value, string.Join('\n', lines.Select(line => line.Length == 0 ? line : line[indent..])));
+        }
+
+        regions.Should().NotBeEmpty();
+        return regions;
+    }
+
+    private static string Read(string page) => File.ReadAllText(Path.Combine(Root, page)).ReplaceLineEndings("\n");
+
+    private static string FindRoot([CallerFilePath] string here = "")
+    {
+        // A deterministic build hides the source's folder, so the search starts where the program runs.
+        var start = File.Exists(here) ? Path.GetDirectoryName(here)! : AppContext.BaseDirectory;
+        for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Narad.Kafka.sln")))
+            {
+                return folder.FullName;
+            }
+        }
+
+        throw new InvalidOperationException($"Narad.Kafka.sln is in no folder above {start}.");
+    }
+
+    [GeneratedRegex(@"(?:<!-- snippet: (?<name>[\w-]+) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex CSharpBlock();
+
+    [GeneratedRegex(@"// snippet: (?<name>[\w-]+)\n(?<code>.*?)\n[ ]*// end\n", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex SnippetRegion();
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Link();
+}

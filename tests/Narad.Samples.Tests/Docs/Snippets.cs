@@ -1,0 +1,240 @@
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Narad.Kafka;
+using Narad.Kafka.Testing;
+
+namespace Narad.Samples.Tests.Docs;
+
+/// <summary>The code of README.md and docs/: compiled here, compared with the pages by <see cref="DocsTests"/>, and where it can run, run.</summary>
+public static class Snippets
+{
+    public static async Task FirstTenLines()
+    {
+        // snippet: first-ten-lines
+        await using var kafka = KafkaService.FromEnvironment();   // KAFKA_BROKERS=… or KAFKA_MODE=Embedded for no broker at all
+
+        await kafka.Init().ConnectProducerAsync();
+        await kafka.ConnectConsumerAsync("my-consumer-group");
+        await kafka.SubscribeAsync<UserEvent>("user-events", async (message, context, token) =>
+        {
+            await Console.Out.WriteLineAsync($"{message.UserId} did {message.Action} ({context.Topic}[{context.Partition}] {context.Offset})");
+        });
+
+        await kafka.SendAsync("user-events", new UserEvent("123", "login"), key: "123");
+        // end
+    }
+
+    public static void WithAHost(HostApplicationBuilder builder)
+    {
+        // snippet: with-a-host
+        builder.Services.AddNaradKafka(builder.Configuration)      // section "Kafka" and KAFKA_* variables
+            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", s => s
+                .Parallelism(64)
+                .OrderedByKey()
+                .Retry(r => r.InMemory(2)));
+        builder.Services.AddHealthChecks().AddNaradKafka();
+        // end
+    }
+
+    public static async Task Sending(IKafkaService kafka, List<OrderPlaced> orders, CancellationToken token)
+    {
+        // snippet: sending
+        // One: completes when the broker acknowledged.
+        SendResult written = await kafka.SendAsync("orders", new OrderPlaced("o-1"), key: "customer-7", cancellationToken: token);
+
+        // Many: in order, without waiting for one before sending the next.
+        await kafka.SendManyAsync("orders", orders, key: order => order.OrderId, cancellationToken: token);
+
+        // Headers, partition, timestamp; bytes and text go as they are; a tombstone deletes a key from a compacted topic.
+        await kafka.SendAsync("orders", "plain text", key: 42L, new SendOptions { Headers = new MessageHeaders().Add("origin", "import"), Partition = 3 });
+        await kafka.SendTombstoneAsync("orders", key: "customer-7");
+        // end
+        _ = written;
+    }
+
+    public static async Task Failing(IKafkaService kafka, OrderPlaced order)
+    {
+        // snippet: send-failures
+        try
+        {
+            await kafka.SendAsync("orders", order);
+        }
+        catch (KafkaNotConnectedException)
+        {
+            // ConnectProducerAsync has not completed, or the service was disconnected.
+        }
+        catch (KafkaSendException failure) when (failure.Retriable)
+        {
+            // Sending again may succeed; if failure.MayHaveBeenWritten it may also duplicate.
+        }
+        // end
+    }
+
+    public static async Task Repetitions(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: repetitions
+        var subscription = await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            (order, context, token) => database.BillAsync(order.OrderId, token),
+            configure: s => s
+                .Retry(r => r.InMemory(3, repetition => TimeSpan.FromSeconds(repetition), when: error => error is TimeoutException))
+                .Timeout(TimeSpan.FromSeconds(20))
+                .OnUnhandled(UnhandledPolicy.StopPartition));
+        // end
+
+        // snippet: resuming
+        foreach (var stopped in subscription.Stopped)
+        {
+            Console.WriteLine($"{stopped.Partition} stopped at {stopped.Offset}: {stopped.Reason.Message}");
+            await subscription.ResumeAsync(stopped.Partition);       // the same message again, then the rest
+            // or: await subscription.SkipOnceAsync(stopped.Partition);  // leave that message out, counted and logged
+        }
+        // end
+    }
+
+    public static async Task Batches(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: batches
+        await kafka.SubscribeBatchAsync<OrderPlaced>(
+            "orders",
+            async (batch, token) =>
+            {
+                for (var i = 0; i < batch.Items.Count; i++)
+                {
+                    try
+                    {
+                        await database.BillAsync(batch.Items[i].Message.OrderId, token);
+                    }
+                    catch (TimeoutException error)
+                    {
+                        throw new BatchFailedException(i, error);   // those before it are finished
+                    }
+                }
+            },
+            configure: s => s.MaxBatchSize(200).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+        // end
+    }
+
+    public static async Task ByType(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: by-type
+        await kafka.SendAsync("users", MessageEnvelope.Create(new UserLogin("123")));   // {"id":…,"type":"USER_LOGIN","version":"1.0",…,"data":{…}}
+
+        await kafka.SubscribeByTypeAsync(
+            "users",
+            types => types
+                .On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token))
+                .On<UserEvent>("USER_ACTION", (action, context, token) => database.SawAsync(action.UserId, token)),
+            configure: s => s.OnUnknownType(UnknownTypePolicy.Fail));
+        // end
+    }
+
+    public static void SourceGenerated()
+    {
+        // snippet: source-generated-json
+        var options = new KafkaOptions { Json = OrderJson.Default.Options };
+        // end
+        _ = options;
+    }
+
+    public static void UsingMiddleware(IServiceCollection services)
+    {
+        // snippet: using-middleware
+        services.AddNaradKafka().UseConsumeMiddleware<Timing>();
+        // end
+    }
+}
+
+public sealed class BillOrderTests
+{
+    // snippet: testing-a-handler
+    [Fact]
+    public async Task A_placed_order_is_billed()
+    {
+        var database = new BillingDatabase();
+
+        await new BillOrder(database).HandleAsync(new OrderPlaced("o-1"), TestContext.For("orders", key: "customer-7"), CancellationToken.None);
+
+        database.Billed.Should().Equal("o-1");
+    }
+    // end
+}
+
+// snippet: a-handler
+public sealed class BillOrder(BillingDatabase database) : IMessageHandler<OrderPlaced>
+{
+    public async Task HandleAsync(OrderPlaced message, MessageContext context, CancellationToken cancellationToken) =>
+        await database.BillAsync(message.OrderId, cancellationToken);
+}
+// end
+
+// snippet: a-middleware
+public sealed class Timing : IConsumeMiddleware
+{
+    public async Task HandleAsync(object? message, MessageContext context, ConsumeDelegate next, CancellationToken cancellationToken)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        try
+        {
+            await next(message, context, cancellationToken);
+        }
+        finally
+        {
+            Console.WriteLine($"{context.Topic} took {TimeProvider.System.GetElapsedTime(started)}");
+        }
+    }
+}
+// end
+
+// snippet: testing-with-a-harness
+public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<EmbeddedKafka>
+{
+    [Fact]
+    public async Task Orders_that_are_sent_are_billed()
+    {
+        var harness = new KafkaHarness();
+        await using var kafka = harness.Create(embedded.Options());
+        var database = new BillingDatabase();
+        await kafka.ConnectProducerAsync();
+        await kafka.ConnectConsumerAsync("billing");
+        await kafka.SubscribeAsync<OrderPlaced>("orders", (order, _, token) => database.BillAsync(order.OrderId, token));
+
+        await kafka.SendAsync("orders", new OrderPlaced("o-1"));
+
+        await harness.Handled<OrderPlaced>(order => order.OrderId == "o-1");   // or Published, or Stopped; with a deadline, without a sleep
+        database.Billed.Should().Equal("o-1");
+    }
+}
+// end
+
+public sealed record UserEvent(string UserId, string Action);
+
+public sealed record OrderPlaced(string OrderId);
+
+// snippet: a-message-type
+[MessageType("USER_LOGIN")]
+public sealed record UserLogin(string UserId);
+// end
+
+// snippet: a-json-context
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(OrderPlaced))]
+public sealed partial class OrderJson : JsonSerializerContext;
+// end
+
+public sealed class BillingDatabase
+{
+    private readonly System.Collections.Concurrent.ConcurrentQueue<string> _billed = new();
+
+    public IReadOnlyCollection<string> Billed => _billed;
+
+    public Task BillAsync(string order, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        _billed.Enqueue(order);
+        return Task.CompletedTask;
+    }
+
+    public Task SawAsync(string user, CancellationToken cancellationToken) => BillAsync(user, cancellationToken);
+}
