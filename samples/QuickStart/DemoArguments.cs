@@ -70,7 +70,7 @@ internal sealed record DemoArguments
                     parsed.Key = Value();
                     break;
                 case "--brokers":
-                    parsed.Brokers = Value();
+                    parsed.Brokers = BrokerList(Value());
                     break;
                 case "--mode":
                     parsed.Mode = ParseMode(Value());
@@ -122,7 +122,7 @@ internal sealed record DemoArguments
             Mode = Mode ?? (Brokers is null ? KafkaMode.Embedded : KafkaMode.Kafka),
             TopicCreation = TopicCreation.IfMissing,
             TopicPartitions = 6,
-            SessionTimeout = TimeSpan.FromSeconds(10), // another member that is killed is replaced this soon
+            SessionTimeout = TimeSpan.FromSeconds(6), // so soon is a member replaced that was killed; the least that Kafka takes
         };
 
         options.Brokers = Brokers ?? options.Brokers;
@@ -144,6 +144,23 @@ internal sealed record DemoArguments
         "auto" => KafkaMode.Auto,
         _ => throw new ArgumentException($"--mode is embedded, kafka, console or auto, not \"{value}\"."),
     };
+
+    private static string BrokerList(string value)
+    {
+        foreach (var broker in value.Split(',', StringSplitOptions.TrimEntries))
+        {
+            var colon = broker.LastIndexOf(':');
+            if (colon < 1
+                || broker.Contains('/', StringComparison.Ordinal)
+                || !ushort.TryParse(broker.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+                || port == 0)
+            {
+                throw new ArgumentException($"--brokers is HOST:PORT, with commas between several, not \"{value}\".");
+            }
+        }
+
+        return value;
+    }
 
     private static string LegalTopic(string value) =>
         value.Length <= 249 && value is not ("." or "..") && value.All(character => char.IsAsciiLetterOrDigit(character) || character is '.' or '_' or '-')

@@ -40,7 +40,7 @@ internal sealed record Summary(Snapshot Books, KafkaMode Mode, long Malformed, l
             json.WriteNumber("outOfOrder", Books.OutOfOrder);
             json.WriteNumber("duplicates", Books.Duplicates);
             json.WriteNumber("foreign", Books.Foreign);
-            WriteNumber(json, "perSecond", Round(Books.PerSecond, 1));
+            WriteNumber(json, "perSecond", Round(Books.PerSecond ?? 0, 1));
             WriteNumber(json, "p50Ms", Round(Books.P50?.TotalMilliseconds, 3));
             WriteNumber(json, "p99Ms", Round(Books.P99?.TotalMilliseconds, 3));
             json.WriteString("mode", Mode.ToString());

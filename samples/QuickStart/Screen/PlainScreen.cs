@@ -14,9 +14,9 @@ internal sealed class PlainScreen(TextWriter output, TextWriter error) : IScreen
         while (await Task.WhenAny(running, Task.Delay(Interval)) != running)
         {
             var now = books();
-            output.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{now.Sent:N0} sent, {now.Acknowledged:N0} acknowledged, {now.Handled:N0} handled, {now.PerSecond ?? 0:N0} a second"));
+            output.WriteLine(now.Sent == 0
+                ? "nothing sent yet"
+                : string.Create(CultureInfo.InvariantCulture, $"{now.Sent:N0} sent, {now.Acknowledged:N0} acknowledged, {now.Handled:N0} handled, {now.PerSecond ?? 0:N0} a second"));
         }
 
         return await running;

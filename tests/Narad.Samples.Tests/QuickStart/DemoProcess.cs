@@ -1,0 +1,154 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace Narad.Samples.Tests.QuickStart;
+
+/// <summary>The demo as a process of its own, with an <c>--output</c> file to check its word against. Thread-safe.</summary>
+internal sealed partial class DemoProcess : IDisposable
+{
+    private const int SigKill = 9;
+    private const int SigTerm = 15;
+
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _output = new();
+    private readonly ConcurrentQueue<string> _error = new();
+    private readonly string _handled = Path.GetTempFileName();
+
+    public DemoProcess(params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in (string[])[Path.Combine(AppContext.BaseDirectory, "QuickStart.dll"), "--json", "--output", _handled, .. args])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(_error, line.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public StreamWriter Input => _process.StandardInput;
+
+    public IReadOnlyCollection<string> Output => _output;
+
+    public IReadOnlyCollection<string> Error => _error;
+
+    public long PeakMemory { get; private set; }
+
+    /// <summary>The last line of standard output.</summary>
+    public JsonElement Summary => JsonDocument.Parse(_output.Last()).RootElement;
+
+    public static bool HasSignals => !OperatingSystem.IsWindows();
+
+    /// <summary>What the <c>--output</c> file says by now.</summary>
+    public List<HandledLine> Handled()
+    {
+        using var reader = new StreamReader(new FileStream(_handled, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+        var lines = new List<HandledLine>();
+        while (reader.ReadLine() is { } line)
+        {
+            lines.Add(HandledLine.Parse(line));
+        }
+
+        return lines;
+    }
+
+    /// <summary>The address of its embedded broker.</summary>
+    public async Task<string> BrokerAsync()
+    {
+        const string Announcement = "The embedded broker listens on ";
+        await UntilAsync(() => _output.Any(line => line.StartsWith(Announcement, StringComparison.Ordinal)), "the broker's address was printed");
+        return _output.First(line => line.StartsWith(Announcement, StringComparison.Ordinal))[Announcement.Length..].Split(':') is [var host, var port, ..]
+            ? $"{host}:{port}"
+            : throw new FormatException("no address in the announcement");
+    }
+
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!condition())
+        {
+            if (_process.HasExited || Stopwatch.GetElapsedTime(started) > Deadline)
+            {
+                throw new TimeoutException($"Not reached: {what}. Exited: {_process.HasExited}. It said:\n{string.Join('\n', _output)}\n{string.Join('\n', _error)}");
+            }
+
+            await Task.Delay(20);
+        }
+    }
+
+    /// <summary>Waits for its end.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> EndAsync()
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        try
+        {
+            while (!_process.HasExited)
+            {
+                _process.Refresh();
+                PeakMemory = Math.Max(PeakMemory, _process.HasExited ? 0 : _process.WorkingSet64);
+                await Task.Delay(50, deadline.Token);
+            }
+
+            await _process.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException late)
+        {
+            throw new TimeoutException($"It did not end. It said:\n{string.Join('\n', _output)}\n{string.Join('\n', _error)}", late);
+        }
+
+        return _process.ExitCode;
+    }
+
+    public void Terminate() => Kill(_process.Id, SigTerm).Should().Be(0);
+
+    public void Kill() => Kill(_process.Id, SigKill).Should().Be(0);
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+        File.Delete(_handled);
+    }
+
+    private static void Keep(ConcurrentQueue<string> lines, string? line)
+    {
+        if (line is not null)
+        {
+            lines.Enqueue(line);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
+
+    /// <summary>A line of the <c>--output</c> file; <paramref name="Run"/> is null for messages of the run that wrote it.</summary>
+    internal sealed record HandledLine(string? Key, long Line, int Partition, long Offset, string? Run)
+    {
+        public static HandledLine Parse(string line)
+        {
+            var json = JsonDocument.Parse(line).RootElement;
+            return new HandledLine(
+                json.GetProperty("key").GetString(),
+                json.GetProperty("line").GetInt64(),
+                json.GetProperty("partition").GetInt32(),
+                json.GetProperty("offset").GetInt64(),
+                json.TryGetProperty("run", out var run) ? run.GetString() : null);
+        }
+
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Key} {Line} {Partition}@{Offset} {Run}");
+    }
+}
