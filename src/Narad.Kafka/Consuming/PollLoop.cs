@@ -47,7 +47,8 @@ internal sealed class PollLoop
     private bool _pausesUnknown;        // assignments or shares changed, or a pause failed: all are set anew in the next turn
     private bool _groupFull;            // all partitions are paused, since nothing more fits
     private bool _rebalancing;          // inside a rebalance callback: pauses wait until it returned
-    private long _nextStart;            // when missing start positions are looked up again
+    private bool _startsWanted;         // the client named partitions without a start position since they were last decided
+    private long _nextStart;            // when those that could not be decided are tried again
     private bool _showNeeded;
     private long _nextTick;
     private long _subscribedAt;
@@ -140,7 +141,9 @@ internal sealed class PollLoop
                 return false;
             }
 
-            StartAt(partition, Offset.Beginning, partition.UnreadableAt);
+            partition.StartAt = Offset.Beginning;
+            Reassign([partition]);
+            partition.Stored = partition.UnreadableAt >= 0 ? partition.UnreadableAt : null;
             partition.Unreadable = null;
             _group.Metrics.Reset();
             ConsumingLog.ResumedFromEarliest(_logger, id, _group.Name);
@@ -258,6 +261,11 @@ internal sealed class PollLoop
         if (_consumer.Consume(HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25)) is { } result)
         {
             OnMessage(result);
+        }
+
+        if (_startsWanted)
+        {
+            DecideStarts();
         }
     }
 
@@ -511,99 +519,102 @@ internal sealed class PollLoop
         : null;
 
     // ── where a partition starts (S32) ────────────────────────────────────────────────────────────────────────────────
-    // Once the client said that there is no offset it is silent about that partition: what failed to be decided is tried again, here.
+    // Once the client said that there is no offset it is silent about that partition: what failed to be decided is tried again, here. It says so for
+    // one partition after the other, and all are decided at once: each decision is an assignment.
     private void DecideStarts()
     {
+        _startsWanted = false;
         _nextStart = _diagnostics.Time.GetTimestamp() + _diagnostics.Time.TimestampFrequency;
-        foreach (var partition in _assigned.Values)
+        List<AssignedPartition> starting = [];
+        try
         {
-            if (partition.Missing is not { } missing)
+            foreach (var partition in _assigned.Values)
             {
-                continue;
+                if (partition.Missing is { } missing && Decide(partition, missing))
+                {
+                    starting.Add(partition);
+                }
             }
 
-            try
-            {
-                DecideStart(partition, missing);
-                partition.Missing = null;
-            }
-            catch (KafkaException error)
-            {
-                // Later, all of them: one look-up that waits in vain is enough for a turn.
-                OnClientError(error.Error);
-                return;
-            }
+            Reassign(starting);
         }
-    }
-
-    private void DecideStart(AssignedPartition partition, long missing)
-    {
-        var settings = partition.Subscription.Settings;
-        if (missing < 0)
+        catch (KafkaException error)
         {
-            switch (settings.Start)
-            {
-                case StartPosition.Earliest:
-                    StartAt(partition, Offset.Beginning, missing);
-                    break;
-                case StartPosition.Latest:
-                    StartAtEnd(partition, missing);
-                    break;
-                default:
-                    MakeUnreadable(partition, -1, $"Group '{_group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit one, choose another start position, or resume the partition to start at its first message.");
-                    break;
-            }
-
+            // Later, all of them: one look-up that waits in vain is enough for a turn.
+            OnClientError(error.Error);
             return;
         }
 
-        switch (settings.OutOfRange)
+        foreach (var partition in starting)
         {
-            case OutOfRangePolicy.ResetToEarliest:
-                StartAt(partition, Offset.Beginning, missing);
+            if (partition.Missing is { } missing and >= 0)
+            {
                 _group.Metrics.Reset();
-                ConsumingLog.OffsetReset(_logger, partition.Id, missing, "earliest", _group.Name);
-                break;
-            case OutOfRangePolicy.ResetToLatest:
-                StartAtEnd(partition, missing);
-                _group.Metrics.Reset();
-                ConsumingLog.OffsetReset(_logger, partition.Id, missing, "latest", _group.Name);
-                break;
-            default:
-                MakeUnreadable(partition, missing, $"Offset {missing} of {partition.Id}, where group '{_group.Name}' stands, is not in the partition any more: retention deleted it, or the topic was created again. Resume the partition to go on at its first message, or choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)}.");
-                break;
+                ConsumingLog.OffsetReset(_logger, partition.Id, missing, partition.StartAt == Offset.Beginning ? "earliest" : "latest", _group.Name);
+            }
+
+            // What was committed is known to be out of range: where the new start is below it, it is committed back.
+            partition.Stored = partition.Missing >= 0 ? partition.Missing : null;
+            partition.Missing = null;
         }
     }
 
-    private void MakeUnreadable(AssignedPartition partition, long offset, string message)
+    // Whether it starts somewhere; else it is unreadable, and said to be.
+    private bool Decide(AssignedPartition partition, long missing)
     {
-        partition.Unreadable = new OffsetUnavailableException(message);
-        partition.UnreadableAt = offset;
-        SayStopped(partition, offset, partition.Unreadable);
+        var settings = partition.Subscription.Settings;
+        switch (missing < 0 ? settings.Start : StartOf(settings.OutOfRange))
+        {
+            case StartPosition.Earliest:
+                partition.StartAt = Offset.Beginning;
+                return true;
+            case StartPosition.Latest:
+                // Looked up and stored (at the next tick), so that it is committed: otherwise a restart before the first message would skip what came
+                // meanwhile. It is looked up once, unless that was refused: a second look would skip what came between the two.
+                var end = partition.StartAt is { } known && known != missing ? known : _consumer.QueryWatermarkOffsets(partition.Partition, TimeSpan.FromSeconds(5)).High;
+                partition.StartAt = end;
+                partition.Tracker.Begin(end.Value);
+                return true;
+            default:
+                MakeUnreadable(partition, missing);
+                return false;
+        }
     }
 
-    // The end is looked up and stored (at the next tick), so that it is committed: otherwise a restart before the first message would skip what came
-    // meanwhile. It is looked up once: a second look would skip what came between the two.
-    private void StartAtEnd(AssignedPartition partition, long missing)
+    private static StartPosition StartOf(OutOfRangePolicy policy) => policy switch
     {
-        var end = partition.StartAt ?? _consumer.QueryWatermarkOffsets(partition.Partition, TimeSpan.FromSeconds(5)).High;
-        partition.StartAt = end;
-        StartAt(partition, end, missing);
-        partition.Tracker.Begin(end.Value);
+        OutOfRangePolicy.ResetToEarliest => StartPosition.Earliest,
+        OutOfRangePolicy.ResetToLatest => StartPosition.Latest,
+        _ => StartPosition.Stop,
+    };
+
+    private void MakeUnreadable(AssignedPartition partition, long missing)
+    {
+        partition.Unreadable = new OffsetUnavailableException(missing < 0
+            ? $"Group '{_group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit one, choose another start position, or resume the partition to start at its first message."
+            : $"Offset {missing} of {partition.Id}, where group '{_group.Name}' stands, is not in the partition any more: retention deleted it, or the topic was created again. Resume the partition to go on at its first message, or choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)}.");
+        partition.UnreadableAt = Math.Max(missing, -1);
+        partition.Missing = null;
+        SayStopped(partition, partition.UnreadableAt, partition.Unreadable);
     }
 
     // After auto.offset.reset=error a partition cannot be sought, only assigned again. An eager assignment is given whole, so every other
     // partition goes on behind its latest message, or at the start that was decided for it and has not come true yet. (The client's own
     // position is forgotten by an assignment, and so are its stored offsets.)
-    private void StartAt(AssignedPartition partition, Offset offset, long missing)
+    private void Reassign(List<AssignedPartition> starting)
     {
-        partition.StartAt = offset;
+        if (starting.Count == 0)
+        {
+            return;
+        }
+
+        _pausesUnknown = true;
         if (_incremental)
         {
-            _consumer.IncrementalUnassign([partition.Partition]);
-            partition.Paused = null;
-            _pausesUnknown = true;
-            _consumer.IncrementalAssign([new TopicPartitionOffset(partition.Partition, offset)]);
+            var partitions = starting.ConvertAll(partition => partition.Partition);
+            _consumer.IncrementalUnassign(partitions);
+            starting.ForEach(partition => partition.Paused = null);
+            _consumer.IncrementalAssign(starting.ConvertAll(partition => new TopicPartitionOffset(partition.Partition, partition.StartAt!.Value)));
         }
         else
         {
@@ -616,12 +627,18 @@ internal sealed class PollLoop
                 other.Stored = null;
             }
 
-            _pausesUnknown = true;
             _consumer.Assign(all);
         }
 
-        // What was committed is known to be out of range: where the new start is below it, it is committed back.
-        partition.Stored = missing >= 0 ? missing : null;
+        AwaitStops();
+    }
+
+    // librdkafka stops a partition's fetcher behind our back, and aborts the process where a partition is unassigned a second time before that
+    // came about. It serves one queue: the first of these questions is behind the order to stop, the second one behind its answer.
+    private void AwaitStops()
+    {
+        _ = _consumer.Assignment;
+        _ = _consumer.Assignment;
     }
 
     // ── rebalances ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -784,7 +801,7 @@ internal sealed class PollLoop
             if (partition.Unreadable is null)
             {
                 partition.Missing = record.Offset.Value;
-                DecideStarts();
+                _startsWanted = true;
             }
 
             return;

@@ -97,6 +97,7 @@ public sealed class SubscribingTests
             return Task.CompletedTask;
         }).WaitAsync(TimeSpan.FromSeconds(10));
         subscription.State.Should().Be(SubscriptionState.TopicMissing);
+        await Waiting.Until(() => service.Log.Count(3033) == 1, "the log says so");
         service.Log.The(3033).Message.Should().Contain(@"^orders\..*");
         service.Broker.CreateTopic("orders.new", 1);
         await service.SendAsync("orders.new", "1");
