@@ -55,7 +55,7 @@ internal abstract class HandlerPipeline
             Group = _settings.Group,
             Attempt = delivery.Attempts,
             Services = _settings.Services,
-            RawValue = message.Value is { } value ? new ReadOnlyMemory<byte>(value) : null,
+            RawValue = message.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
         };
     }
 

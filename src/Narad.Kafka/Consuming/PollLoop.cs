@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
-using System.Diagnostics;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -37,24 +35,16 @@ internal sealed class PollLoop
     private readonly ClientLog _clientLog;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Dictionary<TopicPartition, AssignedPartition> _assigned = [];
-    private readonly FlowControl _flow;
+    private readonly Assignment _assignment;
+    private readonly StartPositions _starts;
+    private readonly OffsetStore _offsets;
     private readonly TimeSpan _revokeTimeout;
-    private readonly bool _incremental;
 
-    private IConsumer<byte[]?, byte[]?> _consumer = null!;
     private long _epoch;
-    private bool _pausesUnknown;        // assignments or shares changed, or a pause failed: all are set anew in the next turn
-    private bool _groupFull;            // all partitions are paused, since nothing more fits
-    private bool _rebalancing;          // inside a rebalance callback: pauses wait until it returned
-    private bool _startsWanted;         // the client named partitions without a start position since they were last decided
-    private long _nextStart;            // when those that could not be decided are tried again
-    private bool _showNeeded;
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
     private bool _joinSeen;             // an assignment came since the latest Subscribe
-    private AssignedPartition? _latest; // where the latest message went
     private int _rebuilds;
     private bool _closing;
 
@@ -74,9 +64,11 @@ internal sealed class PollLoop
         _commands = commands;
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
-        _flow = new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead);
+        _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), OnClientError);
+        var incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
+        _starts = new StartPositions(_assignment, group, incremental, diagnostics.Time, _logger, SayStopped, OnClientError);
+        _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
-        _incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
         _clientLog = new ClientLog(_logger);
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
@@ -85,10 +77,10 @@ internal sealed class PollLoop
     public Task Ended => _ended.Task;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => _flow.HeldMessages;
+    public long HeldMessages => _assignment.HeldMessages;
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => _flow.HeldBytes;
+    public long HeldBytes => _assignment.HeldBytes;
 
     /// <summary>What the client last complained about, until it works again; null while all is well. Any thread.</summary>
     public string? Trouble => _trouble;
@@ -122,14 +114,14 @@ internal sealed class PollLoop
     public void UpdateSubscription()
     {
         _subscribed = [.. _group.ReadableTopics];
-        _consumer.Subscribe(_subscribed);
+        _assignment.Client.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
     }
 
     public bool Resume(Subscription subscription, TopicPartitionId id, bool skipFirst)
     {
-        if (!_assigned.TryGetValue(new TopicPartition(id.Topic, id.Partition), out var partition) || !ReferenceEquals(partition.Subscription, subscription))
+        if (!_assignment.TryFind(new TopicPartition(id.Topic, id.Partition), out var partition) || !ReferenceEquals(partition.Subscription, subscription))
         {
             return false;
         }
@@ -141,13 +133,8 @@ internal sealed class PollLoop
                 return false;
             }
 
-            partition.StartAt = Offset.Beginning;
-            Reassign([partition]);
-            partition.Stored = partition.UnreadableAt >= 0 ? partition.UnreadableAt : null;
-            partition.Unreadable = null;
-            _group.Metrics.Reset();
-            ConsumingLog.ResumedFromEarliest(_logger, id, _group.Name);
-            _showNeeded = true;
+            _starts.ResumeFromEarliest(partition);
+            _assignment.Changed = true;
             return true;
         }
 
@@ -164,20 +151,20 @@ internal sealed class PollLoop
         }
 
         ConsumingLog.Resumed(_logger, id, _group.Name);
-        _showNeeded = true;
-        SetPause(partition);
+        _assignment.Changed = true;
+        _assignment.SetPause(partition);
         return true;
     }
 
     public void OnStopped(AssignedPartition partition)
     {
-        if (!IsCurrent(partition) || partition.Subscription.Lanes.FirstFailure(partition) is not { } failure)
+        if (!_assignment.IsCurrent(partition) || partition.Subscription.Lanes.FirstFailure(partition) is not { } failure)
         {
             return;
         }
 
         SayStopped(partition, failure.Offset, failure.Reason);
-        SetPause(partition);
+        _assignment.SetPause(partition);
     }
 
     private void Run()
@@ -230,23 +217,14 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
-        if (_groupFull && _flow.MayGroupResume)
-        {
-            _groupFull = false;
-            _pausesUnknown = true;
-        }
-
-        if (_pausesUnknown)
-        {
-            SetPauses();
-        }
+        _assignment.SettlePauses();
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
         {
             Tick();
         }
 
-        if (_showNeeded)
+        if (_assignment.Changed)
         {
             Show();
         }
@@ -258,30 +236,21 @@ internal sealed class PollLoop
         }
 
         // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms.
-        if (_consumer.Consume(HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25)) is { } result)
+        if (_assignment.Client.Consume(HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25)) is { } result)
         {
             OnMessage(result);
         }
 
-        if (_startsWanted)
-        {
-            DecideStarts();
-        }
+        _starts.Settle();
     }
 
     private void OnMessage(ConsumeResult<byte[]?, byte[]?> result)
     {
-        var partition = _latest;
-        if (partition is null || !partition.Partition.Equals(result.TopicPartition))
+        if (!_assignment.TryFind(result.TopicPartition, out var partition))
         {
-            if (!_assigned.TryGetValue(result.TopicPartition, out partition))
-            {
-                // The client handed out a message of a partition that it did not assign: not ours, not stored, not lost for its owner.
-                ConsumingLog.StrayMessage(_logger, new TopicPartitionId(result.Topic, result.Partition.Value), result.Offset.Value, _group.Name);
-                return;
-            }
-
-            _latest = partition;
+            // The client handed out a message of a partition that it did not assign: not ours, not stored, not lost for its owner.
+            ConsumingLog.StrayMessage(_logger, new TopicPartitionId(result.Topic, result.Partition.Value), result.Offset.Value, _group.Name);
+            return;
         }
 
         var incarnation = partition.Tracker.Incarnation;
@@ -298,18 +267,8 @@ internal sealed class PollLoop
         }
 
         var delivery = new Delivery(partition, result, arrival);
-        _flow.Add(partition, delivery.Bytes);
+        _assignment.Hold(delivery);
         partition.Subscription.Lanes.Enqueue(delivery);
-        if (_flow.IsGroupFull)
-        {
-            // At once, or each of the others would bring one message more.
-            _groupFull = true;
-            SetPauses();
-        }
-        else if (_flow.IsFull(partition, _assigned.Count))
-        {
-            SetPause(partition);
-        }
     }
 
     private void TakeCompleted()
@@ -322,16 +281,9 @@ internal sealed class PollLoop
             finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
-            var partition = delivery.Partition;
-            if (IsCurrent(partition))
+            if (_assignment.IsCurrent(delivery.Partition))
             {
-                _flow.Remove(partition, delivery.Bytes);
-                partition.Tracker.Finish(delivery.Arrival);
-                partition.FinishedSinceTick++;
-                if (partition.Paused is true && _flow.MayResume(partition, _assigned.Count))
-                {
-                    SetPause(partition);
-                }
+                _assignment.Release(delivery);
             }
 
             delivery = next;
@@ -347,20 +299,15 @@ internal sealed class PollLoop
     {
         var ticks = (long)(TickInterval.TotalSeconds * _diagnostics.Time.TimestampFrequency);
         _nextTick = _diagnostics.Time.GetTimestamp() + ticks;
-        foreach (var partition in _assigned.Values)
+        foreach (var partition in _assignment.Partitions)
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);
             partition.FinishedSinceTick = 0;
-            TryStore(partition);
-        }
-
-        if (_diagnostics.Time.GetTimestamp() >= _nextStart)
-        {
-            DecideStarts();
+            _offsets.Store(partition);
         }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
-        if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _consumer.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
+        if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _assignment.Client.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
         {
             Joined();
         }
@@ -383,118 +330,10 @@ internal sealed class PollLoop
         }
     }
 
-    // A partition whose offset the client refuses does not keep the others from theirs; it is stored at the next tick, while it is ours.
-    private void TryStore(AssignedPartition partition)
-    {
-        try
-        {
-            Store(partition);
-        }
-        catch (KafkaException error)
-        {
-            OnClientError(error.Error);
-        }
-    }
-
-    // S7: the only place that stores an offset; the client commits what is stored by itself.
-    private void Store(AssignedPartition partition)
-    {
-        if (partition.Tracker.Committable is not { } offset || offset == partition.Stored)
-        {
-            return;
-        }
-
-        var position = new TopicPartitionOffset(partition.Partition, offset);
-        if (partition.Stored is { } stored && offset < stored)
-        {
-            CommitBack(position);
-        }
-
-        _consumer.StoreOffset(position);
-        partition.Stored = offset;
-    }
-
-    // The client does not commit a stored offset below the committed one by itself, so where the log went back it is told to, once. The poll
-    // thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
-    private void CommitBack(TopicPartitionOffset position)
-    {
-        var consumer = _consumer;
-        var commit = Task.Run(() => consumer.Commit([position]));
-        try
-        {
-            if (!commit.Wait(TimeSpan.FromSeconds(5)))
-            {
-                ConsumingLog.CommitBackFailed(_logger, null, position.Topic, position.Partition.Value, position.Offset.Value);
-                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            }
-        }
-        catch (AggregateException error)
-        {
-            ConsumingLog.CommitBackFailed(_logger, error.InnerException, position.Topic, position.Partition.Value, position.Offset.Value);
-        }
-    }
-
-    private bool IsCurrent(AssignedPartition partition) =>
-        ReferenceEquals(partition, _latest) || (_assigned.TryGetValue(partition.Partition, out var current) && ReferenceEquals(current, partition));
-
-    // ── pausing ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    private void SetPause(AssignedPartition partition)
-    {
-        if (!IsCurrent(partition))
-        {
-            return;
-        }
-
-        if (_rebalancing)
-        {
-            _pausesUnknown = true;
-            return;
-        }
-
-        var pause = _stop is not null
-            || partition.Unreadable is not null
-            || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
-            || (partition.Paused is true ? !_flow.MayResume(partition, _assigned.Count) : _flow.IsFull(partition, _assigned.Count));
-        if (partition.Paused == pause)
-        {
-            return;
-        }
-
-        try
-        {
-            if (pause)
-            {
-                _consumer.Pause([partition.Partition]);
-            }
-            else
-            {
-                _consumer.Resume([partition.Partition]);
-            }
-
-            partition.Paused = pause;
-        }
-        catch (KafkaException error)
-        {
-            // One that stayed paused would never be read again, so all are set anew in the next turn.
-            partition.Paused = null;
-            _pausesUnknown = true;
-            OnClientError(error.Error);
-        }
-    }
-
-    private void SetPauses()
-    {
-        _pausesUnknown = false;
-        foreach (var partition in _assigned.Values)
-        {
-            SetPause(partition);
-        }
-    }
-
     private void SayStopped(AssignedPartition partition, long offset, Exception reason)
     {
         ConsumingLog.Stopped(_logger, reason, partition.Id, offset, _group.Name);
-        _showNeeded = true;
+        _assignment.Changed = true;
         if (partition.Subscription.Settings.Unhandled is UnhandledPolicy.StopHost)
         {
             _faulted(reason, true);
@@ -503,10 +342,10 @@ internal sealed class PollLoop
 
     private void Show()
     {
-        _showNeeded = false;
+        _assignment.Changed = false;
         foreach (var subscription in _group.Subscriptions)
         {
-            var mine = _assigned.Values.Where(partition => ReferenceEquals(partition.Subscription, subscription)).ToList();
+            var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription)).ToList();
             subscription.Show(
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
                 [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal).ThenBy(stopped => stopped.Partition.Partition)]);
@@ -517,129 +356,6 @@ internal sealed class PollLoop
         partition.Unreadable is { } unreadable ? new StoppedPartition(partition.Id, partition.UnreadableAt, unreadable)
         : partition.Subscription.Lanes.FirstFailure(partition) is { } failure ? new StoppedPartition(partition.Id, failure.Offset, failure.Reason)
         : null;
-
-    // ── where a partition starts (S32) ────────────────────────────────────────────────────────────────────────────────
-    // Once the client said that there is no offset it is silent about that partition: what failed to be decided is tried again, here. It says so for
-    // one partition after the other, and all are decided at once: each decision is an assignment.
-    private void DecideStarts()
-    {
-        _startsWanted = false;
-        _nextStart = _diagnostics.Time.GetTimestamp() + _diagnostics.Time.TimestampFrequency;
-        List<AssignedPartition> starting = [];
-        try
-        {
-            foreach (var partition in _assigned.Values)
-            {
-                if (partition.Missing is { } missing && Decide(partition, missing))
-                {
-                    starting.Add(partition);
-                }
-            }
-
-            Reassign(starting);
-        }
-        catch (KafkaException error)
-        {
-            // Later, all of them: one look-up that waits in vain is enough for a turn.
-            OnClientError(error.Error);
-            return;
-        }
-
-        foreach (var partition in starting)
-        {
-            if (partition.Missing is { } missing and >= 0)
-            {
-                _group.Metrics.Reset();
-                ConsumingLog.OffsetReset(_logger, partition.Id, missing, partition.StartAt == Offset.Beginning ? "earliest" : "latest", _group.Name);
-            }
-
-            // What was committed is known to be out of range: where the new start is below it, it is committed back.
-            partition.Stored = partition.Missing >= 0 ? partition.Missing : null;
-            partition.Missing = null;
-        }
-    }
-
-    // Whether it starts somewhere; else it is unreadable, and said to be.
-    private bool Decide(AssignedPartition partition, long missing)
-    {
-        var settings = partition.Subscription.Settings;
-        switch (missing < 0 ? settings.Start : StartOf(settings.OutOfRange))
-        {
-            case StartPosition.Earliest:
-                partition.StartAt = Offset.Beginning;
-                return true;
-            case StartPosition.Latest:
-                // Looked up and stored (at the next tick), so that it is committed: otherwise a restart before the first message would skip what came
-                // meanwhile. It is looked up once, unless that was refused: a second look would skip what came between the two.
-                var end = partition.StartAt is { } known && known != missing ? known : _consumer.QueryWatermarkOffsets(partition.Partition, TimeSpan.FromSeconds(5)).High;
-                partition.StartAt = end;
-                partition.Tracker.Begin(end.Value);
-                return true;
-            default:
-                MakeUnreadable(partition, missing);
-                return false;
-        }
-    }
-
-    private static StartPosition StartOf(OutOfRangePolicy policy) => policy switch
-    {
-        OutOfRangePolicy.ResetToEarliest => StartPosition.Earliest,
-        OutOfRangePolicy.ResetToLatest => StartPosition.Latest,
-        _ => StartPosition.Stop,
-    };
-
-    private void MakeUnreadable(AssignedPartition partition, long missing)
-    {
-        partition.Unreadable = new OffsetUnavailableException(missing < 0
-            ? $"Group '{_group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit one, choose another start position, or resume the partition to start at its first message."
-            : $"Offset {missing} of {partition.Id}, where group '{_group.Name}' stands, is not in the partition any more: retention deleted it, or the topic was created again. Resume the partition to go on at its first message, or choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)}.");
-        partition.UnreadableAt = Math.Max(missing, -1);
-        partition.Missing = null;
-        SayStopped(partition, partition.UnreadableAt, partition.Unreadable);
-    }
-
-    // After auto.offset.reset=error a partition cannot be sought, only assigned again. An eager assignment is given whole, so every other
-    // partition goes on behind its latest message, or at the start that was decided for it and has not come true yet. (The client's own
-    // position is forgotten by an assignment, and so are its stored offsets.)
-    private void Reassign(List<AssignedPartition> starting)
-    {
-        if (starting.Count == 0)
-        {
-            return;
-        }
-
-        _pausesUnknown = true;
-        if (_incremental)
-        {
-            var partitions = starting.ConvertAll(partition => partition.Partition);
-            _consumer.IncrementalUnassign(partitions);
-            starting.ForEach(partition => partition.Paused = null);
-            _consumer.IncrementalAssign(starting.ConvertAll(partition => new TopicPartitionOffset(partition.Partition, partition.StartAt!.Value)));
-        }
-        else
-        {
-            var all = new List<TopicPartitionOffset>(_assigned.Count);
-            foreach (var other in _assigned.Values)
-            {
-                var position = other.StartAt ?? (other.Tracker.Next is { } next ? new Offset(next) : Offset.Unset);
-                all.Add(new TopicPartitionOffset(other.Partition, position));
-                other.Paused = null;
-                other.Stored = null;
-            }
-
-            _consumer.Assign(all);
-        }
-
-        AwaitStops();
-    }
-
-    // librdkafka stops a partition's fetcher behind our back, and aborts the process where a partition is unassigned a second time before that
-    // came about. It serves one queue: the first of these questions is behind the order to stop, the second one behind its answer.
-    private void AwaitStops()
-    {
-        _ = _consumer.Assignment;
-        _ = _consumer.Assignment;
-    }
 
     // ── rebalances ────────────────────────────────────────────────────────────────────────────────────────────────────
     private void OnAssigned(List<TopicPartition> partitions) => Rebalance(() =>
@@ -653,14 +369,14 @@ internal sealed class PollLoop
                 continue;
             }
 
-            if (_assigned.TryGetValue(partition, out var older))
+            if (_assignment.TryFind(partition, out var older))
             {
-                Forget(older);
+                _assignment.Remove(older);
                 older.Cancel(_logger);
             }
 
             var assigned = new AssignedPartition(partition, subscription, ++_epoch);
-            _assigned[partition] = assigned;
+            _assignment.Add(assigned);
             if (_stop is not null)
             {
                 subscription.Lanes.Drain(assigned);
@@ -673,8 +389,7 @@ internal sealed class PollLoop
         }
 
         ConsumingLog.Assigned(_logger, partitions.Count, _group.Name);
-        _pausesUnknown = true;
-        _showNeeded = true;
+        _assignment.Changed = true;
         Joined();
     });
 
@@ -721,8 +436,8 @@ internal sealed class PollLoop
                 }
             }
 
-            TryStore(partition);
-            Forget(partition);
+            _offsets.Store(partition);
+            _assignment.Remove(partition);
         }
     });
 
@@ -733,7 +448,7 @@ internal sealed class PollLoop
         foreach (var partition in lost)
         {
             // Dropped first, so that what is cancelled is not started again.
-            Forget(partition);
+            _assignment.Remove(partition);
             partition.Cancel(_logger);
         }
     });
@@ -743,7 +458,7 @@ internal sealed class PollLoop
         var found = new List<AssignedPartition>(partitions.Count);
         foreach (var partition in partitions)
         {
-            if (_assigned.TryGetValue(partition.TopicPartition, out var assigned))
+            if (_assignment.TryFind(partition.TopicPartition, out var assigned))
             {
                 found.Add(assigned);
             }
@@ -752,21 +467,11 @@ internal sealed class PollLoop
         return found;
     }
 
-    private void Forget(AssignedPartition partition)
-    {
-        partition.Subscription.Lanes.Drop(partition);
-        _flow.Forget(partition);
-        _assigned.Remove(partition.Partition);
-        _latest = null;
-        _showNeeded = true;
-        _pausesUnknown = true;   // the others' shares grew
-    }
-
     private void LoseEverything()
     {
-        foreach (var partition in _assigned.Values.ToList())
+        foreach (var partition in _assignment.Partitions.ToList())
         {
-            Forget(partition);
+            _assignment.Remove(partition);
             partition.Cancel(_logger);
         }
 
@@ -775,9 +480,9 @@ internal sealed class PollLoop
 
     private void Rebalance(Action action)
     {
-        _rebalancing = true;
+        _assignment.IsRebalancing = true;
         Guard(action);
-        _rebalancing = false;
+        _assignment.IsRebalancing = false;
     }
 
     // An exception out of a callback makes the client destroy the message in hand, so none leaves.
@@ -796,14 +501,9 @@ internal sealed class PollLoop
     // ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────
     private void OnConsumeError(ConsumeException error)
     {
-        if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record && _assigned.TryGetValue(record.TopicPartition, out var partition))
+        if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record && _assignment.TryFind(record.TopicPartition, out var partition))
         {
-            if (partition.Unreadable is null)
-            {
-                partition.Missing = record.Offset.Value;
-                _startsWanted = true;
-            }
-
+            _starts.Missing(partition, record.Offset.Value);
             return;
         }
 
@@ -839,14 +539,14 @@ internal sealed class PollLoop
     {
         ConsumingLog.FatalError(_logger, fatal.Code, fatal.Reason, _group.Name);
         LoseEverything();
-        DisposeLater(_consumer);
+        DisposeLater(_assignment.Client);
         _trouble = fatal.Reason;
         _fatal = null;
         if (fatal.Code is ErrorCode.FencedInstanceId)
         {
             Fault(new KafkaConnectionException($"Another member took over the static identity '{_options.GroupInstanceId}' of group '{_group.Name}': {fatal.Reason} Give each process its own GroupInstanceId."));
             _closing = true;
-            _consumer = null!;
+            _assignment.Client = null!;
             return;
         }
 
@@ -881,7 +581,7 @@ internal sealed class PollLoop
     private void Build()
     {
         var config = _transport.Clients.Consumer(_group.Name);
-        _consumer = new ConsumerBuilder<byte[]?, byte[]?>(config)
+        _assignment.Client = new ConsumerBuilder<byte[]?, byte[]?>(config)
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
             .SetPartitionsAssignedHandler((_, partitions) => OnAssigned(partitions))
@@ -912,14 +612,15 @@ internal sealed class PollLoop
         if (!stop.Begun)
         {
             stop.Begun = true;
-            foreach (var partition in _assigned.Values)
+            _assignment.IsStopping = true;
+            foreach (var partition in _assignment.Partitions)
             {
                 partition.Subscription.Lanes.Drain(partition);
-                SetPause(partition);
+                _assignment.SetPause(partition);
             }
         }
 
-        var running = _assigned.Values.Sum(partition => partition.Subscription.Lanes.RunningIn(partition));
+        var running = _assignment.Partitions.Sum(partition => partition.Subscription.Lanes.RunningIn(partition));
         if (running == 0 && _group.Completed.IsEmpty)
         {
             return true;
@@ -930,7 +631,7 @@ internal sealed class PollLoop
             return false;
         }
 
-        foreach (var partition in _assigned.Values)
+        foreach (var partition in _assignment.Partitions)
         {
             var left = partition.Subscription.Lanes.RunningIn(partition);
             if (left > 0)
@@ -945,20 +646,20 @@ internal sealed class PollLoop
 
     private void Close()
     {
-        if (_consumer is null)
+        if (_assignment.Client is null)
         {
             return;
         }
 
         TakeCompleted();
-        foreach (var partition in _assigned.Values)
+        foreach (var partition in _assignment.Partitions)
         {
-            TryStore(partition);
+            _offsets.Store(partition);
         }
 
         try
         {
-            _consumer.Close();   // commits what is stored, calls the revoked handler, leaves the group
+            _assignment.Client.Close();   // commits what is stored, calls the revoked handler, leaves the group
         }
         catch (KafkaException error)
         {
@@ -966,7 +667,7 @@ internal sealed class PollLoop
         }
 
         LoseEverything();
-        _consumer.Dispose();
+        _assignment.Client.Dispose();
     }
 
     // Disposing may block for a minute where a broker hangs.
@@ -981,19 +682,4 @@ internal sealed class PollLoop
             ConsumingLog.CloseFailed(_logger, error, _group.Name);
         }
     }).Forget();
-
-    /// <summary>Written by the poll thread, but for its creation; read by the stopper after the loop ended or at the deadline.</summary>
-    private sealed class StopRequest(long since, TimeSpan deadline)
-    {
-        public long Since { get; } = since;
-
-        public TimeSpan Deadline { get; } = deadline;
-
-        public ConcurrentBag<string> Abandoned { get; } = [];
-
-        public bool Begun { get; set; }
-
-        public void Abandon(AssignedPartition partition, int running, string group) =>
-            Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Deadline}: their messages stay uncommitted");
-    }
 }

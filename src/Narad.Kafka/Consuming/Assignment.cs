@@ -1,0 +1,180 @@
+using System.Diagnostics.CodeAnalysis;
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// The partitions that the group's client has now, what they hold in memory, and which of them are paused.
+/// </summary>
+/// <remarks>
+/// Single-threaded: poll thread only, but for <see cref="HeldMessages"/> and <see cref="HeldBytes"/>. The client remembers a pause beyond the
+/// assignment, and refuses one inside a rebalance callback: so all pauses are set anew in the first turn after each change.
+/// </remarks>
+/// <param name="flow">Says which partition has enough.</param>
+/// <param name="refused">Told what the client refused; it is tried again in the next turn.</param>
+internal sealed class Assignment(FlowControl flow, Action<Error> refused)
+{
+    private readonly Dictionary<TopicPartition, AssignedPartition> _partitions = [];
+    private AssignedPartition? _latest;     // where the latest message went
+    private bool _pausesUnknown;            // assignments or shares changed, or a pause failed: all are set anew in the next turn
+    private bool _groupFull;                // all partitions are paused, since nothing more fits
+
+    /// <summary>The group's client; another one after a fatal error.</summary>
+    public IConsumer<byte[]?, byte[]?> Client { get; set; } = null!;
+
+    /// <summary>Whether the client is inside a rebalance callback: pauses wait until it returned.</summary>
+    public bool IsRebalancing { get; set; }
+
+    /// <summary>Whether nothing is to be read any more, since the service stops.</summary>
+    public bool IsStopping { get; set; }
+
+    /// <summary>Whether partitions came, went, stopped or went on since it was last shown.</summary>
+    public bool Changed { get; set; }
+
+    public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
+
+    /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
+    public long HeldMessages => flow.HeldMessages;
+
+    /// <summary>Their bytes. Any thread.</summary>
+    public long HeldBytes => flow.HeldBytes;
+
+    public bool TryFind(TopicPartition partition, [NotNullWhen(true)] out AssignedPartition? found)
+    {
+        found = _latest;
+        if (found is null || !found.Partition.Equals(partition))
+        {
+            if (!_partitions.TryGetValue(partition, out found))
+            {
+                return false;
+            }
+
+            _latest = found;
+        }
+
+        return true;
+    }
+
+    public bool IsCurrent(AssignedPartition partition) => TryFind(partition.Partition, out var current) && ReferenceEquals(current, partition);
+
+    public void Add(AssignedPartition partition)
+    {
+        _partitions[partition.Partition] = partition;
+        _pausesUnknown = true;
+        Changed = true;
+    }
+
+    public void Remove(AssignedPartition partition)
+    {
+        partition.Subscription.Lanes.Drop(partition);
+        flow.Forget(partition);
+        _partitions.Remove(partition.Partition);
+        _latest = null;
+        _pausesUnknown = true;   // the others' shares grew
+        Changed = true;
+    }
+
+    /// <summary>A message is in memory from now on.</summary>
+    public void Hold(Delivery delivery)
+    {
+        flow.Add(delivery.Partition, delivery.Bytes);
+        if (flow.IsGroupFull)
+        {
+            // At once, or each of the others would bring one message more.
+            _groupFull = true;
+            SetPauses();
+        }
+        else if (flow.IsFull(delivery.Partition, _partitions.Count))
+        {
+            SetPause(delivery.Partition);
+        }
+    }
+
+    /// <summary>A message of a current partition is finished.</summary>
+    public void Release(Delivery delivery)
+    {
+        var partition = delivery.Partition;
+        flow.Remove(partition, delivery.Bytes);
+        partition.Tracker.Finish(delivery.Arrival);
+        partition.FinishedSinceTick++;
+        if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
+        {
+            SetPause(partition);
+        }
+    }
+
+    /// <summary>The client forgot whether the partition is paused.</summary>
+    public void ForgetPause(AssignedPartition partition)
+    {
+        partition.Paused = null;
+        _pausesUnknown = true;
+    }
+
+    /// <summary>Pauses or resumes what is due: once a turn.</summary>
+    public void SettlePauses()
+    {
+        if (_groupFull && flow.MayGroupResume)
+        {
+            _groupFull = false;
+            _pausesUnknown = true;
+        }
+
+        if (_pausesUnknown)
+        {
+            SetPauses();
+        }
+    }
+
+    /// <summary>Pauses or resumes a partition, whichever is due.</summary>
+    public void SetPause(AssignedPartition partition)
+    {
+        if (!IsCurrent(partition))
+        {
+            return;
+        }
+
+        if (IsRebalancing)
+        {
+            _pausesUnknown = true;
+            return;
+        }
+
+        var pause = IsStopping
+            || partition.Unreadable is not null
+            || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
+            || (partition.Paused is true ? !flow.MayResume(partition, _partitions.Count) : flow.IsFull(partition, _partitions.Count));
+        if (partition.Paused == pause)
+        {
+            return;
+        }
+
+        try
+        {
+            if (pause)
+            {
+                Client.Pause([partition.Partition]);
+            }
+            else
+            {
+                Client.Resume([partition.Partition]);
+            }
+
+            partition.Paused = pause;
+        }
+        catch (KafkaException error)
+        {
+            // One that stayed paused would never be read again.
+            ForgetPause(partition);
+            refused(error.Error);
+        }
+    }
+
+    private void SetPauses()
+    {
+        _pausesUnknown = false;
+        foreach (var partition in _partitions.Values)
+        {
+            SetPause(partition);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// The only place that stores an offset (S7); the client commits what is stored by itself. Single-threaded: poll thread only.
+/// </summary>
+internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<Error> refused)
+{
+    private static readonly TimeSpan CommitBackTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// Stores how far the partition is finished. One whose offset the client refuses does not keep the others from theirs; it is stored at the
+    /// next tick, while it is ours.
+    /// </summary>
+    public void Store(AssignedPartition partition)
+    {
+        if (partition.Tracker.Committable is not { } offset || offset == partition.Stored)
+        {
+            return;
+        }
+
+        try
+        {
+            var position = new TopicPartitionOffset(partition.Partition, offset);
+            if (partition.Stored is { } stored && offset < stored)
+            {
+                CommitBack(position);
+            }
+
+            assignment.Client.StoreOffset(position);
+            partition.Stored = offset;
+        }
+        catch (KafkaException error)
+        {
+            refused(error.Error);
+        }
+    }
+
+    // The client does not commit a stored offset below the committed one by itself, so where the log went back it is told to, once. The poll
+    // thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
+    private void CommitBack(TopicPartitionOffset position)
+    {
+        var client = assignment.Client;
+        var commit = Task.Run(() => client.Commit([position]));
+        try
+        {
+            if (!commit.Wait(CommitBackTimeout))
+            {
+                ConsumingLog.CommitBackFailed(logger, null, position.Topic, position.Partition.Value, position.Offset.Value);
+                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            }
+        }
+        catch (AggregateException error)
+        {
+            ConsumingLog.CommitBackFailed(logger, error.InnerException, position.Topic, position.Partition.Value, position.Offset.Value);
+        }
+    }
+}
