@@ -10,7 +10,8 @@ namespace Narad.Kafka;
 /// A Kafka broker (or several) inside this process: librdkafka's mock cluster, on loopback, reachable by other processes at
 /// <see cref="BootstrapServers"/>. It serves producers, groups, offsets and rebalances; what it holds is lost when it is disposed.
 /// It never refuses to forget: each partition keeps 5 MiB or 100,000 batches and drops the oldest beyond, which the library's own sends wait out
-/// and bare clients must mind. Security, compaction and topic administration through clients are not there. Thread-safe.
+/// and bare clients must mind. While a classic group rebalances (up to 5 s) it refuses commits, so what members finish meanwhile may be handled
+/// twice; with <see cref="KafkaGroupProtocol.Consumer"/> it does not. Security, compaction and topic administration through clients are not there. Thread-safe.
 /// </summary>
 public sealed class EmbeddedBroker : IDisposable
 {

@@ -17,6 +17,9 @@ public abstract class TestBroker : IDisposable
     /// <summary>The shortest session that it allows.</summary>
     public abstract TimeSpan ShortestSession { get; }
 
+    /// <summary>Whether it accepts commits while a group of this protocol rebalances.</summary>
+    public virtual bool CommitsWhileRebalancing(KafkaGroupProtocol protocol) => true;
+
     public abstract KafkaOptions Options(Action<KafkaOptions>? configure = null);
 
     public abstract Task<string> CreateTopicAsync(int partitions);
@@ -81,6 +84,8 @@ public sealed class EmbeddedTestBroker : TestBroker
     public override string Brokers => Broker.BootstrapServers;
 
     public override TimeSpan ShortestSession => TimeSpan.FromSeconds(6);
+
+    public override bool CommitsWhileRebalancing(KafkaGroupProtocol protocol) => protocol is KafkaGroupProtocol.Consumer;
 
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
