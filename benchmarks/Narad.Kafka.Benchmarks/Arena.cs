@@ -11,15 +11,29 @@ namespace Narad.Kafka.Benchmarks;
 /// </summary>
 internal sealed class Arena : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     private readonly EmbeddedBroker? _embedded;
     private readonly string _run = Guid.NewGuid().ToString("N")[..8];
-    private readonly List<string> _topics = [];
+    private readonly Dictionary<string, int> _partitions = new(StringComparer.Ordinal);
     private int _names;
 
     public Arena(string? brokers)
     {
         _embedded = brokers is null ? EmbeddedBroker.Start() : null;
         Brokers = brokers ?? _embedded!.BootstrapServers;
+        if (brokers is not null)
+        {
+            using var admin = Admin();
+            try
+            {
+                admin.GetMetadata(Patience);
+            }
+            catch (KafkaException exception)
+            {
+                throw new TimeoutException($"No broker answered at {brokers} within {Patience.TotalSeconds} s: {exception.Error.Reason}.", exception);
+            }
+        }
     }
 
     public string Brokers { get; }
@@ -30,16 +44,24 @@ internal sealed class Arena : IAsyncDisposable
     public async Task<string> NewTopicAsync(string what, int partitions)
     {
         var topic = NewName(what);
-        _topics.Add(topic);
         if (_embedded is not null)
         {
             _embedded.CreateTopic(topic, partitions);
+            _partitions.Add(topic, partitions);
             return topic;
         }
 
         using var admin = Admin();
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = -1 }]);
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = -1 }], new CreateTopicsOptions { RequestTimeout = Patience });
+        _partitions.Add(topic, partitions);
         return topic;
+    }
+
+    /// <summary>How many messages this topic ever got. Messages are acknowledged once they are in the log, so a send without a broker's write shows here.</summary>
+    public long CountWritten(string topic)
+    {
+        using var consumer = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = "narad-bench" }).Build();
+        return Enumerable.Range(0, _partitions[topic]).Sum(partition => consumer.QueryWatermarkOffsets(new TopicPartition(topic, partition), Patience).High.Value);
     }
 
     public KafkaOptions Options(TimeSpan? linger = null) => new()
@@ -73,12 +95,13 @@ internal sealed class Arena : IAsyncDisposable
         {
             _embedded.Dispose();
         }
-        else if (_topics.Count > 0)
+        else if (_partitions.Count > 0)
         {
             using var admin = Admin();
-            await admin.DeleteTopicsAsync(_topics);
+            await admin.DeleteTopicsAsync(_partitions.Keys);
         }
     }
 
-    private IAdminClient Admin() => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).Build();
+    private IAdminClient Admin() =>
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler(static (_, _) => { }).Build();
 }

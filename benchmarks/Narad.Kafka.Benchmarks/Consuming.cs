@@ -8,102 +8,74 @@ namespace Narad.Kafka.Benchmarks;
 internal static class Consuming
 {
     private const int Parallelism = 100;
-    private const int SlowMessages = 40_000;
-    private static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     public static async Task<RowResult> TypedAsync(Arena arena, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopicAsync(arena, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
+        var topic = await FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
         var row = new Row(
-            "consume typed JSON, 6 partitions, 1,024 keys, a handler that does nothing",
+            "consume",
+            "typed JSON, 6 partitions, 1,024 keys, a handler that does nothing",
             "msg/s",
-            "0.9 x a bare loop, 600 B/msg",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(arena, topic, arguments.Messages, _ => { })),
-                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(arena, topic, arguments.Messages, subscription => subscription.OrderedByPartition())),
-                new("bare Consume + deserialize", () => ConsumeAsync(arena, topic, arguments.Messages, static value => JsonSerializer.Deserialize<UserEvent>(value, Json))),
-            ]);
+                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(arena, topic, _ => { })),
+                new("bare Consume + deserialize", () => ConsumeAsync(arena, topic, static value => JsonSerializer.Deserialize<UserEvent>(value, Json))),
+                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(arena, topic, subscription => subscription.OrderedByPartition())),
+            ],
+            [Target.Ratio("of bare Consume + deserialize", 0.9, against: 1), Target.Bytes(600)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    public static async Task<RowResult> EmptyAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> BytesAsync(Arena arena, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopicAsync(arena, arguments.Messages, partitions: 1, BitConverter.GetBytes);
+        var topic = await FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 1, BitConverter.GetBytes);
         var row = new Row(
-            "consume bytes, one partition, 1,024 keys, a handler that does nothing",
+            "bytes",
+            "4 bytes a message, one partition, 1,024 keys, a handler that does nothing",
             "msg/s",
-            "",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, arguments.Messages, _ => { })),
-                new("bare Consume", () => ConsumeAsync(arena, topic, arguments.Messages, static value => value)),
-            ]);
+                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, _ => { })),
+                new("bare Consume", () => ConsumeAsync(arena, topic, static value => value)),
+            ],
+            []);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    /// <summary>
-    /// <c>Task.Delay(5)</c> takes more than 5 ms, and the more so the busier the machine is: so the same delays are run by as many bare loops, and
-    /// the mean that they really took says what is possible.
-    /// </summary>
     public static async Task<RowResult> SlowAsync(Arena arena, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopicAsync(arena, SlowMessages, partitions: 1, BitConverter.GetBytes);
-        var possible = new List<double>();
+        var topic = await FilledTopic.CreateAsync(arena, arguments.SlowMessages, partitions: 1, BitConverter.GetBytes);
+        using var delays = new Delays();
         var row = new Row(
-            "consume with a handler of 5 ms (Task.Delay), one partition, 1,024 keys, parallelism 100",
+            "slow",
+            "a handler of 5 ms, one partition, 1,024 keys, parallelism 100",
             "msg/s",
-            "0.9 x what 100 handlers of that length can do (20,000 msg/s if they took 5.0 ms)",
             [
-                new("SubscribeAsync, ordered by key", async () =>
-                {
-                    var (sample, mean) = await HandleSlowlyAsync(arena, topic);
-                    possible.Add(Parallelism / mean.TotalSeconds);
-                    return sample;
-                }),
-                new("100 / mean time of those handlers", () => Task.FromResult(new Sample(possible[^1], BytesPerMessage: null))),
-                new("100 loops of Task.Delay(5), no Kafka", DelayAsync),
-            ]);
-
-        // The second contestant is a figure of the first one's latest run, so the order is kept: it is no work that could disturb or be disturbed.
+                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, subscription => subscription.Parallelism(Parallelism), delays.WaitAsync)),
+                new("100 loops of that handler, no Kafka", () => LoopAsync(delays, arguments.SlowMessages)),
+            ],
+            [Target.Value("msg/s, of 20,000", 18_000), Target.Ratio("of the loops without Kafka", 0.9, against: 1)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    private static async Task<(Sample Sample, TimeSpan Mean)> HandleSlowlyAsync(Arena arena, string topic)
+    private static async Task<Sample> LoopAsync(Delays delays, int messages)
     {
-        long ticks = 0;
-        var sample = await HandleAsync<byte[]>(
-            arena,
-            topic,
-            SlowMessages,
-            subscription => subscription.Parallelism(Parallelism),
-            async () =>
-            {
-                var started = Stopwatch.GetTimestamp();
-                await Task.Delay(Delay);
-                Interlocked.Add(ref ticks, Stopwatch.GetElapsedTime(started).Ticks);
-            });
-        return (sample, TimeSpan.FromTicks(ticks / SlowMessages));
-    }
-
-    private static async Task<Sample> DelayAsync()
-    {
-        var left = SlowMessages;
+        var left = messages;
         var stretch = Sample.Start();
         await Task.WhenAll(Enumerable.Range(0, Parallelism).Select(_ => Task.Run(async () =>
         {
             while (Interlocked.Decrement(ref left) >= 0)
             {
-                await Task.Delay(Delay);
+                await delays.WaitAsync();
             }
         })));
-        return stretch.PerSecond(SlowMessages);
+        return stretch.PerSecond(messages);
     }
 
-    private static Task<Sample> HandleAsync<T>(Arena arena, string topic, int messages, Action<SubscriptionOptions> configure) =>
-        HandleAsync<T>(arena, topic, messages, configure, static () => Task.CompletedTask);
+    private static Task<Sample> HandleAsync<T>(Arena arena, FilledTopic topic, Action<SubscriptionOptions> configure) =>
+        HandleAsync<T>(arena, topic, configure, static () => Task.CompletedTask);
 
-    private static async Task<Sample> HandleAsync<T>(Arena arena, string topic, int messages, Action<SubscriptionOptions> configure, Func<Task> work)
+    private static async Task<Sample> HandleAsync<T>(Arena arena, FilledTopic topic, Action<SubscriptionOptions> configure, Func<Task> work)
     {
         var group = arena.NewName("group");
         var done = new TaskCompletionSource<Sample>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -111,9 +83,20 @@ internal static class Consuming
         await kafka.ConnectConsumerAsync(group);
         var begun = 0;
         var handled = 0;
+        long offsets = 0;
         Sample.Stretch stretch = default;
-        await kafka.SubscribeAsync<T>(topic, Handle, group, configure);
-        return await done.Task.WaitAsync(Patience);
+        await kafka.SubscribeAsync<T>(topic.Name, Handle, group, configure);
+        try
+        {
+            var sample = await done.Task.WaitAsync(Patience);
+            await kafka.DisconnectAsync();
+            topic.Check(handled, offsets);
+            return sample;
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"Within {Patience.TotalSeconds} s {handled} of {topic.Messages} messages were handled.", exception);
+        }
 
         Task Handle(T message, MessageContext context, CancellationToken cancellationToken)
         {
@@ -123,6 +106,7 @@ internal static class Consuming
                 stretch = Sample.Start();
             }
 
+            Interlocked.Add(ref offsets, context.Offset);
             var worked = work();
             if (worked.IsCompletedSuccessfully)
             {
@@ -141,21 +125,23 @@ internal static class Consuming
 
         void Count()
         {
-            if (Interlocked.Increment(ref handled) == messages)
+            if (Interlocked.Increment(ref handled) == topic.Messages)
             {
-                done.TrySetResult(stretch.PerSecond(messages));
+                done.TrySetResult(stretch.PerSecond(topic.Messages));
             }
         }
     }
 
-    private static Task<Sample> ConsumeAsync(Arena arena, string topic, int messages, Func<byte[], object?> deserialize) => Task.Factory.StartNew(
+    private static Task<Sample> ConsumeAsync(Arena arena, FilledTopic topic, Func<byte[], object?> deserialize) => Task.Factory.StartNew(
         () =>
         {
             using var consumer = arena.NewConsumer();
-            consumer.Subscribe(topic);
+            consumer.Subscribe(topic.Name);
             Sample.Stretch stretch = default;
             var started = Stopwatch.GetTimestamp();
-            for (var consumed = 0; consumed < messages;)
+            var consumed = 0;
+            long offsets = 0;
+            while (consumed < topic.Messages)
             {
                 if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } result)
                 {
@@ -164,38 +150,21 @@ internal static class Consuming
                         stretch = Sample.Start();
                     }
 
+                    offsets += result.Offset.Value;
                     GC.KeepAlive(deserialize(result.Message.Value));
                 }
                 else if (Stopwatch.GetElapsedTime(started) > Patience)
                 {
-                    throw new TimeoutException($"Only {consumed} of {messages} messages came.");
+                    throw new TimeoutException($"Within {Patience.TotalSeconds} s {consumed} of {topic.Messages} messages were consumed.");
                 }
             }
 
-            var sample = stretch.PerSecond(messages);
+            var sample = stretch.PerSecond(topic.Messages);
             consumer.Close();
+            topic.Check(consumed, offsets);
             return sample;
         },
         CancellationToken.None,
         TaskCreationOptions.LongRunning,
         TaskScheduler.Default);
-
-    private static async Task<string> FilledTopicAsync(Arena arena, int messages, int partitions, Func<int, byte[]> value)
-    {
-        var topic = await arena.NewTopicAsync("consume", partitions);
-        using var producer = arena.NewProducer();
-        var sends = new Queue<Task<DeliveryResult<string, byte[]>>>();
-        for (var i = 0; i < messages; i++)
-        {
-            if (sends.Count == 50_000)
-            {
-                await sends.Dequeue();
-            }
-
-            sends.Enqueue(producer.ProduceAsync(topic, new Message<string, byte[]> { Key = UserEvent.Samples[i % UserEvent.Keys].UserId, Value = value(i) }));
-        }
-
-        await Task.WhenAll(sends);
-        return topic;
-    }
 }

@@ -11,24 +11,40 @@ internal static class Parts
     private const int TrackerCompletions = 50_000_000;
 
     public static Task<RowResult> LanesAsync(BenchmarkArguments arguments) => new Row(
-        "lanes alone: empty handlers by key, 1,024 keys, one partition, parallelism 32",
+        "lanes",
+        "the engine between client and handler: by key, 1,024 keys, one partition, parallelism 32, empty handlers",
         "msg/s",
-        "",
-        [new("lanes, pipeline and a handler that does nothing", () => Task.FromResult(RunLanes(arguments.Messages)))]).MeasureAsync(arguments.Rounds);
+        [
+            new("with repetitions in memory allowed", () => Task.FromResult(RunLanes(arguments.LaneMessages, retries: 2))),
+            new("without", () => Task.FromResult(RunLanes(arguments.LaneMessages, retries: 0))),
+        ],
+        [Target.Ratio("of what it does without retries", 0.98, against: 1)]).MeasureAsync(arguments.Rounds);
+
+    /// <summary>There is no switch that leaves these out, so their cost is measured alone, and set against the cheapest message there is.</summary>
+    public static Task<RowResult> IdleAsync(BenchmarkArguments arguments) => new Row(
+        "idle",
+        "tracing and metrics of one message, sent and handled, while nobody listens",
+        "ns/msg",
+        [
+            new("what is asked and counted for them", () => Task.FromResult(IdleProbe.Run())),
+            new("the engine between client and handler", () => Task.FromResult(new Sample(1e9 / RunLanes(arguments.LaneMessages, retries: 0).Value, BytesPerMessage: null))),
+        ],
+        [Target.Ratio("of the engine's time", 0.02, against: 1, atMost: true)]).MeasureAsync(arguments.Rounds);
 
     public static Task<RowResult> TrackerAsync(BenchmarkArguments arguments) => new Row(
-        "offset tracker, windows of 10,000",
+        "tracker",
+        "offsets added and finished, windows of 10,000",
         "completions/s",
-        "50,000,000 completions/s, 0 B",
         [
-            new("finished in order", () => Task.FromResult(RunTracker(shuffled: false))),
-            new("finished in any order", () => Task.FromResult(RunTracker(shuffled: true))),
-        ]).MeasureAsync(arguments.Rounds);
+            new("in any order", () => Task.FromResult(RunTracker(shuffled: true))),
+            new("in order", () => Task.FromResult(RunTracker(shuffled: false))),
+        ],
+        [Target.Value("completions/s", 50_000_000), new Target("B/completion, both", 0, AtMost: true, static entries => entries.Max(entry => Math.Round(entry.BytesPerMessage!.Value, 2)))]).MeasureAsync(arguments.Rounds);
 
     // This thread does what the poll thread does, with a buffer of its default size.
-    private static Sample RunLanes(int messages)
+    private static Sample RunLanes(int messages, int retries)
     {
-        var settings = SubscriptionSettings.From("lanes", "group", new SubscriptionOptions(), new KafkaOptions(), [], services: null);
+        var settings = SubscriptionSettings.From("lanes", "group", new SubscriptionOptions().Retry(retry => retry.InMemory(retries)), new KafkaOptions(), [], services: null);
         var pipeline = new SinglePipeline<byte[]>(static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
         using var completed = new CompletedDeliveries();
         var lanes = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed, _ => throw new InvalidOperationException("A handler that does nothing failed."));

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Narad.Kafka.Benchmarks;
 
-if (args is ["--help" or "-h"])
+if (args.Any(static argument => argument is "--help" or "-h"))
 {
     Console.WriteLine(BenchmarkArguments.Help);
     return 0;
@@ -11,38 +11,56 @@ CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var (arguments, fault) = BenchmarkArguments.Parse(args);
 if (arguments is null)
 {
-    Console.Error.WriteLine(fault);
-    Console.Error.WriteLine(BenchmarkArguments.Help);
+    await Console.Error.WriteLineAsync($"{fault} ./bench.sh --help says what there is.");
     return 2;
 }
 
-var results = new List<RowResult>();
-await using (var arena = new Arena(arguments.Brokers))
+StreamWriter? json = null;
+try
 {
-    Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {arguments.Rounds} interleaved rounds after an unmeasured one; medians; the ratio is the median of the rounds' ratios");
+    // Before anything is measured: a file that cannot be written should be known now.
+    json = arguments.Json is null ? null : new StreamWriter(arguments.Json);
+}
+catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+{
+    await Console.Error.WriteLineAsync($"--json {arguments.Json}: {exception.Message}");
+    return 2;
+}
+
+var row = "";
+try
+{
+    await using var file = json;
+    await using var arena = new Arena(arguments.Brokers);
+    var results = new List<RowResult>();
+    Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds after an unmeasured one; medians, ratios too");
     foreach (var name in arguments.Rows)
     {
-        RowResult[] rows = name switch
+        row = name;
+        RowResult[] measured = name switch
         {
             "send" => [await Sending.PipelinedAsync(arena, arguments)],
             "latency" => [await Sending.LatencyAsync(arena, arguments, TimeSpan.Zero), await Sending.LatencyAsync(arena, arguments, TimeSpan.FromMilliseconds(5))],
             "consume" => [await Consuming.TypedAsync(arena, arguments)],
-            "empty" => [await Consuming.EmptyAsync(arena, arguments)],
+            "bytes" => [await Consuming.BytesAsync(arena, arguments)],
             "slow" => [await Consuming.SlowAsync(arena, arguments)],
             "lanes" => [await Parts.LanesAsync(arguments)],
+            "idle" => [await Parts.IdleAsync(arguments)],
             _ => [await Parts.TrackerAsync(arguments)],
         };
-        foreach (var row in rows)
-        {
-            results.Add(row);
-            Report.Print(row);
-        }
+        results.AddRange(measured);
+        Array.ForEach(measured, Report.Print);
     }
-}
 
-if (arguments.Json is { } file)
+    if (file is not null)
+    {
+        await file.WriteLineAsync(Report.ToJson(arguments, results));
+    }
+
+    return 0;
+}
+catch (Exception exception)
 {
-    await Report.WriteAsync(file, arguments, results);
+    await Console.Error.WriteLineAsync($"\n{(row.Length == 0 ? "" : $"row '{row}' ")}failed, and nothing above counts: {exception.GetType().Name}: {exception.Message}");
+    return 1;
 }
-
-return 0;

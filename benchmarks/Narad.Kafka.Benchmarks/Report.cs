@@ -12,18 +12,22 @@ internal static class Report
     public static void Print(RowResult row)
     {
         Console.WriteLine();
-        Console.WriteLine(row.Target.Length == 0 ? $"{row.Work} [{row.Unit}]" : $"{row.Work} [{row.Unit}]; target: {row.Target}");
-        Console.WriteLine($"  {"",-42}{"median",14}{"lowest",14}{"highest",14}{"B/msg",9}   ours/theirs");
+        Console.WriteLine($"{row.Name}: {row.Work} [{row.Unit}]");
+        Console.WriteLine($"  {"",-46}{"median",13}{"lowest",13}{"highest",13}{"B/msg",8}   first/this");
         foreach (var entry in row.Entries)
         {
             var ratio = entry.Ratio is null ? "" : $"   {entry.Ratio:0.00} ({entry.LowestRatio:0.00} to {entry.HighestRatio:0.00})";
-            Console.WriteLine($"  {entry.Name,-42}{Number(entry.Median),14}{Number(entry.Lowest),14}{Number(entry.Highest),14}{entry.BytesPerMessage,9:0}{ratio}");
+            Console.WriteLine($"  {entry.Name,-46}{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}{entry.BytesPerMessage,8:0}{ratio}".TrimEnd());
+        }
+
+        foreach (var target in row.Targets)
+        {
+            Console.WriteLine($"  {(target.Met ? "met   " : "missed")}  {target.What}: {target.Bound} {Number(target.Limit)}, measured {Number(target.Measured)}");
         }
     }
 
-    public static async Task WriteAsync(string file, BenchmarkArguments arguments, IReadOnlyList<RowResult> rows)
-    {
-        var report = new
+    public static string ToJson(BenchmarkArguments arguments, IReadOnlyList<RowResult> rows) => JsonSerializer.Serialize(
+        new
         {
             At = TimeProvider.System.GetUtcNow(),
             Runtime = RuntimeInformation.FrameworkDescription,
@@ -34,10 +38,9 @@ internal static class Report
             arguments.Rounds,
             arguments.Messages,
             Rows = rows,
-        };
-        await using var stream = File.Create(file);
-        await JsonSerializer.SerializeAsync(stream, report, Json);
-    }
+        },
+        Json);
 
-    private static string Number(double value) => value.ToString(value >= 1_000 ? "#,0" : "0.000", CultureInfo.InvariantCulture);
+    private static string Number(double value) =>
+        value.ToString(value >= 1_000 ? "#,0" : value >= 100 ? "0" : value >= 10 ? "0.0" : "0.000", CultureInfo.InvariantCulture);
 }

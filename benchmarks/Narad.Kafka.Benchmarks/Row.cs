@@ -1,11 +1,12 @@
 namespace Narad.Kafka.Benchmarks;
 
 /// <summary>One line of work and those who do it: the first is the library, the others are what it is compared with.</summary>
+/// <param name="Name">By which it is asked for.</param>
 /// <param name="Work">What is measured.</param>
 /// <param name="Unit">Of the values.</param>
-/// <param name="Target">What the design asks of it, in words; empty where it asks nothing.</param>
 /// <param name="Contestants">The library first.</param>
-internal sealed record Row(string Work, string Unit, string Target, IReadOnlyList<Contestant> Contestants)
+/// <param name="Targets">What the design asks of it.</param>
+internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<Contestant> Contestants, IReadOnlyList<Target> Targets)
 {
     /// <summary>
     /// Lets all of them run once unmeasured, then in interleaved rounds, each round beginning with another one: whatever the machine does
@@ -30,7 +31,8 @@ internal sealed record Row(string Work, string Unit, string Target, IReadOnlyLis
             }
         }
 
-        return new RowResult(Work, Unit, Target, [.. Contestants.Select((contestant, i) => Entry(contestant.Name, samples[i], samples[0]))]);
+        EntryResult[] entries = [.. Contestants.Select((contestant, i) => Entry(contestant.Name, samples[i], samples[0]))];
+        return new RowResult(Name, Work, Unit, entries, [.. Targets.Select(target => target.Judge(entries))]);
     }
 
     // The ratio of one round's two values is what a noisy machine falsifies least, so it is the ratios whose median is taken.
