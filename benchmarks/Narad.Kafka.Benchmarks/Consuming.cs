@@ -13,7 +13,7 @@ internal static class Consuming
 
     public static async Task<RowResult> TypedAsync(Arena arena, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
+        var topic = await TypedTopicAsync(arena, arguments);
         var row = new Row(
             "consume",
             "typed JSON, 6 partitions, 1,024 keys, a handler that does nothing",
@@ -42,6 +42,22 @@ internal static class Consuming
         return await row.MeasureAsync(arguments.Rounds);
     }
 
+    /// <summary>There is no switch that leaves these out, so their cost is measured alone, and set against a message's way through the engine.</summary>
+    public static async Task<RowResult> IdleAsync(Arena arena, BenchmarkArguments arguments)
+    {
+        var topic = await TypedTopicAsync(arena, arguments);
+        var row = new Row(
+            "idle",
+            "tracing and metrics of one message, sent and handled, while nobody listens",
+            "ns/msg",
+            [
+                new("what is asked and counted for them", () => Task.FromResult(IdleProbe.Run())),
+                new("consuming it, as in row consume", async () => new Sample(1e9 / (await HandleAsync<UserEvent>(arena, topic, _ => { })).Value, BytesPerMessage: null)),
+            ],
+            [Target.Ratio("of consuming it", 0.02, against: 1, atMost: true)]);
+        return await row.MeasureAsync(arguments.Rounds);
+    }
+
     public static async Task<RowResult> SlowAsync(Arena arena, BenchmarkArguments arguments)
     {
         var topic = await FilledTopic.CreateAsync(arena, arguments.SlowMessages, partitions: 1, BitConverter.GetBytes);
@@ -57,6 +73,9 @@ internal static class Consuming
             [Target.Value("msg/s, of 20,000", 18_000), Target.Ratio("of the loops without Kafka", 0.9, against: 1)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
+
+    private static Task<FilledTopic> TypedTopicAsync(Arena arena, BenchmarkArguments arguments) =>
+        FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
 
     private static async Task<Sample> LoopAsync(Delays delays, int messages)
     {

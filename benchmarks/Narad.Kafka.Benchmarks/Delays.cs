@@ -9,10 +9,10 @@ namespace Narad.Kafka.Benchmarks;
 /// </summary>
 internal sealed class Delays : IDisposable
 {
-    // The rest is half of the millisecond between two looks, and the way back to a thread of the pool.
-    private static readonly TimeSpan Due = TimeSpan.FromMilliseconds(4);
+    private const double Milliseconds = 5;
     private readonly ConcurrentQueue<(long Began, TaskCompletionSource Over)> _waiting = new();
     private readonly Thread _clock;
+    private double _surplus;    // by how much all waits so far were too long; clock thread only
     private volatile bool _ended;
 
     public Delays()
@@ -38,8 +38,12 @@ internal sealed class Delays : IDisposable
     {
         while (!_ended)
         {
-            while (_waiting.TryPeek(out var first) && Stopwatch.GetElapsedTime(first.Began) >= Due)
+            // Looked at about every millisecond, so each wait is too long or too short by a part of that; what one is too long, others are shorter.
+            while (_waiting.TryPeek(out var first)
+                && Stopwatch.GetElapsedTime(first.Began).TotalMilliseconds is var waited
+                && waited >= Milliseconds - Math.Clamp(_surplus, -1, 1))
             {
+                _surplus += waited - Milliseconds;
                 _waiting.TryDequeue(out first);
                 first.Over.SetResult();
             }

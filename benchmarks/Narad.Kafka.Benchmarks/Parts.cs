@@ -20,17 +20,6 @@ internal static class Parts
         ],
         [Target.Ratio("of what it does without retries", 0.98, against: 1)]).MeasureAsync(arguments.Rounds);
 
-    /// <summary>There is no switch that leaves these out, so their cost is measured alone, and set against the cheapest message there is.</summary>
-    public static Task<RowResult> IdleAsync(BenchmarkArguments arguments) => new Row(
-        "idle",
-        "tracing and metrics of one message, sent and handled, while nobody listens",
-        "ns/msg",
-        [
-            new("what is asked and counted for them", () => Task.FromResult(IdleProbe.Run())),
-            new("the engine between client and handler", () => Task.FromResult(new Sample(1e9 / RunLanes(arguments.LaneMessages, retries: 0).Value, BytesPerMessage: null))),
-        ],
-        [Target.Ratio("of the engine's time", 0.02, against: 1, atMost: true)]).MeasureAsync(arguments.Rounds);
-
     public static Task<RowResult> TrackerAsync(BenchmarkArguments arguments) => new Row(
         "tracker",
         "offsets added and finished, windows of 10,000",

@@ -45,7 +45,7 @@ try
             "bytes" => [await Consuming.BytesAsync(arena, arguments)],
             "slow" => [await Consuming.SlowAsync(arena, arguments)],
             "lanes" => [await Parts.LanesAsync(arguments)],
-            "idle" => [await Parts.IdleAsync(arguments)],
+            "idle" => [await Consuming.IdleAsync(arena, arguments)],
             _ => [await Parts.TrackerAsync(arguments)],
         };
         results.AddRange(measured);
