@@ -36,8 +36,8 @@ internal sealed record BenchmarkArguments
 
     public int Messages { get; private init; }
 
-    /// <summary>Of a handler that takes its time.</summary>
-    public int SlowMessages => Quick ? 10_000 : 40_000;
+    /// <summary>Of a handler that takes its time: more than a group buffers, or nothing would be paused.</summary>
+    public int SlowMessages => Quick ? 25_000 : 40_000;
 
     /// <summary>Of what needs no broker.</summary>
     public int LaneMessages => Quick ? 500_000 : 2_000_000;
