@@ -1,0 +1,107 @@
+using System.Globalization;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Narad.Kafka.Configuration;
+
+namespace Narad.Kafka.Benchmarks;
+
+/// <summary>
+/// The broker that all contestants share, and the one configuration that all their clients get. The library runs in the mode
+/// <see cref="KafkaMode.Kafka"/> on the embedded broker too, so that what is measured is what production runs.
+/// </summary>
+internal sealed class Arena : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly EmbeddedBroker? _embedded;
+    private readonly string _run = Guid.NewGuid().ToString("N")[..8];
+    private readonly Dictionary<string, int> _partitions = new(StringComparer.Ordinal);
+    private int _names;
+
+    public Arena(string? brokers)
+    {
+        _embedded = brokers is null ? EmbeddedBroker.Start() : null;
+        Brokers = brokers ?? _embedded!.BootstrapServers;
+        if (brokers is not null)
+        {
+            using var admin = Admin();
+            try
+            {
+                admin.GetMetadata(Patience);
+            }
+            catch (KafkaException exception)
+            {
+                throw new TimeoutException($"No broker answered at {brokers} within {Patience.TotalSeconds} s: {exception.Error.Reason}.", exception);
+            }
+        }
+    }
+
+    public string Brokers { get; }
+
+    /// <summary>A name that nobody used before.</summary>
+    public string NewName(string what) => string.Create(CultureInfo.InvariantCulture, $"narad-bench-{_run}-{what}-{Interlocked.Increment(ref _names)}");
+
+    public async Task<string> NewTopicAsync(string what, int partitions)
+    {
+        var topic = NewName(what);
+        if (_embedded is not null)
+        {
+            _embedded.CreateTopic(topic, partitions);
+            _partitions.Add(topic, partitions);
+            return topic;
+        }
+
+        using var admin = Admin();
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = -1 }], new CreateTopicsOptions { RequestTimeout = Patience });
+        _partitions.Add(topic, partitions);
+        return topic;
+    }
+
+    /// <summary>How many messages this topic ever got. Messages are acknowledged once they are in the log, so a send without a broker's write shows here.</summary>
+    public long CountWritten(string topic)
+    {
+        using var consumer = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = "narad-bench" }).Build();
+        return Enumerable.Range(0, _partitions[topic]).Sum(partition => consumer.QueryWatermarkOffsets(new TopicPartition(topic, partition), Patience).High.Value);
+    }
+
+    public KafkaOptions Options(TimeSpan? linger = null) => new()
+    {
+        Mode = KafkaMode.Kafka,
+        Brokers = Brokers,
+        ClientId = "narad-bench",
+        Linger = linger ?? TimeSpan.FromMilliseconds(5),
+    };
+
+    /// <summary>The bare producer: acknowledgements, idempotence, partitioner and linger as ours; reports whole, as the client gives them by default.</summary>
+    public IProducer<string, byte[]> NewProducer(TimeSpan? linger = null)
+    {
+        var config = new ClientSettings(Options(linger), Brokers, embedded: false).Producer();
+        config.DeliveryReportFields = "all";
+        return new ProducerBuilder<string, byte[]>(config).Build();
+    }
+
+    /// <summary>The bare consumer: prefetching as ours; it stores and commits by itself, as the client does by default.</summary>
+    public IConsumer<byte[]?, byte[]> NewConsumer()
+    {
+        var config = new ClientSettings(Options(), Brokers, embedded: false).Consumer(NewName("bare"));
+        config.AutoOffsetReset = AutoOffsetReset.Earliest;
+        config.EnableAutoOffsetStore = true;
+        return new ConsumerBuilder<byte[]?, byte[]>(config).SetKeyDeserializer(Deserializers.ByteArray!).Build();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_embedded is not null)
+        {
+            _embedded.Dispose();
+        }
+        else if (_partitions.Count > 0)
+        {
+            using var admin = Admin();
+            await admin.DeleteTopicsAsync(_partitions.Keys);
+        }
+    }
+
+    private IAdminClient Admin() =>
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler(static (_, _) => { }).Build();
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using Narad.Kafka.Benchmarks;
+
+if (args.Any(static argument => argument is "--help" or "-h"))
+{
+    Console.WriteLine(BenchmarkArguments.Help);
+    return 0;
+}
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+var (arguments, fault) = BenchmarkArguments.Parse(args);
+if (arguments is null)
+{
+    await Console.Error.WriteLineAsync($"{fault} ./bench.sh --help says what there is.");
+    return 2;
+}
+
+StreamWriter? json = null;
+try
+{
+    // Before anything is measured: a file that cannot be written should be known now.
+    json = arguments.Json is null ? null : new StreamWriter(arguments.Json);
+}
+catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+{
+    await Console.Error.WriteLineAsync($"--json {arguments.Json}: {exception.Message}");
+    return 2;
+}
+
+var row = "";
+try
+{
+    await using var file = json;
+    await using var arena = new Arena(arguments.Brokers);
+    var results = new List<RowResult>();
+    Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds after an unmeasured one; medians, ratios too");
+    foreach (var name in arguments.Rows)
+    {
+        row = name;
+        RowResult[] measured = name switch
+        {
+            "send" => [await Sending.PipelinedAsync(arena, arguments)],
+            "latency" => [await Sending.LatencyAsync(arena, arguments, TimeSpan.Zero), await Sending.LatencyAsync(arena, arguments, TimeSpan.FromMilliseconds(5))],
+            "consume" => [await Consuming.TypedAsync(arena, arguments)],
+            "bytes" => [await Consuming.BytesAsync(arena, arguments)],
+            "slow" => [await Consuming.SlowAsync(arena, arguments)],
+            "lanes" => [await Parts.LanesAsync(arguments)],
+            "idle" => [await Consuming.IdleAsync(arena, arguments)],
+            _ => [await Parts.TrackerAsync(arguments)],
+        };
+        results.AddRange(measured);
+        Array.ForEach(measured, Report.Print);
+    }
+
+    if (file is not null)
+    {
+        await file.WriteLineAsync(Report.ToJson(arguments, results));
+    }
+
+    return 0;
+}
+catch (Exception exception)
+{
+    await Console.Error.WriteLineAsync($"\n{(row.Length == 0 ? "" : $"row '{row}' ")}failed, and nothing above counts: {exception.GetType().Name}: {exception.Message}");
+    return 1;
+}

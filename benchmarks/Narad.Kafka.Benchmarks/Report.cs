@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace Narad.Kafka.Benchmarks;
+
+/// <summary>The table for people and the file for programs.</summary>
+internal static class Report
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    public static void Print(RowResult row)
+    {
+        Console.WriteLine();
+        Console.WriteLine($"{row.Name}: {row.Work} [{row.Unit}]");
+        Console.WriteLine($"  {"",-46}{"median",13}{"lowest",13}{"highest",13}{"B/msg",8}   first/this");
+        foreach (var entry in row.Entries)
+        {
+            var ratio = entry.Ratio is null ? "" : $"   {entry.Ratio:0.00} ({entry.LowestRatio:0.00} to {entry.HighestRatio:0.00})";
+            Console.WriteLine($"  {entry.Name,-46}{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}{entry.BytesPerMessage,8:0}{ratio}".TrimEnd());
+        }
+
+        foreach (var target in row.Targets)
+        {
+            Console.WriteLine($"  {(target.Met ? "met   " : "missed")}  {target.What}: {target.Bound} {Number(target.Limit)}, measured {Number(target.Measured)}");
+        }
+    }
+
+    public static string ToJson(BenchmarkArguments arguments, IReadOnlyList<RowResult> rows) => JsonSerializer.Serialize(
+        new
+        {
+            At = TimeProvider.System.GetUtcNow(),
+            Runtime = RuntimeInformation.FrameworkDescription,
+            System = RuntimeInformation.OSDescription,
+            Environment.ProcessorCount,
+            Client = Confluent.Kafka.Library.VersionString,
+            Broker = arguments.Brokers ?? "embedded",
+            arguments.Rounds,
+            arguments.Messages,
+            Rows = rows,
+        },
+        Json);
+
+    private static string Number(double value) =>
+        value.ToString(value >= 1_000 ? "#,0" : value >= 100 ? "0" : value >= 10 ? "0.0" : "0.000", CultureInfo.InvariantCulture);
+}
