@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Consuming;
 
@@ -11,8 +12,9 @@ namespace Narad.Kafka.Consuming;
 /// assignment, and refuses one inside a rebalance callback: so all pauses are set anew in the first turn after each change.
 /// </remarks>
 /// <param name="flow">Says which partition has enough.</param>
+/// <param name="logger">Of the poll loop.</param>
 /// <param name="refused">Told what the client refused; it is tried again in the next turn.</param>
-internal sealed class Assignment(FlowControl flow, Action<Error> refused)
+internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error> refused)
 {
     private readonly Dictionary<TopicPartition, AssignedPartition> _partitions = [];
     private AssignedPartition? _latest;     // where the latest message went
@@ -157,6 +159,10 @@ internal sealed class Assignment(FlowControl flow, Action<Error> refused)
             else
             {
                 Client.Resume([partition.Partition]);
+                if (partition.Paused is true)
+                {
+                    Wake(partition);
+                }
             }
 
             partition.Paused = pause;
@@ -166,6 +172,25 @@ internal sealed class Assignment(FlowControl flow, Action<Error> refused)
             // One that stayed paused would never be read again.
             ForgetPause(partition);
             refused(error.Error);
+        }
+    }
+
+    // A fetcher whose partitions were all paused sleeps for up to a second, and resuming one does not wake it; seeking to where it stands does.
+    private void Wake(AssignedPartition partition)
+    {
+        if (partition.Tracker.Next is not { } next)
+        {
+            return;
+        }
+
+        try
+        {
+            Client.Seek(new TopicPartitionOffset(partition.Partition, next));
+        }
+        catch (KafkaException error) when (!error.Error.IsFatal)
+        {
+            // It is resumed all the same, and wakes by itself.
+            ConsumingLog.NotWoken(logger, partition.Id, error.Error.Reason);
         }
     }
 

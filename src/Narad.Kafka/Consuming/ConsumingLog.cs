@@ -90,6 +90,9 @@ internal static partial class ConsumingLog
     [LoggerMessage(3046, LogLevel.Error, "Group '{Group}' was assigned {Partition}, which no subscription covers; it is left alone.")]
     public static partial void StrayAssignment(ILogger logger, TopicPartitionId partition, string group);
 
+    [LoggerMessage(3047, LogLevel.Debug, "Fetching {Partition} goes on up to a second late: {Reason}")]
+    public static partial void NotWoken(ILogger logger, TopicPartitionId partition, string reason);
+
     [LoggerMessage(3050, LogLevel.Warning, "Closing the client of group '{Group}' failed.")]
     public static partial void CloseFailed(ILogger logger, Exception error, string group);
 

@@ -64,7 +64,7 @@ internal sealed class PollLoop
         _commands = commands;
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
-        _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), OnClientError);
+        _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), _logger, OnClientError);
         var incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
         _starts = new StartPositions(_assignment, group, incremental, diagnostics.Time, _logger, SayStopped, OnClientError);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);

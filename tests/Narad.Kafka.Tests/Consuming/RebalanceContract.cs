@@ -233,6 +233,36 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         Volatile.Read(ref slow).Should().BeLessThan(100, "the slow one is far from done");
     }
 
+    [SkippableFact]
+    [Trait("Promise", "S9")]
+    public async Task A_partition_that_was_full_is_fetched_again_at_once()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 8_000);
+        var handled = 0;
+        var (looks, idle) = (0, 0);
+        await using var kafka = await broker.StartAsync(group, o => o.BufferMessages = 1_000);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            async (_, _, _) =>
+            {
+                await Task.Delay(5);
+                Interlocked.Increment(ref handled);
+            },
+            configure: s => s.Parallelism(20).Unordered());
+        await Waiting.Until(() => Volatile.Read(ref handled) > 0, "the first is handled");
+        var loop = kafka.Groups.Single().Loop!;
+        await Waiting.Until(
+            () =>
+            {
+                looks++;
+                idle += loop.HeldMessages == 0 ? 1 : 0;
+                return Volatile.Read(ref handled) == 8_000;
+            },
+            "all are handled");
+        idle.Should().BeLessThan(looks / 6, "a pause does not leave the handlers without work for most of a second");
+    }
+
     private sealed record Run(int Partition, long Offset, CancellationToken Token)
     {
         public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
