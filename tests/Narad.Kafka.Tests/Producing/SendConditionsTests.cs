@@ -76,10 +76,12 @@ public sealed class SendConditionsTests
         var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("gated", $"{i}").AsTask()).ToList();
         sends.Add(sending.SendAsync("other", "other").AsTask());
 
-        clients.Last.Taken.Should().Equal("0", "1", "other");
+        await Sending.Until(() => clients.Last.Taken.Count == 3, "what there is room for to be taken");
+        clients.Last.Taken.Order().Should().Equal("0", "1", "other");
+        clients.Last.Taken.Where(taken => taken != "other").Should().Equal("0", "1");
         transport.Gate.Open(3);
         await Sending.Until(() => clients.Last.Taken.Count == 6, "the rest to be taken");
-        clients.Last.Taken.Should().Equal("0", "1", "other", "2", "3", "4");
+        clients.Last.Taken.Where(taken => taken != "other").Should().Equal("0", "1", "2", "3", "4");
         clients.Last.Report(5);
         clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
         await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);

@@ -32,7 +32,7 @@ internal sealed class Sending : IAsyncDisposable
     {
         var diagnostics = new KafkaDiagnostics(loggers);
         var transport = Kafka.Transports.Transport.For(options.Mode, options, diagnostics);
-        var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics, services: null));
+        var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics));
         await sending.Producer.ConnectAsync(default);
         return sending;
     }

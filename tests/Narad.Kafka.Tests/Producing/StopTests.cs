@@ -60,7 +60,7 @@ public sealed class StopTests
         var options = new KafkaOptions { Mode = KafkaMode.Console };
         var diagnostics = new Diagnostics.KafkaDiagnostics();
         await using var transport = Transport.For(KafkaMode.Console, options, diagnostics);
-        await using var producer = new MessageProducer(transport, options, diagnostics, services: null);
+        await using var producer = new MessageProducer(transport, options, diagnostics);
 
         await NotConnected();
         await producer.ConnectAsync(default);
