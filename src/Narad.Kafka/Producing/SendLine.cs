@@ -12,41 +12,31 @@ namespace Narad.Kafka.Producing;
 /// <remarks>
 /// Thread-safe. The lock is held while a message is handed to the client, so that order is the order of tickets; reports of the client do not
 /// take it unless somebody waits. The types that it is made of (<see cref="ProducerLife"/>, <see cref="WaitingSends"/>, <see cref="SendDeadlines"/>,
-/// <see cref="TopicCreations"/>, <see cref="TopicLimits"/>, <see cref="BatchRefusals"/>) share that one lock.
+/// <see cref="TopicCreations"/>, <see cref="TopicLimits"/>, <see cref="BatchRefusals"/>, <see cref="SendPump"/>, <see cref="SendShutdown"/>) share that one lock.
 /// </remarks>
 internal sealed class SendLine
 {
-    private const int PumpRun = 256;
-
-    private static readonly TimeSpan DisposeGrace = TimeSpan.FromSeconds(1);
-
     private readonly Lock _lock = new();
     private readonly SendPool _pool = new();
     private readonly SendTally _tally = new();
-    private readonly CancellationTokenSource _stopped = new();
-    private readonly ClientDisposals _disposals;
     private readonly ProducerLife _life;
     private readonly WaitingSends _waiting;
     private readonly SendDeadlines _deadlines;
     private readonly TopicCreations? _creations;
     private readonly TopicLimits? _limits;
     private readonly BatchRefusals _refusals;
+    private readonly SendPump _pump;
+    private readonly SendReports _reports;
+    private readonly SendShutdown _shutdown;
     private readonly ISendGate? _gate;
     private readonly TimeSpan _timeout;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
 
     // Under the lock.
     private long _ticket;
-    private long _resumeAt;
     private Task<SendCounts>? _stop;
 
     // Written under the lock, read without it.
-    private volatile bool _queueFull;
     private volatile bool _stopping;
-
-    // Interlocked.
-    private int _pumpScheduled;
 
     /// <summary>A line without a client yet.</summary>
     /// <param name="build">Builds a client.</param>
@@ -57,17 +47,21 @@ internal sealed class SendLine
     /// <param name="diagnostics">Time and logs.</param>
     public SendLine(Func<ProducerGeneration, IProducerClient> build, IKafkaTopics? ensure, ISendGate? gate, bool learnLimits, TimeSpan timeout, KafkaDiagnostics diagnostics)
     {
+        var time = diagnostics.Time;
+        var logger = diagnostics.Logger<MessageProducer>();
+        var stopped = new CancellationTokenSource();
+        var disposals = new ClientDisposals(time, logger);
         _gate = gate;
         _timeout = timeout;
-        _time = diagnostics.Time;
-        _logger = diagnostics.Logger<MessageProducer>();
-        _disposals = new ClientDisposals(_time, _logger);
-        _life = new ProducerLife(this, _lock, build, _disposals, _time, _logger, _stopped.Token);
+        _life = new ProducerLife(this, _lock, build, disposals, time, logger, stopped.Token);
         _waiting = new WaitingSends(ensure is not null, learnLimits);
-        _deadlines = new SendDeadlines(this, _lock, timeout, _time);
-        _creations = ensure is null ? null : new TopicCreations(this, _lock, ensure, _stopped.Token);
-        _limits = learnLimits ? new TopicLimits(this, _lock, timeout, _time, _logger, _stopped.Token) : null;
-        _refusals = new BatchRefusals(this, _lock, _limits, _time, _logger, _stopped.Token);
+        _deadlines = new SendDeadlines(this, _lock, timeout, time);
+        _creations = ensure is null ? null : new TopicCreations(this, _lock, ensure, stopped.Token);
+        _limits = learnLimits ? new TopicLimits(this, _lock, timeout, time, logger, stopped.Token) : null;
+        _refusals = new BatchRefusals(this, _lock, _limits, time, logger, stopped.Token);
+        _pump = new SendPump(_lock, _waiting, _life, _deadlines, _refusals, _tally, gate, stopped.Token);
+        _reports = new SendReports(_life, _pump, _refusals, _limits, _tally, gate, logger);
+        _shutdown = new SendShutdown(this, _lock, _life, _deadlines, disposals, _tally, stopped, time, logger);
     }
 
     public ProducerHealth Health
@@ -93,6 +87,10 @@ internal sealed class SendLine
 
     /// <summary>Builds the first client.</summary>
     public void Open() => _life.Open();
+
+    /// <summary>The client's answer to one send, on its thread.</summary>
+    public void Reported(PendingSend send, int partition, long offset, ErrorCode code, PersistenceStatus status)
+        => _reports.Take(send, partition, offset, code, status);
 
     /// <summary>The answer to sending before and after.</summary>
     /// <exception cref="KafkaNotConnectedException">Not open, or stopping.</exception>
@@ -123,12 +121,10 @@ internal sealed class SendLine
             ThrowIfNotConnected();
             send.Ticket = ++_ticket;
             _tally.Accept();
-            if (_life.State == ProducerState.Running && !_queueFull && !_refusals.Draining && send.Line.Waiting.Count == 0 && send.Line.MayGo(send) && HandOver(send))
+            if (!_pump.TryGo(send))
             {
-                return;
+                Join(send, SendStage.Waiting);
             }
-
-            Join(send, SendStage.Waiting);
         }
     }
 
@@ -154,7 +150,7 @@ internal sealed class SendLine
             if (send.Stage == SendStage.Preparing)
             {
                 send.Stage = SendStage.Waiting;
-                SchedulePump();
+                _pump.Schedule();
                 return;
             }
         }
@@ -176,7 +172,7 @@ internal sealed class SendLine
             send.Line = _waiting.Of(topic);
             _waiting.Insert(send);
             Prepare(send.Line);
-            SchedulePump();
+            _pump.Schedule();
         }
     }
 
@@ -210,67 +206,13 @@ internal sealed class SendLine
         send.TryComplete(cancelled);
     }
 
-    /// <summary>The client's answer to one send. On the client's thread: never throws, never blocks for long.</summary>
-    public void Reported(PendingSend send, int partition, long offset, ErrorCode code, PersistenceStatus status)
-    {
-        var generation = send.Generation!;
-        var line = send.Line;
-        var bytes = send.Bytes;
-        if (!generation.TryTake(send))
-        {
-            return;
-        }
-
-        if (code == ErrorCode.NoError)
-        {
-            _gate?.Acknowledged(line.Topic, partition, offset, bytes);
-            if (_logger.IsEnabled(LogLevel.Debug))
-            {
-                LogSent(line.Topic, partition, offset, send.Key, bytes);
-            }
-
-            if (_refusals.Draining)
-            {
-                _refusals.WarnIfInverted(send, partition);
-            }
-
-            if (line.Limit == TopicLimit.Untold)
-            {
-                _limits!.Delivered(line);
-            }
-
-            _life.Delivered();
-            _tally.CountDelivered();
-            send.TryComplete(new SendResult(line.Topic, partition, offset));
-            Finish(send);
-        }
-        else
-        {
-            _gate?.Failed(line.Topic, bytes);
-            if (!_refusals.TrySendAgain(generation, send, code, status))
-            {
-                var mayHaveBeenWritten = status != PersistenceStatus.NotPersisted;
-                Fail(send, generation.Fatal is { } fatal
-                    ? SendFailure.Fatal(send, fatal, mayHaveBeenWritten)
-                    : SendFailure.Refused(send, code, reason: null, mayHaveBeenWritten));
-            }
-        }
-
-        // Only now: who sees nothing in flight must find what goes again in its place in the line.
-        line.Left(bytes);
-        generation.Left();
-        if (_waiting.Any && !_refusals.Draining && (!_queueFull || generation.InFlight <= Volatile.Read(ref _resumeAt)))
-        {
-            SchedulePump();
-        }
-    }
-
     /// <summary>Waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. A second call returns the first call's task.</summary>
     public Task<SendCounts> StopAsync(TimeSpan timeout)
     {
         lock (_lock)
         {
-            return _stop ??= Task.Run(() => StopCoreAsync(timeout));
+            _stopping = true;
+            return _stop ??= Task.Run(() => _shutdown.RunAsync(timeout));
         }
     }
 
@@ -281,19 +223,19 @@ internal sealed class SendLine
     public void ClientEnded()
     {
         _refusals.Abandon();
-        _queueFull = false;
+        _pump.Restart();
     }
 
     /// <summary>There is another client. Under the lock.</summary>
     public void ClientBuilt()
     {
-        _queueFull = false;
+        _pump.Restart();
         foreach (var line in _waiting.Lines)
         {
             Prepare(line);
         }
 
-        SchedulePump();
+        _pump.Schedule();
     }
 
     /// <summary>What is known of a topic changed. Under the lock.</summary>
@@ -301,16 +243,14 @@ internal sealed class SendLine
     {
         _waiting.Update(line);
         Prepare(line);
-        SchedulePump();
+        _pump.Schedule();
     }
 
     /// <summary>A send that was with the client takes its place in the line again. Under the lock.</summary>
-    public void WaitAgain(PendingSend send)
-    {
-        send.Stage = SendStage.Waiting;
-        _waiting.Insert(send);
-        _deadlines.Waits(send);
-    }
+    public void WaitAgain(PendingSend send) => _pump.WaitAgain(send);
+
+    /// <summary>Sees, on another thread, whether somebody can go.</summary>
+    public void SchedulePump() => _pump.Schedule();
 
     /// <summary>Fails all that wait for a topic. Under the lock.</summary>
     public void FailWaiting(TopicLine line, Func<PendingSend, KafkaSendException> reason)
@@ -331,6 +271,19 @@ internal sealed class SendLine
         }
     }
 
+    /// <summary>Fails all that wait as unknown: the service stops. Under the lock.</summary>
+    public void GiveUpWaiting()
+    {
+        foreach (var line in (TopicLine[])[.. _waiting.Lines])
+        {
+            while (line.Waiting.First is { } send)
+            {
+                _tally.CountUnknown();
+                Leave(send, SendFailure.Unknown(send, mayHaveBeenWritten: false));
+            }
+        }
+    }
+
     /// <summary>Fails all that a dead client did not give back.</summary>
     public void FailWithClient(ProducerGeneration generation, Error error)
     {
@@ -348,7 +301,7 @@ internal sealed class SendLine
         }
     }
 
-    /// <summary>Fails what has waited for too long, and asks again where no report can: an empty client whose queue was just full. Under the lock.</summary>
+    /// <summary>Fails what has waited for too long. Under the lock.</summary>
     /// <returns>Whether somebody still waits.</returns>
     public bool ExpireWaiting(long now)
     {
@@ -366,127 +319,13 @@ internal sealed class SendLine
             return false;
         }
 
-        _queueFull &= _life.Generation is { InFlight: > 0 };
-        SchedulePump();
+        _pump.AskAgain();
         return true;
     }
 
     /// <summary>Fails, for their awaiters, sends whose time is over and that are with the client: what becomes of them it says later. Under the lock.</summary>
     /// <returns>The next deadline of one that is with the client; <see cref="long.MaxValue"/> where there is none.</returns>
     public long ExpireWithClient(long now) => _life.Generation?.Expire(now) ?? long.MaxValue;
-
-    /// <summary>Sees, on another thread, whether somebody can go.</summary>
-    public void SchedulePump()
-    {
-        if (Interlocked.Exchange(ref _pumpScheduled, 1) == 0)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static line => line.Pump(), this, preferLocal: false);
-        }
-    }
-
-    private async Task<SendCounts> StopCoreAsync(TimeSpan timeout)
-    {
-        var started = _time.GetTimestamp();
-        Task idle;
-        lock (_lock)
-        {
-            _stopping = true;
-            idle = _tally.WhenIdle();
-        }
-
-        try
-        {
-            await idle.WaitAsync(timeout, _time);
-        }
-        catch (TimeoutException)
-        {
-            // What has no answer now is unknown: counted and failed below.
-        }
-
-        ProducerGeneration? generation;
-        lock (_lock)
-        {
-            generation = _life.Stop();
-            foreach (var line in (TopicLine[])[.. _waiting.Lines])
-            {
-                while (line.Waiting.First is { } waiting)
-                {
-                    _tally.CountUnknown();
-                    Leave(waiting, SendFailure.Unknown(waiting, mayHaveBeenWritten: false));
-                }
-            }
-        }
-
-        await _stopped.CancelAsync();
-        if (generation is not null)
-        {
-            while (generation.Peek() is { } send)
-            {
-                // A send that is given up never returns to the pool: its report may still come.
-                if (generation.TryTake(send))
-                {
-                    _tally.CountUnknown();
-                    send.TryComplete(SendFailure.Unknown(send, mayHaveBeenWritten: true));
-                    _tally.Done();
-                }
-            }
-
-            _disposals.Dispose(generation.Client);
-        }
-
-        var left = timeout - _time.GetElapsedTime(started);
-        var abandoned = await _disposals.WaitAsync(left > DisposeGrace ? left : DisposeGrace);
-        await _deadlines.DisposeAsync();
-        var counts = new SendCounts(_tally.Delivered, _tally.Failed, _tally.Unknown, abandoned);
-        ProducingLog.Disconnected(_logger, counts.Delivered, counts.Failed, counts.Unknown);
-        return counts;
-    }
-
-    // Under the lock. True: it is with the client, or failed for good; false: it has to wait.
-    private bool HandOver(PendingSend send)
-    {
-        var line = send.Line;
-        var generation = _life.Generation!;
-        if (_gate is not null && !_gate.TryEnter(line.Topic, send.Bytes))
-        {
-            line.GateClosed = true;
-            _ = WaitForRoomAsync(line);
-            return false;
-        }
-
-        send.Stage = SendStage.Sent;
-        send.Generation = generation;
-        _deadlines.HandedOver(send);
-        line.Entered(send);
-        generation.Entered(send);
-        var error = generation.Client.TryProduce(send);
-        if (error.Code == ErrorCode.NoError)
-        {
-            return true;
-        }
-
-        generation.TryTake(send);
-        line.Left(send.Bytes);
-        generation.Left();
-        _gate?.Failed(line.Topic, send.Bytes);
-        if (error.Code == ErrorCode.Local_QueueFull)
-        {
-            // Room for an eighth is waited for: asking after every report would cost an exception each.
-            var inFlight = generation.InFlight;
-            Volatile.Write(ref _resumeAt, inFlight - Math.Max(1, inFlight / 8));
-            _queueFull = true;
-            return false;
-        }
-
-        if (SendFailure.IsFatalAnswer(error))
-        {
-            _ = Task.Run(() => _life.Fatal(generation, error));
-            return false;
-        }
-
-        Fail(send, SendFailure.Refused(send, error.Code, error.Reason, mayHaveBeenWritten: false));
-        return true;
-    }
 
     // Under the lock.
     private void Join(PendingSend send, SendStage stage)
@@ -502,13 +341,7 @@ internal sealed class SendLine
 
         _deadlines.Waits(send);
         Prepare(send.Line);
-
-        // A report that came just before the flags were set woke nobody.
-        Interlocked.MemoryBarrier();
-        if (_life.Generation is { } generation && (!_queueFull || generation.InFlight <= Volatile.Read(ref _resumeAt)))
-        {
-            SchedulePump();
-        }
+        _pump.Joined();
     }
 
     // Under the lock. Has done what the topic's sends wait for, one after the other: it is created first, because a missing topic has no limit to tell.
@@ -545,91 +378,9 @@ internal sealed class SendLine
 
         if (_waiting.Any)
         {
-            SchedulePump();
+            _pump.Schedule();
         }
     }
-
-    private void Pump()
-    {
-        Volatile.Write(ref _pumpScheduled, 0);
-        Interlocked.MemoryBarrier();
-        while (true)
-        {
-            lock (_lock)
-            {
-                if (_life.State != ProducerState.Running || _refusals.Draining)
-                {
-                    return;
-                }
-
-                if (_queueFull && _life.Generation!.InFlight <= Volatile.Read(ref _resumeAt))
-                {
-                    _queueFull = false;
-                }
-
-                if (!PumpRunUnderLock())
-                {
-                    return;
-                }
-            }
-        }
-    }
-
-    // Under the lock, for a bounded number of sends, so that senders and cancellations get their turn. False: nobody can go now.
-    private bool PumpRunUnderLock()
-    {
-        for (var i = 0; i < PumpRun; i++)
-        {
-            if (_queueFull || _refusals.Draining || _waiting.Next() is not { } send)
-            {
-                return false;
-            }
-
-            _waiting.Remove(send);
-            if (!HandOver(send))
-            {
-                WaitAgain(send);
-
-                // The flags may have been set just after the report that would have woken us.
-                Interlocked.MemoryBarrier();
-                var inFlight = _life.Generation!.InFlight;
-                if (_queueFull && inFlight <= Volatile.Read(ref _resumeAt) && inFlight > 0)
-                {
-                    _queueFull = false;
-                    continue;
-                }
-
-                if (_queueFull)
-                {
-                    return false;
-                }
-            }
-        }
-
-        return true;
-    }
-
-    private async Task WaitForRoomAsync(TopicLine line)
-    {
-        try
-        {
-            await _gate!.WaitAsync(line.Topic, _stopped.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            return;
-        }
-
-        lock (_lock)
-        {
-            line.GateClosed = false;
-            SchedulePump();
-        }
-    }
-
-    // A logger is user code: never on the client's thread.
-    private void LogSent(string topic, int partition, long offset, MessageKey key, int bytes)
-        => ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.Sent(_logger, topic, partition, offset, key, bytes), null);
 
     // Under the lock.
     private string WaitedFor(PendingSend send)
@@ -646,18 +397,5 @@ internal sealed class SendLine
             _ when line.Limit == TopicLimit.Limited => "earlier messages of its topic: its max.message.bytes is below a batch, so that few are under way at a time",
             _ => "room in the client's queue: the broker acknowledges too slowly or is unreachable",
         };
-    }
-
-    private void Fail(PendingSend send, KafkaSendException exception)
-    {
-        _tally.CountFailed();
-        send.TryComplete(exception);
-        Finish(send);
-    }
-
-    private void Finish(PendingSend send)
-    {
-        send.LetGo();
-        _tally.Done();
     }
 }
