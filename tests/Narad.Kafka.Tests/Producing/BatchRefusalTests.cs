@@ -91,6 +91,46 @@ public sealed class BatchRefusalTests
         AssertInOrder(sending.ReadAll(topic, sends.Count), sends.Count);
     }
 
+    [Fact, Trait("Promise", "S6")]
+    public async Task What_is_queued_behind_a_batch_that_is_refused_unforeseen_is_taken_back_and_follows_it()
+    {
+        // One request at a time, and an answer that takes its time: all that follows is queued in the client when the refusal comes.
+        using var broker = EmbeddedBroker.Start();
+        broker.CreateTopic("t", 1);
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, Linger = TimeSpan.Zero };
+        options.Client["max.in.flight.requests.per.connection"] = "1";
+        await using var sending = await Sending.ConnectAsync(options);
+        await sending.SendAsync("t", "-1 ", "k");
+        broker.SetRoundTripTime(TimeSpan.FromMilliseconds(300));
+        broker.FailNext(KafkaRequest.Produce, ErrorCode.MsgSizeTooLarge);
+
+        var sends = Enumerable.Range(0, 100).Select(i => sending.SendAsync("t", $"{i} ", "k").AsTask()).ToList();
+        await Sending.Until(() => sending.Producer.InFlight == 100, "all to be accepted");
+        var refused = sending.Producer.Failed;
+        broker.SetRoundTripTime(TimeSpan.FromMilliseconds(20));
+
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        refused.Should().Be(0);
+        AssertInOrder(sending.ReadAll("t", 101), 101);
+    }
+
+    [SkippableFact, Trait("Promise", "S6")]
+    public async Task A_limit_that_is_lowered_later_is_learned_from_the_first_refused_batch()
+    {
+        Skip.If(Sending.RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
+        await using var sending = await Sending.ConnectAsync("Kafka", options => options.Linger = TimeSpan.FromMilliseconds(50));
+        var topic = await CreateAsync(partitions: 1, maxMessageBytes: 1_048_588);
+        await sending.SendAsync(topic, "-1 ", "key0");
+        await LimitAsync(topic, 10_000);
+
+        var sends = Enumerable.Range(0, 100).Select(i => sending.SendAsync(topic, $"{i} ".PadRight(i == 50 ? 50_000 : 1000, '.'), "key0").AsTask()).ToList();
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+
+        sends.Where(send => send.IsFaulted).Should().ContainSingle().Which.Should().BeSameAs(sends[50]);
+        var read = sending.ReadAll(topic, 100).Where(result => result.Message.Key is not null).ToList();   // without the probe's
+        AssertInOrder(read, 100);
+    }
+
     private static void AssertInOrder(List<ConsumeResult<byte[]?, byte[]?>> read, int count)
     {
         read.Should().HaveCount(count);
@@ -98,6 +138,30 @@ public sealed class BatchRefusalTests
         {
             key.Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!).Split(' ')[0])).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
         }
+    }
+
+    // Done when a batch above it is refused.
+    private static async Task LimitAsync(string topic, int maxMessageBytes)
+    {
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Sending.RealKafka }).Build();
+        var resource = new ConfigResource { Type = ResourceType.Topic, Name = topic };
+        var entry = new ConfigEntry { Name = "max.message.bytes", Value = $"{maxMessageBytes}", IncrementalOperation = AlterConfigOpType.Set };
+        await admin.IncrementalAlterConfigsAsync(new() { [resource] = [entry] });
+        using var probe = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = Sending.RealKafka }).Build();
+        var until = DateTime.UtcNow + Sending.Patience;
+        while (DateTime.UtcNow < until)
+        {
+            try
+            {
+                await probe.ProduceAsync(new Confluent.Kafka.TopicPartition(topic, 0), new() { Value = new byte[maxMessageBytes + 1000] });
+            }
+            catch (ProduceException<Null, byte[]> exception) when (exception.Error.Code == ErrorCode.MsgSizeTooLarge)
+            {
+                return;
+            }
+        }
+
+        throw new TimeoutException("The limit was not lowered in time.");
     }
 
     private static async Task<string> CreateAsync(int partitions, int maxMessageBytes)
