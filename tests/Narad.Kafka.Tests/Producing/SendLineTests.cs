@@ -19,6 +19,7 @@ public sealed class SendLineTests
             options.TopicPartitions = 3;
         });
         var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "the topic is there and known");
 
         var sends = Enumerable.Range(0, 5000).Select(i => sending.SendAsync(topic, $"{i}", $"{i % 7}").AsTask()).ToList();
         var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
@@ -47,6 +48,25 @@ public sealed class SendLineTests
         await Task.WhenAll(sends).WaitAsync(Sending.Patience);
         client.Taken.Should().Equal(Enumerable.Range(0, 100).Select(i => $"{i}"));
         client.Refusals.Should().BeLessThan(210, "a refusal costs an exception: at most about two a report");
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task A_new_send_does_not_take_the_room_that_one_who_waits_has_not_seen_yet()
+    {
+        var clients = new ScriptedClients { Capacity = 16 };
+        await using var sending = await Sending.ConnectAsync(clients);
+        var sends = Enumerable.Range(0, 17).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
+
+        // Room for one; the line goes on when there is room for an eighth.
+        clients.Last.Report();
+        sends.Add(sending.SendAsync("t", "17").AsTask());
+        clients.Last.Taken.Should().HaveCount(16);
+        clients.Last.Report();
+        await Sending.Until(() => clients.Last.Taken.Count == 18, "both to be taken");
+
+        clients.Last.Taken.Should().Equal(Enumerable.Range(0, 18).Select(i => $"{i}"));
+        clients.Last.Report(16);
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
     }
 
     [Fact, Trait("Promise", "S2")]
