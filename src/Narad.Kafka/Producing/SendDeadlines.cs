@@ -28,12 +28,18 @@ internal sealed class SendDeadlines : IAsyncDisposable
         _timer = time.CreateTimer(static state => ((SendDeadlines)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>A send has to wait, for the first time or again.</summary>
+    /// <summary>A send that has joined the line has to wait, for the first time or again. Deadlines never fall along a topic's line: only its head is looked at.</summary>
     public void Waits(PendingSend send)
     {
         if (send.Deadline == 0)
         {
             send.Deadline = _time.GetTimestamp() + _timeout;
+        }
+
+        if (send.Next is { } next && next.Deadline < send.Deadline)
+        {
+            // It was refused with its batch, or sent from within middleware: it has no more time than who waits for it.
+            send.Deadline = next.Deadline;
         }
 
         StartTicking();

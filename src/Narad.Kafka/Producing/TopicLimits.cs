@@ -113,8 +113,9 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
             // A call on a dying client never ends.
             return (await client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).WaitAsync(Hold, time, stopped), null);
         }
-        catch (Exception exception) when (exception is KafkaException or TimeoutException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception)
         {
+            // Whatever it is: the topics must go on, and it is said.
             return (null, exception);
         }
     }

@@ -37,9 +37,11 @@ public sealed class SendConditionsTests
         var topic = Sending.NewTopic();
         await sending.SendAsync(topic, "first");
         broker.SetRoundTripTime(TimeSpan.FromMinutes(5));
+        var watch = Stopwatch.StartNew();
 
         var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
+        watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(3), "the client looks once a second");
         failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
         failure.Retriable.Should().BeTrue();
         failure.MayHaveBeenWritten.Should().BeTrue();

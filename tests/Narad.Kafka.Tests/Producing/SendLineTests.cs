@@ -146,6 +146,24 @@ public sealed class SendLineTests
     }
 
     [Fact, Trait("Promise", "S2")]
+    public async Task Who_waits_behind_a_message_that_is_sent_again_has_no_more_time_for_that()
+    {
+        var clients = new ScriptedClients { Capacity = 2 };
+        await using var sending = await Sending.ConnectAsync(clients, options => options.SendTimeout = TimeSpan.FromSeconds(1));
+        var watch = Stopwatch.StartNew();
+        _ = sending.SendAsync("t", "refused").AsTask();
+        _ = sending.SendAsync("t", "without an answer").AsTask();
+        var waits = sending.SendAsync("t", "waits").AsTask();
+        await Sending.Until(() => watch.Elapsed > TimeSpan.FromMilliseconds(600), "most of the time to pass");
+        clients.Last.Report(1, ErrorCode.MsgSizeTooLarge, PersistenceStatus.NotPersisted);
+
+        (await waits.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which.MayHaveBeenWritten.Should().BeFalse();
+
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1.5));
+        clients.Last.Report(2);
+    }
+
+    [Fact, Trait("Promise", "S2")]
     public async Task Middleware_may_await_a_send_to_the_topic_of_its_message_and_that_one_comes_first()
     {
         var clients = new ScriptedClients();
