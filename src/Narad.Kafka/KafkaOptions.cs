@@ -39,7 +39,10 @@ public sealed class KafkaOptions
     /// <summary>In Kafka mode: whether the host starts although no broker answers, and connects when one does. Default false.</summary>
     public bool StartWithoutBroker { get; set; }
 
-    /// <summary>How long a send may take before it fails, retries included. <c>message.timeout.ms</c>. 1 s to 1 h; default 120 s.</summary>
+    /// <summary>
+    /// How long a send may take before it fails, waiting and retries included. <c>message.timeout.ms</c>. 1 s to 1 h; default 120 s. Found out once in a while:
+    /// the failure comes up to two seconds later. A message whose batch the broker refused for its size, so that it is sent again, gets its time anew.
+    /// </summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(120);
 
     /// <summary>How long a message waits for others to share a request with. <c>linger.ms</c>. 0 to 900 s; default 5 ms.</summary>

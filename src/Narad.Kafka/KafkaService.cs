@@ -331,7 +331,7 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
         var connecting = ConnectTransportAsync();   // under the lock of the caller, so that disconnecting comes before or after both
         await Task.Yield();
         var transport = await connecting.ConfigureAwait(false);
-        var producer = new MessageProducer(transport, _options, _diagnostics, _services);
+        var producer = new MessageProducer(transport, _options, _diagnostics);
         try
         {
             await producer.ConnectAsync(_ending.Token).ConfigureAwait(false);

@@ -15,6 +15,8 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
 
     public string Name => "console";
 
+    public int LargestBatch => 0;   // it makes none
+
     public Error TryProduce(PendingSend send)
     {
         var value = Describe(send.Payload);
@@ -33,7 +35,8 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
 
     public bool TryPurgeQueued(bool wait) => true;   // it queues nothing
 
-    public Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken) => Task.FromResult<int?>(null);
+    public Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout)
+        => throw new NotSupportedException("The console has no limits.");
 
     public void Dispose()
     {

@@ -1,8 +1,16 @@
 namespace Narad.Kafka;
 
-/// <summary>What became of everything that was sent, counted by the library itself: the three add up to what was accepted.</summary>
+/// <summary>
+/// What became of everything that was accepted for sending, counted by the library itself, once each: <see cref="Delivered"/>, <see cref="Failed"/> and
+/// <see cref="Unknown"/> add up to it.
+/// </summary>
+/// <remarks>
+/// A send counts as what became of the message, whatever its awaiter was told: one that was cancelled, or whose <see cref="KafkaOptions.SendTimeout"/> ended, when the
+/// client already had it is delivered, failed or unknown as the client answers. A send that was taken back before the client had it counts nowhere, because
+/// nothing was sent: it was cancelled while it waited in the line, its serializer or middleware threw, or middleware answered without sending.
+/// </remarks>
 /// <param name="Delivered">Acknowledged by the broker, over the life of the service.</param>
-/// <param name="Failed">Refused or timed out, over the life of the service.</param>
-/// <param name="Unknown">Without an answer at the deadline; they may have been written.</param>
+/// <param name="Failed">Refused, timed out in the line or in the client, or without a topic to go to, over the life of the service.</param>
+/// <param name="Unknown">Without an answer when <see cref="KafkaOptions.ShutdownTimeout"/> ended; those that the client had may have been written.</param>
 /// <param name="Abandoned">What did not stop in time, by name (a hung client handle, a handler that ignores its token); empty when all went well.</param>
 public sealed record DisconnectReport(long Delivered, long Failed, long Unknown, IReadOnlyList<string> Abandoned);

@@ -22,6 +22,10 @@ internal interface IProducerClient : IDisposable
     /// <returns>False where this client cannot.</returns>
     bool TryPurgeQueued(bool wait);
 
-    /// <summary>The topic's <c>max.message.bytes</c>; null where the broker does not tell.</summary>
-    Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken);
+    /// <summary>The most bytes that it puts into one batch, unless a single message is larger.</summary>
+    int LargestBatch { get; }
+
+    /// <summary>Asks a broker for the <c>max.message.bytes</c> of topics, in one request. Throws where no broker answers in time.</summary>
+    /// <returns>One answer a topic, in their order.</returns>
+    Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout);
 }

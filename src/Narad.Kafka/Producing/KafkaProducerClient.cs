@@ -13,6 +13,9 @@ namespace Narad.Kafka.Producing;
 /// </summary>
 internal sealed class KafkaProducerClient : IProducerClient
 {
+    // The client's default of batch.size and of message.max.bytes; a batch keeps to both.
+    private const int DefaultBatchSize = 1_000_000;
+
     private static readonly Headers NoHeaders = [];
     private static readonly Error NoError = new(ErrorCode.NoError);
     private static readonly Action<DeliveryReport<byte[]?, PendingSend>> OnReport =
@@ -22,6 +25,11 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly ILogger _logger;
     private readonly ClientLog _log;
     private ErrorCode _lastError;
+
+    // Guards the admin client, which uses the producer's own connections, and the start of every call: the handle is freed under a call that has not returned yet.
+    private readonly Lock _adminLock = new();
+    private IAdminClient? _admin;
+    private bool _disposed;
 
     public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal)
     {
@@ -35,6 +43,7 @@ internal sealed class KafkaProducerClient : IProducerClient
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         Name = _producer.Name;
+        LargestBatch = Math.Min(config.BatchSize ?? DefaultBatchSize, config.MessageMaxBytes ?? DefaultBatchSize);
     }
 
     public string Name { get; }
@@ -63,24 +72,56 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     public bool TryPurgeQueued(bool wait) => NativeProducer.TryPurgeQueued(_producer.Handle, wait);
 
-    public async Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken)
+    public int LargestBatch { get; }
+
+    public async Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout)
     {
-        // Through the producer's own connections; disposing it leaves them open.
-        using var admin = new DependentAdminClientBuilder(_producer.Handle).Build();
-        var resource = new ConfigResource { Type = ResourceType.Topic, Name = topic };
-        var described = await admin.DescribeConfigsAsync([resource], new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(3) });
-        return described.Count == 1
-            && described[0].Entries.TryGetValue("max.message.bytes", out var entry)
-            && int.TryParse(entry.Value, CultureInfo.InvariantCulture, out var limit)
-                ? limit
-                : null;
+        var resources = topics.Select(topic => new ConfigResource { Type = ResourceType.Topic, Name = topic });
+        Task<List<DescribeConfigsResult>> asked;
+        lock (_adminLock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _admin ??= new DependentAdminClientBuilder(_producer.Handle).Build();
+            asked = _admin.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout });
+        }
+
+        var answers = new Dictionary<string, LimitAnswer>(StringComparer.Ordinal);
+        try
+        {
+            foreach (var described in await asked)
+            {
+                answers[described.ConfigResource.Name] = Read(described.Entries);
+            }
+        }
+        catch (DescribeConfigsException exception)
+        {
+            foreach (var described in exception.Results)
+            {
+                answers[described.ConfigResource.Name] = described.Error.IsError ? new LimitAnswer(null, described.Error.Code) : Read(described.Entries);
+            }
+        }
+
+        return [.. topics.Select(topic => answers.TryGetValue(topic, out var answer) ? answer : new LimitAnswer(null, ErrorCode.Unknown))];
     }
 
     public void Dispose()
     {
+        IAdminClient? admin;
+        lock (_adminLock)
+        {
+            _disposed = true;
+            admin = _admin;
+        }
+
+        admin?.Dispose();
         _producer.Dispose();
         _log.Complete();
     }
+
+    private static LimitAnswer Read(Dictionary<string, ConfigEntryResult> entries)
+        => entries.TryGetValue("max.message.bytes", out var entry) && int.TryParse(entry.Value, CultureInfo.InvariantCulture, out var limit)
+            ? new LimitAnswer(limit, ErrorCode.NoError)
+            : new LimitAnswer(null, ErrorCode.Unknown);
 
     private void OnError(Error error, Action<Error> onFatal)
     {

@@ -15,17 +15,19 @@ internal sealed class MessageProducer : IAsyncDisposable
     /// <summary>How many messages of one <c>SendManyAsync</c> may be without an answer: what bounds its memory.</summary>
     internal const int ManyWindow = 20_000;
 
+    // How many middlewares the current code runs within: what they send must not wait for what waits for them.
+    private static readonly AsyncLocal<int> MiddlewareDepth = new();
+
     private readonly KafkaOptions _options;
     private readonly MessageEncoder _encoder;
     private readonly ISendMiddleware[] _middleware;
     private readonly SendLine _line;
 
-    public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, IServiceProvider? services)
+    public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
             ? new ConsoleProducerClient(diagnostics, Console.Out)
             : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail))
     {
-        _ = services;
     }
 
     /// <summary>For tests that bring a client of their own.</summary>
@@ -35,7 +37,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         _encoder = new MessageEncoder(options);
         _middleware = [.. options.SendMiddleware];
         var creates = transport.Mode == KafkaMode.Embedded || (transport.Mode == KafkaMode.Kafka && options.TopicCreation == TopicCreation.IfMissing);
-        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, options.SendTimeout, diagnostics);
+        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics);
     }
 
     /// <summary>State and reason, for the health check.</summary>
@@ -299,7 +301,9 @@ internal sealed class MessageProducer : IAsyncDisposable
         using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : null;
         var place = _line.Rent(topic);
         place.Key = key;
+        place.Depth = MiddlewareDepth.Value;
         _line.Reserve(place);
+        MiddlewareDepth.Value = place.Depth + 1;   // until this method returns
         var chain = new MiddlewareChain(this, place, ct);
         try
         {

@@ -50,7 +50,10 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>Its place: fixed when the send was called.</summary>
     public long Ticket { get; set; }
 
-    /// <summary>When it leaves the line unsent, as a timestamp of the clock.</summary>
+    /// <summary>How many middlewares of other sends it was sent from within; see <see cref="SendQueue.FirstAbove"/>.</summary>
+    public int Depth { get; set; }
+
+    /// <summary>When its time is over, as a timestamp of the clock; 0 while it never had to wait.</summary>
     public long Deadline { get; set; }
 
     /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal for size is its own.</summary>
@@ -146,6 +149,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         Bytes = 0;
         Stage = SendStage.Free;
         Ticket = 0;
+        Depth = 0;
         Deadline = 0;
         Alone = false;
         Generation = null;

@@ -4,7 +4,7 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>
 /// One client's life and the sends that are with it: a report from an earlier generation changes nothing in the next. Thread-safe: the list has a lock
-/// of its own, which is held for a few instructions and never while another one is taken.
+/// of its own, which is held briefly and never while another one is taken.
 /// </summary>
 internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFatal)
 {
@@ -70,6 +70,35 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
         {
             _drained.TrySetResult();
         }
+    }
+
+    /// <summary>
+    /// Fails, for their awaiters, the sends whose time is over; they stay in the list, because the client still has them. While the list is locked no report
+    /// can let go of one, so each is in the life that its deadline belongs to.
+    /// </summary>
+    /// <returns>The next deadline of those that have one.</returns>
+    public long Expire(long now)
+    {
+        var next = long.MaxValue;
+        lock (_lock)
+        {
+            for (var send = _sends.First; send is not null; send = send.Next)
+            {
+                if (send.Deadline != 0 && send.Deadline <= now)
+                {
+                    if (!send.IsCompleted)
+                    {
+                        send.TryComplete(SendFailure.Refused(send, ErrorCode.Local_MsgTimedOut, reason: null, mayHaveBeenWritten: true));
+                    }
+                }
+                else if (send.Deadline != 0)
+                {
+                    next = Math.Min(next, send.Deadline);
+                }
+            }
+        }
+
+        return next;
     }
 
     /// <summary>Any send that is with the client.</summary>

@@ -32,6 +32,12 @@ internal static partial class ProducingLog
     [LoggerMessage(2021, LogLevel.Warning, "Order within topic {Topic} may be inverted: partition {Partition} took a message that followed a batch refused for its size. Set batch.size below the topic's max.message.bytes.")]
     public static partial void MayBeInverted(ILogger logger, string topic, int partition);
 
+    [LoggerMessage(2022, LogLevel.Information, "Topic {Topic} takes batches of at most {Limit} bytes (max.message.bytes), fewer than this client's {Batch}: its messages are sent a few at a time. Set batch.size below the limit to spare this.")]
+    public static partial void LimitBelowBatch(ILogger logger, string topic, int limit, int batch);
+
+    [LoggerMessage(2023, LogLevel.Information, "The broker does not tell topics' max.message.bytes (asked for topic {Topic}: {Reason}). Where one is below a batch, order within the topic may be inverted once, when the broker first refuses a batch; a right to DescribeConfigs spares this. Said once.")]
+    public static partial void LimitUntold(ILogger logger, string topic, string reason);
+
     [LoggerMessage(2030, LogLevel.Debug, "Sent to {Topic}[{Partition}]@{Offset}, key {Key}, {Bytes} bytes.")]
     public static partial void Sent(ILogger logger, string topic, int partition, long offset, MessageKey key, int bytes);
 

@@ -30,11 +30,11 @@ internal sealed class SendQueue
         Count++;
     }
 
-    /// <summary>Puts a send where its ticket belongs.</summary>
+    /// <summary>Puts a send where its ticket belongs: with equal tickets the deeper one first, then in the order of adding.</summary>
     public void AddByTicket(PendingSend send)
     {
         var after = Last;
-        while (after is not null && after.Ticket > send.Ticket)
+        while (after is not null && (after.Ticket > send.Ticket || (after.Ticket == send.Ticket && after.Depth < send.Depth)))
         {
             after = after.Previous;
         }
@@ -60,6 +60,21 @@ internal sealed class SendQueue
         }
 
         Count++;
+    }
+
+    /// <summary>
+    /// The first send that is being prepared less deep: it may be waiting for one of this depth, which therefore takes its place before it. Sends wait only for
+    /// the preparing of deeper ones, so that no circle of them exists.
+    /// </summary>
+    public PendingSend? FirstAbove(int depth)
+    {
+        var send = First;
+        while (send is not null && (send.Stage != SendStage.Preparing || send.Depth >= depth))
+        {
+            send = send.Next;
+        }
+
+        return send;
     }
 
     /// <summary>Takes a send out.</summary>

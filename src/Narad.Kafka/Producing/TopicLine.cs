@@ -4,19 +4,22 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>
 /// The sends of one topic that wait, and what the line knows about the topic. Order is kept within a topic; a topic that waits (for its creation, for
-/// room at the broker, for a refused batch) holds no other topic up, so that a handler that sends elsewhere goes on.
+/// its limit, for room at the broker, for a refused batch) holds no other topic up, so that a handler that sends elsewhere goes on.
 /// </summary>
-/// <remarks>Threading: everything belongs to the lock of <see cref="SendLine"/>, except for the two counts in flight (interlocked).</remarks>
+/// <remarks>Threading: everything belongs to the lock of <see cref="SendLine"/>, except for the two counts in flight (interlocked) and what says so.</remarks>
 internal sealed class TopicLine
 {
     private long _inFlight;
     private long _bytesInFlight;
+    private volatile TopicLimit _limit;
+    private long _askAgainAt;
 
-    public TopicLine(string topic, bool mustEnsure)
+    public TopicLine(string topic, bool mustEnsure, bool mustAsk)
     {
         Topic = topic;
         AnyPartition = new TopicPartition(topic, Confluent.Kafka.Partition.Any);
         Existence = mustEnsure ? TopicExistence.Unknown : TopicExistence.Assured;
+        _limit = mustAsk ? TopicLimit.Unasked : TopicLimit.Open;
     }
 
     public string Topic { get; }
@@ -27,31 +30,48 @@ internal sealed class TopicLine
 
     public TopicExistence Existence { get; set; }
 
+    /// <summary>Written under the lock, read by reports without it.</summary>
+    public TopicLimit Limit
+    {
+        get => _limit;
+        set => _limit = value;
+    }
+
+    /// <summary>When an <see cref="TopicLimit.Untold"/> limit is asked again, as a timestamp of the clock; written under the lock, read by reports without it.</summary>
+    public long AskAgainAt
+    {
+        get => Volatile.Read(ref _askAgainAt);
+        set => Volatile.Write(ref _askAgainAt, value);
+    }
+
+    /// <summary>Whether it waits for its turn to be asked about.</summary>
+    public bool IsToBeAsked { get; set; }
+
+    /// <summary>Whether a batch was refused although the topic kept to <see cref="Window"/>.</summary>
+    public bool RefusedAgain { get; set; }
+
     /// <summary>The broker has no room; the gate says when to try again.</summary>
     public bool GateClosed { get; set; }
 
-    /// <summary>How the topic's limit is dealt with; see <see cref="BatchRefusal"/>.</summary>
-    public BatchRefusal Refusal { get; set; }
-
-    /// <summary>Once a batch was refused: the most bytes of this topic with the client, so that no batch exceeds the topic's limit; 0: one message at a time.</summary>
+    /// <summary>Where the limit is below a batch: the most bytes of this topic with the client, so that no batch exceeds it; 0: one message at a time.</summary>
     public long Window { get; set; } = long.MaxValue;
 
-    public long InFlight => Interlocked.Read(ref _inFlight);
+    /// <summary>Its place among the topics whose turn may come; see <see cref="WaitingSends"/>. Negative: it is not there.</summary>
+    public int Place { get; set; } = -1;
+
+    /// <summary>Whether nothing of it may go, however little.</summary>
+    public bool Held => Existence != TopicExistence.Assured || _limit >= TopicLimit.Unasked;
 
     public bool MayGo(PendingSend send)
     {
-        if (Existence != TopicExistence.Assured || GateClosed || Refusal == BatchRefusal.Learning)
+        if (Held || GateClosed)
         {
             return false;
         }
 
-        if (Window == long.MaxValue)
-        {
-            return true;
-        }
-
-        var inFlight = InFlight;
-        return inFlight == 0 || Interlocked.Read(ref _bytesInFlight) + send.Bytes <= Window;
+        return Window == long.MaxValue
+            || Interlocked.Read(ref _inFlight) == 0
+            || Interlocked.Read(ref _bytesInFlight) + send.Bytes <= Window;
     }
 
     public void Entered(PendingSend send)

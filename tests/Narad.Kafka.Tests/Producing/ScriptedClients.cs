@@ -14,6 +14,10 @@ internal sealed class ScriptedClients
     /// <summary>How many sends one client takes at a time.</summary>
     public int Capacity { get; set; } = int.MaxValue;
 
+    /// <summary>What a broker answers that is asked for topics' limits; default: that they are large.</summary>
+    public Func<IReadOnlyList<string>, Task<IReadOnlyList<LimitAnswer>>> Limits { get; set; } =
+        topics => Task.FromResult<IReadOnlyList<LimitAnswer>>([.. topics.Select(_ => new LimitAnswer(1_048_588, ErrorCode.NoError))]);
+
     public ManualResetEventSlim? HangsInDispose { get; set; }
 
     public ScriptedClient Last
@@ -96,7 +100,9 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
 
     public bool TryPurgeQueued(bool wait) => false;
 
-    public Task<int?> FindLimitAsync(string topic, CancellationToken cancellationToken) => Task.FromResult<int?>(null);
+    public int LargestBatch => 1_000_000;
+
+    public Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout) => owner.Limits(topics);
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Confluent.Kafka;
 using Narad.Kafka.Producing;
 
@@ -18,6 +19,7 @@ public sealed class SendLineTests
             options.TopicPartitions = 3;
         });
         var topic = Sending.NewTopic();
+        await sending.SendAsync(topic, "the topic is there and known");
 
         var sends = Enumerable.Range(0, 5000).Select(i => sending.SendAsync(topic, $"{i}", $"{i % 7}").AsTask()).ToList();
         var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
@@ -46,6 +48,25 @@ public sealed class SendLineTests
         await Task.WhenAll(sends).WaitAsync(Sending.Patience);
         client.Taken.Should().Equal(Enumerable.Range(0, 100).Select(i => $"{i}"));
         client.Refusals.Should().BeLessThan(210, "a refusal costs an exception: at most about two a report");
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task A_new_send_does_not_take_the_room_that_one_who_waits_has_not_seen_yet()
+    {
+        var clients = new ScriptedClients { Capacity = 16 };
+        await using var sending = await Sending.ConnectAsync(clients);
+        var sends = Enumerable.Range(0, 17).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
+
+        // Room for one; the line goes on when there is room for an eighth.
+        clients.Last.Report();
+        sends.Add(sending.SendAsync("t", "17").AsTask());
+        clients.Last.Taken.Should().HaveCount(16);
+        clients.Last.Report();
+        await Sending.Until(() => clients.Last.Taken.Count == 18, "both to be taken");
+
+        clients.Last.Taken.Should().Equal(Enumerable.Range(0, 18).Select(i => $"{i}"));
+        clients.Last.Report(16);
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
     }
 
     [Fact, Trait("Promise", "S2")]
@@ -99,6 +120,74 @@ public sealed class SendLineTests
         failure.Retriable.Should().BeTrue();
         failure.Message.Should().Contain("'t'").And.Contain("key k").And.Contain("room in the client's queue");
         clients.Last.Report();
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task What_waited_in_the_line_fails_at_the_send_timeout_from_its_call_although_the_client_would_go_on()
+    {
+        var clients = new ScriptedClients { Capacity = 1 };
+        await using var sending = await Sending.ConnectAsync(clients, options => options.SendTimeout = TimeSpan.FromSeconds(1));
+        var watch = Stopwatch.StartNew();
+        var first = sending.SendAsync("t", "first").AsTask();
+        var second = sending.SendAsync("t", "second", "k").AsTask();
+        await Sending.Until(() => watch.Elapsed > TimeSpan.FromMilliseconds(600), "most of the time to pass");
+        clients.Last.Report();
+        await first.WaitAsync(Sending.Patience);
+        await Sending.Until(() => clients.Last.Taken.Count == 2, "the second to be taken");
+
+        var failure = (await second.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+
+        watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.99)).And.BeLessThan(TimeSpan.FromSeconds(1.5));
+        failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
+        failure.MayHaveBeenWritten.Should().BeTrue("it is with the client");
+        sending.Producer.InFlight.Should().Be(1);
+        clients.Last.Report();
+        (await sending.Producer.StopAsync(Sending.Patience)).Should().BeEquivalentTo(new SendCounts(2, 0, 0, []), "what became of it is counted, not what its awaiter was told");
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task Who_waits_behind_a_message_that_is_sent_again_has_no_more_time_for_that()
+    {
+        var clients = new ScriptedClients { Capacity = 2 };
+        await using var sending = await Sending.ConnectAsync(clients, options => options.SendTimeout = TimeSpan.FromSeconds(1));
+        var watch = Stopwatch.StartNew();
+        _ = sending.SendAsync("t", "refused").AsTask();
+        _ = sending.SendAsync("t", "without an answer").AsTask();
+        var waits = sending.SendAsync("t", "waits").AsTask();
+        await Sending.Until(() => watch.Elapsed > TimeSpan.FromMilliseconds(600), "most of the time to pass");
+        clients.Last.Report(1, ErrorCode.MsgSizeTooLarge, PersistenceStatus.NotPersisted);
+
+        (await waits.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which.MayHaveBeenWritten.Should().BeFalse();
+
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1.5));
+        clients.Last.Report(2);
+    }
+
+    [Fact, Trait("Promise", "S2")]
+    public async Task Middleware_may_await_a_send_to_the_topic_of_its_message_and_that_one_comes_first()
+    {
+        var clients = new ScriptedClients();
+        Sending? sending = null;
+        await using var connected = await Sending.ConnectAsync(clients, options => options.SendMiddleware.Add(new Announcing((topic, text) => sending!.SendAsync(topic, text))));
+        sending = connected;
+        var sends = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
+
+        // Each announces itself, and each announcement does so too; nothing of the outer goes before its announcement was acknowledged.
+        for (var reported = 0; reported < 9; reported++)
+        {
+            await Sending.Until(() => clients.Last.Taken.Count > reported, "the next to be taken");
+            clients.Last.Report();
+        }
+
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        var taken = clients.Last.Taken.ToList();
+        taken.Should().HaveCount(9);
+        taken.Where(text => !text.StartsWith('+')).Should().Equal("0", "1", "2");
+        for (var i = 0; i < 3; i++)
+        {
+            taken.IndexOf($"++{i}").Should().BeLessThan(taken.IndexOf($"+{i}"));
+            taken.IndexOf($"+{i}").Should().BeLessThan(taken.IndexOf($"{i}"));
+        }
     }
 
     [Fact, Trait("Promise", "S2")]
@@ -226,6 +315,20 @@ public sealed class SendLineTests
         public async ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
         {
             await Waiting.GetOrAdd((string)message.Message!, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            return await next(message, cancellationToken);
+        }
+    }
+
+    private sealed class Announcing(Func<string, string, ValueTask<SendResult>> send) : ISendMiddleware
+    {
+        public async ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
+        {
+            if (message.Message is string text && !text.StartsWith("++", StringComparison.Ordinal))
+            {
+                await Task.Yield();
+                await send(message.Topic, "+" + text);
+            }
+
             return await next(message, cancellationToken);
         }
     }

@@ -32,7 +32,7 @@ internal sealed class Sending : IAsyncDisposable
     {
         var diagnostics = new KafkaDiagnostics(loggers);
         var transport = Kafka.Transports.Transport.For(options.Mode, options, diagnostics);
-        var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics, services: null));
+        var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics));
         await sending.Producer.ConnectAsync(default);
         return sending;
     }
@@ -52,11 +52,11 @@ internal sealed class Sending : IAsyncDisposable
     }
 
     /// <summary>On a client that the test scripts.</summary>
-    public static async Task<Sending> ConnectAsync(ScriptedClients clients, Action<KafkaOptions>? configure = null, TimeProvider? time = null, ITransport? transport = null)
+    public static async Task<Sending> ConnectAsync(ScriptedClients clients, Action<KafkaOptions>? configure = null, TimeProvider? time = null, ITransport? transport = null, ILoggerFactory? loggers = null)
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka };
         configure?.Invoke(options);
-        var diagnostics = new KafkaDiagnostics(time: time);
+        var diagnostics = new KafkaDiagnostics(loggers, time: time);
         transport ??= new ConsoleTransport(options, diagnostics);
         var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics, clients.Build));
         await sending.Producer.ConnectAsync(default);

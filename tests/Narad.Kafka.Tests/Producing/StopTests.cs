@@ -34,6 +34,65 @@ public sealed class StopTests
     }
 
     [Fact, Trait("Promise", "S4")]
+    public async Task Every_send_is_counted_once_and_what_was_taken_back_before_it_went_nowhere()
+    {
+        var clients = new ScriptedClients { Capacity = 4 };
+        await using var sending = await Sending.ConnectAsync(clients, options =>
+        {
+            options.SendTimeout = TimeSpan.FromSeconds(1);
+            options.SendMiddleware.Add(new Picky());
+        });
+        using var cancellation = new CancellationTokenSource();
+        var accepted = new List<Task<SendResult>>
+        {
+            sending.SendAsync("t", "delivered").AsTask(),
+            sending.SendAsync("t", "refused").AsTask(),
+            sending.SendAsync("t", "cancelled when it was with the client", ct: cancellation.Token).AsTask(),
+            sending.SendAsync("t", "without an answer").AsTask(),
+        };
+        await Sending.Until(() => clients.Last.Taken.Count == 4, "the client to be full");
+        var late = sending.SendAsync("t", "waits until its timeout").AsTask();
+        var takenBack = new List<Task<SendResult>>
+        {
+            sending.SendAsync("t", "cancelled in the line", ct: cancellation.Token).AsTask(),
+            sending.SendAsync("t", "answered").AsTask(),
+            sending.SendAsync("t", "thrown").AsTask(),
+        };
+        await cancellation.CancelAsync();
+        await late.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>();
+        clients.Last.Report();
+        clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
+        clients.Last.Report();
+
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Patience);
+
+        await Task.WhenAll(accepted.Concat(takenBack)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        counts.Should().BeEquivalentTo(new SendCounts(Delivered: 2, Failed: 2, Unknown: 1, []), "the cancelled one was delivered, and the late one failed");
+        (counts.Delivered + counts.Failed + counts.Unknown).Should().Be(accepted.Count + 1);
+        accepted[2].IsCanceled.Should().BeTrue();
+        sending.Producer.InFlight.Should().Be(0);
+    }
+
+    [SkippableFact, Trait("Promise", "S4")]
+    public async Task On_real_Kafka_what_waits_at_the_deadline_is_unknown_and_no_awaiter_hangs()
+    {
+        await using var sending = await Sending.ConnectAsync("Kafka", options =>
+        {
+            options.Linger = TimeSpan.FromMinutes(1);
+            options.TopicPartitions = 1;
+            options.Client["batch.num.messages"] = "50";   // a full batch does not linger
+        });
+        var topic = Sending.NewTopic();
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask())).WaitAsync(Sending.Patience);
+        var sends = Enumerable.Range(0, 40).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask()).ToList();
+
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(200)).WaitAsync(Sending.Patience);
+
+        counts.Should().BeEquivalentTo(new { Delivered = 50, Failed = 0, Unknown = 40 });
+        sends.Should().OnlyContain(send => send.IsFaulted && send.Exception!.InnerException is KafkaSendException);
+    }
+
+    [Fact, Trait("Promise", "S4")]
     public async Task A_broker_that_hangs_leaves_no_awaiter_hanging_and_stopping_keeps_its_time()
     {
         using var broker = EmbeddedBroker.Start();
@@ -60,7 +119,7 @@ public sealed class StopTests
         var options = new KafkaOptions { Mode = KafkaMode.Console };
         var diagnostics = new Diagnostics.KafkaDiagnostics();
         await using var transport = Transport.For(KafkaMode.Console, options, diagnostics);
-        await using var producer = new MessageProducer(transport, options, diagnostics, services: null);
+        await using var producer = new MessageProducer(transport, options, diagnostics);
 
         await NotConnected();
         await producer.ConnectAsync(default);
@@ -99,5 +158,15 @@ public sealed class StopTests
 
         var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
         results.Select(result => result.Offset).Should().Equal(Enumerable.Range(1, 10).Select(i => (long)i));
+    }
+
+    private sealed class Picky : ISendMiddleware
+    {
+        public async ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken) => message.Message switch
+        {
+            "answered" => new SendResult(message.Topic, -7, -7),
+            "thrown" => throw new InvalidOperationException("no"),
+            _ => await next(message, cancellationToken),
+        };
     }
 }

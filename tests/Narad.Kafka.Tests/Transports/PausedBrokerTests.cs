@@ -20,7 +20,7 @@ public sealed class PausedBrokerTests
 {
     private static readonly TimeSpan Noticed = TimeSpan.FromSeconds(5);
 
-    [SkippableFact]
+    [SkippableFact, Trait("Promise", "S3")]
     public async Task A_probe_is_false_within_its_timeout_while_the_broker_hangs_and_true_within_5_s_of_its_return()
     {
         var brokers = OneBroker();

@@ -13,7 +13,7 @@ public sealed class TransportTests : IDisposable
 
     public void Dispose() => _broker.Dispose();
 
-    [Fact]
+    [Fact, Trait("Promise", "S3")]
     public async Task A_probe_is_true_while_the_broker_answers_false_when_it_is_down_and_true_within_5_s_of_its_return()
     {
         await using var transport = Transport.For(KafkaMode.Embedded, new KafkaOptions { EmbeddedBroker = _broker }, new KafkaDiagnostics());
@@ -37,7 +37,7 @@ public sealed class TransportTests : IDisposable
         transport.LastConnectionError.Should().BeNull();
     }
 
-    [Fact]
+    [Fact, Trait("Promise", "S3")]
     public async Task A_probe_of_a_broker_that_accepts_and_never_answers_is_false_in_time_and_true_when_it_answers_again()
     {
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
@@ -99,7 +99,7 @@ public sealed class TransportTests : IDisposable
         (await observer.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
     }
 
-    [Fact]
+    [Fact, Trait("Promise", "S3")]
     public async Task The_console_answers_no_probe()
     {
         await using var transport = Transport.For(KafkaMode.Console, new KafkaOptions(), new KafkaDiagnostics());

@@ -1,0 +1,133 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Producing;
+
+/// <summary>
+/// What happens when a broker refuses a whole batch for its size although nobody said that it would (a limit that was lowered, or not told): the client is
+/// drained, and all of the batch goes again, in its order, within the limit. It never lets anything go while it drains: only when all has come back is
+/// the order known.
+/// </summary>
+/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendLine"/> and read by reports without it; the rest says where it runs.</remarks>
+internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? limits, TimeProvider time, ILogger logger, CancellationToken stopped)
+{
+    private static readonly TimeSpan DrainTick = TimeSpan.FromMilliseconds(1);
+
+    private volatile bool _draining;
+
+    public bool Draining => _draining;
+
+    /// <summary>On the client's thread. True: it was refused together with its batch, or taken back to keep the order, and goes again.</summary>
+    public bool TrySendAgain(ProducerGeneration generation, PendingSend send, ErrorCode code, PersistenceStatus status)
+    {
+        if (status != PersistenceStatus.NotPersisted || code is not (ErrorCode.MsgSizeTooLarge or ErrorCode.Local_PurgeQueue))
+        {
+            return false;
+        }
+
+        lock (guard)
+        {
+            if (!owner.IsCurrent(generation) || generation.Fatal is not null)
+            {
+                return false;
+            }
+
+            if (code == ErrorCode.MsgSizeTooLarge)
+            {
+                if (send.Alone)
+                {
+                    return false;
+                }
+
+                Begin(generation, send.Line);
+            }
+            else if (!_draining)
+            {
+                return false;
+            }
+
+            send.Generation = null;
+            send.Alone = false;
+            owner.WaitAgain(send);
+            return true;
+        }
+    }
+
+    /// <summary>Something that followed a refused batch was written before the batch could be sent again: nobody can undo it, so it is said. On the client's thread.</summary>
+    public void WarnIfInverted(PendingSend send, int partition)
+    {
+        lock (guard)
+        {
+            if (send.Line.Waiting.First is not { } first || first.Ticket > send.Ticket)
+            {
+                return;
+            }
+        }
+
+        var topic = send.Line.Topic;
+        ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.MayBeInverted(logger, topic, partition), null);
+    }
+
+    /// <summary>The client ended; there is nothing to drain. Under the lock.</summary>
+    public void Abandon() => _draining = false;
+
+    // Under the lock.
+    private void Begin(ProducerGeneration generation, TopicLine line)
+    {
+        // While draining, what else is refused is of the same refusal.
+        if (line.Limit != TopicLimit.Refused && !(line.Limit == TopicLimit.Limited && _draining))
+        {
+            line.RefusedAgain = line.Limit == TopicLimit.Limited;
+            line.Limit = TopicLimit.Refused;
+            if (limits is null)
+            {
+                line.Window = 0;
+                line.Limit = TopicLimit.Limited;
+                var topic = line.Topic;
+                ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.BatchRefused(logger, topic, 0), null);
+            }
+            else
+            {
+                limits.Ask(line);
+            }
+
+            owner.Changed(line);
+        }
+
+        if (!_draining)
+        {
+            // At once, before the client has a new epoch from the broker and goes on with what followed.
+            _draining = true;
+            generation.Client.TryPurgeQueued(wait: false);
+            _ = Task.Run(() => DrainAsync(generation));
+        }
+    }
+
+    // Takes back what the client has queued until nothing is with it. It waits for each purge: one that is late would take what is sent afterwards.
+    private async Task DrainAsync(ProducerGeneration generation)
+    {
+        try
+        {
+            generation.Client.TryPurgeQueued(wait: true);
+            while (generation.InFlight > 0 && generation.Fatal is null)
+            {
+                // What was under way at the last purge may be queued again by now.
+                await Task.Delay(DrainTick, time, stopped);
+                generation.Client.TryPurgeQueued(wait: true);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        lock (guard)
+        {
+            if (owner.IsCurrent(generation))
+            {
+                _draining = false;
+                owner.SchedulePump();
+            }
+        }
+    }
+}

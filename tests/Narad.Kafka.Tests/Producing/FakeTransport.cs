@@ -1,0 +1,38 @@
+using Narad.Kafka.Configuration;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>A transport in Kafka mode whose topics and gate do what the test says; its clients are the test's own.</summary>
+internal sealed class FakeTransport : ITransport, IKafkaTopics
+{
+    public FakeTopicsState FakeTopics { get; } = new();
+
+    public FakeGate? Gate { get; init; }
+
+    public KafkaMode Mode => KafkaMode.Kafka;
+
+    public string BootstrapServers => "";
+
+    public ClientSettings Clients => throw new NotSupportedException();
+
+    public IKafkaTopics Topics => this;
+
+    public ISendGate? SendGate => Gate;
+
+    public string? LastConnectionError => null;
+
+    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
+
+    public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+    {
+        FakeTopics.Calls++;
+        return FakeTopics.Next.Task;
+    }
+
+    public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,199 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Confluent.Kafka;
+using Narad.Kafka.Producing;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>S6: a topic's limit is known before its first send goes, at the cost of one question a topic.</summary>
+public sealed class TopicLimitTests
+{
+    [Fact, Trait("Promise", "S6")]
+    public async Task The_first_sends_of_a_topic_wait_in_order_for_its_limit_and_later_ones_never()
+    {
+        var broker = new Answers();
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport);
+        broker.Tell("known", 1_048_588);
+        var known = sending.SendAsync("known", "known").AsTask();
+        await Sending.Until(() => clients.Last.Taken.Count == 1, "the known one to be taken");
+
+        var sends = Enumerable.Range(0, 10).Select(i => sending.SendAsync("held", $"{i}").AsTask()).ToList();
+        sends.Add(sending.SendAsync("known", "passes").AsTask());
+
+        clients.Last.Taken.Should().Equal("known", "passes");
+        broker.Tell("held", 1_048_588);
+        await Sending.Until(() => clients.Last.Taken.Count == 12, "all to be taken");
+        clients.Last.Taken.Skip(2).Should().Equal(Enumerable.Range(0, 10).Select(i => $"{i}"));
+        sends.Add(sending.SendAsync("held", "later").AsTask());
+        clients.Last.Taken.Should().HaveCount(13, "what is known costs nothing more");
+        clients.Last.Report(13);
+        await Task.WhenAll(sends.Append(known)).WaitAsync(Sending.Patience);
+        broker.Asked.Should().Equal("known", "held");
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task No_more_than_a_limit_below_a_batch_is_with_the_client_at_a_time_and_what_is_larger_goes_alone()
+    {
+        var broker = new Answers();
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport);
+        broker.Tell("t", 10_000);
+        int[] sizes = [4000, 4000, 4000, 20_000, 100, 100];
+        var sends = sizes.Select((size, i) => sending.SendAsync("t", $"{i}".PadRight(size)).AsTask()).ToList();
+        var taken = clients.Last.Taken;
+
+        await Taken(2);
+        clients.Last.Report(2);
+        await Taken(3);
+        clients.Last.Report();
+        await Taken(4);
+        clients.Last.Report(1, ErrorCode.MsgSizeTooLarge, PersistenceStatus.NotPersisted);
+        await Taken(6);
+        clients.Last.Report(2);
+
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        sends.Select(send => send.IsCompletedSuccessfully).Should().Equal(true, true, true, false, true, true);
+        taken.Select(value => value.Trim()).Should().Equal("0", "1", "2", "3", "4", "5");
+
+        async Task Taken(int count)
+        {
+            await Sending.Until(() => taken.Count >= count, $"{count} to be taken");
+            taken.Should().HaveCount(count);
+        }
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task Thousands_of_topics_share_a_few_questions()
+    {
+        var broker = new Answers { Default = 1_048_588 };
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport);
+
+        var sends = new List<Task<SendResult>>();
+        for (var i = 0; i < 10_000; i++)
+        {
+            sends.Add(sending.SendAsync($"topic-{i % 5000}", $"{i}").AsTask());
+        }
+
+        await Sending.Until(() => clients.Last.Taken.Count == 10_000, "all to be taken");
+        clients.Last.Report(10_000);
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        broker.Asked.Should().HaveCount(5000).And.OnlyHaveUniqueItems();
+        broker.MostAtOnce.Should().BeLessThanOrEqualTo(200);
+        broker.MostQuestionsAtOnce.Should().Be(1);
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task A_broker_that_may_not_tell_is_asked_once_a_topic_said_once_and_holds_nobody()
+    {
+        var broker = new Answers { Default = null };
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        using var loggers = new Lines();
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport, loggers: loggers);
+
+        for (var i = 0; i < 20; i++)
+        {
+            var send = sending.SendAsync($"topic-{i % 2}", $"{i}").AsTask();
+            await Sending.Until(() => clients.Last.Taken.Count == i + 1, "it to be taken");
+            clients.Last.Report();
+            await send.WaitAsync(Sending.Patience);
+        }
+
+        broker.Asked.Should().BeEquivalentTo("topic-0", "topic-1");
+        loggers.Written.Where(line => line.Contains("does not tell")).Should().ContainSingle().Which.Should().Contain("topic-0").And.StartWith("Information");
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task A_broker_that_does_not_answer_holds_a_topic_for_a_quarter_of_the_send_timeout_and_the_others_not_one_after_the_other()
+    {
+        var clients = new ScriptedClients { Limits = _ => new TaskCompletionSource<IReadOnlyList<LimitAnswer>>().Task };
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, options => options.SendTimeout = TimeSpan.FromSeconds(4), transport: transport);
+        var watch = Stopwatch.StartNew();
+
+        var sends = Enumerable.Range(0, 1000).Select(i => sending.SendAsync($"topic-{i}", $"{i}").AsTask()).ToList();
+        await Sending.Until(() => clients.Last.Taken.Count == 1000, "all to be taken");
+
+        watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(3));
+        clients.Last.Report(1000);
+        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task A_topic_that_was_missing_is_asked_for_again_when_it_takes_messages()
+    {
+        var broker = new Answers();
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        using var loggers = new Lines();
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, transport: transport, loggers: loggers);
+        // Missing when it was asked for.
+        broker.Tell("t", null, ErrorCode.UnknownTopicOrPart);
+        var first = sending.SendAsync("t", "first").AsTask();
+        await Sending.Until(() => clients.Last.Taken.Count == 1, "the first to be taken");
+        broker.Forget("t");
+        clients.Last.Report();
+        await first.WaitAsync(Sending.Patience);
+        await Sending.Until(() => broker.Asked.Count == 2, "the second question");
+
+        var more = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
+        clients.Last.Taken.Should().HaveCount(4, "the second question holds nobody");
+        broker.Tell("t", 1000);
+        await Sending.Until(() => loggers.Written.Any(line => line.Contains("takes batches of at most 1000 bytes")), "the answer");
+        clients.Last.Report(3);
+        await Task.WhenAll(more).WaitAsync(Sending.Patience);
+
+        var held = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
+        clients.Last.Taken.Should().HaveCount(5, "now the limit is known, and only one fits");
+        for (var i = 0; i < 3; i++)
+        {
+            await Sending.Until(() => clients.Last.Taken.Count == 5 + i, "the next to be taken");
+            clients.Last.Report();
+        }
+
+        await Task.WhenAll(held).WaitAsync(Sending.Patience);
+    }
+
+    /// <summary>A broker that tells what it was told to; what it was not told it thinks about.</summary>
+    private sealed class Answers
+    {
+        private readonly ConcurrentDictionary<string, TaskCompletionSource<LimitAnswer>> _limits = new();
+        private int _questions;
+
+        public ConcurrentQueue<string> Asked { get; } = new();
+
+        /// <summary>0: thinks.</summary>
+        public int? Default { get; init; } = 0;
+
+        public int MostAtOnce { get; private set; }
+
+        public int MostQuestionsAtOnce { get; private set; }
+
+        public void Tell(string topic, int? bytes, ErrorCode reason = ErrorCode.NoError) => Of(topic).SetResult(new LimitAnswer(bytes, reason));
+
+        public void Forget(string topic) => _limits.TryRemove(topic, out _);
+
+        public async Task<IReadOnlyList<LimitAnswer>> AnswerAsync(IReadOnlyList<string> topics)
+        {
+            MostQuestionsAtOnce = Math.Max(MostQuestionsAtOnce, Interlocked.Increment(ref _questions));
+            MostAtOnce = Math.Max(MostAtOnce, topics.Count);
+            await Task.Yield();
+            var answers = new List<LimitAnswer>();
+            foreach (var topic in topics)
+            {
+                Asked.Enqueue(topic);
+                answers.Add(Default is 0 ? await Of(topic).Task : new LimitAnswer(Default, Default is null ? ErrorCode.TopicAuthorizationFailed : ErrorCode.NoError));
+            }
+
+            Interlocked.Decrement(ref _questions);
+            return answers;
+        }
+
+        private TaskCompletionSource<LimitAnswer> Of(string topic) => _limits.GetOrAdd(topic, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+    }
+}
