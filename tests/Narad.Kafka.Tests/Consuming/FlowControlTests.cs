@@ -53,6 +53,19 @@ public class FlowControlTests
         flow.MayResume(second, 2).Should().BeTrue();
     }
 
+    [Fact]
+    [Trait("Promise", "S13")]
+    public void Where_there_are_more_partitions_than_messages_allowed_the_group_is_full_all_the_same()
+    {
+        var flow = new FlowControl(messages: 10, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        for (var number = 0; number < 64; number++)
+        {
+            Fill(flow, NewPartition(number), 64, 300);
+        }
+
+        flow.HeldMessages.Should().Be(10);
+    }
+
     [Theory]
     [InlineData(0, 250)]        // without work a quarter is kept
     [InlineData(1_500, 500)]    // a third of a second of work

@@ -288,6 +288,30 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held, and nothing was counted twice");
     }
 
+    // The key would otherwise wait for the old epoch's hour.
+    [SkippableFact]
+    [Trait("Promise", "S11")]
+    public async Task What_waits_for_a_repetition_is_dropped_with_its_assignment_and_handled_anew()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 2, static _ => "k");
+        var attempts = new ConcurrentQueue<(long Offset, int Attempt)>();
+        await using var kafka = await broker.StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, context, _) =>
+            {
+                attempts.Enqueue((context.Offset, context.Attempt));
+                return attempts.Count == 1 ? throw new InvalidOperationException("later") : Task.CompletedTask;
+            },
+            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1))));
+        await Waiting.Until(() => attempts.Count == 1, "the message waits");
+        await broker.EvictAsync(group, KafkaGroupProtocol.Classic);
+        await broker.CommittedReaches(group, topic, 0, 2);
+        attempts.Should().Equal((0, 1), (0, 1), (1, 1));
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held");
+    }
+
     [SkippableFact]
     [Trait("Promise", "S11")]
     public async Task A_static_identity_that_another_process_took_over_cancels_the_handlers_commits_nothing_and_says_so()
