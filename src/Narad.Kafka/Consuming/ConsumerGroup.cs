@@ -43,6 +43,8 @@ internal sealed class ConsumerGroup
 
     public string Name { get; }
 
+    public KafkaMode Mode => _transport.Mode;
+
     public CompletedDeliveries Completed { get; } = new();
 
     public ConsumingMetrics Metrics { get; } = new();

@@ -65,6 +65,7 @@ public interface ISubscription
     /// </summary>
     /// <returns>The partitions, and where each goes on.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
+    /// <exception cref="NotSupportedException">The embedded broker does not find offsets by time.</exception>
     Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default);
 
     /// <summary>Handles everything again that the partitions of this process hold: goes on at the first message of each.</summary>

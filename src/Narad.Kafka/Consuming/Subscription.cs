@@ -82,7 +82,9 @@ internal sealed class Subscription : ISubscription
     }
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
+        _group.Mode is KafkaMode.Embedded
+            ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything would be left out. Seek to an offset, or replay.")
+            : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Replay(this), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);

@@ -177,7 +177,19 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 }
 
-public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContract<EmbeddedTestBroker>(broker);
+public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContract<EmbeddedTestBroker>(broker)
+{
+    private readonly EmbeddedTestBroker _broker = broker;
+
+    [Fact]
+    public async Task Seeking_to_a_time_is_refused_since_it_would_leave_everything_out()
+    {
+        var topic = await _broker.CreateTopicAsync(1);
+        await using var kafka = await _broker.StartAsync(_broker.NewGroup());
+        var subscription = await kafka.SubscribeAsync<string>(topic, Count);
+        (await subscription.Invoking(s => s.SeekAsync(DateTimeOffset.UtcNow)).Should().ThrowAsync<NotSupportedException>()).WithMessage("*Seek to an offset, or replay*");
+    }
+}
 
 public sealed class ControlOnKafka(KafkaTestBroker broker) : ControlContract<KafkaTestBroker>(broker)
 {

@@ -93,6 +93,24 @@ public static class Snippets
         // end
     }
 
+    public static async Task Control(ISubscription subscription)
+    {
+        // snippet: control
+        await subscription.PauseAllAsync();     // nothing starts any more; what runs finishes; the member stays in its group
+        await subscription.ResumeAllAsync();
+
+        var first = subscription.Assignment[0];
+        await subscription.PauseAsync(first);   // one partition, also when it goes and comes back
+        await subscription.ResumeAsync(first);
+
+        await subscription.SeekAsync(first, offset: 1_000);                           // handle again from there, or leave out what is between
+        await subscription.SeekAsync(DateTimeOffset.UtcNow - TimeSpan.FromHours(1));  // all partitions of this process
+        await subscription.ReplayAsync();                                             // from their first messages
+
+        await subscription.StopAsync();         // this subscription alone; the topic can be subscribed to again
+        // end
+    }
+
     public static async Task Batches(IKafkaService kafka, BillingDatabase database)
     {
         // snippet: batches
