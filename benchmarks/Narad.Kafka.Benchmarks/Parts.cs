@@ -37,7 +37,7 @@ internal static class Parts
         var pipeline = new SinglePipeline<byte[]>(static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
         using var completed = new CompletedDeliveries();
         var lanes = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed, _ => throw new InvalidOperationException("A handler that does nothing failed."));
-        var partition = new AssignedPartition(new TopicPartition("lanes", 0), subscription: null!, epoch: 1);   // only the poll loop asks for its subscription
+        var partition = new AssignedPartition(new TopicPartition("lanes", 0), subscription: null!);   // only the poll loop asks for its subscription
         var results = UserEvent.Samples.Select(sample => new ConsumeResult<byte[]?, byte[]?>
         {
             TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, 0),

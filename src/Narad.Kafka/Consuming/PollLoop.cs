@@ -40,7 +40,6 @@ internal sealed class PollLoop
     private readonly OffsetStore _offsets;
     private readonly TimeSpan _revokeTimeout;
 
-    private long _epoch;
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -51,9 +50,7 @@ internal sealed class PollLoop
     // Set by any thread, read by the poll thread.
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
-
-    // Written by the poll thread, read by any.
-    private volatile string? _trouble;
+    private volatile string? _trouble;  // what the client last complained about, so that it is said once; null since it works again
 
     public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
     {
@@ -81,9 +78,6 @@ internal sealed class PollLoop
 
     /// <summary>Their bytes. Any thread.</summary>
     public long HeldBytes => _assignment.HeldBytes;
-
-    /// <summary>What the client last complained about, until it works again; null while all is well. Any thread.</summary>
-    public string? Trouble => _trouble;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -261,11 +255,7 @@ internal sealed class PollLoop
         }
 
         partition.StartAt = null;
-        if (_trouble is not null)
-        {
-            _trouble = null;
-        }
-
+        _trouble = null;
         var delivery = new Delivery(partition, result, arrival);
         _assignment.Hold(delivery);
         partition.Subscription.Lanes.Enqueue(delivery);
@@ -375,7 +365,7 @@ internal sealed class PollLoop
                 older.Cancel(_logger);
             }
 
-            var assigned = new AssignedPartition(partition, subscription, ++_epoch);
+            var assigned = new AssignedPartition(partition, subscription);
             _assignment.Add(assigned);
             if (_stop is not null)
             {
