@@ -25,7 +25,8 @@ internal abstract class HandlerPipeline
 
     protected SubscriptionSettings Settings => _settings;
 
-    protected ILogger Logger => _logger;
+    /// <summary>When a batch is complete; null where messages are handled one by one.</summary>
+    public virtual BatchLimits? Batch => null;
 
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public abstract ValueTask<Outcome> RunAsync(Lane lane);

@@ -217,7 +217,7 @@ public class LaneSchedulerTests
     private sealed record Run(Delivery Delivery, TaskCompletionSource<Outcome> Outcome);
 
     private sealed class WatchedPipeline(MessageOrder order) : HandlerPipeline(
-        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), [], services: null), new ConsumingMetrics(), new KafkaDiagnostics())
+        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
         private readonly Lock _gate = new();
         private readonly List<Run> _running = [];
