@@ -23,9 +23,9 @@ public sealed partial class PromisesTests
     [Fact]
     public void Each_promise_names_a_defence_that_was_taken_away_and_the_test_that_saw_it()
     {
-        var rows = Row().Matches(Page()).Select(match => (Promise: match.Groups["promise"].Value, Test: match.Groups["test"].Value)).ToList();
+        var rows = Row().Matches(Page()).Select(match => (Promises: match.Groups["promise"].Captures.Select(promise => promise.Value), Test: match.Groups["test"].Value)).ToList();
         rows.Select(row => row.Test).Should().BeSubsetOf(Tests().Select(NameOf), "the tests exist");
-        rows.Select(row => row.Promise).Should().Contain(Names);
+        rows.SelectMany(row => row.Promises).Should().Contain(Names);
     }
 
     private static IEnumerable<string> TestsOf(string promise) =>
@@ -54,6 +54,6 @@ public sealed partial class PromisesTests
     [GeneratedRegex(@"^- `(?<test>\w+\.\w+)`", RegexOptions.Multiline, matchTimeoutMilliseconds: 5_000)]
     private static partial Regex TestName();
 
-    [GeneratedRegex(@"^\| (?<promise>S\d+) \| `(?<test>[\w.]+)`", RegexOptions.Multiline, matchTimeoutMilliseconds: 5_000)]
+    [GeneratedRegex(@"^\| (?<promise>S\d+)(, (?<promise>S\d+))* \| `(?<test>[\w.]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5_000)]
     private static partial Regex Row();
 }

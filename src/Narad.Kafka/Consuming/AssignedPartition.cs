@@ -44,6 +44,12 @@ internal sealed class AssignedPartition
     // ── scheduler's lock ──────────────────────────────────────────────────────────────────────────────────────────────
     public PartitionState State { get; set; }
 
+    /// <summary>Paused by name: nothing starts. Written by the poll thread.</summary>
+    public bool OnHold { get; set; }
+
+    /// <summary>The epoch that a seek ended while handlers of it ran: who waits for this one's handlers waits for those.</summary>
+    public AssignedPartition? Predecessor { get; set; }
+
     /// <summary>Handlers that run now; not those that wait for a repetition.</summary>
     public int Running { get; set; }
 
@@ -92,5 +98,9 @@ internal sealed class AssignedPartition
     public int FinishedSinceTick { get; set; }
 
     /// <summary>Cancels the handlers' token; what they registered on it runs on the thread pool, never on the caller's thread.</summary>
-    public void Cancel(ILogger logger) => _cancellation.CancelInBackground(logger);
+    public void Cancel(ILogger logger)
+    {
+        _cancellation.CancelInBackground(logger);
+        Predecessor?.Cancel(logger);
+    }
 }

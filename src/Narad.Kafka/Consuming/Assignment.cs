@@ -59,11 +59,16 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
     public bool IsCurrent(AssignedPartition partition) => TryFind(partition.Partition, out var current) && ReferenceEquals(current, partition);
 
-    public void Add(AssignedPartition partition)
+    /// <summary>A partition begins an epoch.</summary>
+    public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
-        _partitions[partition.Partition] = partition;
+        var added = new AssignedPartition(partition, subscription);
+        subscription.Lanes.Hold(added, subscription.Holds.Includes(added.Id));
+        _partitions[partition] = added;
+        _latest = null;
         _pausesUnknown = true;
         Changed = true;
+        return added;
     }
 
     public void Remove(AssignedPartition partition)
@@ -143,6 +148,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
         var pause = IsStopping
             || partition.Unreadable is not null
+            || partition.OnHold
             || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
             || (partition.Paused is true ? !flow.MayResume(partition, _partitions.Count) : flow.IsFull(partition, _partitions.Count));
         if (partition.Paused == pause)

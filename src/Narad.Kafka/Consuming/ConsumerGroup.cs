@@ -68,7 +68,7 @@ internal sealed class ConsumerGroup
         {
             lock (_gate)
             {
-                return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
+                return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && !subscription.IsEnding && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
             }
         }
     }
@@ -118,31 +118,77 @@ internal sealed class ConsumerGroup
         await added.Ready.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Runs something on the poll thread; false where there is none.</summary>
-    public async Task<bool> AskAsync(Func<bool> question, CancellationToken cancellationToken)
+    /// <summary>Asks something of the poll thread; answers <paramref name="none"/> where there is none.</summary>
+    public async Task<T> AskAsync<T>(Func<SubscriptionControl, T> question, T none, CancellationToken cancellationToken)
     {
         if (_loop is not { } loop)
         {
-            return false;
+            return none;
         }
 
-        var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         _commands.Enqueue(() =>
         {
             try
             {
-                answer.TrySetResult(question());
+                answer.TrySetResult(question(loop.Control));
             }
             catch (KafkaException error)
             {
                 answer.TrySetException(new KafkaConnectionException($"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
             }
         });
-        return await Task.WhenAny(answer.Task, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task && await answer.Task.ConfigureAwait(false);
+        return await Task.WhenAny(answer.Task, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task ? await answer.Task.ConfigureAwait(false) : none;
     }
 
-    /// <summary>Poll thread only: see <see cref="ISubscription.ResumeAsync"/>.</summary>
-    public bool Resume(Subscription subscription, TopicPartitionId partition, bool skipFirst) => _loop!.Resume(subscription, partition, skipFirst);
+    /// <summary>Asks something without an answer; before there is a poll thread it is asked of the first.</summary>
+    public Task AskAsync(Action<SubscriptionControl> request, CancellationToken cancellationToken)
+    {
+        if (_loop is null)
+        {
+            _commands.Enqueue(() => request(_loop!.Control));
+            return Task.CompletedTask;
+        }
+
+        return AskAsync(
+            control =>
+            {
+                request(control);
+                return true;
+            },
+            none: false,
+            cancellationToken);
+    }
+
+    /// <summary>Reads a subscription's topic no more; it ends when its partitions are gone.</summary>
+    public void Remove(Subscription ending)
+    {
+        lock (_gate)
+        {
+            if (_loop is { Ended.IsCompleted: false } loop && _subscriptions.Contains(ending) && !_unseen.Contains(ending))
+            {
+                _commands.Enqueue(() => loop.Control.End(ending));
+                UpdateLoop();
+                return;
+            }
+        }
+
+        Forget(ending);
+    }
+
+    /// <summary>A subscription that was told to end has no partition any more.</summary>
+    public void Forget(Subscription ended)
+    {
+        lock (_gate)
+        {
+            _subscriptions.Remove(ended);
+            _unseen.Remove(ended);
+        }
+
+        ConsumingLog.EndedByName(_logger, ended.Topic, Name);
+        ended.Show([], [], []);
+        ended.MoveTo(SubscriptionState.Ended);
+    }
 
     /// <summary>A worker's: the poll thread pauses the partition and says so.</summary>
     public void OnHandlerFailed(AssignedPartition partition) => _commands.Enqueue(() => _loop!.OnStopped(partition));
@@ -169,7 +215,7 @@ internal sealed class ConsumerGroup
         foreach (var subscription in Subscriptions)
         {
             subscription.MoveTo(SubscriptionState.Ended);
-            subscription.Show([], []);
+            subscription.Show([], [], []);
         }
 
         return abandoned;
@@ -325,7 +371,7 @@ internal sealed class ConsumerGroup
         lock (_gate)
         {
             var topics = ReadableTopics;
-            if (_stop is not null || topics.Count == 0)
+            if (_stop is not null || (topics.Count == 0 && _loop is null))
             {
                 return;
             }

@@ -93,6 +93,21 @@ internal static partial class ConsumingLog
     [LoggerMessage(3047, LogLevel.Debug, "Fetching {Partition} goes on up to a second late: {Reason}")]
     public static partial void NotWoken(ILogger logger, TopicPartitionId partition, string reason);
 
+    [LoggerMessage(3060, LogLevel.Information, "{Partition} of group '{Group}' was paused by name.")]
+    public static partial void Paused(ILogger logger, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3061, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' was paused by name.")]
+    public static partial void PausedAll(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3062, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' goes on.")]
+    public static partial void ResumedAll(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3063, LogLevel.Warning, "{Partition} of group '{Group}' goes on at offset {Offset}, as it was told.")]
+    public static partial void Sought(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3064, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' ended by name.")]
+    public static partial void EndedByName(ILogger logger, string topic, string group);
+
     [LoggerMessage(3050, LogLevel.Warning, "Closing the client of group '{Group}' failed.")]
     public static partial void CloseFailed(ILogger logger, Exception error, string group);
 

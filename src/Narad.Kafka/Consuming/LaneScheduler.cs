@@ -31,6 +31,7 @@ internal sealed class LaneScheduler
     private readonly HandlerPipeline _pipeline;
     private readonly Action<AssignedPartition> _stopped;    // called outside the lock, on a worker's thread
     private int _workers;
+    private bool _closed;
 
     public LaneScheduler(
         int parallelism,
@@ -107,11 +108,37 @@ internal sealed class LaneScheduler
         Start(start ? 1 : 0);
     }
 
+    /// <summary>Handlers that run in this partition, those of an epoch that a seek ended included.</summary>
     public int RunningIn(AssignedPartition partition)
     {
         lock (_gate)
         {
-            return partition.Running;
+            var running = 0;
+            for (var epoch = partition; epoch is not null; epoch = epoch.Predecessor)
+            {
+                running += epoch.Running;
+            }
+
+            return running;
+        }
+    }
+
+    /// <summary>Starts nothing more, in no partition; what runs may finish and counts.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+        }
+    }
+
+    /// <summary>A seek began another epoch of the partition.</summary>
+    public void Succeed(AssignedPartition next, AssignedPartition former)
+    {
+        lock (_gate)
+        {
+            next.Predecessor = former.Running > 0 ? former : former.Predecessor;
+            former.Predecessor = null;
         }
     }
 
@@ -192,6 +219,19 @@ internal sealed class LaneScheduler
         return (true, skipped);
     }
 
+    /// <summary>Starts nothing more in this partition until it is let go; what runs may finish and counts.</summary>
+    public void Hold(AssignedPartition partition, bool hold)
+    {
+        int start;
+        lock (_gate)
+        {
+            partition.OnHold = hold;
+            start = hold ? 0 : Release(partition);
+        }
+
+        Start(start);
+    }
+
     // What was held back or waits is looked at again; returns how many workers to start.
     private int Release(AssignedPartition partition)
     {
@@ -260,6 +300,7 @@ internal sealed class LaneScheduler
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
+                case PartitionState.Active when head.Partition.OnHold || _closed:
                     lane.State = LaneState.Held;
                     head.Partition.Held.Add(lane);
                     return;
@@ -366,7 +407,7 @@ internal sealed class LaneScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active)
+            if (partition.State is not PartitionState.Active || partition.OnHold || _closed)
             {
                 Arm(lane);
                 continue;

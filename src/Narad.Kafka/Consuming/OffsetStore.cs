@@ -24,12 +24,13 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
         try
         {
             var position = new TopicPartitionOffset(partition.Partition, offset);
+            assignment.Client.StoreOffset(position);
             if (partition.Stored is { } stored && offset < stored)
             {
+                // After storing: the client would otherwise commit the older, higher offset again in between.
                 CommitBack(position);
             }
 
-            assignment.Client.StoreOffset(position);
             partition.Stored = offset;
         }
         catch (KafkaException error)

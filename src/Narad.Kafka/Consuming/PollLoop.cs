@@ -64,6 +64,7 @@ internal sealed class PollLoop
         _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), _logger, OnClientError);
         var incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
         _starts = new StartPositions(_assignment, group, incremental, diagnostics.Time, _logger, SayStopped, OnClientError);
+        Control = new SubscriptionControl(_assignment, _starts, group, _logger);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _clientLog = new ClientLog(_logger);
@@ -105,49 +106,21 @@ internal sealed class PollLoop
         return [.. request.Abandoned];
     }
 
+    /// <summary>What is asked of subscriptions by name. Poll thread only.</summary>
+    public SubscriptionControl Control { get; }
+
     public void UpdateSubscription()
     {
         _subscribed = [.. _group.ReadableTopics];
+        if (_subscribed.Count == 0)
+        {
+            _assignment.Client.Unsubscribe();
+            return;
+        }
+
         _assignment.Client.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
-    }
-
-    public bool Resume(Subscription subscription, TopicPartitionId id, bool skipFirst)
-    {
-        if (!_assignment.TryFind(new TopicPartition(id.Topic, id.Partition), out var partition) || !ReferenceEquals(partition.Subscription, subscription))
-        {
-            return false;
-        }
-
-        if (partition.Unreadable is not null)
-        {
-            if (skipFirst)
-            {
-                return false;
-            }
-
-            _starts.ResumeFromEarliest(partition);
-            _assignment.Changed = true;
-            return true;
-        }
-
-        var (wasStopped, skipped) = subscription.Lanes.Resume(partition, skipFirst);
-        if (!wasStopped)
-        {
-            return false;
-        }
-
-        if (skipped is not null)
-        {
-            _group.Metrics.Skipped();
-            ConsumingLog.Skipped(_logger, id, skipped.Result.Offset.Value, _group.Name);
-        }
-
-        ConsumingLog.Resumed(_logger, id, _group.Name);
-        _assignment.Changed = true;
-        _assignment.SetPause(partition);
-        return true;
     }
 
     public void OnStopped(AssignedPartition partition)
@@ -338,7 +311,12 @@ internal sealed class PollLoop
             var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription)).ToList();
             subscription.Show(
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
-                [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal).ThenBy(stopped => stopped.Partition.Partition)]);
+                [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal).ThenBy(stopped => stopped.Partition.Partition)],
+                [.. mine.Where(partition => partition.OnHold).Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)]);
+            if (subscription.IsEnding && mine.Count == 0)
+            {
+                _group.Forget(subscription);
+            }
         }
     }
 
@@ -365,9 +343,8 @@ internal sealed class PollLoop
                 older.Cancel(_logger);
             }
 
-            var assigned = new AssignedPartition(partition, subscription);
-            _assignment.Add(assigned);
-            if (_stop is not null)
+            var assigned = _assignment.Add(partition, subscription);
+            if (_stop is not null || subscription.IsEnding)
             {
                 subscription.Lanes.Drain(assigned);
             }

@@ -43,6 +43,13 @@ internal sealed class StartPositions(
         ConsumingLog.ResumedFromEarliest(logger, partition.Id, group.Name);
     }
 
+    /// <summary>An unreadable partition goes on at this offset.</summary>
+    public void ResumeAt(AssignedPartition partition, long offset)
+    {
+        partition.StartAt = offset;
+        Reassign([partition]);
+    }
+
     /// <summary>Decides what is due, if anything is: once a turn, after polling.</summary>
     public void Settle()
     {

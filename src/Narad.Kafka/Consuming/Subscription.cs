@@ -19,6 +19,9 @@ internal sealed class Subscription : ISubscription
     private volatile Exception? _fault;
     private ImmutableArray<TopicPartitionId> _assignment = [];
     private ImmutableArray<StoppedPartition> _stopped = [];
+    private ImmutableArray<TopicPartitionId> _paused = [];
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _ending;
 
     public Subscription(ConsumerGroup group, SubscriptionSettings settings, HandlerPipeline pipeline, TimeProvider time)
     {
@@ -44,16 +47,58 @@ internal sealed class Subscription : ISubscription
 
     public IReadOnlyList<StoppedPartition> Stopped => _stopped;
 
+    public IReadOnlyList<TopicPartitionId> Paused => _paused;
+
+    /// <summary>What was paused by name. Poll thread only.</summary>
+    public PausedByName Holds { get; } = new();
+
+    /// <summary>Whether it was told to end: its topic is not read any more.</summary>
+    public bool IsEnding => _ending;
+
     /// <summary>Completes when the group was joined or the topic was found missing.</summary>
     public Task Ready => _ready.Task;
 
     public bool Covers(string topic) => _pattern is null ? string.Equals(topic, Settings.Topic, StringComparison.Ordinal) : _pattern.IsMatch(topic);
 
+    public Task PauseAllAsync(CancellationToken cancellationToken = default) =>
+        _group.AskAsync(control => control.Pause(this), cancellationToken);
+
+    public Task<bool> PauseAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
+        _group.AskAsync(control => control.Pause(this, partition), none: false, cancellationToken);
+
+    public Task ResumeAllAsync(CancellationToken cancellationToken = default) =>
+        _group.AskAsync(control => control.Resume(this), cancellationToken);
+
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(() => _group.Resume(this, partition, skipFirst: false), cancellationToken);
+        _group.AskAsync(control => control.Resume(this, partition, skipFirst: false), none: false, cancellationToken);
 
     public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(() => _group.Resume(this, partition, skipFirst: true), cancellationToken);
+        _group.AskAsync(control => control.Resume(this, partition, skipFirst: true), none: false, cancellationToken);
+
+    public Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        return _group.AskAsync(control => control.Seek(this, partition, offset), none: false, cancellationToken);
+    }
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
+        _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) =>
+        _group.AskAsync(control => control.Replay(this), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
+
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        if (_state is SubscriptionState.Ended)
+        {
+            return;
+        }
+
+        _ending = true;
+        Lanes.Close();
+        _group.Remove(this);
+        await _ended.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public void MoveTo(SubscriptionState state, Exception? fault = null)
     {
@@ -70,6 +115,7 @@ internal sealed class Subscription : ISubscription
 
         if (state is SubscriptionState.Faulted or SubscriptionState.Ended)
         {
+            _ended.TrySetResult();
             _ready.TrySetException(fault ?? new KafkaNotConnectedException($"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));
             _ = _ready.Task.Exception;   // observed: nobody may be waiting
         }
@@ -106,9 +152,10 @@ internal sealed class Subscription : ISubscription
         }
     }
 
-    public void Show(ImmutableArray<TopicPartitionId> assignment, ImmutableArray<StoppedPartition> stopped)
+    public void Show(ImmutableArray<TopicPartitionId> assignment, ImmutableArray<StoppedPartition> stopped, ImmutableArray<TopicPartitionId> paused)
     {
         ImmutableInterlocked.InterlockedExchange(ref _assignment, assignment);
         ImmutableInterlocked.InterlockedExchange(ref _stopped, stopped);
+        ImmutableInterlocked.InterlockedExchange(ref _paused, paused);
     }
 }

@@ -53,6 +53,42 @@ public class FlowControlTests
         flow.MayResume(second, 2).Should().BeTrue();
     }
 
+    [Fact]
+    [Trait("Promise", "S13")]
+    public void Where_there_are_more_partitions_than_messages_allowed_the_group_is_full_all_the_same()
+    {
+        var flow = new FlowControl(messages: 10, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        for (var number = 0; number < 64; number++)
+        {
+            Fill(flow, NewPartition(number), 64, 300);
+        }
+
+        flow.HeldMessages.Should().Be(10);
+    }
+
+    [Theory]
+    [InlineData(0, 250)]        // without work a quarter is kept
+    [InlineData(1_500, 500)]    // a third of a second of work
+    [InlineData(90_000, 750)]
+    [Trait("Promise", "S9")]
+    public void A_paused_partition_goes_on_at_the_low_mark_and_not_before(double rate, int low)
+    {
+        var flow = new FlowControl(messages: 1_000, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        var partition = NewPartition(0);
+        partition.Rate = rate;
+        for (var n = 0; n < 900; n++)
+        {
+            flow.Add(partition, 300);
+        }
+
+        for (; partition.HeldMessages > low; flow.Remove(partition, 300))
+        {
+            flow.MayResume(partition, 1).Should().BeFalse($"it holds {partition.HeldMessages}");
+        }
+
+        flow.MayResume(partition, 1).Should().BeTrue();
+    }
+
     private static void Fill(FlowControl flow, AssignedPartition partition, int assigned, int size)
     {
         while (!flow.IsFull(partition, assigned))

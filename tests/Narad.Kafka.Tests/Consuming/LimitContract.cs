@@ -66,20 +66,27 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         await broker.SendAsync(topic, 0, 5);
         await broker.SendAsync(topic, 1, 5);
         await using var kafka = await broker.StartAsync(group, o => o.ShutdownTimeout = TimeSpan.FromSeconds(20));
-        var attempts = 0;
+        var waiting = new ConcurrentDictionary<long, bool>();
         var subscription = await kafka.SubscribeAsync<string>(
             topic,
-            (_, _, _) =>
+            (_, context, _) =>
             {
-                Interlocked.Increment(ref attempts);
+                if (context.Partition == 0)
+                {
+                    waiting[context.Offset] = true;
+                    throw new TimeoutException("later");
+                }
+
                 throw new InvalidOperationException("never");
             },
-            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1), static error => error.Message.Length > 100)));
-        await Waiting.Until(() => subscription.Stopped.Count == 2, "both partitions stopped");
+            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1), static error => error is TimeoutException)));
+        await Waiting.Until(() => subscription.Stopped.Count == 1 && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
         report.Abandoned.Should().BeEmpty();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(10));
+        broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
+        broker.Committed(group, topic, 1).Should().BeLessThanOrEqualTo(0);
     }
 
     [SkippableTheory]

@@ -134,7 +134,21 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await Waiting.Until(() => runs.Count(run => run.Partition == moved && !run.Token.IsCancellationRequested) > 0, "the message is handled again under its new assignment");
         var again = runs.Last(run => run.Partition == moved);
         again.Offset.Should().Be(0, "what the old handler finished changed nothing");
+
+        // A round of commits later, which the other partition shows, that is still so.
+        await Waiting.Until(
+            () =>
+            {
+                foreach (var run in runs.Where(run => run.Partition != moved))
+                {
+                    run.Release.TrySetResult();
+                }
+
+                return broker.Committed(group, topic, 1 - moved) == 2;
+            },
+            "the other partition is finished");
         broker.Committed(group, topic, moved).Should().BeLessThanOrEqualTo(0);
+        first.Groups.Single().Loop!.HeldMessages.Should().Be(2, "what was held for the old assignment is counted no more");
         overlaps.Should().Be(0, "a new epoch's lane waits for the old epoch's handler");
 
         await Waiting.Until(
@@ -160,22 +174,29 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 100);
         await broker.SendAsync(topic, 1, 100);
-        var gate = new TaskCompletionSource();
+        broker.Commit(group, topic, 0, 1);   // without a committed offset its start would be decided, and that pauses it anew
+        broker.Commit(group, topic, 1, 1);
+        TaskCompletionSource[] gates = [new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously)];
         void Configure(KafkaOptions options) =>
             (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.BufferMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
         await using var first = await broker.StartAsync(group, Configure);
-        var subscription = await first.SubscribeAsync<string>(topic, (_, _, token) => gate.Task.WaitAsync(token));
+        var subscription = await first.SubscribeAsync<string>(topic, (_, context, token) => gates[context.Partition].Task.WaitAsync(token));
         await Waiting.Until(() => first.Groups.Single().Loop!.HeldMessages >= 9, "both partitions are paused at their quota");
+        int kept;
         await using (var second = await broker.StartAsync(group, Configure))
         {
-            var other = await second.SubscribeAsync<string>(topic, (_, _, token) => gate.Task.WaitAsync(token));
+            var other = await second.SubscribeAsync<string>(topic, (_, _, token) => Task.Delay(Timeout.Infinite, token));
             await Waiting.Until(() => other.Assignment.Count == 1 && subscription.Assignment.Count == 1, "each has one");
+
+            // The one that stayed is done: the group has room when the other comes back, and no reason of its own to pause and resume it.
+            kept = subscription.Assignment[0].Partition;
+            gates[kept].SetResult();
+            await broker.CommittedReaches(group, topic, kept, 100);
         }
 
         await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
-        gate.SetResult();
-        await broker.CommittedReaches(group, topic, 0, 100);
-        await broker.CommittedReaches(group, topic, 1, 100);
+        gates[1 - kept].SetResult();
+        await broker.CommittedReaches(group, topic, 1 - kept, 100);
     }
 
     [SkippableFact]
@@ -263,12 +284,144 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         idle.Should().BeLessThan(looks / 6, "a pause does not leave the handlers without work for most of a second");
     }
 
+    // Its handler never looks at its token, and finishes only after the partition is here again.
+    [SkippableTheory]
+    [InlineData(KafkaGroupProtocol.Classic)]
+    [InlineData(KafkaGroupProtocol.Consumer)]
+    [Trait("Promise", "S10")]
+    [Trait("Promise", "S11")]
+    public async Task A_lost_assignment_cancels_its_handlers_at_once_and_its_messages_are_handled_again(KafkaGroupProtocol protocol)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 3, static _ => "k");
+        var runs = new ConcurrentQueue<Run>();
+        var released = 0;
+        await using var kafka = await broker.StartAsync(group, o => o.GroupProtocol = protocol);
+        var subscription = await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
+        {
+            var run = new Run(context.Partition, context.Offset, token);
+            runs.Enqueue(run);
+            if (Volatile.Read(ref released) == 0)
+            {
+                await run.Release.Task;
+            }
+        });
+        await Waiting.Until(() => runs.Count == 1, "a handler runs");
+        var lost = runs.First();
+        await broker.EvictAsync(group, protocol);
+        await Waiting.Until(() => lost.Token.IsCancellationRequested, "the handler is cancelled");
+        await Waiting.Until(() => subscription.Assignment.Count == 1 && kafka.Groups.Single().Loop!.HeldMessages == 3, "the messages came again");
+        Volatile.Write(ref released, 1);
+        lost.Release.SetResult();
+        await broker.CommittedReaches(group, topic, 0, 3);
+        runs.Select(run => run.Offset).Should().Equal(0, 0, 1, 2);
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held, and nothing was counted twice");
+    }
+
+    // The key would otherwise wait for the old epoch's hour.
+    [SkippableFact]
+    [Trait("Promise", "S11")]
+    public async Task What_waits_for_a_repetition_is_dropped_with_its_assignment_and_handled_anew()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 2, static _ => "k");
+        var attempts = new ConcurrentQueue<(long Offset, int Attempt)>();
+        await using var kafka = await broker.StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, context, _) =>
+            {
+                attempts.Enqueue((context.Offset, context.Attempt));
+                return attempts.Count == 1 ? throw new InvalidOperationException("later") : Task.CompletedTask;
+            },
+            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1))));
+        await Waiting.Until(() => attempts.Count == 1, "the message waits");
+        await broker.EvictAsync(group, KafkaGroupProtocol.Classic);
+        await broker.CommittedReaches(group, topic, 0, 2);
+        attempts.Should().Equal((0, 1), (0, 1), (1, 1));
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S11")]
+    public async Task A_static_identity_that_another_process_took_over_cancels_the_handlers_commits_nothing_and_says_so()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 3, static _ => "k");
+        var started = new TaskCompletionSource<CancellationToken>();
+        var release = new TaskCompletionSource();
+        await using var kafka = await broker.StartAsync(group, o => o.GroupInstanceId = group);
+        var subscription = await kafka.SubscribeAsync<string>(topic, async (_, _, token) =>
+        {
+            started.TrySetResult(token);
+            await release.Task;
+        });
+        var token = await started.Task.WaitAsync(Waiting.Deadline);
+        await broker.TakeOverAsync(group, topic, group);
+        await Waiting.Until(() => token.IsCancellationRequested, "the handler is cancelled");
+        release.SetResult();
+        await Waiting.Until(() => subscription.State is SubscriptionState.Faulted, "the subscription says so");
+        subscription.Fault.Should().BeOfType<KafkaConnectionException>().Which.Message.Should().Contain(group).And.Contain("GroupInstanceId");
+        subscription.Assignment.Should().BeEmpty();
+        broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
+    }
+
+    // The slow ones could fill the whole buffer: nothing of the other partition would be fetched any more.
+    [SkippableFact]
+    [Trait("Promise", "S9")]
+    [Trait("Promise", "S13")]
+    public async Task A_partition_whose_handlers_hang_leaves_the_others_their_share_of_the_buffer()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 300);
+        var gate = new TaskCompletionSource();
+        await using var kafka = await broker.StartAsync(group, o => (o.BufferMessages, o.ShutdownTimeout) = (60, Brief));
+        await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism(100));
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages >= 30, "the hanging partition has its share");
+        await broker.SendAsync(topic, 1, 100);
+        await broker.CommittedReaches(group, topic, 1, 100);
+        kafka.Groups.Single().Loop!.HeldMessages.Should().BeLessThan(60);
+        gate.SetResult();
+        await broker.CommittedReaches(group, topic, 0, 300);
+    }
+
     private sealed record Run(int Partition, long Offset, CancellationToken Token)
     {
         public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
 
-public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceContract<EmbeddedTestBroker>(broker);
+public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceContract<EmbeddedTestBroker>(broker)
+{
+    private readonly EmbeddedTestBroker _broker = broker;
+
+    [Fact]
+    [Trait("Promise", "S11")]
+    public async Task After_a_fatal_error_the_handlers_are_cancelled_and_a_new_client_goes_on_where_the_group_stands()
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
+        await _broker.SendAsync(topic, 0, 5, static _ => "k");
+        var handled = new ConcurrentQueue<long>();
+        var started = new TaskCompletionSource<CancellationToken>();
+        await using var kafka = await _broker.StartAsync(group, o => o.GroupProtocol = KafkaGroupProtocol.Consumer);
+        var subscription = await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
+        {
+            if (context.Offset == 2 && started.TrySetResult(token))
+            {
+                await Task.Delay(Timeout.Infinite, token);
+            }
+
+            handled.Enqueue(context.Offset);
+        });
+        var token = await started.Task.WaitAsync(Waiting.Deadline);
+        await _broker.CommittedReaches(group, topic, 0, 2);
+        _broker.Broker.FailNext(KafkaRequest.ConsumerGroupHeartbeat, Confluent.Kafka.ErrorCode.UnsupportedAssignor);
+        await Waiting.Until(() => token.IsCancellationRequested, "the handler is cancelled");
+        await _broker.CommittedReaches(group, topic, 0, 5);
+        handled.Should().Equal(0, 1, 2, 3, 4);
+        subscription.State.Should().Be(SubscriptionState.Running);
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held, and nothing was counted twice");
+    }
+}
 
 public sealed class RebalancesOnKafka(KafkaTestBroker broker) : RebalanceContract<KafkaTestBroker>(broker);

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
@@ -27,6 +30,12 @@ public abstract class TestBroker : IDisposable
     public abstract Task RecreateTopicAsync(string topic, int partitions);
 
     public abstract Task DeleteRecordsAsync(string topic, int partition, long before);
+
+    /// <summary>Takes the group's only member out of it: it learns so from its next heartbeat.</summary>
+    public abstract Task EvictAsync(string group, KafkaGroupProtocol protocol);
+
+    /// <summary>Lets another process take over a static identity (classic protocol).</summary>
+    public abstract Task TakeOverAsync(string group, string topic, string instance);
 
     public string NewGroup() => RealKafka.NewName("group");
 
@@ -114,6 +123,18 @@ public sealed class EmbeddedTestBroker : TestBroker
         return Task.CompletedTask;
     }
 
+    public override Task EvictAsync(string group, KafkaGroupProtocol protocol)
+    {
+        Broker.FailNext(protocol is KafkaGroupProtocol.Classic ? KafkaRequest.Heartbeat : KafkaRequest.ConsumerGroupHeartbeat, ErrorCode.UnknownMemberId);
+        return Task.CompletedTask;
+    }
+
+    public override Task TakeOverAsync(string group, string topic, string instance)
+    {
+        Broker.FailNext(KafkaRequest.Heartbeat, ErrorCode.FencedInstanceId);
+        return Task.CompletedTask;
+    }
+
     public override void Dispose()
     {
         base.Dispose();
@@ -161,6 +182,51 @@ public sealed class KafkaTestBroker : TestBroker
     {
         using var admin = Admin();
         await admin.DeleteRecordsAsync([new TopicPartitionOffset(topic, partition, before)]);
+    }
+
+    // No client of .NET sends it for another member, so it is written by hand: LeaveGroup, version 0.
+    public override async Task EvictAsync(string group, KafkaGroupProtocol protocol)
+    {
+        Skip.If(protocol is KafkaGroupProtocol.Consumer, "No request takes another member out of a group of the next protocol.");
+        using var admin = Admin();
+        var member = (await admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Members.Single().ConsumerId;
+        var request = new MemoryStream();
+        request.Write([0, 13, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]);   // kind, version, correlation, no client id
+        foreach (var text in (string[])[group, member])
+        {
+            request.Write([(byte)(text.Length >> 8), (byte)text.Length, .. Encoding.ASCII.GetBytes(text)]);
+        }
+
+        var address = Brokers.Split(',')[0].Split(':');
+        using var connection = new TcpClient(address[0], int.Parse(address[1], CultureInfo.InvariantCulture));
+        var stream = connection.GetStream();
+        var size = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(size, (int)request.Length);
+        await stream.WriteAsync(size);
+        await stream.WriteAsync(request.ToArray());
+        var response = new byte[10];   // size, correlation, error
+        await stream.ReadExactlyAsync(response);
+        BinaryPrimitives.ReadInt16BigEndian(response.AsSpan(8)).Should().Be(0);
+    }
+
+    public override async Task TakeOverAsync(string group, string topic, string instance)
+    {
+        using var other = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = Brokers,
+            GroupId = group,
+            GroupInstanceId = instance,
+            EnableAutoCommit = false,
+            PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky,
+        }).SetLogHandler((_, _) => { }).Build();
+        other.Subscribe(topic);
+        await Waiting.Until(
+            () =>
+            {
+                other.Consume(TimeSpan.FromMilliseconds(50));
+                return other.Assignment.Count > 0;
+            },
+            "the other process has the partitions");
     }
 
     private IAdminClient Admin() => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler((_, _) => { }).Build();

@@ -87,6 +87,7 @@ public sealed class SubscribingTests
     }
 
     [Fact]
+    [Trait("Promise", "S17")]
     public async Task A_pattern_that_nothing_matches_says_so_and_starts_later()
     {
         await using var service = await EmbeddedService.StartAsync();

@@ -159,6 +159,22 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public IReadOnlyList<TopicPartitionId> Paused => [];
+
+    public Task PauseAllAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<bool> PauseAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task ResumeAllAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task StopAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     private SendResult Put(byte[] message, MessageKey key, MessageHeaders headers, long line)
     {
         lock (_gate)
