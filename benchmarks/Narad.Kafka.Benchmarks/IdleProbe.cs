@@ -16,7 +16,7 @@ internal sealed class IdleProbe(SubscriptionSettings settings, ConsumingMetrics 
     {
         var metrics = new ConsumingMetrics();
         var diagnostics = new KafkaDiagnostics();
-        var settings = SubscriptionSettings.From("idle", "group", new SubscriptionOptions(), new KafkaOptions(), [], services: null);
+        var settings = SubscriptionSettings.From("idle", "group", new SubscriptionOptions(), new KafkaOptions(), services: null);
         var probe = new IdleProbe(settings, metrics, diagnostics);
         var context = new MessageContext { Topic = "idle" };
         var wanted = 0;

@@ -77,13 +77,17 @@ public interface IKafkaService : IAsyncDisposable
     ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sends a message with a null value: in a compacted topic it deletes <paramref name="key"/>.</summary>
-    /// <exception cref="ArgumentException"><paramref name="key"/> is null: a tombstone without a key deletes nothing.</exception>
+    /// <exception cref="ArgumentException"><paramref name="key"/> is null: a tombstone without a key deletes nothing. Or the topic's name is not legal.</exception>
+    /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
+    /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
     ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Sends many messages, in order and without waiting for one before sending the next; completes when all are acknowledged.
     /// </summary>
     /// <returns>One result a message, in the order of <paramref name="messages"/>.</returns>
+    /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
+    /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendManyException">Some failed; it says which and why, and what became of the others.</exception>
     Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -98,6 +102,9 @@ public interface IKafkaService : IAsyncDisposable
     /// <param name="cancellationToken">Cancels the waiting, not the subscription.</param>
     /// <exception cref="KafkaNotConnectedException">No group is connected, or the service was disconnected.</exception>
     /// <exception cref="InvalidOperationException">Several groups are connected and none was named, or the group already handles this topic.</exception>
+    /// <exception cref="ArgumentException">The topic's name or pattern is not legal, or <paramref name="configure"/> gave a number that is out of range.</exception>
+    /// <exception cref="KafkaTopicException">The topic could not be looked at or created, and looking again would not help.</exception>
+    /// <exception cref="KafkaConnectionException">The group may not read, or it ended by itself before it had joined.</exception>
     Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
     /// <summary>

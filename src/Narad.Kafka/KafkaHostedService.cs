@@ -20,12 +20,12 @@ internal sealed class KafkaHostedService(
     {
         service.Init();
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
-        var joining = new List<Task>();
         foreach (var registration in registrations)
         {
             await service.ConnectConsumerAsync(registration.Group, cancellationToken).ConfigureAwait(false);
         }
 
+        var joining = new List<Task>();
         foreach (var registration in registrations)
         {
             var host = new HandlerHost(services, registration.IsSingleton());
@@ -33,8 +33,7 @@ internal sealed class KafkaHostedService(
                 registration.Topic,
                 registration.Group ?? service.Options.ConsumerGroupId,
                 registration.Configure,
-                registration.Batches,
-                (settings, consumers) => registration.Pipeline(settings, consumers, service.Diagnostics, host),
+                (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
                 CancellationToken.None));
         }
 

@@ -111,7 +111,7 @@ public sealed class KafkaOptions
     /// <summary><c>group.protocol</c>: <c>consumer</c> is KIP-848 and needs Kafka 4. Default <see cref="KafkaGroupProtocol.Classic"/>.</summary>
     public KafkaGroupProtocol GroupProtocol { get; set; }
 
-    /// <summary><c>group.instance.id</c>: a static identity, one per process. Default none.</summary>
+    /// <summary><c>group.instance.id</c>: a static identity, one per process: at most 249 letters, digits, dots, underscores and hyphens. Default none.</summary>
     public string? GroupInstanceId { get; set; }
 
     /// <summary>Whether missing topics are created. Default <see cref="TopicCreation.None"/>; on the embedded broker always.</summary>
@@ -120,7 +120,7 @@ public sealed class KafkaOptions
     /// <summary>How many partitions a created topic gets. 1 to 10,000; default 6.</summary>
     public int TopicPartitions { get; set; } = 6;
 
-    /// <summary>How many replicas a created topic gets; −1 takes the broker's default. Default −1.</summary>
+    /// <summary>How many replicas a created topic gets; 1 or more, or −1 for the broker's default. Default −1.</summary>
     public short TopicReplicationFactor { get; set; } = -1;
 
     /// <summary>Real topic names by logical name, as <c>KAFKA_TOPIC_X_Y</c> sets for <c>x-y</c>. Default none: a name stands for itself.</summary>

@@ -24,7 +24,7 @@ namespace Narad.Kafka;
 /// await kafka.SendAsync("user-events", new UserEvent("123", "login"));
 /// </code>
 /// </example>
-public sealed class KafkaService : IKafkaService, IServiceSettings
+public sealed class KafkaService : IKafkaService
 {
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
@@ -94,10 +94,6 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
     internal KafkaOptions Options => _options;
 
     internal KafkaDiagnostics Diagnostics => _diagnostics;
-
-    KafkaOptions IServiceSettings.Options => _options;
-
-    KafkaDiagnostics IServiceSettings.Diagnostics => _diagnostics;
 
     internal MessageProducer? Producer => _producer;
 
@@ -238,14 +234,14 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
     public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, batches: false, (settings, consumers) => new SinglePipeline<T>(handler, settings, consumers.Metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, batches: true, (settings, consumers) => new BatchPipeline<T>(handler, settings, consumers.Metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -265,16 +261,14 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
         string topic,
         string? group,
         Action<SubscriptionOptions>? configure,
-        bool batches,
-        Func<SubscriptionSettings, ConsumerGroup, HandlerPipeline> pipeline,
+        Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline,
         CancellationToken cancellationToken)
     {
         var consumers = GroupFor(group);
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
-        var settings = SubscriptionSettings.From(
-            RealTopic(topic, patterns: true), consumers.Name, options, _options, _options.ConsumeMiddleware, _services);
-        var subscription = new Subscription(consumers, settings, pipeline(settings, consumers), batches, _diagnostics.Time);
+        var settings = SubscriptionSettings.From(RealTopic(topic, patterns: true), consumers.Name, options, _options, _services);
+        var subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time);
         ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
         try
         {
@@ -444,7 +438,7 @@ public sealed class KafkaService : IKafkaService, IServiceSettings
     private string RealTopic(string topic, bool patterns = false)
     {
         ArgumentNullException.ThrowIfNull(topic);
-        if (patterns && topic.StartsWith('^'))
+        if (patterns && TopicName.IsPattern(topic))
         {
             return topic;
         }

@@ -68,7 +68,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
         _ => (byte[])_value,
     };
 
-    /// <summary>The key as text, where its bytes are UTF-8; null for none.</summary>
+    /// <summary>The key as UTF-8 text, with U+FFFD for bytes that are none; null for no key.</summary>
     public string? AsText() => _value switch
     {
         null => null,

@@ -31,8 +31,8 @@ public sealed class NaradKafkaBuilder
         where THandler : class, IMessageHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, batches: false, static (settings, consumers, diagnostics, host) =>
-            new SinglePipeline<T>(Handle<T, THandler>(host), settings, consumers.Metrics, diagnostics));
+        return Add<THandler>(topic, group, configure, static (settings, metrics, diagnostics, host) =>
+            new SinglePipeline<T>(Handle<T, THandler>(host), settings, metrics, diagnostics));
     }
 
     /// <summary>Handles a topic's messages in batches with <typeparamref name="THandler"/> from the host's start on.</summary>
@@ -46,8 +46,8 @@ public sealed class NaradKafkaBuilder
         where THandler : class, IBatchHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, batches: true, static (settings, consumers, diagnostics, host) =>
-            new BatchPipeline<T>(HandleBatch<T, THandler>(host), settings, consumers.Metrics, diagnostics));
+        return Add<THandler>(topic, group, configure, static (settings, metrics, diagnostics, host) =>
+            new BatchPipeline<T>(HandleBatch<T, THandler>(host), settings, metrics, diagnostics));
     }
 
     /// <summary>Adds middleware around every send; a singleton.</summary>
@@ -66,12 +66,12 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
-    private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, bool batches, SubscriptionRegistration.PipelineFactory pipeline)
+    private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, batches, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton));
+            topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton));
         return this;
     }
 

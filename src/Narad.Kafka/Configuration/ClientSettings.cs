@@ -9,14 +9,9 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal sealed class ClientSettings
 {
-    /// <summary>
-    /// The share of a group's bytes that the client may prefetch: half. Half of that again may be queued, the other half is room for the
-    /// fetch that was under way when the queue filled up (the client looks at its queue before it fetches, not after).
-    /// </summary>
-    public const int PrefetchShare = 2;
-
-    /// <summary>What every report of the producer carries. Without <c>status</c> each would say <em>possibly persisted</em>.</summary>
-    public const string DeliveryReportFields = "value,status";
+    // The share of a group's bytes that the client may prefetch: half. Half of that again may be queued, the other half is room for the
+    // fetch that was under way when the queue filled up (the client looks at its queue before it fetches, not after).
+    private const int PrefetchShare = 2;
 
     // librdkafka's own defaults, which are ceilings here.
     private const int DefaultFetchBytes = 52_428_800;
@@ -81,7 +76,9 @@ internal sealed class ClientSettings
             },
             MessageTimeoutMs = Milliseconds(Options.SendTimeout),
             MessageMaxBytes = Options.MaxMessageBytes,
-            DeliveryReportFields = DeliveryReportFields,
+
+            // Without "status" each report would say "possibly persisted".
+            DeliveryReportFields = "value,status",
         };
         return Complete(config, ClientKind.Producer);
     }

@@ -8,10 +8,6 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal static class KafkaConfigurationSection
 {
-    public const string DefaultName = "Kafka";
-
-    public const string DefaultConnectionName = "kafka";
-
     private delegate void Bind(KafkaOptions options, string setting, string value);
 
     private static readonly Dictionary<string, Bind> Settings = new(StringComparer.OrdinalIgnoreCase)
@@ -65,15 +61,15 @@ internal static class KafkaConfigurationSection
         [nameof(SaslOptions.Password)] = (o, _, v) => o.Sasl.Password = v,
     };
 
-    /// <summary>Applies a section, and the connection string of this name where the section names no brokers.</summary>
-    public static void Apply(KafkaOptions options, IConfiguration configuration, string section = DefaultName, string connectionName = DefaultConnectionName)
+    /// <summary>Applies the section <c>Kafka</c> (or the one given), and <c>ConnectionStrings:kafka</c> where the section names no brokers.</summary>
+    public static void Apply(KafkaOptions options, IConfiguration configuration)
     {
-        if (configuration[$"ConnectionStrings:{connectionName}"] is { Length: > 0 } brokers)
+        if (configuration["ConnectionStrings:kafka"] is { Length: > 0 } brokers)
         {
             options.Brokers = brokers;
         }
 
-        var settings = configuration as IConfigurationSection ?? configuration.GetSection(section);
+        var settings = configuration as IConfigurationSection ?? configuration.GetSection("Kafka");
         foreach (var child in settings.GetChildren())
         {
             switch (child.Key)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Configuration;
 
@@ -148,21 +149,21 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Fault(nameof(options.ClientId), options.ClientId, "write a name, such as the application's");
         }
 
-        if (options.ConsumerGroupId is not null && KafkaNames.GroupFault(options.ConsumerGroupId) is { } group)
+        if (options.ConsumerGroupId is not null && GroupName.Fault(options.ConsumerGroupId) is { } group)
         {
             check.Fault(nameof(options.ConsumerGroupId), options.ConsumerGroupId, group);
         }
 
-        if (options.GroupInstanceId is not null && KafkaNames.TopicFault(options.GroupInstanceId) is not null)
+        if (options.GroupInstanceId is not null && !TopicName.IsLegal(options.GroupInstanceId))
         {
-            check.Fault(nameof(options.GroupInstanceId), options.GroupInstanceId, "write at most 249 letters, digits, '.', '_' and '-', or nothing");
+            check.Fault(nameof(options.GroupInstanceId), options.GroupInstanceId, $"write {TopicName.Rule}, or nothing");
         }
 
         foreach (var (logical, topic) in options.Topics)
         {
-            if (KafkaNames.TopicFault(topic) is { } fault)
+            if (!TopicName.IsLegal(topic))
             {
-                check.Fault($"Topics:{logical}", topic, fault);
+                check.Fault($"Topics:{logical}", topic, $"write {TopicName.Rule}");
             }
         }
     }

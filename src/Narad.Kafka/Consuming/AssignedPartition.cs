@@ -20,12 +20,11 @@ internal sealed class AssignedPartition
 {
     private readonly CancellationTokenSource _cancellation = new();
 
-    public AssignedPartition(TopicPartition partition, Subscription subscription, long epoch)
+    public AssignedPartition(TopicPartition partition, Subscription subscription)
     {
         Partition = partition;
         Id = new TopicPartitionId(partition.Topic, partition.Partition.Value);
         Subscription = subscription;
-        Epoch = epoch;
         Token = _cancellation.Token;
         LaneSeed = LaneKey.Seed(partition.Topic, partition.Partition.Value);
     }
@@ -38,8 +37,6 @@ internal sealed class AssignedPartition
 
     /// <summary>What its keys are hashed with: the same for every epoch of this partition.</summary>
     public ulong LaneSeed { get; }
-
-    public long Epoch { get; }
 
     /// <summary>Cancelled when the assignment is lost, at the revoke deadline and at the end of the shutdown drain.</summary>
     public CancellationToken Token { get; }
@@ -71,7 +68,7 @@ internal sealed class AssignedPartition
     // ── poll thread ───────────────────────────────────────────────────────────────────────────────────────────────────
     public OffsetTracker Tracker { get; } = new();
 
-    /// <summary>Messages that are held in memory: waiting, running, waiting for a repetition.</summary>
+    /// <summary>Messages that are held in memory: waiting, running, waiting for a repetition. Written by <see cref="FlowControl"/> only.</summary>
     public int HeldMessages { get; set; }
 
     public long HeldBytes { get; set; }

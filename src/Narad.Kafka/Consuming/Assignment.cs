@@ -17,7 +17,6 @@ namespace Narad.Kafka.Consuming;
 internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error> refused)
 {
     private readonly Dictionary<TopicPartition, AssignedPartition> _partitions = [];
-    private long _epoch;
     private AssignedPartition? _latest;     // where the latest message went
     private bool _pausesUnknown;            // assignments or shares changed, or a pause failed: all are set anew in the next turn
     private bool _groupFull;                // all partitions are paused, since nothing more fits
@@ -63,7 +62,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>A partition begins an epoch.</summary>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
-        var added = new AssignedPartition(partition, subscription, ++_epoch);
+        var added = new AssignedPartition(partition, subscription);
         subscription.Lanes.Hold(added, subscription.Holds.Includes(added.Id));
         _partitions[partition] = added;
         _latest = null;

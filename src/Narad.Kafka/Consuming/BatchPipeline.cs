@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Consuming;
@@ -15,6 +16,8 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         _handler = handler;
     }
 
+    public override BatchLimits? Batch => Settings.Batch;
+
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var first = lane.Head!;
@@ -29,10 +32,10 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var positions = new List<int>(taken);
         var finished = 0;
         var current = first;
-        System.Diagnostics.Activity? activity = null;
+        Activity? activity = null;
         Outcome Judged(Delivery failed, Exception error, bool timedOut, int before = 0)
         {
-            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
+            activity?.SetStatus(ActivityStatusCode.Error, error.Message);
             return Finished(first, Judge(failed, error, timedOut, before));
         }
 

@@ -11,6 +11,9 @@ namespace Narad.Kafka.Consuming;
 /// </remarks>
 internal sealed class Delivery
 {
+    /// <summary>What the client's objects cost besides their payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
+    public const int Overhead = 256;
+
     public Delivery(AssignedPartition partition, ConsumeResult<byte[]?, byte[]?> result, long arrival)
     {
         Partition = partition;
@@ -38,9 +41,6 @@ internal sealed class Delivery
 
     /// <summary>Behind it among the completed ones. Written by whoever completes it.</summary>
     public Delivery? NextCompleted { get; set; }
-
-    /// <summary>What the client's objects cost besides their payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
-    public const int Overhead = 256;
 
     private static int SizeOf(ConsumeResult<byte[]?, byte[]?> result)
     {

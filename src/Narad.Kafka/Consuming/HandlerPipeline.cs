@@ -25,7 +25,8 @@ internal abstract class HandlerPipeline
 
     protected SubscriptionSettings Settings => _settings;
 
-    protected ILogger Logger => _logger;
+    /// <summary>When a batch is complete; null where messages are handled one by one.</summary>
+    public virtual BatchLimits? Batch => null;
 
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public abstract ValueTask<Outcome> RunAsync(Lane lane);
@@ -39,18 +40,13 @@ internal abstract class HandlerPipeline
     {
         var result = delivery.Result;
         var message = result.Message;
-        if (_logger.IsEnabled(LogLevel.Debug))
-        {
-            ConsumingLog.Received(_logger, result.Topic, result.Partition.Value, result.Offset.Value, _settings.Group);
-        }
-
         return new MessageContext
         {
             Topic = result.Topic,
             Partition = result.Partition.Value,
             Offset = result.Offset.Value,
             Key = MessageKey.From(message.Key),
-            Headers = HeadersOf(message),
+            Headers = HeadersOf(message)!,   // without any, made when first asked for
             Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(0, message.Timestamp.UnixTimestampMs)),
             Group = _settings.Group,
             Attempt = delivery.Attempts,
@@ -59,9 +55,16 @@ internal abstract class HandlerPipeline
         };
     }
 
-    /// <summary>The message; null for a tombstone.</summary>
-    protected ValueTask<T> DecodeAsync<T>(MessageContext context, CancellationToken cancellationToken) =>
-        context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
+    /// <summary>The message; null for a tombstone. Once an invocation: this is where it is logged as received.</summary>
+    protected ValueTask<T> DecodeAsync<T>(MessageContext context, CancellationToken cancellationToken)
+    {
+        if (_logger.IsEnabled(LogLevel.Debug))
+        {
+            ConsumingLog.Received(_logger, context.Topic, context.Partition, context.Offset, context.Group);
+        }
+
+        return context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
+    }
 
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
     protected TimeLimit? LimitTime(CancellationToken assignment) => _settings.Timeout is { } limit ? new TimeLimit(limit, _time, _logger, assignment) : null;
@@ -144,15 +147,17 @@ internal abstract class HandlerPipeline
         }
     }
 
-    private static MessageHeaders HeadersOf(Confluent.Kafka.Message<byte[]?, byte[]?> message)
+    private static MessageHeaders? HeadersOf(Confluent.Kafka.Message<byte[]?, byte[]?> message)
     {
-        var headers = new MessageHeaders();
-        if (message.Headers is { } received)
+        if (message.Headers is not { Count: > 0 } received)
         {
-            for (var i = 0; i < received.Count; i++)
-            {
-                headers.AddReceived(received[i].Key, received[i].GetValueBytes());
-            }
+            return null;
+        }
+
+        var headers = new MessageHeaders();
+        for (var i = 0; i < received.Count; i++)
+        {
+            headers.AddReceived(received[i].Key, received[i].GetValueBytes());
         }
 
         return headers;

@@ -18,7 +18,7 @@ public interface ISubscription
     /// <summary>The partitions that this process handles now.</summary>
     IReadOnlyList<TopicPartitionId> Assignment { get; }
 
-    /// <summary>The partitions that stopped at a message that no policy covers, and why.</summary>
+    /// <summary>The partitions that stopped, and why: at a message whose failure no policy covers, or without an offset to read from (<see cref="OffsetUnavailableException"/>).</summary>
     IReadOnlyList<StoppedPartition> Stopped { get; }
 
     /// <summary>The partitions of this process that were paused by name.</summary>
@@ -39,9 +39,10 @@ public interface ISubscription
 
     /// <summary>
     /// Lets a partition go on that was paused by name, or stopped: a stopped one with the message it stopped at or, where it stopped because
-    /// its offset was out of range, at the first message that is left. While the whole subscription is paused, it stays so.
+    /// its offset was out of range or it has none, at the first message that is left. While the whole subscription is paused, it stays so.
     /// </summary>
     /// <returns>Whether the partition was paused or stopped here.</returns>
+    /// <exception cref="KafkaConnectionException">The client refused it just now; trying again may help.</exception>
     Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
     /// <summary>Lets a stopped partition go on behind the message it stopped at: that one is finished unhandled, counted and logged.</summary>

@@ -20,9 +20,8 @@ namespace Narad.Kafka.Consuming;
 internal sealed class OffsetTracker
 {
     private Slot[] _ring;
-    private long _head;         // arrival number of the first slot that is not committable
+    private long _head;         // arrival number of the first slot that is not committable, never of an older incarnation: what is below it changes nothing
     private long _tail;         // arrival number of the next message
-    private long _start;        // first arrival number of this incarnation: older completions are ignored
     private long _last = -1;    // offset of the latest arrival
 
     public OffsetTracker(int capacity = 256)
@@ -55,7 +54,7 @@ internal sealed class OffsetTracker
             Incarnation++;
         }
 
-        _start = _head = _tail;
+        _head = _tail;
         _last = offset - 1;
         Committable = offset;
     }
@@ -67,7 +66,7 @@ internal sealed class OffsetTracker
         if (offset <= _last)
         {
             Incarnation++;
-            _start = _head = _tail;
+            _head = _tail;
             Committable = null;
         }
 
@@ -86,7 +85,7 @@ internal sealed class OffsetTracker
     public bool Finish(long arrival)
     {
         Debug.Assert(arrival < _tail, "Only what arrived can be finished.");
-        if (arrival < _head || arrival < _start)
+        if (arrival < _head)
         {
             return false;
         }

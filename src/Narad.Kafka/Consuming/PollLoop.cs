@@ -50,9 +50,7 @@ internal sealed class PollLoop
     // Set by any thread, read by the poll thread.
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
-
-    // Written by the poll thread, read by any.
-    private volatile string? _trouble;
+    private volatile string? _trouble;  // what the client last complained about, so that it is said once; null since it works again
 
     public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
     {
@@ -81,9 +79,6 @@ internal sealed class PollLoop
 
     /// <summary>Their bytes. Any thread.</summary>
     public long HeldBytes => _assignment.HeldBytes;
-
-    /// <summary>What the client last complained about, until it works again; null while all is well. Any thread.</summary>
-    public string? Trouble => _trouble;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -233,11 +228,7 @@ internal sealed class PollLoop
         }
 
         partition.StartAt = null;
-        if (_trouble is not null)
-        {
-            _trouble = null;
-        }
-
+        _trouble = null;
         var delivery = new Delivery(partition, result, arrival);
         _assignment.Hold(delivery);
         partition.Subscription.Lanes.Enqueue(delivery);

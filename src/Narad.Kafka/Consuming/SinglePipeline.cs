@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Consuming;
@@ -40,7 +41,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             }
             catch (Exception error) when (activity is not null)
             {
-                activity.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
+                activity.SetStatus(ActivityStatusCode.Error, error.Message);
                 throw;
             }
         }

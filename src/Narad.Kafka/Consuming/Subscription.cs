@@ -23,12 +23,12 @@ internal sealed class Subscription : ISubscription
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _ending;
 
-    public Subscription(ConsumerGroup group, SubscriptionSettings settings, HandlerPipeline pipeline, bool batches, TimeProvider time)
+    public Subscription(ConsumerGroup group, SubscriptionSettings settings, HandlerPipeline pipeline, TimeProvider time)
     {
         _group = group;
         Settings = settings;
         _pattern = settings.IsPattern ? Pattern(settings.Topic) : null;
-        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, batches ? settings.Batch : null, time, pipeline, group.Completed, group.OnHandlerFailed);
+        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed);
     }
 
     public SubscriptionSettings Settings { get; }

@@ -7,9 +7,8 @@ internal sealed record SubscriptionRegistration(
     string Topic,
     string? Group,
     Action<SubscriptionOptions>? Configure,
-    bool Batches,
     SubscriptionRegistration.PipelineFactory Pipeline,
     Func<bool> IsSingleton)
 {
-    public delegate HandlerPipeline PipelineFactory(SubscriptionSettings settings, ConsumerGroup consumers, KafkaDiagnostics diagnostics, HandlerHost host);
+    public delegate HandlerPipeline PipelineFactory(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics, HandlerHost host);
 }

@@ -1,4 +1,5 @@
 using Narad.Kafka.Serialization;
+using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Consuming;
 
@@ -33,9 +34,9 @@ internal sealed record SubscriptionSettings
 
     public required IServiceProvider? Services { get; init; }
 
-    public bool IsPattern => Topic.StartsWith('^');
+    public bool IsPattern => TopicName.IsPattern(Topic);
 
-    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IEnumerable<IConsumeMiddleware> middleware, IServiceProvider? services) => new()
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services) => new()
     {
         Topic = topic,
         Group = group,
@@ -48,7 +49,7 @@ internal sealed record SubscriptionSettings
         OutOfRange = options.OutOfRangeValue ?? defaults.OnOutOfRange,
         Unhandled = options.UnhandledValue ?? defaults.OnUnhandled,
         Decoder = new MessageDecoder(defaults, options.DeserializerValue),
-        Middleware = [.. middleware, .. options.MiddlewareValue],
+        Middleware = [.. defaults.ConsumeMiddleware, .. options.MiddlewareValue],
         Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.BatchSize, options.MaxBatchWaitValue ?? defaults.BatchWait),
         Services = services,
     };

@@ -13,19 +13,19 @@ internal sealed class KafkaDiagnostics
     /// <summary>Shared by all services of the process: a listener subscribes to the name once.</summary>
     public static readonly ActivitySource Activities = new(SourceName);
 
+    private readonly ILoggerFactory _loggers;
+
     public KafkaDiagnostics(ILoggerFactory? loggers = null, TimeProvider? time = null)
     {
-        Loggers = loggers ?? NullLoggerFactory.Instance;
+        _loggers = loggers ?? NullLoggerFactory.Instance;
         HasLogger = loggers is not null;
         Time = time ?? TimeProvider.System;
     }
-
-    public ILoggerFactory Loggers { get; }
 
     /// <summary>False without a host or logger: then [DEV] lines go to standard output.</summary>
     public bool HasLogger { get; }
 
     public TimeProvider Time { get; }
 
-    public ILogger Logger<T>() => Loggers.CreateLogger(typeof(T).FullName!);
+    public ILogger Logger<T>() => _loggers.CreateLogger(typeof(T).FullName!);
 }

@@ -49,9 +49,6 @@ internal sealed class MessageProducer : IAsyncDisposable
     /// <summary>Acknowledged so far.</summary>
     public long Delivered => _line.Delivered;
 
-    /// <summary>Refused or timed out so far.</summary>
-    public long Failed => _line.Failed;
-
     /// <summary>Builds the client; the caller has probed the broker. A second call does nothing.</summary>
     public Task ConnectAsync(CancellationToken ct)
     {

@@ -8,7 +8,6 @@ namespace Narad.Kafka.Producing;
 /// </summary>
 internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFatal)
 {
-    private readonly Action<ProducerGeneration, Error> _onFatal = onFatal;
     private readonly Lock _lock = new();
     private readonly SendQueue _sends = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -26,7 +25,7 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
     public Task Drained => _drained.Task;
 
     /// <summary>The client met a fatal error; called on its thread.</summary>
-    public void Fail(Error error) => _onFatal(this, error);
+    public void Fail(Error error) => onFatal(this, error);
 
     public bool End(Error fatal)
     {

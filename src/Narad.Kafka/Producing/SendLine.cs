@@ -80,8 +80,6 @@ internal sealed class SendLine
 
     public long Delivered => _tally.Delivered;
 
-    public long Failed => _tally.Failed;
-
     /// <summary>The client that takes sends now; null where there is none. Under the lock.</summary>
     public IProducerClient? Client => _life.State == ProducerState.Running ? _life.Generation!.Client : null;
 

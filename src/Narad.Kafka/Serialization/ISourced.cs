@@ -1,4 +1,4 @@
-namespace Narad.Kafka;
+namespace Narad.Kafka.Serialization;
 
 /// <summary>A message that says who sent it: an envelope, whatever it carries.</summary>
 internal interface ISourced

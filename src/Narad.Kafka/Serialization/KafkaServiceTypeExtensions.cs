@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Narad.Kafka.Configuration;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
@@ -43,9 +42,9 @@ public static class KafkaServiceTypeExtensions
             throw new ArgumentException("Tombstones have no type: declare OnTombstone instead of WithTombstones.", nameof(configure));
         }
 
-        var settings = service as IServiceSettings;
-        var decoder = new MessageDecoder(settings?.Options ?? new KafkaOptions(), chosen.DeserializerValue);
-        var typed = new TypedMessages(map, decoder, chosen.UnknownTypeValue, settings?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance);
+        var own = service as KafkaService;
+        var decoder = new MessageDecoder(own?.Options ?? new KafkaOptions(), chosen.DeserializerValue);
+        var typed = new TypedMessages(map, decoder, chosen.UnknownTypeValue, own?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance);
         return service.SubscribeAsync<object>(topic, typed.HandleAsync, group, Configure, cancellationToken);
 
         void Configure(SubscriptionOptions options)

@@ -47,11 +47,9 @@ internal sealed class MessageDecoder
         }
     }
 
-    private static T NotNull<T>(object? message, MessageContext context) => message is null
+    private static T NotNull<T>(T? message, MessageContext context) => message is null
         ? throw new MessageDeserializationException(context, typeof(T), "it is JSON's null, which is not a tombstone and not a message")
-        : (T)message;
-
-    private static T NotNull<T>(T? message, MessageContext context) => message is null ? NotNull<T>((object?)null, context) : message;
+        : message;
 
     private async ValueTask<T> DecodeCustomAsync<T>(ReadOnlyMemory<byte> data, MessageContext context, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
 

@@ -1,6 +1,4 @@
-using Narad.Kafka.Serialization;
-
-namespace Narad.Kafka;
+namespace Narad.Kafka.Serialization;
 
 /// <summary>One entry of a <see cref="MessageTypeMap"/>: how its messages are read, and who handles them. Immutable.</summary>
 internal sealed class MessageRoute

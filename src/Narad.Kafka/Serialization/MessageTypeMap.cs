@@ -1,3 +1,5 @@
+using Narad.Kafka.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>

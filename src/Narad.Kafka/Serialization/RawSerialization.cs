@@ -34,24 +34,12 @@ internal static class RawSerialization
     /// <exception cref="DecoderFallbackException">Text was asked for, and the bytes are not UTF-8.</exception>
     public static T Read<T>(ReadOnlyMemory<byte> data)
     {
-        if (typeof(T) == typeof(ReadOnlyMemory<byte>))
+        if (typeof(T) == typeof(string))
         {
-            return (T)(object)data;
+            return (T)(object)StrictUtf8.GetString(data.Span);
         }
 
-        return (T)Read(data, typeof(T));
-    }
-
-    /// <inheritdoc cref="Read{T}"/>
-    public static object Read(ReadOnlyMemory<byte> data, Type type)
-    {
-        if (type == typeof(string))
-        {
-            return StrictUtf8.GetString(data.Span);
-        }
-
-        // The cast keeps the array from becoming a memory by implicit conversion.
-        return type == typeof(byte[]) ? (object)Array(data) : data;
+        return typeof(T) == typeof(byte[]) ? (T)(object)Array(data) : (T)(object)data;
     }
 
     private static byte[] Array(ReadOnlyMemory<byte> data) =>

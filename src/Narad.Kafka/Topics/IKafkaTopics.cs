@@ -3,10 +3,13 @@ namespace Narad.Kafka;
 /// <summary>Creates topics and looks at them; the service's own takes logical names too (<see cref="KafkaOptions.Topics"/>). Thread-safe.</summary>
 public interface IKafkaTopics
 {
-    /// <summary>Creates what does not exist; what exists stays as it is, and too few partitions are reported by an exception.</summary>
+    /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>
     /// <exception cref="ArgumentException">A topic's name is not legal, or its numbers are out of range.</exception>
     /// <exception cref="NotSupportedException">The broker is an embedded one, and settings were asked for, or it belongs to another process.</exception>
-    /// <exception cref="KafkaTopicException">A topic could not be created, or has another number of partitions than asked for.</exception>
+    /// <exception cref="KafkaTopicException">
+    /// A topic could not be created, exists with another number of partitions than <see cref="TopicSpec.Partitions"/> names, or no broker answered in
+    /// time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for creating.
+    /// </exception>
     Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default);
 
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>

@@ -7,12 +7,18 @@ namespace Narad.Kafka.Topics;
 /// <summary>The one place that says which topic names are legal, and how a logical name becomes a real one. Thread-safe: no state.</summary>
 internal static class TopicName
 {
+    /// <summary>What to write.</summary>
+    public const string Rule = "1 to 249 letters, digits, dots, underscores and hyphens, not dots alone";
+
     private const int Longest = 249;   // Kafka's own limit: a log directory's name must fit a file system
 
     private static readonly SearchValues<char> Legal = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>Whether this is a pattern (a regular expression that starts with <c>^</c>) and no name.</summary>
     public static bool IsPattern(string topic) => topic.StartsWith('^');
+
+    /// <summary>Whether Kafka takes the name; its rule for <c>group.instance.id</c> is the same.</summary>
+    public static bool IsLegal(string? name) => Fault(name) is null;
 
     /// <summary>Throws where Kafka would refuse the name, saying what is wrong and what to write.</summary>
     public static void Validate(string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
@@ -39,17 +45,17 @@ internal static class TopicName
             : real;
     }
 
-    /// <summary>What is wrong with a name; null where nothing is.</summary>
-    public static string? Fault(string? topic)
+    // What is wrong with a name; null where nothing is.
+    private static string? Fault(string? topic)
     {
         if (string.IsNullOrWhiteSpace(topic))
         {
-            return "A topic's name must not be empty: write 1 to 249 letters, digits, dots, underscores and hyphens.";
+            return $"A topic's name must not be empty: write {Rule}.";
         }
 
         if (topic is "." or "..")
         {
-            return $"A topic must not be named \"{topic}\": write 1 to 249 letters, digits, dots, underscores and hyphens, not dots alone.";
+            return $"A topic must not be named \"{topic}\": write {Rule}.";
         }
 
         if (IsPattern(topic))

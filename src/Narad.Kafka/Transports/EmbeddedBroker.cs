@@ -47,7 +47,7 @@ public sealed class EmbeddedBroker : IDisposable
     /// <summary>What clients connect to, without security.</summary>
     public string BootstrapServers { get; }
 
-    /// <summary>The topics created by <see cref="CreateTopic"/>, with their partitions. A bare client's metadata request creates others, with 4 partitions.</summary>
+    /// <summary>A snapshot of the topics created by <see cref="CreateTopic"/>, with their partitions. A bare client's metadata request creates others, with 4 partitions.</summary>
     public IReadOnlyDictionary<string, int> Topics => new Dictionary<string, int>(_topics, StringComparer.Ordinal);
 
     private MockCluster.ClusterHandle Cluster
@@ -69,9 +69,10 @@ public sealed class EmbeddedBroker : IDisposable
         return new EmbeddedBroker(brokers);
     }
 
-    /// <summary>Creates a topic. A topic that exists stays as it is.</summary>
+    /// <summary>Creates a topic, of 1 to 10,000 partitions. A topic that exists stays as it is.</summary>
     /// <returns>Whether it was created; false where it existed.</returns>
-    /// <exception cref="ArgumentException">The name is not legal.</exception>
+    /// <exception cref="ArgumentException">The name is not legal, or the number of partitions out of range.</exception>
+    /// <exception cref="KafkaTopicException">The broker refused it.</exception>
     public bool CreateTopic(string name, int partitions = 6)
     {
         TopicName.Validate(name);

@@ -1,6 +1,9 @@
 namespace Narad.Kafka;
 
-/// <summary>No broker answered in time. The message names the brokers, the time waited, the client's reason and what to check.</summary>
+/// <summary>
+/// The cluster cannot be worked with: no broker answered in time, or a group was refused or ended by itself (a right is missing, its static
+/// identity was taken over). The message names who and where, the client's reason, and what to check or to do.
+/// </summary>
 public sealed class KafkaConnectionException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>

@@ -97,5 +97,5 @@ public class FlowControlTests
         }
     }
 
-    private static AssignedPartition NewPartition(int number) => new(new TopicPartition("t", number), null!, number);
+    private static AssignedPartition NewPartition(int number) => new(new TopicPartition("t", number), null!);
 }

@@ -36,7 +36,6 @@ public class LaneSchedulerTests
         private readonly HashSet<Delivery> _enqueued = [];
         private readonly HashSet<Delivery> _expected = [];
         private readonly HashSet<Delivery> _taken = [];
-        private int _epoch;
         private long _sequence;
         private string? _fault;
 
@@ -167,7 +166,7 @@ public class LaneSchedulerTests
 
         private void Drop(int at) => _lanes.Drop(_partitions[at]);
 
-        private AssignedPartition NewEpoch(int number) => new(new TopicPartition("t", number), null!, ++_epoch);
+        private static AssignedPartition NewEpoch(int number) => new(new TopicPartition("t", number), null!);
 
         private void Enqueue(AssignedPartition partition)
         {
@@ -218,7 +217,7 @@ public class LaneSchedulerTests
     private sealed record Run(Delivery Delivery, TaskCompletionSource<Outcome> Outcome);
 
     private sealed class WatchedPipeline(MessageOrder order) : HandlerPipeline(
-        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), [], services: null), new ConsumingMetrics(), new KafkaDiagnostics())
+        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
         private readonly Lock _gate = new();
         private readonly List<Run> _running = [];
