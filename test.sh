@@ -61,5 +61,5 @@ find "$results" -name '*.trx' -exec cat {} + | awk -v status="$status" -v filter
     if (failed) print "\nfailed:" failures
     if (nothing) print (filtered ? "\nNo test matches the filter." : "\nNo test was run.")
     printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
-    exit (failed || nothing && !filtered)
+    exit (failed || nothing)
   }'
