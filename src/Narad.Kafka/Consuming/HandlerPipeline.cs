@@ -10,6 +10,9 @@ namespace Narad.Kafka.Consuming;
 /// </summary>
 internal abstract class HandlerPipeline
 {
+    // A sender that counts in microseconds writes a time beyond the calendar: the message is none the worse for it.
+    private static readonly long LastTimestamp = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     private readonly SubscriptionSettings _settings;
     private readonly ConsumingMetrics _metrics;
     private readonly ILogger _logger;
@@ -47,7 +50,7 @@ internal abstract class HandlerPipeline
             Offset = result.Offset.Value,
             Key = MessageKey.From(message.Key),
             Headers = HeadersOf(message)!,   // without any, made when first asked for
-            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(0, message.Timestamp.UnixTimestampMs)),
+            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(message.Timestamp.UnixTimestampMs, 0, LastTimestamp)),
             Group = _settings.Group,
             Attempt = delivery.Attempts,
             Services = _settings.Services,

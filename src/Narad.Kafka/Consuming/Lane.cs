@@ -44,6 +44,32 @@ internal sealed class Lane
         Count++;
     }
 
+    /// <summary>While it runs: forgets what a partition brought and no worker took.</summary>
+    public void ForgetUntaken(AssignedPartition partition)
+    {
+        var kept = Head!;
+        for (var i = 1; i < Taken; i++)
+        {
+            kept = kept.NextInLane!;
+        }
+
+        while (kept.NextInLane is { } next)
+        {
+            if (ReferenceEquals(next.Partition, partition))
+            {
+                kept.NextInLane = next.NextInLane;
+                next.NextInLane = null;
+                Count--;
+            }
+            else
+            {
+                kept = next;
+            }
+        }
+
+        _tail = kept;
+    }
+
     public Delivery RemoveHead()
     {
         var head = Head!;

@@ -14,7 +14,7 @@ namespace Narad.Kafka.Consuming;
 ///              ▲                  │──repeat──▶ Waiting ──timer──▶ Ready
 ///              └──partition goes on── Held ◀──partition stopped or draining
 /// </code>
-/// What belongs to a partition that is Gone is dropped when its lane is next looked at. A worker is one asynchronous loop: it takes lanes
+/// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes lanes
 /// while there are any and ends when there is none.
 /// </remarks>
 internal sealed class LaneScheduler
@@ -179,6 +179,16 @@ internal sealed class LaneScheduler
         {
             partition.State = PartitionState.Gone;
             partition.Failures.Clear();
+
+            // No worker may come by for as long as a handler hangs, and the partition may come and go meanwhile: nothing of it is kept until then.
+            foreach (var lane in _lanes.Values)
+            {
+                if (lane.State is LaneState.Running)
+                {
+                    lane.ForgetUntaken(partition);
+                }
+            }
+
             start = Release(partition);
         }
 
@@ -235,11 +245,12 @@ internal sealed class LaneScheduler
     // What was held back or waits is looked at again; returns how many workers to start.
     private int Release(AssignedPartition partition)
     {
-        Lane[] lanes = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting] : [.. partition.Held];
+        Lane[] lanes = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
         partition.Held.Clear();
         if (partition.State is PartitionState.Gone)
         {
             partition.Waiting.Clear();
+            partition.Ready.Clear();
         }
 
         var start = 0;
@@ -401,7 +412,11 @@ internal sealed class LaneScheduler
     {
         while (_turns.TryDequeue(out var partition))
         {
-            var lane = partition.Ready.Dequeue();
+            if (!partition.Ready.TryDequeue(out var lane))
+            {
+                continue;   // dropped since its turn was noted
+            }
+
             if (partition.Ready.Count > 0)
             {
                 _turns.Enqueue(partition);

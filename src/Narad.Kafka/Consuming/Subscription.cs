@@ -27,7 +27,7 @@ internal sealed class Subscription : ISubscription
     {
         _group = group;
         Settings = settings;
-        _pattern = settings.IsPattern ? Pattern(settings.Topic) : null;
+        _pattern = settings.IsPattern ? TopicPattern.Of(settings.Topic) : null;
         Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed);
     }
 
@@ -139,18 +139,6 @@ internal sealed class Subscription : ISubscription
 
             MoveTo(SubscriptionState.TopicMissing);
             return true;
-        }
-    }
-
-    private static Regex Pattern(string pattern)
-    {
-        try
-        {
-            return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
-        }
-        catch (Exception error) when (error is ArgumentException or NotSupportedException)
-        {
-            throw new ArgumentException($"\"{pattern}\" starts with ^, so it is a pattern of topic names, and it is not a regular expression that the client and this library both understand: {error.Message}", nameof(pattern), error);
         }
     }
 

@@ -27,5 +27,6 @@ internal sealed class KafkaDiagnostics
 
     public TimeProvider Time { get; }
 
-    public ILogger Logger<T>() => _loggers.CreateLogger(typeof(T).FullName!);
+    /// <summary>A logger that never throws: see <see cref="GuardedLogger"/>.</summary>
+    public ILogger Logger<T>() => new GuardedLogger(_loggers.CreateLogger(typeof(T).FullName!));
 }

@@ -56,7 +56,7 @@ internal sealed class SendLine
         _life = new ProducerLife(this, _lock, build, disposals, time, logger, stopped.Token);
         _waiting = new WaitingSends(ensure is not null, learnLimits);
         _deadlines = new SendDeadlines(this, _lock, timeout, time);
-        _creations = ensure is null ? null : new TopicCreations(this, _lock, ensure, stopped.Token);
+        _creations = ensure is null ? null : new TopicCreations(this, _lock, ensure, time, stopped.Token);
         _limits = learnLimits ? new TopicLimits(this, _lock, timeout, time, logger, stopped.Token) : null;
         _refusals = new BatchRefusals(this, _lock, _limits, time, logger, stopped.Token);
         _pump = new SendPump(_lock, _waiting, _life, _deadlines, _refusals, _tally, gate, stopped.Token);

@@ -24,6 +24,49 @@ public class LaneSchedulerTests
             return (fault is null).Label($"seed {seed}: {fault}");
         }));
 
+    [Theory]
+    [InlineData(MessageOrder.ByKey)]
+    [InlineData(MessageOrder.ByPartition)]
+    [InlineData(MessageOrder.Unordered)]
+    [Trait("Promise", "S13")]
+    public void What_a_revoked_partition_brought_is_not_kept_behind_a_handler_that_hangs(MessageOrder order)
+    {
+        var pipeline = new WatchedPipeline(order);
+        var lanes = new LaneScheduler(parallelism: 1, order, batch: null, new ManualTime(), pipeline, new CompletedDeliveries(), static _ => { });
+        var dropped = new List<WeakReference>();
+        for (var epoch = 0; epoch < 3; epoch++)
+        {
+            dropped.AddRange(BringAndDrop(lanes));
+        }
+
+        pipeline.Running.Should().ContainSingle("its handler hangs");
+        GC.Collect();
+        dropped.Count(message => message.IsAlive).Should().Be(1, "only what the handler has is in memory");
+    }
+
+    // Not inlined, so that nothing here keeps what it brought.
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static List<WeakReference> BringAndDrop(LaneScheduler lanes)
+    {
+        var partition = new AssignedPartition(new TopicPartition("t", 0), null!);
+        var brought = new List<WeakReference>();
+        for (var i = 0; i < 20; i++)
+        {
+            var result = new ConsumeResult<byte[]?, byte[]?>
+            {
+                TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, i),
+                Message = new Message<byte[]?, byte[]?> { Key = [(byte)(i % 4)] },
+            };
+            var delivery = new Delivery(partition, result, i);
+            brought.Add(new WeakReference(delivery));
+            lanes.Enqueue(delivery);
+        }
+
+        SpinWait.SpinUntil(() => lanes is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
+        lanes.Drop(partition);
+        return brought;
+    }
+
     private sealed class Simulation
     {
         private const int Parallelism = 4;

@@ -69,6 +69,25 @@ public sealed class SendConditionsTests
         transport.FakeTopics.Calls.Should().Be(2);
     }
 
+    [Fact, Trait("Promise", "S3")]
+    public async Task Sends_to_a_topic_that_no_broker_answers_for_wait_for_one_and_not_only_once()
+    {
+        var clients = new ScriptedClients();
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, options => options.TopicCreation = TopicCreation.IfMissing, transport: transport);
+        var outage = transport.FakeTopics.Next;
+        var send = sending.SendAsync("t", "1").AsTask();
+        await Sending.Until(() => transport.FakeTopics.Calls == 1, "the creation to be asked for");
+        outage.SetException(new KafkaTopicException("no broker answered", "t", new TimeoutException()));
+        transport.FakeTopics.Next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Sending.Until(() => transport.FakeTopics.Calls == 2 || send.IsCompleted, "it to be asked for again");
+        send.IsCompleted.Should().BeFalse("an outage is waited out");
+        transport.FakeTopics.Next.SetResult();
+        await Sending.Until(() => clients.Last.Taken.Count == 1, "it to be taken");
+        clients.Last.Report(1);
+        await send.WaitAsync(Sending.Patience);
+    }
+
     [Fact, Trait("Promise", "S2")]
     public async Task A_gate_that_is_closed_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
     {

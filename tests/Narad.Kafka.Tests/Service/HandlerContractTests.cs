@@ -36,6 +36,23 @@ public sealed class HandlerContractTests
         none.Should().BeNull();
     }
 
+    [Theory]
+    [InlineData(1_700_000_000_000_000)]   // a sender that counts in microseconds
+    [InlineData(long.MaxValue)]
+    public async Task A_timestamp_beyond_the_calendar_is_the_last_one_and_stops_nothing(long milliseconds)
+    {
+        await using var service = await EmbeddedService.StartAsync();
+        var seen = new TaskCompletionSource<DateTimeOffset>();
+        await service.Kafka.SubscribeAsync<string>("orders", (_, context, _) =>
+        {
+            seen.TrySetResult(context.Timestamp);
+            return Task.CompletedTask;
+        });
+        using var other = new Confluent.Kafka.ProducerBuilder<string, string>(new Confluent.Kafka.ProducerConfig { BootstrapServers = service.Broker.BootstrapServers }).Build();
+        await other.ProduceAsync("orders", new() { Key = "k", Value = "x", Timestamp = new(milliseconds, Confluent.Kafka.TimestampType.CreateTime) });
+        (await seen.Task.WaitAsync(Waiting.Deadline)).Should().BeCloseTo(DateTimeOffset.MaxValue, TimeSpan.FromMilliseconds(1));
+    }
+
     [Fact]
     public async Task Raw_handlers_get_the_value_as_it_is()
     {

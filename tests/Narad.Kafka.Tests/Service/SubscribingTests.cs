@@ -108,11 +108,15 @@ public sealed class SubscribingTests
     [Theory]
     [InlineData("^orders(")]
     [InlineData("^(?=lookahead)")]
+    [InlineData("^(?i)orders")]
+    [InlineData(@"^orders-\d+$")]
+    [InlineData("^orders[[:none:]]")]
     public async Task A_pattern_that_is_no_regular_expression_is_refused_by_name(string pattern)
     {
         await using var service = await EmbeddedService.StartAsync();
         (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(pattern, (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<ArgumentException>()).Which.Message.Should().Contain(pattern);
         service.Kafka.Subscriptions.Should().BeEmpty();
+        (await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline)).State.Should().Be(SubscriptionState.Running, "the group is none the worse for it");
     }
 
     [Fact]

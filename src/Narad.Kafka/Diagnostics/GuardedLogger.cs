@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Diagnostics;
+
+/// <summary>
+/// The application's logger, from which no exception comes: one out of a rebalance callback would lose messages, and one out of a worker or the
+/// pump would end it. A line that could not be written is lost; where to say so is only the process's trace.
+/// </summary>
+/// <remarks>Thread-safe, as the logger is.</remarks>
+internal sealed class GuardedLogger(ILogger logger) : ILogger
+{
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => logger.BeginScope(state);
+
+    public bool IsEnabled(LogLevel logLevel)
+    {
+        try
+        {
+            return logger.IsEnabled(logLevel);
+        }
+        catch (Exception error)
+        {
+            Tell(error);
+            return false;
+        }
+    }
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        try
+        {
+            logger.Log(logLevel, eventId, state, exception, formatter);
+        }
+        catch (Exception error)
+        {
+            Tell(error);
+        }
+    }
+
+    private static void Tell(Exception error) => System.Diagnostics.Trace.TraceError("Narad.Kafka: the application's logger threw: {0}", error);
+}
