@@ -16,7 +16,6 @@ internal sealed class AdminConnection : IAsyncDisposable
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
 
     private const int ReconnectBackoffMaxMs = 500;
-    private const int AskAnywayEvery = 20;
 
     private readonly ClientSettings _clients;
     private readonly TimeProvider _time;
@@ -29,7 +28,6 @@ internal sealed class AdminConnection : IAsyncDisposable
     private IAdminClient? _client;
     private Task? _closing;
     private volatile string? _lastError;
-    private int _failedProbes;      // since the last answer; probes come one after the other
 
     public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics)
     {
@@ -46,25 +44,15 @@ internal sealed class AdminConnection : IAsyncDisposable
     public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-
-        // Where the cluster moved away from the addresses that were configured, nobody listens there for ever: so the client is asked once in a while all the same.
-        if (_failedProbes % AskAnywayEvery > 0 && !await PortProbe.AnyListensAsync(_clients.BootstrapServers, timeout, cancellationToken))
-        {
-            _failedProbes++;
-            return false;
-        }
-
         try
         {
             await CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
             _lastError = null;
-            _failedProbes = 0;
             return true;
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
             _lastError ??= string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s");
-            _failedProbes++;
             return false;
         }
         catch (Exception failure) when (failure is ObjectDisposedException or InvalidOperationException or ArgumentException)
