@@ -47,7 +47,7 @@ var rows = new List<string>();
 var clean = true;
 foreach (var scenario in arguments.Scenarios)
 {
-    using var events = new EventLog(arguments.Log);
+    using var events = new EventLog($"{arguments.Log}-{scenario.Name}.log");
     var started = Stopwatch.GetTimestamp();
     Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {arguments.Rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
     await using var bed = await Bed.CreateAsync(cluster, events, scenario.Name, arguments.Seed, arguments.Rate, scenario.Keys, scenario.Partitions);

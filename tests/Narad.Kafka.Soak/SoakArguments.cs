@@ -15,7 +15,7 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
           --scenario   one fault, or several one after the other, each with its stated outcome; 'all' for all of --list
           --seed       chooses the faults, and when they come; default: another one every time, printed
           --rate       messages a second; default 500
-          --log        where the library's log goes; default: a file in the temporary folder (each scenario begins it anew)
+          --log        where the library's log goes: FILE-SCENARIO.log; default: narad-soak in the temporary folder
 
         NARAD_TEST_KAFKA names three brokers, NARAD_TEST_KAFKA_BROKER the command that makes them fail.
         Exit code 1: something was lost or out of order, or a stated outcome did not come about. 2: an argument or a variable is wrong.
@@ -68,7 +68,7 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
 
         return scenarios.Count == 0
             ? (null, "Say how many minutes, or which --scenario.")
-            : (new SoakArguments(scenarios, seed, rate, values.GetValueOrDefault("--log") ?? Path.Combine(Path.GetTempPath(), "narad-soak.log")), "");
+            : (new SoakArguments(scenarios, seed, rate, values.GetValueOrDefault("--log") ?? Path.Combine(Path.GetTempPath(), "narad-soak")), "");
 
         bool Number(string option, int none, out int number)
         {

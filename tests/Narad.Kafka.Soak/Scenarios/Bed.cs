@@ -182,11 +182,26 @@ internal sealed class Bed : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads what the topics hold now, once for each time they were created.</summary>
-    public async Task ReadAsync() => _records.AddRange(await TopicReader.ReadAsync(Cluster, Topics, ++_read));
+    /// <summary>Reads what the topics hold now, once for each time they were created; <paramref name="again"/>: more than at the last reading.</summary>
+    public async Task ReadAsync(bool again = false)
+    {
+        if (again)
+        {
+            _records.RemoveAll(record => record.Log.EndsWith($"#{_read}", StringComparison.Ordinal));
+        }
+        else
+        {
+            _read++;
+        }
+
+        _records.AddRange(await TopicReader.ReadAsync(Cluster, Topics, _read));
+    }
 
     /// <summary>What the topics hold or held, as far as it was read.</summary>
     public IReadOnlyList<LogRecord> Records => _records;
+
+    /// <summary>Whether it was handled, or deleted before.</summary>
+    public bool IsDone(LogRecord record) => Ledger.IsHandled(record.Key, record.Sequence) || _deleted.Contains((record.Key, record.Sequence));
 
     /// <summary>These messages were deleted on purpose before they were handled.</summary>
     public void Delete(IEnumerable<LogRecord> records) => _deleted.UnionWith(records.Select(record => (record.Key, record.Sequence)));
