@@ -15,7 +15,7 @@ internal sealed class KafkaCluster : IAsyncDisposable
     {
         Brokers = brokers;
         _control = control;
-        Admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        Admin = AdminOf(brokers);
     }
 
     public string Brokers { get; }
@@ -53,7 +53,9 @@ internal sealed class KafkaCluster : IAsyncDisposable
         start.ArgumentList.Add(broker.ToString(System.Globalization.CultureInfo.InvariantCulture));
         using var process = Process.Start(start)!;
         await process.WaitForExitAsync();
-        if (process.ExitCode != 0 && action is not "start")   // a start that takes longer than the command waits is waited for as the replicas are
+
+        // A start that takes longer than the command waits is waited for where its outcome matters.
+        if (process.ExitCode != 0 && action is not ("start" or "restart"))
         {
             throw new InvalidOperationException($"{_control} {action} {broker} ended with {process.ExitCode}: {await process.StandardError.ReadToEndAsync()}");
         }
@@ -64,12 +66,16 @@ internal sealed class KafkaCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Brings back what was broken, and waits until every partition of these topics has all its replicas.</summary>
-    public async Task RepairAsync(IEnumerable<string> topics)
+    /// <summary>Brings back what was broken, and waits until every broker itself says that every partition of these topics has all its replicas.</summary>
+    public async Task RepairAsync(IReadOnlyList<string> topics)
     {
         foreach (var (broker, action) in _broken)
         {
             await BrokerAsync(action, broker);
+            for (var attempt = 1; !await AnswersAsync(broker, attempt); attempt++)
+            {
+                await BrokerAsync("restart", broker);   // it died while it started
+            }
         }
 
         foreach (var topic in topics)
@@ -121,16 +127,46 @@ internal sealed class KafkaCluster : IAsyncDisposable
         Admin.Dispose();
     }
 
-    private bool IsInSync(string topic)
+    private bool IsInSync(string topic) => Brokers.Split(',').All(broker =>
+    {
+        using var admin = AdminOf(broker);
+        try
+        {
+            var found = admin.GetMetadata(topic, TimeSpan.FromSeconds(5)).Topics.Single();
+            return found.Partitions.Count > 0 && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.Replicas.Length >= 3 && partition.InSyncReplicas.Length == partition.Replicas.Length);
+        }
+        catch (KafkaException)
+        {
+            return false;
+        }
+    });
+
+    private async Task<bool> AnswersAsync(int broker, int attempt)
     {
         try
         {
-            var found = Admin.GetMetadata(topic, TimeSpan.FromSeconds(5)).Topics.Single();
-            return found.Partitions.Count > 0 && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.InSyncReplicas.Length == partition.Replicas.Length);
+            using var admin = AdminOf(Brokers.Split(',')[broker - 1]);
+            await Until(() => Answers(admin), $"broker {broker} answers", TimeSpan.FromSeconds(60));
+            return true;
+        }
+        catch (TimeoutException) when (attempt < 4)
+        {
+            return false;
+        }
+    }
+
+    private static bool Answers(IAdminClient admin)
+    {
+        try
+        {
+            return admin.GetMetadata(TimeSpan.FromSeconds(3)).Brokers.Count > 0;
         }
         catch (KafkaException)
         {
             return false;
         }
     }
+
+    private static IAdminClient AdminOf(string brokers) =>
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 }
