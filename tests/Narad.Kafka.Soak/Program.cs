@@ -64,9 +64,9 @@ foreach (var scenario in arguments.Scenarios)
     clean &= held;
     var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
     Console.WriteLine($"  {(held ? "PASSED" : "FAILED")} in {seconds:0} s\n");
-    rows.Add($"| `{scenario.Name}` | {seconds:0} s | {verdict.Acknowledged:N0} | {verdict.SendsFailed + verdict.SendsUnknown} | {verdict.Handled:N0} | {verdict.Lost} | {verdict.OutOfOrder} | {verdict.Duplicates} ({verdict.Unexplained}) |{(held ? "" : " FAILED |")}");
+    rows.Add($"| `{scenario.Name}` | {seconds:0} s | {verdict.Acknowledged:N0} | {verdict.SendsFailed + verdict.SendsUnknown} | {verdict.Handled:N0} | {verdict.Lost} | {verdict.OutOfOrder} | {verdict.Duplicates} ({verdict.Ahead}, {verdict.Unexplained}) |{(held ? "" : " FAILED |")}");
 }
 
-Console.WriteLine("| scenario | took | acknowledged | sends failed | handled | lost | out of order | duplicates (not explained) |");
+Console.WriteLine("| scenario | took | acknowledged | sends failed | handled | lost | out of order | duplicates (ahead, not explained) |");
 rows.ForEach(Console.WriteLine);
 return clean ? 0 : 1;

@@ -10,6 +10,9 @@ internal sealed class EventLog(string file) : ILoggerFactory
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
 
+    /// <summary>Told the name of every event that is counted. On the library's threads: must not throw.</summary>
+    public Action<string>? Seen { get; set; }
+
     public int Count(string name) => _counts.GetValueOrDefault(name);
 
     public string Summary() =>
@@ -63,6 +66,7 @@ internal sealed class EventLog(string file) : ILoggerFactory
             if (logLevel >= LogLevel.Warning || eventId.Id is 3001 or 3002)
             {
                 log._counts.AddOrUpdate(eventId.Name ?? category, 1, static (_, count) => count + 1);
+                log.Seen?.Invoke(eventId.Name ?? category);
             }
 
             lock (log._gate)

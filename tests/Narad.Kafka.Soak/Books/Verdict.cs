@@ -6,7 +6,8 @@ namespace Narad.Kafka.Soak.Books;
 /// <item>Lost: acknowledged and not in the topic, or in the topic and never handled.</item>
 /// <item>Out of order: for two messages that follow each other on one key in one partition's log, the first handling of the second began before the
 /// first handling of the first had finished; or the log holds them in another order than they were sent in; or two handlers of one key ran at the same time in one member.</item>
-/// <item>Duplicates: handlings beyond the first one of a message; explained, where the handling before it finished while a fault was on.</item>
+/// <item>Duplicates: handlings beyond the first one of a message; explained, where the handling before it finished while a fault was on, or shortly before a refused commit or a lost partition,
+/// or while a message below it in its partition had not begun.</item>
 /// </list>
 /// </summary>
 internal sealed record Verdict
@@ -38,6 +39,9 @@ internal sealed record Verdict
     public long WrittenOutOfOrder { get; private init; }
 
     public long Duplicates { get; private init; }
+
+    /// <summary>Duplicates in an orderly hand-over: finished while a message below them in the partition had not begun, and so not committable.</summary>
+    public long Ahead { get; private init; }
 
     public long Unexplained { get; private init; }
 
@@ -81,8 +85,8 @@ internal sealed record Verdict
 
         var first = new Dictionary<(int, int), Handling>();
         long duplicates = 0;
-        long unexplained = 0;
         long overlapping = 0;
+        var repeats = new List<(Handling Before, Handling Again)>();
         var faults = ledger.Faults;
         var latest = new Dictionary<(int, int), Handling>();
         var running = new Dictionary<(int Member, int Key), Handling>();
@@ -94,8 +98,7 @@ internal sealed record Verdict
                 duplicates++;
                 if (!faults.Any(fault => before.Finished >= fault.From && before.Finished <= fault.To))
                 {
-                    unexplained++;
-                    Example($"handled again without a fault: key {handling.Key} number {handling.Sequence}, member {before.Member}, then {handling.Member} {Seconds(handling.Started - before.Finished)} s later");
+                    repeats.Add((before, handling));
                 }
             }
 
@@ -122,9 +125,17 @@ internal sealed record Verdict
         long inverted = 0;
         long writtenOutOfOrder = 0;
         var previous = new Dictionary<(string, int), LogRecord>();
+        var lastBelow = new Dictionary<string, long>(StringComparer.Ordinal);             // log → when the last of the messages so far was begun
+        var lastBelowMessage = new Dictionary<(int, int), long>(records.Count);
         foreach (var record in records)
         {
             var message = (record.Key, record.Sequence);
+            lastBelowMessage[message] = lastBelow.GetValueOrDefault(record.Log);
+            if (first.TryGetValue(message, out var begun) && begun.Started > lastBelowMessage[message])
+            {
+                lastBelow[record.Log] = begun.Started;
+            }
+
             if (!first.TryGetValue(message, out var handled))
             {
                 if (deleted.Contains(message))
@@ -155,6 +166,9 @@ internal sealed record Verdict
             previous[(record.Log, record.Key)] = record;
         }
 
+        // What finished before a message below it had begun could not be committed then.
+        var unexplained = repeats.Where(repeat => lastBelowMessage.GetValueOrDefault((repeat.Again.Key, repeat.Again.Sequence)) <= repeat.Before.Finished).ToList();
+        var whence = unexplained.GroupBy(repeat => $"{TimeOf(repeat.Again.Started):HH:mm:ss} by member {repeat.Again.Member}, before by member {repeat.Before.Member}", StringComparer.Ordinal);
         return new Verdict
         {
             Sent = outcomes.Count,
@@ -171,9 +185,10 @@ internal sealed record Verdict
             Overlapping = overlapping,
             WrittenOutOfOrder = writtenOutOfOrder,
             Duplicates = duplicates,
-            Unexplained = unexplained,
+            Ahead = repeats.Count - unexplained.Count,
+            Unexplained = unexplained.Count,
             Phantoms = first.Keys.Count(message => !present.Contains(message)),
-            Examples = examples,
+            Examples = [.. examples, .. whence.Take(20).Select(again => $"handled again, not explained: {again.Count()} at {again.Key}")],
         };
     }
 
@@ -183,8 +198,10 @@ internal sealed record Verdict
           in the topic {InTopic} (written twice {WrittenTwice}), handled {Handled}, deleted before they were handled {Deleted}, handled but not in the topic {Phantoms}
           lost {Lost} (not in the topic {Vanished}, never handled {NeverHandled})
           out of order {OutOfOrder} (handled {Inverted}, two at once {Overlapping}, written {WrittenOutOfOrder})
-          duplicates {Duplicates}, of which not explained by a fault {Unexplained}
+          duplicates {Duplicates} (by a fault or a refused commit {Duplicates - Ahead - Unexplained}, ahead of an unfinished message at a hand-over {Ahead}, not explained {Unexplained})
         """;
+
+    private static DateTime TimeOf(long timestamp) => DateTime.UtcNow - System.Diagnostics.Stopwatch.GetElapsedTime(timestamp);
 
     private static string Seconds(long ticks) => ((double)ticks / System.Diagnostics.Stopwatch.Frequency).ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
 }

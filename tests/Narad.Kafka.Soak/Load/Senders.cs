@@ -15,6 +15,7 @@ internal sealed class Senders : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _room = new(Outstanding, Outstanding);
     private Task[] _tasks = [];
+    private Task? _stopped;
 
     private Senders(KafkaService service, Ledger ledger, Func<int, string> topicOf, string run)
     {
@@ -32,8 +33,10 @@ internal sealed class Senders : IAsyncDisposable
         return senders;
     }
 
-    /// <summary>Sends no more, and completes when every send was answered.</summary>
-    public async Task StopAsync()
+    /// <summary>Sends no more, and completes when every send was answered. To be called from one task at a time.</summary>
+    public Task StopAsync() => _stopped ??= StopCoreAsync();
+
+    private async Task StopCoreAsync()
     {
         await _stop.CancelAsync();
         await Task.WhenAll(_tasks);

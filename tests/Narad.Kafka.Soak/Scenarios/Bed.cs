@@ -35,6 +35,16 @@ internal sealed class Bed : IAsyncDisposable
         Group = $"narad-soak-{Run}";
         Topics = [$"narad-soak-{Run}-a", $"narad-soak-{Run}-b"];
         Ledger = new Ledger(keys);
+
+        // A commit that the broker refuses, as in the middle of a rebalance, and a partition that is lost: said by the library, and what was
+        // finished since the commit before may be handled again.
+        Events.Seen = name =>
+        {
+            if (name is "CommitFailed" or "Lost")
+            {
+                Ledger.Fault(Stopwatch.GetTimestamp(), BeforeFault, TimeSpan.Zero);
+            }
+        };
     }
 
     public KafkaCluster Cluster { get; }

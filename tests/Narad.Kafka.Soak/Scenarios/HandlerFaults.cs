@@ -57,7 +57,7 @@ internal static class HandlerFaults
     public static async Task ShutdownInFlightAsync(Bed bed)
     {
         // Sending: 100,000 sends are issued, and the service is disconnected while they are under way.
-        var sending = bed.NewService(0);
+        var sending = bed.NewService(0, options => options.Linger = TimeSpan.FromSeconds(5));   // so that most of them wait when it ends
         await sending.ConnectProducerAsync();
         var sends = new List<(int Key, int Sequence, Task<SendResult> Send)>(Flight);
         for (var number = 0; number < Flight; number++)
@@ -91,9 +91,13 @@ internal static class HandlerFaults
         began = Stopwatch.GetTimestamp();
         var left = await bed.LeaveAsync(leaving);
         bed.Check(left.Abandoned.Count == 0, $"a member in the middle of its work left in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, nothing abandoned; {bed.Status()}");
+
+        // What is behind the first unhandled message of its partition could not be committed: that, and no more, is handled again.
+        var ahead = bed.Records.GroupBy(record => record.Log, StringComparer.Ordinal)
+            .Sum(log => log.SkipWhile(record => bed.Ledger.IsHandled(record.Key, record.Sequence)).Count(record => bed.Ledger.IsHandled(record.Key, record.Sequence)));
         await bed.JoinAsync(large);
         await bed.SettleAsync();
-        bed.Check(bed.Ledger.Handlings.Count == bed.Ledger.Handled, "an orderly shutdown makes nobody handle anything twice");
+        bed.Check(bed.Ledger.Handlings.Count == bed.Ledger.Handled + ahead, $"handled twice after an orderly shutdown: {bed.Ledger.Handlings.Count - bed.Ledger.Handled}, exactly what had finished behind an unfinished message ({ahead})");
     }
 
     public static async Task AllFailingAsync(Bed bed)
