@@ -9,7 +9,7 @@ namespace Narad.Kafka.Transports;
 
 /// <summary>
 /// The one administration client of a transport: it answers whether a broker answers, looks at topics, and remembers why it could not.
-/// Built at first use. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
+/// Built at first use, and again after it got no answer. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
 /// </summary>
 internal sealed class AdminConnection : IAsyncDisposable
 {
@@ -27,6 +27,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly Lock _gate = new();
     private IAdminClient? _client;
     private Task? _closing;
+    private Task _retiring = Task.CompletedTask;
     private volatile string? _lastError;
 
     public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics)
@@ -44,15 +45,17 @@ internal sealed class AdminConnection : IAsyncDisposable
     public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        IAdminClient? asked = null;
         try
         {
-            await CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+            await CallAsync(client => (asked = client).DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
             _lastError = null;
             return true;
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
             _lastError ??= string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s");
+            Retire(asked);
             return false;
         }
         catch (Exception failure) when (failure is ObjectDisposedException or InvalidOperationException or ArgumentException)
@@ -84,9 +87,11 @@ internal sealed class AdminConnection : IAsyncDisposable
         Task closing;
         lock (_gate)
         {
-            closing = _closing ??= _client is { } client
-                ? Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
-                : Task.CompletedTask;
+            closing = _closing ??= Task.WhenAll(
+                _retiring,
+                _client is { } client
+                    ? Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                    : Task.CompletedTask);
         }
 
         try
@@ -99,6 +104,23 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
 
         _log.Complete();
+    }
+
+    // The client asks only the broker that it took for the controller when it last heard from any, and does not look for another one: while that
+    // broker is down and others answer, each request makes it connect thousands of times a second, without its backoff. A new client
+    // asks any broker who the controller is. One at a time is closed, since that takes long on a hung broker.
+    private void Retire(IAdminClient? client)
+    {
+        lock (_gate)
+        {
+            if (client is null || _closing is not null || !ReferenceEquals(client, _client) || !_retiring.IsCompleted)
+            {
+                return;
+            }
+
+            _client = null;
+            _retiring = Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
     }
 
     private IAdminClient Build()

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Globalization;
+using Narad.Kafka.Soak;
+using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Cluster;
+using Narad.Kafka.Soak.Load;
+using Narad.Kafka.Soak.Scenarios;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (args is ["--child", var number, var brokers, var group, var topics, var path])
+{
+    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path);
+}
+
+if (args.Length == 0 || args.Any(static argument => argument is "--help" or "-h"))
+{
+    Console.WriteLine(SoakArguments.Help);
+    return args.Length == 0 ? 2 : 0;
+}
+
+if (args is ["--list"])
+{
+    foreach (var scenario in AllScenarios.All)
+    {
+        Console.WriteLine($"{scenario.Name,-20} {scenario.Outcome}");
+    }
+
+    return 0;
+}
+
+var (arguments, fault) = SoakArguments.Parse(args);
+if (arguments is null)
+{
+    await Console.Error.WriteLineAsync($"{fault} eng/soak.sh --help says what there is.");
+    return 2;
+}
+
+var (cluster, missing) = KafkaCluster.FromEnvironment();
+if (cluster is null)
+{
+    await Console.Error.WriteLineAsync(missing);
+    return 2;
+}
+
+await using var brokersUnderTest = cluster;
+var rows = new List<string>();
+var clean = true;
+foreach (var scenario in arguments.Scenarios)
+{
+    using var events = new EventLog($"{arguments.Log}-{scenario.Name}.log");
+    var started = Stopwatch.GetTimestamp();
+    Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {arguments.Rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
+    await using var bed = await Bed.CreateAsync(cluster, events, scenario.Name, arguments.Seed, arguments.Rate, scenario.Keys, scenario.Partitions);
+    await scenario.RunAsync(bed);
+    var verdict = await bed.FinishAsync();
+    Console.WriteLine(verdict);
+    foreach (var example in verdict.Examples)
+    {
+        Console.WriteLine($"    {example}");
+    }
+
+    Console.WriteLine($"  the library said: {events.Summary()}");
+    var held = verdict.IsClean && bed.Failed.Count == 0;
+    clean &= held;
+    var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+    Console.WriteLine($"  {(held ? "PASSED" : "FAILED")} in {seconds:0} s\n");
+    rows.Add($"| `{scenario.Name}` | {seconds:0} s | {verdict.Acknowledged:N0} | {verdict.SendsFailed + verdict.SendsUnknown} | {verdict.Handled:N0} | {verdict.Lost} | {verdict.OutOfOrder} | {verdict.Duplicates} ({verdict.Ahead}, {verdict.Unexplained}) |{(held ? "" : " FAILED |")}");
+}
+
+Console.WriteLine("| scenario | took | acknowledged | sends failed | handled | lost | out of order | duplicates (ahead, not explained) |");
+rows.ForEach(Console.WriteLine);
+return clean ? 0 : 1;

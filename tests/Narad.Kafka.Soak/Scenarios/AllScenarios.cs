@@ -1,0 +1,25 @@
+namespace Narad.Kafka.Soak.Scenarios;
+
+/// <summary>The table of faults.</summary>
+internal static class AllScenarios
+{
+    public static IReadOnlyList<Scenario> All { get; } =
+    [
+        new("kill-brokers", "three brokers are killed and started again in turn, while 8 tasks send and two members consume: nothing is lost, sends wait", BrokerFaults.KillAsync),
+        new("pause-broker", "each broker hangs for 15 to 20 s, the group's coordinator while members commit and one closes: nothing is lost, closing is bounded", BrokerFaults.PauseAsync),
+        new("churn-range", "members join and leave every second for a minute (classic, range): each hands over what it finished", Churn.RangeAsync),
+        new("churn-cooperative", "the same (classic, cooperative-sticky)", Churn.CooperativeAsync),
+        new("churn-static", "the same with static identities", Churn.StaticAsync),
+        new("churn-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
+        new("kill-9", "a consuming process is killed, three times: what it had not committed is handled again, by another member", Churn.KillNineAsync),
+        new("static-takeover", "another member takes over a static identity: the first is faulted and says so, the second goes on", Churn.TakeOverAsync),
+        new("slow-handler", "handlers that take longer than max.poll.interval.ms, again and again: nobody is evicted, nothing is handled twice", HandlerFaults.SlowAsync),
+        new("partitions-added", "the topics grow from 3 to 6 to 12 partitions under load: the new ones are read from their first message", TopicFaults.PartitionsAddedAsync) { Partitions = 3 },
+        new("topic-recreated", "the topics are deleted and created again: the new messages are handled; a partition whose offset is gone stops and says so", TopicFaults.RecreatedAsync),
+        new("offsets-reset", "somebody sets the group's offsets to 0: refused while it has members; without, everything is handled again", TopicFaults.OffsetsResetAsync),
+        new("retention-overtakes", "messages are deleted before they are handled: the partitions stop and say so, and go on when told", TopicFaults.RetentionOvertakesAsync),
+        new("shutdown-in-flight", "100,000 messages in flight when the service is disconnected, sending and handling: all accounted for", HandlerFaults.ShutdownInFlightAsync) { Keys = 1_000 },
+        new("stuck-key", "one key of 10,000 is stuck: all others are handled, nothing is committed past it", HandlerFaults.StuckKeyAsync) { Keys = 10_000, Partitions = 1 },
+        new("all-failing", "every message fails and is repeated in memory: memory stays bounded, nothing is lost", HandlerFaults.AllFailingAsync),
+    ];
+}

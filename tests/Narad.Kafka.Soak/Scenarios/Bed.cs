@@ -1,0 +1,326 @@
+using System.Diagnostics;
+using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Cluster;
+using Narad.Kafka.Soak.Load;
+
+namespace Narad.Kafka.Soak.Scenarios;
+
+/// <summary>
+/// One run: its topics, its group, its ledger, its senders and members, and what its scenario found besides. Members join and leave from one task at a time.
+/// </summary>
+internal sealed class Bed : IAsyncDisposable
+{
+    private static readonly TimeSpan NoProgress = TimeSpan.FromSeconds(90);
+
+    // What a fault leaves uncommitted: two intervals of the commits before it; and the group needs a session, and the client its backoff, after it.
+    private static readonly TimeSpan BeforeFault = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AfterFault = MemberOptions.Session + TimeSpan.FromSeconds(6);
+
+    private readonly List<Member> _members = [];
+    private readonly List<(int Number, ChildMember Child)> _children = [];
+    private readonly List<LogRecord> _records = [];
+    private readonly HashSet<(int, int)> _deleted = [];
+    private readonly List<string> _failed = [];
+    private Senders? _senders;
+    private int _number;
+    private int _read;   // how many incarnations of the topics were read
+
+    private Bed(KafkaCluster cluster, EventLog events, string name, int seed, int rate, int keys)
+    {
+        Cluster = cluster;
+        Events = events;
+        Random = new Random(seed);
+        Rate = rate;
+        Run = $"{name}-{Guid.NewGuid().ToString("N")[..8]}";
+        Group = $"narad-soak-{Run}";
+        Topics = [$"narad-soak-{Run}-a", $"narad-soak-{Run}-b"];
+        Ledger = new Ledger(keys);
+
+        // A commit that the broker refuses, as in the middle of a rebalance, and a partition that is lost: said by the library, and what was
+        // finished since the commit before may be handled again.
+        Events.Seen = name =>
+        {
+            if (name is "CommitFailed" or "Lost")
+            {
+                Ledger.Fault(Stopwatch.GetTimestamp(), BeforeFault, TimeSpan.Zero);
+            }
+        };
+    }
+
+    public KafkaCluster Cluster { get; }
+
+    public EventLog Events { get; }
+
+    public Random Random { get; }
+
+    /// <summary>Messages a second, of all senders.</summary>
+    public int Rate { get; }
+
+    public string Run { get; }
+
+    public string Group { get; }
+
+    public IReadOnlyList<string> Topics { get; }
+
+    public Ledger Ledger { get; }
+
+    public IReadOnlyList<Member> Members => _members;
+
+    public IReadOnlyList<(int Number, ChildMember Child)> Children => _children;
+
+    public IReadOnlyList<string> Failed => _failed;
+
+    public static async Task<Bed> CreateAsync(KafkaCluster cluster, EventLog events, string name, int seed, int rate, int keys, int partitions)
+    {
+        var bed = new Bed(cluster, events, name, seed, rate, keys);
+        foreach (var topic in bed.Topics)
+        {
+            await cluster.CreateTopicAsync(topic, partitions);
+        }
+
+        return bed;
+    }
+
+    public string TopicOf(int key) => Topics[key % Topics.Count];
+
+    public void Say(string text)
+    {
+        Console.WriteLine($"  {DateTime.UtcNow:HH:mm:ss} {text}");
+        Events.Note(text);
+    }
+
+    /// <summary>A stated outcome: what does not hold fails the run.</summary>
+    public void Check(bool holds, string statement)
+    {
+        Say($"{(holds ? "yes" : "NO")}: {statement}");
+        if (!holds)
+        {
+            _failed.Add(statement);
+        }
+    }
+
+    public KafkaService NewService(int number, Action<KafkaOptions>? configure = null) =>
+        new(MemberOptions.For(Cluster.Brokers, number, configure), Events.For($"m{number}"));
+
+    public async Task SendAsync(int tasks = 8, int? rate = null) =>
+        _senders = await Senders.StartAsync(NewService(0), Ledger, TopicOf, Run, tasks, rate ?? Rate);
+
+    /// <summary>Sends this many messages, or to these keys one each, and waits for all of them.</summary>
+    public async Task SendAllAsync(int messages, int filling = 0)
+    {
+        await using var service = NewService(0);
+        await service.ConnectProducerAsync();
+        foreach (var chunk in Enumerable.Range(0, messages).Select(number => number % Ledger.Keys).Chunk(5_000))
+        {
+            var sends = new List<(int Key, int Sequence, Task Sending)>();
+            foreach (var key in chunk)
+            {
+                var sequence = Ledger.Next(key);
+                sends.Add((key, sequence, service.SendAsync(TopicOf(key), Numbered.Text(Run, key, sequence, filling), key).AsTask()));
+            }
+
+            foreach (var (key, sequence, sending) in sends)
+            {
+                await sending;
+                Ledger.Settle(key, sequence, SendOutcome.Acknowledged);
+            }
+        }
+    }
+
+    public async Task StopSendingAsync()
+    {
+        if (_senders is { } senders)
+        {
+            await senders.StopAsync();
+        }
+    }
+
+    public async Task<Member> JoinAsync(Action<KafkaOptions>? configure = null, Func<int, int, CancellationToken, Task>? work = null, Action<SubscriptionOptions>? subscription = null)
+    {
+        var number = ++_number;
+        var member = await Member.StartAsync(number, NewService(number, configure), Group, Topics, Ledger.Handle, work ?? Member.Short, subscription);
+        _members.Add(member);
+        return member;
+    }
+
+    public async Task<DisconnectReport> LeaveAsync(Member member)
+    {
+        _members.Remove(member);
+        return await member.Service.DisconnectAsync();
+    }
+
+    public ChildMember StartChild()
+    {
+        var number = ++_number;
+        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics);
+        _children.Add((number, child));
+        return child;
+    }
+
+    /// <summary>Kills a consuming process, and takes over its ledger.</summary>
+    public async Task KillAsync(ChildMember child)
+    {
+        await child.KillAsync();
+        Ledger.Fault(Stopwatch.GetTimestamp(), BeforeFault, TimeSpan.Zero);
+        Collect();
+        _children.RemoveAll(other => other.Child == child);
+        await child.DisposeAsync();
+    }
+
+    /// <summary>A broker is broken, stays so for a while, and comes back; what is handled meanwhile may be handled again.</summary>
+    public async Task BreakAsync(string action, int broker, TimeSpan time, Func<Task>? meanwhile = null)
+    {
+        var began = Stopwatch.GetTimestamp();
+        Say($"{action} broker {broker} for {time.TotalSeconds:0} s");
+        await Cluster.BrokerAsync(action, broker);
+        await Task.WhenAll(Task.Delay(time), meanwhile?.Invoke() ?? Task.CompletedTask);
+        await Cluster.RepairAsync(Topics);
+        Ledger.Fault(began, BeforeFault, AfterFault);
+        Say($"broker {broker} is back after {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, all replicas in sync; {Status()}");
+    }
+
+    public string Status() => $"acknowledged {Ledger.Acknowledged} of {Ledger.Sent}, handled {Ledger.Handled}";
+
+    public void Collect()
+    {
+        foreach (var (number, child) in _children)
+        {
+            foreach (var handling in child.Collect(number))
+            {
+                Ledger.Handle(handling);
+            }
+        }
+    }
+
+    /// <summary>Reads what the topics hold now, once for each time they were created; <paramref name="again"/>: more than at the last reading.</summary>
+    public async Task ReadAsync(bool again = false)
+    {
+        if (again)
+        {
+            _records.RemoveAll(record => record.Log.EndsWith($"#{_read}", StringComparison.Ordinal));
+        }
+        else
+        {
+            _read++;
+        }
+
+        _records.AddRange(await TopicReader.ReadAsync(Cluster, Topics, _read));
+    }
+
+    /// <summary>What the topics hold or held, as far as it was read.</summary>
+    public IReadOnlyList<LogRecord> Records => _records;
+
+    /// <summary>Whether it was handled, or deleted before.</summary>
+    public bool IsDone(LogRecord record) => Ledger.IsHandled(record.Key, record.Sequence) || _deleted.Contains((record.Key, record.Sequence));
+
+    /// <summary>These messages were deleted on purpose before they were handled.</summary>
+    public void Delete(IEnumerable<LogRecord> records) => _deleted.UnionWith(records.Select(record => (record.Key, record.Sequence)));
+
+    /// <summary>Waits until everything that was read from the topics is handled; gives up when nothing is handled any more.</summary>
+    public async Task SettleAsync()
+    {
+        var wanted = _records.Select(record => (record.Key, record.Sequence)).Where(message => !_deleted.Contains(message)).Distinct().ToList();
+        var progressed = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            Collect();
+            var left = wanted.RemoveAll(message => Ledger.IsHandled(message.Key, message.Sequence));
+            if (wanted.Count == 0)
+            {
+                return;
+            }
+
+            if (left > 0)
+            {
+                progressed = Stopwatch.GetTimestamp();
+            }
+            else if (Stopwatch.GetElapsedTime(progressed) > NoProgress)
+            {
+                Say($"{wanted.Count} message(s) are not handled, and nothing was handled for {NoProgress.TotalSeconds} s");
+                return;
+            }
+
+            await Task.Delay(200);
+        }
+    }
+
+    /// <summary>Stops the load, reads the topics, lets the members finish and leave, and adds up.</summary>
+    public async Task<Verdict> FinishAsync()
+    {
+        await StopSendingAsync();
+        await Cluster.RepairAsync(Topics);
+        Say($"the load ended: {Status()}");
+        if (_read == 0 || _senders is not null)
+        {
+            await ReadAsync();
+        }
+
+        await SettleAsync();
+        foreach (var stopped in _members.SelectMany(member => member.Stopped))
+        {
+            Say($"stopped: {stopped.Partition} at offset {stopped.Offset}: {stopped.Reason.Message}");
+        }
+
+        foreach (var member in _members.ToList())
+        {
+            var report = await LeaveAsync(member);
+            Check(report.Abandoned.Count == 0, $"member {member.Number} leaves with nothing abandoned{string.Concat(report.Abandoned.Select(left => $"; {left}"))}");
+        }
+
+        Collect();
+        foreach (var (_, child) in _children)
+        {
+            await child.DisposeAsync();
+        }
+
+        _children.Clear();
+        await CheckCommittedAsync();
+        return Verdict.Of(Ledger, _records, _deleted);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_senders is { } senders)
+        {
+            await senders.DisposeAsync();
+        }
+
+        foreach (var member in _members)
+        {
+            await member.DisposeAsync();
+        }
+
+        foreach (var (_, child) in _children)
+        {
+            await child.DisposeAsync();
+        }
+
+        await Cluster.RepairAsync([]);
+        await Cluster.Admin.DeleteTopicsAsync(Topics);
+    }
+
+    // What was committed, where every member left in good order: the end of each partition, and never more.
+    private async Task CheckCommittedAsync()
+    {
+        var ends = _records.Where(record => record.Log.EndsWith($"#{_read}", StringComparison.Ordinal)).GroupBy(record => record.Log, StringComparer.Ordinal)
+            .ToDictionary(log => log.Key, log => log.Max(record => record.Offset) + 1, StringComparer.Ordinal);
+        await using var service = NewService(0);
+        long behind = 0;
+        long beyond = 0;
+        foreach (var topic in Topics)
+        {
+            var committed = await service.Topics.CommittedAsync(Group, topic);
+            foreach (var (partition, offset) in committed)
+            {
+                var end = ends.GetValueOrDefault($"{partition}#{_read}");
+                behind += Math.Max(0, end - offset);
+                beyond += Math.Max(0, offset - end);
+            }
+
+            behind += ends.Where(end => end.Key.StartsWith($"{topic}[", StringComparison.Ordinal) && !committed.Keys.Any(partition => string.Equals($"{partition}#{_read}", end.Key, StringComparison.Ordinal))).Sum(end => end.Value);
+        }
+
+        Check(beyond == 0, $"nothing is committed beyond the end of a partition ({beyond})");
+        Check(behind == 0, $"after the last member left, everything that was handled is committed (behind: {behind})");
+    }
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using Confluent.Kafka.Admin;
+using Narad.Kafka.Soak.Load;
+
+namespace Narad.Kafka.Soak.Scenarios;
+
+/// <summary>The soak: what goes wrong next, and for how long, is drawn from the seed; the load goes on all the while.</summary>
+internal static class RandomFaults
+{
+    private const int MostPartitions = 24;
+
+    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", bed => RunAsync(bed, time));
+
+    private static async Task RunAsync(Bed bed, TimeSpan time)
+    {
+        await bed.JoinAsync();
+        await bed.JoinAsync();
+        await bed.SendAsync();
+        var coming = new List<Member>();
+        var children = new List<ChildMember>();
+        var partitions = 6;
+        var started = Stopwatch.GetTimestamp();
+        var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        while (Stopwatch.GetElapsedTime(started) < time)
+        {
+            var random = bed.Random;
+            var broker = random.Next(1, bed.Cluster.Size + 1);
+            var length = TimeSpan.FromSeconds(random.Next(3, 20));
+            string what;
+            switch (random.Next(10))
+            {
+                case 0 or 1:
+                    what = "kill";
+                    await bed.BreakAsync(what, broker, length);
+                    break;
+                case 2:
+                    what = "stop";
+                    await bed.BreakAsync(what, broker, length);
+                    break;
+                case 3 or 4:
+                    what = "pause";
+                    await bed.BreakAsync(what, broker, length);
+                    break;
+                case 5 or 6 when coming.Count < 3:
+                    what = "join";
+                    coming.Add(await bed.JoinAsync());
+                    bed.Say($"a member joined: {bed.Members.Count}");
+                    break;
+                case 5 or 6 or 7 when coming.Count > 0:
+                    what = "leave";
+                    var leaving = coming[random.Next(coming.Count)];
+                    coming.Remove(leaving);
+                    await bed.LeaveAsync(leaving);
+                    bed.Say($"a member left: {bed.Members.Count}");
+                    break;
+                case 8 when children.Count > 0:
+                    what = "kill -9";
+                    await bed.KillAsync(children[0]);
+                    children.RemoveAt(0);
+                    bed.Say($"a consuming process was killed; {bed.Status()}");
+                    break;
+                case 7 or 8:
+                    what = "process";
+                    children.Add(bed.StartChild());
+                    bed.Say("a consuming process joins");
+                    break;
+                default:
+                    if (partitions >= MostPartitions)
+                    {
+                        continue;
+                    }
+
+                    what = "partitions";
+                    partitions += 3;
+                    await bed.Cluster.Admin.CreatePartitionsAsync(bed.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
+                    bed.Say($"{partitions} partitions a topic");
+                    break;
+            }
+
+            counts[what] = counts.GetValueOrDefault(what) + 1;
+            await Task.Delay(TimeSpan.FromSeconds(random.Next(1, 10)));
+        }
+
+        bed.Say($"{Stopwatch.GetElapsedTime(started).TotalMinutes:0.0} minutes; faults: {string.Join(", ", counts.Select(count => $"{count.Key} {count.Value}"))}");
+    }
+}
