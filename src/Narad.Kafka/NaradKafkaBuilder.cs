@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka;
@@ -69,6 +70,11 @@ public sealed class NaradKafkaBuilder
     private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
+        if (group is not null)
+        {
+            GroupName.Validate(group, nameof(group));
+        }
+
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
             topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton));
