@@ -51,7 +51,7 @@ public sealed class KafkaService : IKafkaService
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
     private ImmutableList<ISubscription> _subscriptions = [];
 
-    /// <summary>Creates the service; connects nothing yet.</summary>
+    /// <summary>Creates the service; connects nothing and checks nothing yet: <see cref="Init"/> does, and connecting calls it.</summary>
     /// <param name="options">The settings; not to be changed afterwards.</param>
     /// <param name="loggers">Where to log; default: nowhere, but for <c>[DEV]</c> lines, which go to standard output.</param>
     /// <param name="time">The clock; default: the system's.</param>

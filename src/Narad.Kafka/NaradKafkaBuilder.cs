@@ -25,7 +25,7 @@ public sealed class NaradKafkaBuilder
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
     public NaradKafkaBuilder AddSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
@@ -40,7 +40,7 @@ public sealed class NaradKafkaBuilder
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Batch size and wait, retries, start position …</param>
     public NaradKafkaBuilder AddBatchSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
