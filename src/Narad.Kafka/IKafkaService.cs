@@ -43,6 +43,7 @@ public interface IKafkaService : IAsyncDisposable
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
     /// <exception cref="KafkaConfigurationException">No group was named, here or in the configuration.</exception>
+    /// <exception cref="ArgumentException"><paramref name="group"/> is no legal id: empty, too long, with control characters, or with a space around it.</exception>
     Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default);
 
     /// <summary>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 
@@ -19,6 +20,7 @@ internal sealed class KafkaHostedService(
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         service.Init();
+        ThrowIfGroupsAreMissing();
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
         foreach (var registration in registrations)
         {
@@ -43,6 +45,19 @@ internal sealed class KafkaHostedService(
 
     public Task StopAsync(CancellationToken cancellationToken) => service.DisconnectAsync(cancellationToken);
 
+    // All of them at once, and in the words of a host's user, who never calls ConnectConsumerAsync.
+    private void ThrowIfGroupsAreMissing()
+    {
+        string[] faults = service.Options.ConsumerGroupId is null
+            ? [.. registrations.Where(registration => registration.Group is null).Select(registration =>
+                $"the subscription to '{registration.Topic}' has no consumer group: name one where it is added, AddSubscription(\"{registration.Topic}\", group: …), or set {SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.")]
+            : [];
+        if (faults.Length > 0)
+        {
+            throw new KafkaConfigurationException(faults);
+        }
+    }
+
     // The host starts with its groups joined where that is quick; a group that takes longer (or has no broker yet, where that is allowed) joins
     // while the application runs already. A subscription that is refused fails the start at once, whatever the others do.
     private async Task JoinAsync(List<Task> joining, CancellationToken cancellationToken)
@@ -55,7 +70,7 @@ internal sealed class KafkaHostedService(
         }
         catch (TimeoutException)
         {
-            ServiceLog.JoinTakesLong(logger, patience);
+            ServiceLog.JoinTakesLong(logger, Duration.Text(patience));
             _ = all.ContinueWith(
                 late =>
                 {

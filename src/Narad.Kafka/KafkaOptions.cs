@@ -5,7 +5,7 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// The settings of a service. Set from code, from an <c>IConfiguration</c> section (<c>Kafka</c>) and from <c>KAFKA_*</c> variables; code beats
-/// configuration beats environment. Validated at start, every fault in one <see cref="KafkaConfigurationException"/>. Read once.
+/// configuration beats environment. Validated at start (unknown keys of the section are faults too), every fault in one <see cref="KafkaConfigurationException"/>. Read once.
 /// </summary>
 public sealed class KafkaOptions
 {

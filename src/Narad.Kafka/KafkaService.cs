@@ -51,7 +51,7 @@ public sealed class KafkaService : IKafkaService
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
     private ImmutableList<ISubscription> _subscriptions = [];
 
-    /// <summary>Creates the service; connects nothing yet.</summary>
+    /// <summary>Creates the service; connects nothing and checks nothing yet: <see cref="Init"/> does, and connecting calls it.</summary>
     /// <param name="options">The settings; not to be changed afterwards.</param>
     /// <param name="loggers">Where to log; default: nowhere, but for <c>[DEV]</c> lines, which go to standard output.</param>
     /// <param name="time">The clock; default: the system's.</param>
@@ -95,6 +95,8 @@ public sealed class KafkaService : IKafkaService
 
     internal KafkaDiagnostics Diagnostics => _diagnostics;
 
+    internal KafkaMeter Meter => _meter;
+
     internal MessageProducer? Producer => _producer;
 
     internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values];
@@ -124,11 +126,6 @@ public sealed class KafkaService : IKafkaService
 
             var report = KafkaOptionsValidator.Check(_options);
             report.ThrowIfFaulty();
-            if (_options.Mode is not KafkaMode.Console && ClientBuildCheck.Check(_options) is { Count: > 0 } refused)
-            {
-                throw new KafkaConfigurationException(refused);
-            }
-
             foreach (var warning in report.Warnings)
             {
                 ServiceLog.ConfigurationWarning(_logger, warning);
@@ -158,9 +155,14 @@ public sealed class KafkaService : IKafkaService
     /// <inheritdoc/>
     public async Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default)
     {
+        if (group is not null)
+        {
+            GroupName.Validate(group, nameof(group));
+        }
+
         Init();
         var name = group ?? _options.ConsumerGroupId;
-        if (string.IsNullOrWhiteSpace(name))
+        if (name is null)
         {
             throw new KafkaConfigurationException(["no consumer group was named: pass one to ConnectConsumerAsync, or set Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)."]);
         }
@@ -172,7 +174,7 @@ public sealed class KafkaService : IKafkaService
             if (!_groups.ContainsKey(name))
             {
                 _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFault));
-                ServiceLog.ConsumerConnected(_logger, name, transport.Mode, transport.BootstrapServers);
+                ServiceLog.ConsumerConnected(_logger, name, transport.Mode, Address(transport));
             }
         }
     }
@@ -307,7 +309,11 @@ public sealed class KafkaService : IKafkaService
             var (transport, reached) = await TransportSelection.ConnectAsync(_options, _diagnostics, _ending.Token).ConfigureAwait(false);
             _transport = transport;
             _monitor.Start(transport, reached);
-            if (reached)
+            if (transport.Mode is KafkaMode.Console)
+            {
+                ServiceLog.ConnectedToConsole(_logger);
+            }
+            else if (reached)
             {
                 ServiceLog.Connected(_logger, transport.Mode, transport.BootstrapServers);
             }
@@ -342,7 +348,7 @@ public sealed class KafkaService : IKafkaService
         }
 
         _producer = producer;
-        ServiceLog.ProducerConnected(_logger, transport.Mode, transport.BootstrapServers);
+        ServiceLog.ProducerConnected(_logger, transport.Mode, Address(transport));
     }
 
     private async Task<DisconnectReport> DisconnectCoreAsync()
@@ -373,7 +379,14 @@ public sealed class KafkaService : IKafkaService
         if (_transport is { } transport)
         {
             await transport.DisposeAsync().ConfigureAwait(false);
-            ServiceLog.Disconnected(_logger, transport.Mode, counts.Delivered, counts.Failed, counts.Unknown);
+            if (transport.Mode is KafkaMode.Console)
+            {
+                ServiceLog.DisconnectedFromConsole(_logger, counts.Delivered, counts.Failed, counts.Unknown);
+            }
+            else
+            {
+                ServiceLog.Disconnected(_logger, transport.Mode, counts.Delivered, counts.Failed, counts.Unknown);
+            }
         }
 
         _meter.Dispose();
@@ -411,6 +424,7 @@ public sealed class KafkaService : IKafkaService
         var groups = _groups;
         if (group is not null)
         {
+            GroupName.Validate(group, nameof(group));
             return groups.TryGetValue(group, out var named)
                 ? named
                 : throw new KafkaNotConnectedException($"Group '{group}' is not connected: call ConnectConsumerAsync(\"{group}\") first.{Connected(groups)}");
@@ -423,6 +437,8 @@ public sealed class KafkaService : IKafkaService
             _ => throw new InvalidOperationException($"Several groups are connected: say which one this subscription is for.{Connected(groups)}"),
         };
     }
+
+    private static string Address(ITransport transport) => transport.Mode is KafkaMode.Console ? "no broker" : transport.BootstrapServers;
 
     private static string Connected(ImmutableDictionary<string, ConsumerGroup> groups) =>
         groups.Count == 0 ? "" : $" Connected: {string.Join(", ", groups.Keys.Order(StringComparer.Ordinal))}.";

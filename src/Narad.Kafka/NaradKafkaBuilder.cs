@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka;
@@ -24,7 +25,7 @@ public sealed class NaradKafkaBuilder
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
     public NaradKafkaBuilder AddSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
@@ -39,7 +40,7 @@ public sealed class NaradKafkaBuilder
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Batch size and wait, retries, start position …</param>
     public NaradKafkaBuilder AddBatchSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
@@ -69,6 +70,11 @@ public sealed class NaradKafkaBuilder
     private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
+        if (group is not null)
+        {
+            GroupName.Validate(group, nameof(group));
+        }
+
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
             topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton));

@@ -16,6 +16,15 @@ public sealed class TestContextTests
         handler.Context.Group.Should().Be("test-group");
     }
 
+    [Fact]
+    public void A_context_says_which_message_it_is_and_nothing_of_its_content()
+    {
+        var context = TestContext.For("orders", key: "hunter2", partition: 3, offset: 7, rawValue: "hunter2"u8.ToArray());
+
+        context.ToString().Should().Be("orders[3]@7, group 'test-group', attempt 1");
+        new MessageContext { Topic = "t" }.ToString().Should().Be("t[0]@0, attempt 1");
+    }
+
     private sealed class Remember : IMessageHandler<string>
     {
         public MessageContext? Context { get; private set; }

@@ -4,17 +4,23 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// Asks librdkafka what it thinks of raw properties, by building clients that connect to nothing. Only where there are raw properties and
-/// nothing else is wrong: a configuration without them costs nothing. Thread-safe.
+/// Asks librdkafka what it thinks of raw properties, by building clients that connect to nothing. Only where there are raw properties: a
+/// configuration without them costs nothing. Thread-safe.
 /// </summary>
 internal static partial class ClientBuildCheck
 {
     /// <summary>What librdkafka refuses: one sentence for each property, in its own words where these cannot hold a secret.</summary>
-    public static IReadOnlyList<string> Check(KafkaOptions options)
+    /// <param name="options">The settings; properties that <see cref="ClientPropertyRules"/> has a fault for are left out.</param>
+    /// <param name="sound">
+    /// Whether the settings have no fault otherwise. Where they have one, no client could be built with them whatever the raw properties say: these are then
+    /// tried beside the defaults.
+    /// </param>
+    public static IReadOnlyList<string> Check(KafkaOptions options, bool sound = true)
     {
         var faults = new List<string>();
-        var left = new Dictionary<string, string>(options.Client, StringComparer.Ordinal);
-        while (left.Count > 0 && Refusal(options, left) is { } refusal)
+        var left = options.Client.Where(property => !ClientPropertyRules.IsFaulty(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
+        var settings = sound ? options : new KafkaOptions { Mode = options.Mode };
+        while (left.Count > 0 && Refusal(settings, left) is { } refusal)
         {
             var name = left.Keys.Where(refusal.Contains).OrderByDescending(candidate => candidate.Length).FirstOrDefault();
             if (name is null)
@@ -33,7 +39,7 @@ internal static partial class ClientBuildCheck
     // The first client that cannot be built; null where all can.
     private static string? Refusal(KafkaOptions options, Dictionary<string, string> properties)
     {
-        var settings = new ClientSettings(options, "", embedded: false) { RawProperties = properties };
+        var settings = new ClientSettings(options, "", embedded: options.Mode is KafkaMode.Embedded) { RawProperties = properties };
         try
         {
             new ProducerBuilder<byte[], byte[]>(settings.Producer()).SetLogHandler(Ignore).Build().Dispose();

@@ -85,6 +85,9 @@ internal static class ClientPropertyRules
         }
     }
 
+    /// <summary>Whether <see cref="Check"/> has a fault for this property.</summary>
+    public static bool IsFaulty(string name, string value) => Reason(name) is not null || string.IsNullOrEmpty(value);
+
     private static string? Reason(string name)
     {
         if (Refused.TryGetValue(name, out var reason))

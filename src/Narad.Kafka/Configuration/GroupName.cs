@@ -4,6 +4,7 @@ namespace Narad.Kafka.Configuration;
 internal static class GroupName
 {
     private const int Longest = 32_767;
+    private const int LongestShown = 100;
 
     /// <summary>What is wrong with a group's id; null where nothing is.</summary>
     public static string? Fault(string? name)
@@ -24,5 +25,16 @@ internal static class GroupName
         }
 
         return char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]) ? "a group's id must not begin or end with a space" : null;
+    }
+
+    /// <summary>Refuses a group that code names.</summary>
+    /// <exception cref="ArgumentException">It is no legal id.</exception>
+    public static void Validate(string? name, string parameter)
+    {
+        if (Fault(name) is { } fault)
+        {
+            var shown = new string([.. (name ?? "").Take(LongestShown).Select(letter => char.IsControl(letter) ? '\uFFFD' : letter)]);
+            throw new ArgumentException($"'{shown}{(name?.Length > LongestShown ? "…" : "")}' cannot be a consumer group: {fault}.", parameter);
+        }
     }
 }

@@ -4,7 +4,7 @@ namespace Narad.Kafka.Configuration;
 
 /// <summary>
 /// The section <c>Kafka</c> of an <see cref="IConfiguration"/>. Applied after the environment and before code. Written by hand, because the
-/// framework's binder stops at the first fault, and faults are reported together here; needs no reflection. Never throws.
+/// framework's binder stops at the first fault, and faults are reported together here, unknown keys among them; needs no reflection. Never throws.
 /// </summary>
 internal static class KafkaConfigurationSection
 {
@@ -61,6 +61,20 @@ internal static class KafkaConfigurationSection
         [nameof(SaslOptions.Password)] = (o, _, v) => o.Sasl.Password = v,
     };
 
+    // What holds settings, each with one that it may hold.
+    private static readonly Dictionary<string, string> Sections = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(KafkaOptions.Ssl)] = $"{nameof(SslOptions.Enabled)} = true",
+        [nameof(KafkaOptions.Sasl)] = $"{nameof(SaslOptions.Username)} = …",
+        [nameof(KafkaOptions.Topics)] = "orders = real-name",
+        [nameof(KafkaOptions.Client)] = "client.rack = …",
+    };
+
+    // Written a level too high, these are still recognized.
+    private static readonly Dictionary<string, string> Nested = SslSettings.Keys.Select(key => (Key: key, Path: $"{nameof(KafkaOptions.Ssl)}:{key}"))
+        .Concat(SaslSettings.Keys.Select(key => (Key: key, Path: $"{nameof(KafkaOptions.Sasl)}:{key}")))
+        .ToDictionary(setting => setting.Key, setting => setting.Path, StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Applies the section <c>Kafka</c> (or the one given), and <c>ConnectionStrings:kafka</c> where the section names no brokers.</summary>
     public static void Apply(KafkaOptions options, IConfiguration configuration)
     {
@@ -76,6 +90,9 @@ internal static class KafkaConfigurationSection
             {
                 case var key when Is(key, nameof(KafkaOptions.Brokers)) && child.Value is null:
                     options.Brokers = string.Join(',', child.GetChildren().Select(broker => broker.Value));
+                    break;
+                case var key when child.Value is { Length: > 0 } && Sections.TryGetValue(key, out var example):
+                    options.BindingFaults.Add($"{child.Path} has a value and is a section: write its parts, such as {child.Path}:{example}.");
                     break;
                 case var key when Is(key, nameof(KafkaOptions.Ssl)):
                     ApplyAll(options, child, SslSettings);
@@ -114,12 +131,24 @@ internal static class KafkaConfigurationSection
         }
     }
 
+    // A key that does nothing is a typo that would go to production: localhost:9092 instead of the brokers meant.
+    private static string Unknown(IConfigurationSection section, string[] known)
+    {
+        var meant = Nested.TryGetValue(section.Key, out var nested) && !section.Path.EndsWith($":{nested}", StringComparison.OrdinalIgnoreCase)
+            ? nested
+            : NearestName.To(section.Key, known);
+        return $"{section.Path} is no setting and would do nothing: {(meant is null ? "remove it." : $"did you mean {meant}?")}";
+    }
+
     private static void ApplyOne(KafkaOptions options, IConfigurationSection section, Dictionary<string, Bind> settings)
     {
         if (!settings.TryGetValue(section.Key, out var bind))
         {
-            var nearest = NearestName.To(section.Key, settings.Keys);
-            options.BindingWarnings.Add($"{section.Path} is no setting of this library and does nothing{(nearest is null ? "" : $": did you mean {nearest}?")}");
+            options.BindingFaults.Add(Unknown(section, ReferenceEquals(settings, Settings) ? [.. settings.Keys, .. Sections.Keys] : [.. settings.Keys]));
+        }
+        else if (section.Value is null && section.GetChildren().Any())
+        {
+            options.BindingFaults.Add($"{section.Path} is a section and takes one value: write {section.Path} = ….");
         }
         else if (section.Value is { Length: > 0 } value)
         {

@@ -6,7 +6,7 @@ namespace Narad.Kafka.Configuration;
 
 /// <summary>
 /// Finds every fault of a configuration at once (S31): a pure function of the options and the environment's name, apart from asking whether
-/// the file of an authority exists. No sentence of it ever has a secret in it. Thread-safe.
+/// the file of an authority exists, and the client what it thinks of raw properties. No sentence of it ever has a secret in it. Thread-safe.
 /// </summary>
 internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
 {
@@ -38,6 +38,11 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         else if (options.Mode is KafkaMode.Console && production)
         {
             check.Warn("Mode", "Console", "this is Production, and nothing is sent: each message is only logged. Choose Kafka to send");
+        }
+
+        if (options.Mode is not KafkaMode.Console)
+        {
+            check.Faults.AddRange(ClientBuildCheck.Check(options, sound: check.Faults.Count == 0));
         }
 
         return new ConfigurationReport(check.Faults, check.Warnings);

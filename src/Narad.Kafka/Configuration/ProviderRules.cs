@@ -80,7 +80,8 @@ internal static class ProviderRules
         {
             check.Fault("Sasl:Mechanism", options.Sasl.Mechanism, "Event Hubs takes plain or oauthbearer");
         }
-        else if (string.IsNullOrEmpty(options.Sasl.Username))
+
+        if (string.IsNullOrEmpty(options.Sasl.Username))
         {
             check.Fault(
                 "Sasl:Username",
@@ -144,7 +145,8 @@ internal static class ProviderRules
         {
             check.Fault("Sasl:Mechanism", options.Sasl.Mechanism, "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
         }
-        else if (!SaslMechanisms.IsUsed(options.Sasl) && string.IsNullOrEmpty(options.Sasl.Password))
+
+        if (!SaslMechanisms.IsUsed(options.Sasl) && string.IsNullOrEmpty(options.Sasl.Password))
         {
             check.Fault("Sasl:Username", "", "Confluent Cloud needs an API key as the user and its secret as the password");
         }

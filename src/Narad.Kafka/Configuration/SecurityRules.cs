@@ -54,7 +54,6 @@ internal static class SecurityRules
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
         {
             check.Fault("Sasl:Mechanism", sasl.Mechanism, $"write one of {string.Join(", ", SaslMechanisms.Names)}");
-            return;
         }
 
         var user = !string.IsNullOrEmpty(sasl.Username);

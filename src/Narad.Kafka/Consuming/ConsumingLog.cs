@@ -19,7 +19,7 @@ internal static partial class ConsumingLog
     public static partial void Lost(ILogger logger, int count, string group);
 
     [LoggerMessage(3004, LogLevel.Warning, "{Running} handler(s) of {Partition} in group '{Group}' did not finish within RevokeTimeout ({Timeout}) and were cancelled; their messages are delivered again.")]
-    public static partial void RevokeDeadline(ILogger logger, TopicPartitionId partition, int running, TimeSpan timeout, string group);
+    public static partial void RevokeDeadline(ILogger logger, TopicPartitionId partition, int running, string timeout, string group);
 
     [LoggerMessage(3010, LogLevel.Debug, "Received {Topic}[{Partition}] offset {Offset} in group '{Group}'.")]
     public static partial void Received(ILogger logger, string topic, int partition, long offset, string group);
@@ -28,7 +28,7 @@ internal static partial class ConsumingLog
     public static partial void Abandoned(ILogger logger, TopicPartitionId partition, long offset);
 
     [LoggerMessage(3012, LogLevel.Warning, "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is repeated in memory (up to {Retries} times) in {Delay}.")]
-    public static partial void Repeating(ILogger logger, Exception error, TopicPartitionId partition, long offset, int attempt, int retries, TimeSpan delay);
+    public static partial void Repeating(ILogger logger, Exception error, TopicPartitionId partition, long offset, int attempt, int retries, string delay);
 
     [LoggerMessage(3013, LogLevel.Error, "A delegate of the retry options threw; the failure is treated as if it had not been given.")]
     public static partial void RetryDelegateFailed(ILogger logger, Exception error);
@@ -112,5 +112,5 @@ internal static partial class ConsumingLog
     public static partial void CloseFailed(ILogger logger, Exception error, string group);
 
     [LoggerMessage(3051, LogLevel.Error, "The client of group '{Group}' did not close within {Timeout} and is abandoned; the broker evicts it after its session timeout.")]
-    public static partial void CloseAbandoned(ILogger logger, string group, TimeSpan timeout);
+    public static partial void CloseAbandoned(ILogger logger, string group, string timeout);
 }

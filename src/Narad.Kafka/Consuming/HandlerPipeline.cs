@@ -106,7 +106,7 @@ internal abstract class HandlerPipeline
 
         if (timedOut && error is OperationCanceledException)
         {
-            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Result.Offset.Value} took longer than its limit of {_settings.Timeout}.", error);
+            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Result.Offset.Value} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
         var retry = _settings.Retry;
@@ -115,7 +115,7 @@ internal abstract class HandlerPipeline
         {
             var delay = DelayOf(retry.InMemoryDelay, delivery.Attempts);
             _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Result.Offset.Value, delivery.Attempts, retry.InMemoryRetries, delay);
+            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Result.Offset.Value, delivery.Attempts, retry.InMemoryRetries, Duration.Text(delay));
             return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
         }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
@@ -41,6 +42,11 @@ public sealed class MessageContext
 
     /// <summary>The value as it came; null for a tombstone.</summary>
     public ReadOnlyMemory<byte>? RawValue { get; init; }
+
+    /// <summary>Which message this is, for logs: place, group and attempt; neither its key nor anything of what it says.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
     internal MessageRoute? Route { get; set; }

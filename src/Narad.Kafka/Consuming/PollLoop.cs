@@ -99,8 +99,8 @@ internal sealed class PollLoop
         }
         catch (TimeoutException)
         {
-            ConsumingLog.CloseAbandoned(_logger, _group.Name, timeout);
-            return [.. request.Abandoned, $"the client of group '{_group.Name}' did not close within {timeout}"];
+            ConsumingLog.CloseAbandoned(_logger, _group.Name, Duration.Text(timeout));
+            return [.. request.Abandoned, $"the client of group '{_group.Name}' did not close within {Duration.Text(timeout)}"];
         }
 
         return [.. request.Abandoned];
@@ -395,7 +395,7 @@ internal sealed class PollLoop
             var running = partition.Subscription.Lanes.RunningIn(partition);
             if (running > 0)
             {
-                ConsumingLog.RevokeDeadline(_logger, partition.Id, running, _revokeTimeout, _group.Name);
+                ConsumingLog.RevokeDeadline(_logger, partition.Id, running, Duration.Text(_revokeTimeout), _group.Name);
                 partition.Cancel(_logger);
                 if (!_closing)
                 {

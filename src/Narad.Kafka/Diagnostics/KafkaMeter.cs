@@ -3,15 +3,20 @@ using System.Diagnostics.Metrics;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// The service's instruments, read when somebody collects them; nothing is recorded per message. Named under the meter <c>Narad.Kafka</c>,
-/// each tagged with <c>client</c>. Thread-safe.
+/// The service's instruments, read when somebody collects them; nothing is recorded per message, but for one that nobody handles. Named under the
+/// meter <c>Narad.Kafka</c>, each tagged with <c>client</c>. Thread-safe.
 /// </summary>
 internal sealed class KafkaMeter : IDisposable
 {
     private readonly Meter _meter = new(KafkaDiagnostics.SourceName);
+    private readonly Counter<long> _skippedUnknownType;
+    private readonly string _clientId;
 
     public KafkaMeter(KafkaService service, string clientId)
     {
+        _clientId = clientId;
+        _skippedUnknownType = _meter.CreateCounter<long>(
+            "narad.kafka.skipped_unknown_type", "{message}", "Messages finished without a handler, because no handler is declared for their type.");
         KeyValuePair<string, object?>[] tags = [new("client", clientId)];
         void Gauge(string name, string unit, string description, Func<long> read) =>
             _meter.CreateObservableGauge(name, () => new Measurement<long>(read(), tags), unit, description);
@@ -29,6 +34,10 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));
         Counter("narad.kafka.offsets.resets", "{reset}", "Offsets that were reset because they were not there any more.", () => service.Groups.Sum(group => group.Metrics.Resets));
     }
+
+    /// <summary>A message of a type without a handler was finished; tagged with its topic and group too.</summary>
+    public void SkippedUnknownType(string topic, string group) =>
+        _skippedUnknownType.Add(1, new("client", _clientId), new("topic", topic), new("group", group));
 
     public void Dispose() => _meter.Dispose();
 }

@@ -8,6 +8,12 @@ internal static partial class ServiceLog
     [LoggerMessage(1000, LogLevel.Information, "Kafka connected: mode {Mode}, {Brokers}.")]
     public static partial void Connected(ILogger logger, KafkaMode mode, string brokers);
 
+    [LoggerMessage(1013, LogLevel.Information, "Kafka is in mode Console: connected to no broker, messages are only logged.")]
+    public static partial void ConnectedToConsole(ILogger logger);
+
+    [LoggerMessage(1014, LogLevel.Information, "Kafka disconnected (mode Console): {Logged} logged and not sent, {Failed} failed, {Unknown} unknown.")]
+    public static partial void DisconnectedFromConsole(ILogger logger, long logged, long failed, long unknown);
+
     [LoggerMessage(1001, LogLevel.Debug, "The sending side is connected: mode {Mode}, {Brokers}.")]
     public static partial void ProducerConnected(ILogger logger, KafkaMode mode, string brokers);
 
@@ -30,10 +36,10 @@ internal static partial class ServiceLog
     public static partial void ConnectionBack(ILogger logger, string brokers);
 
     [LoggerMessage(1008, LogLevel.Warning, "NO KAFKA BROKER answered at {Brokers} within {Timeout}, and the environment is Development: nothing will be sent or received, messages are only logged. Start a broker, or set KAFKA_MODE=Embedded for one inside this process. {Reason}")]
-    public static partial void FellBackToConsole(ILogger logger, string brokers, TimeSpan timeout, string reason);
+    public static partial void FellBackToConsole(ILogger logger, string brokers, string timeout, string reason);
 
     [LoggerMessage(1010, LogLevel.Warning, "Joining the groups takes longer than {Timeout}; the application starts meanwhile.")]
-    public static partial void JoinTakesLong(ILogger logger, TimeSpan timeout);
+    public static partial void JoinTakesLong(ILogger logger, string timeout);
 
     [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started.")]
     public static partial void JoinFailed(ILogger logger, Exception error);
@@ -42,5 +48,5 @@ internal static partial class ServiceLog
     public static partial void StoppingHost(ILogger logger);
 
     [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says.")]
-    public static partial void StartedWithoutBroker(ILogger logger, string brokers, TimeSpan timeout);
+    public static partial void StartedWithoutBroker(ILogger logger, string brokers, string timeout);
 }

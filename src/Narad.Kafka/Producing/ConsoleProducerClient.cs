@@ -15,6 +15,8 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
 
     public string Name => "console";
 
+    public bool SendsToBroker => false;
+
     public int LargestBatch => 0;   // it makes none
 
     public Error TryProduce(PendingSend send)

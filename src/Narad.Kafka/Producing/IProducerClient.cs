@@ -11,6 +11,9 @@ internal interface IProducerClient : IDisposable
     /// <summary>Its name in logs.</summary>
     string Name { get; }
 
+    /// <summary>Whether what it takes goes to a broker; the console's goes to the log and nowhere else.</summary>
+    bool SendsToBroker => true;
+
     /// <summary>
     /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report"/> is called exactly once,
     /// possibly before this returns; otherwise never. Never throws.

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Producing;
 
@@ -54,7 +55,11 @@ internal sealed class ProducerLife(
             State = ProducerState.Running;
         }
 
-        ProducingLog.Connected(logger, generation.Client.Name);
+        if (generation.Client.SendsToBroker)
+        {
+            ProducingLog.Connected(logger, generation.Client.Name);
+        }
+
         EndedAlready(generation);
     }
 
@@ -199,7 +204,7 @@ internal sealed class ProducerLife(
             }
             catch (Exception exception)
             {
-                ProducingLog.RebuildFailed(logger, exception, delay);
+                ProducingLog.RebuildFailed(logger, exception, Duration.Text(delay));
             }
         }
     }

@@ -11,6 +11,9 @@ internal static partial class ProducingLog
     [LoggerMessage(2001, LogLevel.Information, "Producer disconnected: {Delivered} delivered, {Failed} failed, {Unknown} unknown.")]
     public static partial void Disconnected(ILogger logger, long delivered, long failed, long unknown);
 
+    [LoggerMessage(2003, LogLevel.Information, "Console producer ended: {Logged} logged and not sent, {Failed} failed, {Unknown} unknown.")]
+    public static partial void ConsoleEnded(ILogger logger, long logged, long failed, long unknown);
+
     [LoggerMessage(2002, LogLevel.Warning, "Producer {Client} did not close in time and is abandoned; its threads end when the broker answers or the process ends.")]
     public static partial void Abandoned(ILogger logger, string client);
 
@@ -24,7 +27,7 @@ internal static partial class ProducingLog
     public static partial void Rebuilt(ILogger logger, string client);
 
     [LoggerMessage(2013, LogLevel.Error, "A new producer could not be built; the next attempt follows in {Delay}.")]
-    public static partial void RebuildFailed(ILogger logger, Exception exception, TimeSpan delay);
+    public static partial void RebuildFailed(ILogger logger, Exception exception, string delay);
 
     [LoggerMessage(2020, LogLevel.Warning, "The broker refused a batch of topic {Topic} for its size. Its messages are sent again, in order, {Window} bytes at a time (0: one message at a time); set batch.size below the topic's max.message.bytes to spare this.")]
     public static partial void BatchRefused(ILogger logger, string topic, long window);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Confluent.Kafka;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Producing;
 
@@ -16,7 +17,7 @@ internal static class SendFailure
 
     /// <summary>It waited in the line for longer than a send may take.</summary>
     public static KafkaSendException TimedOut(PendingSend send, TimeSpan timeout, string waitedFor)
-        => Create(send, Name(ErrorCode.Local_MsgTimedOut), string.Create(CultureInfo.InvariantCulture, $"it waited {timeout.TotalSeconds:0.###} s for {waitedFor}"), retriable: true, mayHaveBeenWritten: false);
+        => Create(send, Name(ErrorCode.Local_MsgTimedOut), $"it waited {Duration.Text(timeout)} for {waitedFor}", retriable: true, mayHaveBeenWritten: false);
 
     /// <summary>The service was disconnected before there was an answer.</summary>
     public static KafkaSendException Unknown(PendingSend send, bool mayHaveBeenWritten)

@@ -22,7 +22,8 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
         if (code == ErrorCode.NoError)
         {
             gate?.Acknowledged(line.Topic, partition, offset, bytes);
-            if (logger.IsEnabled(LogLevel.Debug))
+            // The console has said already what it would send.
+            if (generation.Client.SendsToBroker && logger.IsEnabled(LogLevel.Debug))
             {
                 LogSent(line.Topic, partition, offset, send.Key, bytes);
             }

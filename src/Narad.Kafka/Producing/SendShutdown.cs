@@ -57,7 +57,15 @@ internal sealed class SendShutdown(
         var abandoned = await disposals.WaitAsync(left > DisposeGrace ? left : DisposeGrace);
         await deadlines.DisposeAsync();
         var counts = new SendCounts(tally.Delivered, tally.Failed, tally.Unknown, abandoned);
-        ProducingLog.Disconnected(logger, counts.Delivered, counts.Failed, counts.Unknown);
+        if (generation?.Client.SendsToBroker is false)
+        {
+            ProducingLog.ConsoleEnded(logger, counts.Delivered, counts.Failed, counts.Unknown);
+        }
+        else
+        {
+            ProducingLog.Disconnected(logger, counts.Delivered, counts.Failed, counts.Unknown);
+        }
+
         return counts;
     }
 }

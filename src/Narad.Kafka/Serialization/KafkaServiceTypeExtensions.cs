@@ -44,7 +44,7 @@ public static class KafkaServiceTypeExtensions
 
         var own = service as KafkaService;
         var decoder = new MessageDecoder(own?.Options ?? new KafkaOptions(), chosen.DeserializerValue);
-        var typed = new TypedMessages(map, decoder, chosen.UnknownTypeValue, own?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance);
+        var typed = new TypedMessages(map, decoder, chosen.UnknownTypeValue, own?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance, own?.Meter);
         return service.SubscribeAsync<object>(topic, typed.HandleAsync, group, Configure, cancellationToken);
 
         void Configure(SubscriptionOptions options)

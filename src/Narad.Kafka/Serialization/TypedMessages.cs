@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -13,11 +12,6 @@ namespace Narad.Kafka.Serialization;
 /// </summary>
 internal sealed class TypedMessages : IMessageDeserializer
 {
-    private static readonly Meter Meter = new(KafkaDiagnostics.SourceName);
-
-    private static readonly Counter<long> Skipped = Meter.CreateCounter<long>(
-        "narad.kafka.skipped_unknown_type", "{message}", "Messages finished without a handler, because no handler is declared for their type.");
-
     // More types than this are noise, or somebody's attack on the log.
     private const int MaxTypesLogged = 1_000;
 
@@ -25,14 +19,16 @@ internal sealed class TypedMessages : IMessageDeserializer
     private readonly MessageDecoder _decoder;
     private readonly UnknownTypePolicy _unknown;
     private readonly ILogger _logger;
+    private readonly KafkaMeter? _meter;
     private readonly ConcurrentDictionary<string, bool> _logged = new(StringComparer.Ordinal);
 
-    public TypedMessages(MessageTypeMap map, MessageDecoder decoder, UnknownTypePolicy unknown, ILogger logger)
+    public TypedMessages(MessageTypeMap map, MessageDecoder decoder, UnknownTypePolicy unknown, ILogger logger, KafkaMeter? meter)
     {
         _map = map;
         _decoder = decoder;
         _unknown = unknown;
         _logger = logger;
+        _meter = meter;
     }
 
     public ValueTask<object?> DeserializeAsync(ReadOnlyMemory<byte> data, Type type, MessageContext context, CancellationToken cancellationToken)
@@ -79,7 +75,7 @@ internal sealed class TypedMessages : IMessageDeserializer
 
     private void NoteSkipped(string? type, MessageContext context)
     {
-        Skipped.Add(1, new KeyValuePair<string, object?>("topic", context.Topic), new KeyValuePair<string, object?>("group", context.Group));
+        _meter?.SkippedUnknownType(context.Topic, context.Group);
         if (_logged.Count < MaxTypesLogged && _logged.TryAdd(type ?? "", true))
         {
             SerializationLog.SkippedUnknownType(_logger, type ?? "(none)", context.Topic, context.Partition, context.Offset);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Topics;
@@ -61,7 +62,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(group);
+        GroupName.Validate(group, nameof(group));
         TopicName.Validate(topic, nameof(topic));
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult<IReadOnlyDictionary<TopicPartitionId, long>>(new Dictionary<TopicPartitionId, long>());

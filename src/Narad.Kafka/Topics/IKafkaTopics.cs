@@ -20,7 +20,7 @@ public interface IKafkaTopics
     /// The offset that a group goes on from, by partition; a partition for which it has committed nothing is left out, and a topic or group
     /// that does not exist gives nothing at all.
     /// </summary>
-    /// <exception cref="ArgumentException">The group is empty, or the topic's name is not legal.</exception>
+    /// <exception cref="ArgumentException">The group's id or the topic's name is not legal.</exception>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
     Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default);
 }

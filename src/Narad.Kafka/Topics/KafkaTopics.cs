@@ -2,6 +2,7 @@ using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
 
@@ -83,7 +84,7 @@ internal sealed class KafkaTopics : IKafkaTopics
 
     public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(group);
+        GroupName.Validate(group, nameof(group));
         TopicName.Validate(topic, nameof(topic));
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -238,7 +239,7 @@ internal sealed class KafkaTopics : IKafkaTopics
 
             if (_time.GetElapsedTime(started) > CreateTimeout)
             {
-                throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"Topic {unseen.Name} was created, but the brokers did not show it within {CreateTimeout.TotalSeconds:0} s."), unseen.Name);
+                throw new KafkaTopicException($"Topic {unseen.Name} was created, but the brokers did not show it within {Duration.Text(CreateTimeout)}.", unseen.Name);
             }
 
             await Task.Delay(SeenInterval, _time, cancellationToken);
@@ -249,7 +250,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     {
         var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
             ? answered.Error.Reason
-            : string.Create(CultureInfo.InvariantCulture, $"no broker answered within {timeout.TotalSeconds:0.###} s{(_admin.LastError is { } error ? $" ({error})" : "")}");
+            : $"no broker answered within {Duration.Text(timeout)}{(_admin.LastError is { } error ? $" ({error})" : "")}";
         return new KafkaTopicException($"{what}: {reason}.", topic, failure);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
@@ -54,7 +53,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
-            _lastError ??= string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s");
+            _lastError ??= $"no answer within {Duration.Text(timeout)}";
             Retire(asked);
             return false;
         }

@@ -35,7 +35,7 @@ internal static class TransportSelection
         var logger = diagnostics.Logger<KafkaTransport>();
         if (options.Mode is KafkaMode.Kafka && options.StartWithoutBroker)
         {
-            ServiceLog.StartedWithoutBroker(logger, options.Brokers, options.ConnectTimeout);
+            ServiceLog.StartedWithoutBroker(logger, options.Brokers, Duration.Text(options.ConnectTimeout));
             return (kafka, false);
         }
 
@@ -43,17 +43,17 @@ internal static class TransportSelection
         await kafka.DisposeAsync().ConfigureAwait(false);
         if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options))
         {
-            ServiceLog.FellBackToConsole(logger, options.Brokers, options.ConnectTimeout, reason);
+            ServiceLog.FellBackToConsole(logger, options.Brokers, Duration.Text(options.ConnectTimeout), reason);
             if (!diagnostics.HasLogger)
             {
-                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout}: messages are only logged.").ConfigureAwait(false);
+                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {Duration.Text(options.ConnectTimeout)}: messages are only logged.").ConfigureAwait(false);
             }
 
             return (Transport.For(KafkaMode.Console, options, diagnostics), true);
         }
 
         throw new KafkaConnectionException(
-            $"No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout} (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
+            $"No Kafka broker answered at {options.Brokers} within {Duration.Text(options.ConnectTimeout)} (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
     }
 
     private static async Task<bool> AnswersAsync(ITransport kafka, KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)

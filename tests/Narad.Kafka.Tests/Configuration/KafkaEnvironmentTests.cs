@@ -132,11 +132,51 @@ public sealed class KafkaEnvironmentTests
         options.SendTimeout.Should().Be(new KafkaOptions().SendTimeout);
     }
 
-    [Fact]
-    public void An_unknown_key_is_reported_with_the_nearest_known_name()
+    [Theory]
+    [InlineData("Kafka:Broker", "Brokers")]
+    [InlineData("Kafka:Paralelism", "Parallelism")]
+    [InlineData("Kafka:Topic:orders", "Topics")]
+    [InlineData("Kafka:Ssl:Enabld", "Enabled")]
+    [InlineData("Kafka:Sasl:Pasword", "Password")]
+    [InlineData("Kafka:Username", "Sasl:Username")]
+    [InlineData("Kafka:Sasl:Ca", "Ssl:Ca")]
+    [Trait("Promise", "S31")]
+    public void An_unknown_key_is_a_fault_that_names_the_nearest_known_one(string key, string meant)
     {
-        FromConfiguration(("Kafka:Paralellism", "3")).BindingWarnings.Should().ContainSingle().Which.Should().Contain("Kafka:Paralellism").And.Contain("Parallelism?");
-        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingWarnings.Should().ContainSingle().Which.Should().NotContain("did you mean");
+        var options = FromConfiguration((key, "hunter2"), ("Kafka:Brokers", "a:1"));
+
+        KafkaOptionsValidator.Check(options).Faults.Should().ContainSingle()
+            .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)])).And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
+    }
+
+    [Fact]
+    public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
+    {
+        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
+        FromConfiguration(("Kafka:Topics:brokes", "x"), ("Kafka:Client:client.rack", "r")).BindingFaults.Should().BeEmpty();
+    }
+
+    [Fact]
+    [Trait("Promise", "S31")]
+    public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_faults()
+    {
+        FromConfiguration(("Kafka:Ssl", "true")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
+        FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:SendTimeout is a section and takes one value");
+        FromConfiguration(("Kafka:Ssl", ""), ("Kafka:SendTimeout", "")).BindingFaults.Should().BeEmpty("what is empty is not set");
+    }
+
+    [Fact]
+    [Trait("Promise", "S31")]
+    public void A_fault_masks_no_other()
+    {
+        var options = FromVariables(("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_MECHANISM", "md5"), ("KAFKA_MODE", "9"));
+        KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Paralelism", "3"), ("Kafka:Client:no.such", "1"), ("Kafka:Client:batch.size", "lots"), ("Kafka:Client:acks", "1"), ("Kafka:Linger", "-00:00:01")));
+
+        var faults = KafkaOptionsValidator.Check(options).Faults;
+
+        faults.Should().HaveCount(8);
+        string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:Client:acks", "Kafka:Client:no.such", "Kafka:Client:batch.size"];
+        settings.Where(setting => !faults.Any(fault => fault.Contains(setting, StringComparison.Ordinal))).Should().BeEmpty();
     }
 
     [Fact]
@@ -145,7 +185,7 @@ public sealed class KafkaEnvironmentTests
         var codeOnly = new[] { "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "EmbeddedBroker" };
         foreach (var setting in typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly))
         {
-            FromConfiguration(($"Kafka:{setting}", "x")).BindingWarnings.Should().BeEmpty("of {0}", setting);
+            FromConfiguration(($"Kafka:{setting}", "x")).BindingFaults.Should().NotContain(fault => fault.Contains("no setting"), "of {0}", setting);
         }
     }
 

@@ -72,6 +72,11 @@ public sealed class KafkaOptionsValidatorTests
         { "Event Hubs snappy", o => { EventHubs(o); o.Compression = KafkaCompression.Snappy; }, ["Kafka:Compression = Snappy"] },
         { "Event Hubs expanded by the shell", o => { EventHubs(o); o.Sasl.Username = ""; }, ["your shell expanded `$ConnectionString`"] },
         { "Event Hubs other user", o => { EventHubs(o); o.Sasl.Username = "me"; }, ["Kafka:Sasl:Username", "$ConnectionString"] },
+        { "Event Hubs SCRAM and the shell", o => { EventHubs(o); o.Sasl = new() { Mechanism = "scram-sha-256", Password = Secret }; }, ["your shell expanded"] },
+        { "Confluent Cloud SCRAM without a key", o => { Confluent(o); o.Sasl = new() { Mechanism = "scram-sha-256" }; }, ["API key as the user"] },
+        { "no mechanism and no password", o => (o.Sasl.Mechanism, o.Sasl.Username) = ("md5", "u"), ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)"] },
+        { "no mechanism and no user", o => (o.Sasl.Mechanism, o.Sasl.Password) = ("md5", Secret), ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
+        { "raw unknown beside another fault", o => (o.Parallelism, o.Client["no.such"]) = (0, "1"), ["Kafka:Client:no.such", "No such configuration property"] },
         { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
         { "raw acks", o => o.Client["acks"] = "1", ["Kafka:Client:acks", "S1"] },
         { "raw idempotence", o => o.Client["enable.idempotence"] = "false", ["Kafka:Client:enable.idempotence", "S2"] },
@@ -199,6 +204,16 @@ public sealed class KafkaOptionsValidatorTests
         faults.Should().NotContain(fault => fault.Contains("client.rack"));
         string.Concat(faults).Should().NotContain(Secret);
         ClientBuildCheck.Check(new KafkaOptions { Client = { ["client.rack"] = "r1" } }).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_embedded_brokers_security_and_the_consoles_properties_are_not_tried()
+    {
+        var embedded = new KafkaOptions { Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, Client = { ["client.rack"] = "r1" } };
+        var console = new KafkaOptions { Mode = KafkaMode.Console, Client = { ["no.such"] = "1" } };
+
+        KafkaOptionsValidator.Check(embedded, "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(console, "Development").Faults.Should().BeEmpty();
     }
 
     private static void Confluent(KafkaOptions options)

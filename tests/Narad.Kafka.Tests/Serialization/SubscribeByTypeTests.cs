@@ -5,6 +5,7 @@ using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.Extensions.Logging.Abstractions;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka.Tests.Serialization;
@@ -70,14 +71,16 @@ public sealed class SubscribeByTypeTests
         };
         listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
         {
-            if (tags.ToArray().Any(tag => Equals(tag.Value, "skips")))
+            var named = tags.ToArray().ToDictionary(tag => tag.Key, tag => tag.Value);
+            if (Equals(named["client"], "skipper") && Equals(named["topic"], "skips") && named.ContainsKey("group"))
             {
                 Interlocked.Add(ref counted, value);
             }
         });
         listener.Start();
 
-        var typed = Typed(types => types.On<Login>("USER_LOGIN", Handle), UnknownTypePolicy.Skip);
+        await using var service = new KafkaService(new KafkaOptions { ClientId = "skipper", Mode = KafkaMode.Console });
+        var typed = Typed(types => types.On<Login>("USER_LOGIN", Handle), UnknownTypePolicy.Skip, service.Meter);
         await Receive(typed, """{"type":"OTHER"}""", "skips");
         await Receive(typed, """{"type":"OTHER"}""", "skips");
         await Receive(typed, """{"type":"USER_LOGIN","user":"x"}""", "skips");
@@ -157,11 +160,11 @@ public sealed class SubscribeByTypeTests
             }
         }).QuickCheckThrowOnFailure();
 
-    private static TypedMessages Typed(Action<MessageTypeMap> types, UnknownTypePolicy unknown = UnknownTypePolicy.Fail)
+    private static TypedMessages Typed(Action<MessageTypeMap> types, UnknownTypePolicy unknown = UnknownTypePolicy.Fail, KafkaMeter? meter = null)
     {
         var map = new MessageTypeMap();
         types(map);
-        return new TypedMessages(map, new MessageDecoder(new KafkaOptions()), unknown, NullLogger.Instance);
+        return new TypedMessages(map, new MessageDecoder(new KafkaOptions()), unknown, NullLogger.Instance, meter);
     }
 
     // As the engine does: decode with the subscription's deserializer, then handle.

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Service;
@@ -53,7 +55,45 @@ public sealed class SubscribingTests
     {
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded });
         (await FluentActions.Awaiting(() => kafka.ConnectConsumerAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Message.Should().Contain("KAFKA_CONSUMER_GROUP_ID");
-        await FluentActions.Awaiting(() => kafka.ConnectConsumerAsync(" ")).Should().ThrowAsync<KafkaConfigurationException>();
+    }
+
+    [Theory]
+    [InlineData("", "must not be empty")]
+    [InlineData(" ", "must not be empty")]
+    [InlineData("billing ", "begin or end with a space")]
+    [InlineData("bil\nling", "control characters")]
+    public async Task A_group_that_code_names_must_be_legal_wherever_it_is_named(string group, string wrong)
+    {
+        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Console });
+        await kafka.ConnectConsumerAsync("g");
+        Func<Task>[] namings =
+        [
+            () => kafka.ConnectConsumerAsync(group),
+            () => kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask, group),
+            () => kafka.Topics.CommittedAsync(group, "t"),
+            () => Task.FromResult(new ServiceCollection().AddNaradKafka().AddSubscription<string, Accept>("t", group)),
+        ];
+        foreach (var naming in namings)
+        {
+            (await naming.Should().ThrowAsync<ArgumentException>()).Which.Should().Match<ArgumentException>(error => error.ParamName == "group" && error.Message.Contains(wrong) && !error.Message.Contains('\n'));
+        }
+    }
+
+    [Fact]
+    public async Task A_hosted_subscription_without_a_group_is_told_where_to_name_one()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddNaradKafka(options => (options.Mode, options.ConsumerGroupId) = (KafkaMode.Console, null))
+            .AddSubscription<string, Accept>("orders")
+            .AddSubscription<string, Accept>("named", group: "g")
+            .AddSubscription<string, Accept>("users");
+        using var host = builder.Build();
+
+        var faults = (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Faults;
+
+        faults.Should().HaveCount(2);
+        faults[0].Should().Contain("'orders'").And.Contain("AddSubscription(\"orders\", group: …)").And.Contain("Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)").And.NotContain("ConnectConsumerAsync");
+        faults[1].Should().Contain("'users'");
     }
 
     [Fact]
@@ -186,5 +226,10 @@ public sealed class SubscribingTests
 
         await FluentActions.Awaiting(() => service.Kafka.SendAsync(null!, "x").AsTask()).Should().ThrowAsync<ArgumentNullException>();
         await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(null!, (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<ArgumentNullException>();
+    }
+
+    private sealed class Accept : IMessageHandler<string>
+    {
+        public Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

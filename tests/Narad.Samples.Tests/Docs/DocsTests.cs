@@ -1,5 +1,11 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
 
@@ -55,7 +61,7 @@ public sealed partial class DocsTests
     {
         var readme = Read("README.md");
         string[] codeOnly = ["Environment", "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "EmbeddedBroker", "StartWithoutBroker"];
-        var settings = typeof(Narad.Kafka.KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly);
+        var settings = typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly);
         settings.Where(setting => !Regex.IsMatch(readme, $@"`{setting}\b|`{setting}:", RegexOptions.None, TimeSpan.FromSeconds(5))).Should().BeEmpty();
         string[] variables =
         [
@@ -63,6 +69,38 @@ public sealed partial class DocsTests
             "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_CONSUMER_GROUP_ID", "KAFKA_TOPIC_X_Y", "KAFKA_MODE",
         ];
         variables.Where(variable => !readme.Contains(variable, StringComparison.Ordinal)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_readmes_appsettings_bind_without_a_fault()
+    {
+        var json = AppSettings().Match(Read("README.md"));
+        json.Success.Should().BeTrue();
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes(json.Groups["json"].Value));
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Configuration.AddJsonStream(stream);
+        builder.Services.AddNaradKafka(builder.Configuration);
+        using var host = builder.Build();
+
+        var options = host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value;   // validated, so unknown keys would throw
+
+        options.Brokers.Should().Be("kafka-1:9093,kafka-2:9093");
+        options.Sasl.Mechanism.Should().Be("scram-sha-512");
+        options.SendTimeout.Should().Be(TimeSpan.FromSeconds(30));
+        options.Parallelism.Should().Be(64);
+        options.Topics["orders"].Should().Be("shop-orders-v2");
+        options.Client["client.rack"].Should().Be("eu-central-1a");
+    }
+
+    [Fact]
+    public void The_readmes_mechanisms_are_those_that_the_fault_offers()
+    {
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Sasl = { Mechanism = "md5" } };
+        var fault = new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>().Which.Faults.Single();
+        var offered = fault[(fault.IndexOf("one of ", StringComparison.Ordinal) + "one of ".Length)..].TrimEnd('.').Split(", ");
+        var row = Read("README.md").Split('\n').Single(line => line.StartsWith("| `Sasl:Mechanism` |", StringComparison.Ordinal)).Split('|')[4];
+
+        Mechanism().Matches(row).Select(name => name.Groups["name"].Value).Should().BeEquivalentTo(offered);
     }
 
     private static IEnumerable<string> PageNames() =>
@@ -106,6 +144,12 @@ public sealed partial class DocsTests
 
     [GeneratedRegex(@"// snippet: (?<name>[\w-]+)\n(?<code>.*?)\n[ ]*// end\n", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex SnippetRegion();
+
+    [GeneratedRegex(@"<!-- appsettings -->\n```json\n(?<json>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex AppSettings();
+
+    [GeneratedRegex("`(?<name>plain|scram[a-z0-9-]+|oauthbearer|aws[a-z_]+|gssapi|[a-z]+-[a-z0-9-]+)`", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Mechanism();
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Link();

@@ -156,10 +156,28 @@ public static class Snippets
         _ = options;
     }
 
+    public static void HostedBatches(IServiceCollection services)
+    {
+        // snippet: hosted-batches
+        services.AddNaradKafka()
+            .AddBatchSubscription<OrderPlaced, BillOrders>("orders", group: "billing", s => s.MaxBatchSize(200).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+        // end
+    }
+
+    public static void HostedByType(IServiceCollection services)
+    {
+        // snippet: hosted-by-type
+        services.AddNaradKafka();
+        services.AddHostedService<UserSubscription>();   // after AddNaradKafka, so that it starts after it
+        // end
+    }
+
     public static void UsingMiddleware(IServiceCollection services)
     {
         // snippet: using-middleware
-        services.AddNaradKafka().UseConsumeMiddleware<Timing>();
+        services.AddNaradKafka()
+            .UseConsumeMiddleware<Timing>()
+            .UseSendMiddleware<Stamping>();
         // end
     }
 }
@@ -184,6 +202,60 @@ public sealed class BillOrder(BillingDatabase database) : IMessageHandler<OrderP
 {
     public async Task HandleAsync(OrderPlaced message, MessageContext context, CancellationToken cancellationToken) =>
         await database.BillAsync(message.OrderId, cancellationToken);
+}
+// end
+
+// snippet: reading-a-header
+public sealed class BillImported(BillingDatabase database) : IMessageHandler<OrderPlaced>
+{
+    public async Task HandleAsync(OrderPlaced message, MessageContext context, CancellationToken cancellationToken)
+    {
+        if (context.Headers.GetText("origin") is "import")   // null where there is no such header; the last one where there are several
+        {
+            await database.BillAsync(message.OrderId, cancellationToken);
+        }
+    }
+}
+// end
+
+// snippet: a-batch-handler
+public sealed class BillOrders(BillingDatabase database) : IBatchHandler<OrderPlaced>
+{
+    public async Task HandleAsync(MessageBatch<OrderPlaced> batch, CancellationToken cancellationToken)
+    {
+        foreach (var item in batch.Items)
+        {
+            await database.BillAsync(item.Message.OrderId, cancellationToken);
+        }
+    }
+}
+// end
+
+// snippet: a-hosted-service-by-type
+public sealed class UserSubscription(IKafkaService kafka, BillingDatabase database) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await kafka.ConnectConsumerAsync("users-seen", cancellationToken);
+        await kafka.SubscribeByTypeAsync(
+            "users",
+            types => types.On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token)),
+            group: "users-seen",
+            cancellationToken: cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;   // Narad.Kafka's own hosted service disconnects
+}
+// end
+
+// snippet: a-send-middleware
+public sealed class Stamping : ISendMiddleware
+{
+    public ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
+    {
+        message.Headers.Add("origin", "shop");   // this message's own copy
+        return next(message, cancellationToken);
+    }
 }
 // end
 
