@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -100,7 +101,7 @@ internal sealed class PollLoop
         catch (TimeoutException)
         {
             ConsumingLog.CloseAbandoned(_logger, _group.Name, timeout);
-            return [.. request.Abandoned, $"the client of group '{_group.Name}' did not close within {timeout}"];
+            return [.. request.Abandoned, $"the client of group '{_group.Name}' did not close within {timeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s"];
         }
 
         return [.. request.Abandoned];

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 
@@ -46,14 +47,14 @@ internal static class TransportSelection
             ServiceLog.FellBackToConsole(logger, options.Brokers, options.ConnectTimeout, reason);
             if (!diagnostics.HasLogger)
             {
-                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout}: messages are only logged.").ConfigureAwait(false);
+                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s: messages are only logged.").ConfigureAwait(false);
             }
 
             return (Transport.For(KafkaMode.Console, options, diagnostics), true);
         }
 
         throw new KafkaConnectionException(
-            $"No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout} (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
+            $"No Kafka broker answered at {options.Brokers} within {options.ConnectTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
     }
 
     private static async Task<bool> AnswersAsync(ITransport kafka, KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
