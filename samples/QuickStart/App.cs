@@ -33,6 +33,7 @@ internal static class App
             if (broker is not null)
             {
                 options.EmbeddedBroker = broker;
+                broker.CreateTopic(arguments.Topic, options.TopicPartitions); // before anybody is invited: one that joins can not create it
                 await terminal.Output.WriteLineAsync($"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
             }
 
@@ -73,7 +74,7 @@ internal static class App
             await terminal.Error.WriteLineAsync(fault.Message);
             return WrongArguments;
         }
-        catch (NaradKafkaException fault)
+        catch (Exception fault) when (fault is NaradKafkaException or NotSupportedException)
         {
             await terminal.Error.WriteLineAsync(fault.Message);
             return 1;

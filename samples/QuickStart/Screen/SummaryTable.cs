@@ -24,7 +24,7 @@ internal static class SummaryTable
 
         terminal.Output.WriteLine();
         terminal.Output.WriteLine("Next, try:");
-        foreach (var next in NextSteps(summary.Mode, arguments))
+        foreach (var next in NextSteps(summary.Mode))
         {
             terminal.Output.WriteLine($"  {next}");
         }
@@ -109,10 +109,10 @@ internal static class SummaryTable
         }
     }
 
-    private static string[] NextSteps(KafkaMode mode, DemoArguments arguments) =>
+    private static string[] NextSteps(KafkaMode mode) =>
     [
         mode == KafkaMode.Kafka
-            ? $"./demo.sh --brokers {arguments.Brokers ?? "localhost:9092"} --handle-delay 20   in two terminals at once: they share the group"
+            ? "the same in two terminals at once, each with --handle-delay 20: they share the group"
             : "./demo.sh --brokers localhost:9092    the same on a real Kafka (docker compose up -d starts one)",
         mode == KafkaMode.Console
             ? "./demo.sh                             the same through a real group, on the embedded broker"

@@ -281,6 +281,7 @@ public sealed class DemoTests
     public async Task A_broker_that_is_gone_ends_the_run_by_itself_with_what_can_not_be_known()
     {
         using var broker = EmbeddedBroker.Start();
+        broker.CreateTopic("user-events");
         var path = Path.GetTempFileName();
         try
         {
@@ -305,6 +306,17 @@ public sealed class DemoTests
         {
             File.Delete(path);
         }
+    }
+
+    [Fact]
+    public async Task A_topic_that_the_embedded_broker_of_another_demo_has_not_is_an_error_of_one_line()
+    {
+        using var broker = EmbeddedBroker.Start();
+
+        var run = await Invocation.OfAsync(options => new KafkaService(options), Stream.Null, Patience.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
+
+        run.ExitCode.Should().Be(1);
+        run.Error.Trim().Should().StartWith("Topic elsewhere: this broker creates no topics by request.").And.NotContain("\n");
     }
 
     [Fact]

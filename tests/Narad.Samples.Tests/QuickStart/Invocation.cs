@@ -15,7 +15,7 @@ internal sealed record Invocation(int ExitCode, string Output, string Error)
         OfAsync(kafka, new MemoryStream(Encoding.UTF8.GetBytes(input)), CancellationToken.None, ["-", "--json", .. args]);
 
     public static Task<Invocation> OfAsync(FakeKafka kafka, Stream input, CancellationToken stop, params string[] args) =>
-        OfAsync(kafka.With, input, Patience.Default, stop, args);
+        OfAsync(kafka.With, input, Patience.Default with { OthersQuiet = TimeSpan.FromMilliseconds(200) }, stop, args);
 
     public static async Task<Invocation> OfAsync(Func<KafkaOptions, IKafkaService> connect, Stream input, Patience patience, CancellationToken stop, params string[] args)
     {
