@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Narad.Samples.Tests.QuickStart;
@@ -135,7 +136,7 @@ public sealed class DemoProcessTests
         using var first = new DemoProcess("-", "--handle-delay", "20");
         await WriteAsync(first, 1, 50);
         using var second = new DemoProcess("-", "--handle-delay", "50", "--brokers", await first.BrokerAsync());
-        await WriteAsync(second, 1, 3_000);
+        await WriteAsync(second, 1, 3_000, line => line % 2 == 0 ? $"busy-{line % 24}" : $"u{line}"); // what is behind a busy key is handled before it
         await second.UntilAsync(() => second.Handled().Count > 100, "the second is in the middle of its share");
 
         var before = first.Handled().Select(Place).ToList(); // what came to the second after the first had it
@@ -146,9 +147,10 @@ public sealed class DemoProcessTests
 
         var places = first.Handled().Select(Place).Except(before).ToHashSet();
         var again = second.Handled().Select(Place).Distinct().Count(places.Contains);
-        second.Output.Should().Contain(line => again == 0
-            ? line == "When the group goes on, none of the handled messages comes again: it has committed them all."
-            : line.StartsWith($"When the group goes on, {again} of the handled messages come again", StringComparison.Ordinal));
+        var said = again == 0
+            ? "When the group goes on, none of the handled messages comes again"
+            : string.Create(CultureInfo.InvariantCulture, $"When the group goes on, {again:N0} of the handled messages come again");
+        second.Output.Should().Contain(line => line.StartsWith(said, StringComparison.Ordinal));
         second.Output.Should().Contain(line => line.Contains("A second Ctrl-C ends the process at once", StringComparison.Ordinal));
 
         static (int, long) Place(DemoProcess.HandledLine line) => (line.Partition, line.Offset);
@@ -204,11 +206,11 @@ public sealed class DemoProcessTests
         demo.Handled().Select(line => line.Partition).Distinct().Order().Should().Equal(0, 1, 2, 3, 4, 5);
     }
 
-    private static async Task WriteAsync(DemoProcess demo, long from, int count)
+    private static async Task WriteAsync(DemoProcess demo, long from, int count, Func<long, string>? user = null)
     {
         for (var line = from; line < from + count; line++)
         {
-            await demo.Input.WriteAsync($"{{\"userId\":\"u{line % 50}\",\"n\":{line}}}\n");
+            await demo.Input.WriteAsync($"{{\"userId\":\"{user?.Invoke(line) ?? $"u{line % 50}"}\",\"n\":{line}}}\n");
         }
 
         await demo.Input.FlushAsync();
