@@ -9,7 +9,7 @@ internal static class App
 {
     private const int WrongArguments = 2;
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop)
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, Patience? patience = null)
     {
         try
         {
@@ -25,16 +25,29 @@ internal static class App
 
             var options = arguments.ToKafkaOptions();
             using var broker = options.Mode == KafkaMode.Embedded ? EmbeddedBroker.Start() : null;
+            if (options.Mode is KafkaMode.Kafka or KafkaMode.Auto)
+            {
+                await terminal.Output.WriteLineAsync($"Connecting to {options.Brokers} …");
+            }
+
             if (broker is not null)
             {
                 options.EmbeddedBroker = broker;
+                broker.CreateTopic(arguments.Topic, options.TopicPartitions); // before anybody is invited: one that joins can not create it
                 await terminal.Output.WriteLineAsync($"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
             }
 
             await using var kafka = connect(options);
+            patience ??= Patience.Default;
+            using var others = broker is null ? null : new OtherRuns(broker, arguments.Topic, patience.OthersQuiet);
             var screen = terminal.Screen(options.Mode);
-            var run = new Run(kafka, arguments, input, log, screen);
-            var summary = await screen.ShowAsync(() => run.Books, () => run.RunAsync(stop));
+            var run = new Run(kafka, arguments, input, log, screen, others, patience);
+            if (arguments.Output is not null)
+            {
+                await terminal.Output.WriteLineAsync($"In {arguments.Output} this run is {run.Id}");
+            }
+
+            var summary = await screen.ShowAsync(() => run.Books, () => run.RunAsync(token => CommittedAsync(kafka.Mode, token), stop));
             SummaryTable.Write(terminal, summary, arguments);
             if (arguments.Json)
             {
@@ -42,6 +55,14 @@ internal static class App
             }
 
             return summary.ExitCode;
+
+            // By a service of its own: the run's is disconnected by then.
+            async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(KafkaMode mode, CancellationToken cancellationToken)
+            {
+                options.Mode = mode;
+                await using var again = connect(options);
+                return await again.Init().Topics.CommittedAsync(arguments.Group, arguments.Topic, cancellationToken);
+            }
         }
         catch (ArgumentException fault)
         {
@@ -53,7 +74,7 @@ internal static class App
             await terminal.Error.WriteLineAsync(fault.Message);
             return WrongArguments;
         }
-        catch (NaradKafkaException fault)
+        catch (Exception fault) when (fault is NaradKafkaException or NotSupportedException)
         {
             await terminal.Error.WriteLineAsync(fault.Message);
             return 1;
@@ -68,6 +89,11 @@ internal static class App
         }
 
         var path = arguments.File ?? Path.Combine(AppContext.BaseDirectory, "events.jsonl");
+        if (Directory.Exists(path))
+        {
+            throw new ArgumentException($"The input can not be read: {path} is a folder.");
+        }
+
         try
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, useAsync: true);
@@ -83,6 +109,11 @@ internal static class App
         if (arguments.Output is null)
         {
             return null;
+        }
+
+        if (Directory.Exists(arguments.Output))
+        {
+            throw new ArgumentException($"The output can not be written: {arguments.Output} is a folder.");
         }
 
         if (arguments.File is not (null or "-") && string.Equals(Path.GetFullPath(arguments.File), Path.GetFullPath(arguments.Output), StringComparison.Ordinal))

@@ -42,8 +42,9 @@ internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger 
         }
 
         var stamp = RunStamp.Read(context.Headers);
-        log?.Write(context, stamp, foreign: !ledger.Owns(stamp));
+        log?.Write(context, stamp);
         ledger.Handled(context.Key, stamp, entered);
+        ledger.Handled(context.Partition, context.Offset);
 
         // Returning finishes the message: only now may its offset be committed. Throwing would stop its partition here, loudly.
     }

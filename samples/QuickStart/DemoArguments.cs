@@ -15,15 +15,23 @@ internal sealed record DemoArguments
 
           --key FIELD          the field that is the key (userId); a line without it has none
           --brokers HOST:PORT  a real Kafka (commas between several)
-          --mode MODE          embedded (default), kafka, console, auto
+                               or the embedded broker of another demo, as that one prints it; it ends with that demo
+          --mode MODE          embedded (default without --brokers): a broker inside this process
+                               kafka (default with --brokers): the brokers named, or localhost:9092
+                               console: sends nothing, logs what it would send
+                               auto: kafka; where none answers and DOTNET_ENVIRONMENT is Development, console
           --topic TOPIC        user-events; created with 6 partitions where it is missing
           --group GROUP        quickstart
           --handle-delay MS    makes every handler this slow (0)
-          --output FILE        writes a JSON line for each handled message
-          --json               makes the last line of standard output one JSON object
+          --output FILE        writes a JSON line for each message handled in this process: key, line (its number in its
+                               input), partition, offset, run (whose input; another demo in the group has another id)
+          --json               makes the last line of standard output one JSON object; its duplicates are messages
+                               handled again within this process
           --help
 
-        Exit code: 0 all went well, 1 something was lost, out of order or not sent, 2 the arguments are wrong.
+        Ctrl-C ends the run cleanly: what runs is finished first. A second Ctrl-C ends the process at once.
+        Exit code: 0 all went well; 1 something was lost, out of order or not sent, no broker answered, or the run was
+        interrupted before it sent anything; 2 the arguments are wrong.
         """;
 
     /// <summary>The input file; <c>-</c> is standard input, null what ships with the sample.</summary>

@@ -13,5 +13,10 @@ return await App.RunAsync(args, options => new KafkaService(options), Terminal.S
 void Stop(PosixSignalContext signal)
 {
     signal.Cancel = !stop.IsCancellationRequested;
+    if (!signal.Cancel)
+    {
+        Console.Error.WriteLine("Ended at once: what ran was not finished.");
+    }
+
     stop.Cancel();
 }

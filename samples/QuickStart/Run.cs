@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Narad.Kafka;
 using QuickStart.Books;
@@ -8,9 +9,16 @@ namespace QuickStart;
 
 /// <summary>
 /// One run from the first line to the books' closing: reads and sends the input, and watches the group until it has committed past the last
-/// send, the run is interrupted, or it can not go on. Used once.
+/// send and no other demo needs this one's broker, the run is interrupted, or it can not go on. Used once.
 /// </summary>
-internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen)
+/// <param name="kafka">Not connected yet.</param>
+/// <param name="arguments">What the command line asks for.</param>
+/// <param name="input">The lines.</param>
+/// <param name="log">Where each handled message is noted; null where nobody asked.</param>
+/// <param name="screen">Where news go.</param>
+/// <param name="others">Who else uses the embedded broker of this process; null where the broker outlives it.</param>
+/// <param name="patience">How long it waits for what may never come.</param>
+internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen, OtherRuns? others, Patience patience)
 {
     // Enough on the way to fill the broker's requests, few enough that a line's latency is not that of a queue in this process.
     private const int Window = 1_000;
@@ -24,6 +32,8 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     // How long the last sends may take after an interruption, before nobody waits for them any more.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan LastAnswer = TimeSpan.FromSeconds(5);
+
     // A process that slept may learn only now that its partitions are another member's, which handled their messages.
     private static readonly TimeSpan SuspectsAreLostAfter = TimeSpan.FromSeconds(5);
 
@@ -32,33 +42,36 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     private long _failed;
     private string? _trouble;
     private string? _latestDoubt;
+    private IReadOnlyDictionary<int, long> _committed = new Dictionary<int, long>();
+    private bool _waitsForOthers;
+    private volatile bool _brokerGone;
+
+    /// <summary>What this run's messages carry.</summary>
+    public string Id => _ledger.Run;
 
     public Snapshot Books => _ledger.Read(kafka.Mode);
 
-    public async Task<Summary> RunAsync(CancellationToken stop)
+    /// <param name="committed">Asks anew, when <paramref name="kafka"/> is disconnected, where the group stands.</param>
+    /// <param name="stop">Ends the run cleanly before its end.</param>
+    public async Task<Summary> RunAsync(Func<CancellationToken, Task<IReadOnlyDictionary<TopicPartitionId, long>>> committed, CancellationToken stop)
     {
         var interrupted = false;
+        await using var stopping = stop.Register(() => screen.Say("Stopping: what runs is finished first. A second Ctrl-C ends the process at once."));
         try
         {
-            var demo = new Demo(kafka, arguments, _ledger, log);
-            var subscription = await demo.StartAsync(stop);
-            await WaitForPartitionsAsync(subscription, stop);
-            using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            var feeding = FeedAsync(demo, breakOff.Token);
-            try
-            {
-                await WatchAsync(subscription, feeding, stop);
-            }
-            finally
-            {
-                await breakOff.CancelAsync();
-                await feeding;
-            }
+            await RunToItsEndAsync(stop);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_brokerGone || stop.IsCancellationRequested)
         {
-            interrupted = true;
+            interrupted = !_brokerGone;
         }
+
+        if (_brokerGone)
+        {
+            _trouble = string.Create(CultureInfo.InvariantCulture, $"no broker has answered for {patience.BrokerGone.TotalSeconds:0.###} s.");
+        }
+
+        var answered = kafka.IsConnected;
 
         // Running handlers finish and are counted, what has not started stays in the topic.
         var report = await kafka.DisconnectAsync(CancellationToken.None);
@@ -67,7 +80,66 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
             screen.Report($"did not stop in time: {abandoned}");
         }
 
-        return new Summary(Books, kafka.Mode, _malformed, _failed, interrupted, _trouble);
+        var brokeOff = interrupted || _trouble is not null;
+        var again = brokeOff && answered && kafka.Mode == KafkaMode.Kafka ? await CountAgainAsync(committed) : null;
+        var unreachable = brokeOff && again is null && kafka.Mode == KafkaMode.Kafka;
+        return new Summary(Books, Id, _malformed, _failed, interrupted, _trouble, unreachable, again);
+    }
+
+    private async Task RunToItsEndAsync(CancellationToken stop)
+    {
+        var demo = new Demo(kafka, arguments, _ledger, log);
+        var subscription = await demo.StartAsync(stop);
+        using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var guarding = GuardAsync(breakOff);
+        var feeding = Task.CompletedTask;
+        try
+        {
+            await WaitForPartitionsAsync(subscription, breakOff.Token);
+            feeding = FeedAsync(demo, breakOff.Token);
+            await WatchAsync(subscription, feeding, breakOff.Token);
+        }
+        finally
+        {
+            await breakOff.CancelAsync();
+            await feeding;
+            await guarding;
+        }
+    }
+
+    // Breaks the run off when the broker has been gone for too long: an embedded one may have ended with its demo, and would never come back.
+    private async Task GuardAsync(CancellationTokenSource breakOff)
+    {
+        var latest = Stopwatch.GetTimestamp();
+        while (kafka.Mode != KafkaMode.Console && !breakOff.IsCancellationRequested)
+        {
+            if (kafka.IsConnected)
+            {
+                latest = Stopwatch.GetTimestamp();
+            }
+            else if (Stopwatch.GetElapsedTime(latest) >= patience.BrokerGone)
+            {
+                _brokerGone = true;
+                await breakOff.CancelAsync();
+                return;
+            }
+
+            await Task.Delay(Interval, breakOff.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // How many handled messages come again when the group goes on: what it committed last, it committed while this process disconnected. Null where no broker says.
+    private async Task<long?> CountAgainAsync(Func<CancellationToken, Task<IReadOnlyDictionary<TopicPartitionId, long>>> committed)
+    {
+        using var deadline = new CancellationTokenSource(LastAnswer);
+        try
+        {
+            return _ledger.CountUncommitted(ByPartition(await committed(deadline.Token).WaitAsync(deadline.Token)));
+        }
+        catch (Exception fault) when (fault is NaradKafkaException or OperationCanceledException)
+        {
+            return null;
+        }
     }
 
     // So that the books know from the first line which partitions only this process handles. In a crowded group it may get none.
@@ -162,7 +234,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
             else if (await LookAtGroupAsync(subscription, stop) is { } coverage && fed && coverage.Waiting == 0)
             {
                 doubtful = coverage.Suspects == 0 ? SuspectsAreLostAfter : doubtful + Interval;
-                if (doubtful >= SuspectsAreLostAfter)
+                if (doubtful >= SuspectsAreLostAfter && !await IsNeededAsync(subscription, stop))
                 {
                     return;
                 }
@@ -179,6 +251,23 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         }
     }
 
+    // Whether another demo still needs the broker that ends with this process.
+    private async Task<bool> IsNeededAsync(ISubscription subscription, CancellationToken stop)
+    {
+        if (others is null || await others.AreDoneAsync(Books.Acknowledged, Mine(subscription).Count, _committed, stop))
+        {
+            return false;
+        }
+
+        if (!_waitsForOthers)
+        {
+            _waitsForOthers = true;
+            screen.Say("All of this run is handled. It waits for the other demo, whose broker ends with this one.");
+        }
+
+        return true;
+    }
+
     // Null where the broker did not say.
     private async Task<Coverage?> LookAtGroupAsync(ISubscription subscription, CancellationToken stop)
     {
@@ -187,7 +276,8 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         {
             var committed = await kafka.Topics.CommittedAsync(arguments.Group, arguments.Topic, stop);
             before.IntersectWith(Mine(subscription));
-            return _ledger.Cover(before, committed.ToDictionary(offset => offset.Key.Partition, offset => offset.Value));
+            _committed = ByPartition(committed);
+            return _ledger.Cover(before, _committed);
         }
         catch (NaradKafkaException fault)
         {
@@ -200,6 +290,9 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
             return null;
         }
     }
+
+    private static Dictionary<int, long> ByPartition(IReadOnlyDictionary<TopicPartitionId, long> offsets) =>
+        offsets.ToDictionary(offset => offset.Key.Partition, offset => offset.Value);
 
     private static HashSet<int> Mine(ISubscription subscription) => [.. subscription.Assignment.Select(partition => partition.Partition)];
 

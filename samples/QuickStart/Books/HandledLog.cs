@@ -25,7 +25,7 @@ internal sealed class HandledLog : IDisposable
         _json = new Utf8JsonWriter(_line, Plain);
     }
 
-    public void Write(MessageContext context, RunStamp stamp, bool foreign)
+    public void Write(MessageContext context, RunStamp stamp)
     {
         var key = context.Key.AsText();
         lock (_gate)
@@ -45,11 +45,7 @@ internal sealed class HandledLog : IDisposable
 
             _json.WriteNumber("partition", context.Partition);
             _json.WriteNumber("offset", context.Offset);
-            if (foreign)
-            {
-                _json.WriteString("run", stamp.Run); // its line is one of another run's input
-            }
-
+            _json.WriteString("run", stamp.Run); // whose input the line is of; null for a message that no run of this sample sent
             _json.WriteEndObject();
             _json.Flush();
             _line.Write("\n"u8);

@@ -8,7 +8,7 @@ namespace QuickStart.Books;
 
 /// <summary>
 /// The books of one run: what was sent, acknowledged and handled, and from that what was lost or changed places. Thread-safe. Its memory
-/// is a bit a line, a few bytes a key, and 16 bytes for each line that the group has not committed yet.
+/// is a bit a line, a few bytes a key, and some 30 bytes for each line that the group has not committed yet.
 /// </summary>
 internal sealed class Ledger
 {
@@ -17,6 +17,7 @@ internal sealed class Ledger
     private readonly LineSet _handled = new();
     private readonly Dictionary<UInt128, long> _latestOfKey = [];
     private readonly Dictionary<int, Uncovered> _uncovered = [];
+    private readonly Dictionary<int, HashSet<long>> _uncommitted = []; // by partition: offsets handled here that the group had not committed when last seen
     private readonly Latencies _latencies = new();
 
     private IReadOnlySet<int> _mine = new HashSet<int>();
@@ -38,8 +39,7 @@ internal sealed class Ledger
     /// <summary>This run's id.</summary>
     public string Run { get; }
 
-    /// <summary>Whether this run sent the message.</summary>
-    public bool Owns(RunStamp stamp) => stamp.Line is not null && string.Equals(stamp.Run, Run, StringComparison.Ordinal);
+    private bool Owns(RunStamp stamp) => stamp.Line is not null && string.Equals(stamp.Run, Run, StringComparison.Ordinal);
 
     public void Sending()
     {
@@ -102,6 +102,26 @@ internal sealed class Ledger
         }
     }
 
+    /// <summary>The message at this place, of whichever run, was handled here; unless the group commits it, it comes again.</summary>
+    public void Handled(int partition, long offset)
+    {
+        lock (_gate)
+        {
+            ref var offsets = ref CollectionsMarshal.GetValueRefOrAddDefault(_uncommitted, partition, out _);
+            (offsets ??= []).Add(offset);
+        }
+    }
+
+    /// <summary>How many messages were handled here that come again when the group goes on from here.</summary>
+    /// <param name="committed">The offset that the group goes on from, by partition.</param>
+    public long CountUncommitted(IReadOnlyDictionary<int, long> committed)
+    {
+        lock (_gate)
+        {
+            return _uncommitted.Sum(partition => partition.Value.LongCount(offset => offset >= committed.GetValueOrDefault(partition.Key)));
+        }
+    }
+
     /// <summary>
     /// Takes in where the group stands. What it has committed past is covered: handled here, or by another member while it had the partition.
     /// Where no other member ever had it, only this process can have handled a line: committed past and not handled here is lost.
@@ -122,6 +142,11 @@ internal sealed class Ledger
                 suspects += lines.Suspects;
             }
 
+            foreach (var (partition, offsets) in _uncommitted)
+            {
+                offsets.RemoveWhere(offset => offset < committed.GetValueOrDefault(partition));
+            }
+
             return new Coverage(waiting, suspects);
         }
     }
@@ -133,6 +158,7 @@ internal sealed class Ledger
             var elapsed = _started == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(_started, _latest);
             var done = mode == KafkaMode.Console ? _acknowledgedCount : _handledCount;
             return new Snapshot(
+                mode,
                 _sentCount,
                 _acknowledgedCount,
                 _handledCount,

@@ -1,6 +1,9 @@
+using Narad.Kafka;
+
 namespace QuickStart.Books;
 
 /// <summary>The books at one moment.</summary>
+/// <param name="Mode">Where messages go; in Console acknowledged means only logged.</param>
 /// <param name="Sent">Lines handed to <c>SendAsync</c>.</param>
 /// <param name="Acknowledged">Of those, how many the broker has acknowledged.</param>
 /// <param name="Handled">Different lines of this run that this process has handled.</param>
@@ -13,6 +16,7 @@ namespace QuickStart.Books;
 /// <param name="P50">The median from <c>SendAsync</c> to the handler's entry; null while nothing was handled.</param>
 /// <param name="P99">The same for all but the slowest hundredth.</param>
 internal sealed record Snapshot(
+    KafkaMode Mode,
     long Sent,
     long Acknowledged,
     long Handled,

@@ -7,13 +7,21 @@ namespace QuickStart.Books;
 
 /// <summary>How a run ended.</summary>
 /// <param name="Books">The figures.</param>
-/// <param name="Mode">The mode that it ran in.</param>
+/// <param name="Run">Its id, which its messages carry.</param>
 /// <param name="Malformed">Lines that were left out, each reported.</param>
 /// <param name="Failed">Lines whose sending failed, each a loss that the library reported.</param>
 /// <param name="Interrupted">Whether it was stopped before its end.</param>
 /// <param name="Trouble">Why it ended by itself before its end; null where it did not.</param>
-internal sealed record Summary(Snapshot Books, KafkaMode Mode, long Malformed, long Failed, bool Interrupted, string? Trouble)
+/// <param name="Unreachable">Whether the run broke off and no broker answered then: what became of its messages can not be known.</param>
+/// <param name="Again">After a run that broke off: how many messages were handled here that the group has not committed; null where that is not known.</param>
+internal sealed record Summary(Snapshot Books, string Run, long Malformed, long Failed, bool Interrupted, string? Trouble, bool Unreachable, long? Again)
 {
+    /// <summary>The mode that it ran in.</summary>
+    public KafkaMode Mode => Books.Mode;
+
+    /// <summary>Whether it was stopped before there was anything to report.</summary>
+    public bool NeverBegan => Interrupted && Books.Sent == 0 && Books.Foreign == 0;
+
     /// <summary>Null in Console, where nothing is handled.</summary>
     public long? Handled => Mode == KafkaMode.Console ? null : Books.Handled;
 
@@ -23,8 +31,8 @@ internal sealed record Summary(Snapshot Books, KafkaMode Mode, long Malformed, l
     /// <summary>Handled by other members of the group, as its committed offsets tell.</summary>
     public long Elsewhere => Mode == KafkaMode.Console ? 0 : Math.Max(0, Books.Acknowledged - Books.Handled - Books.Lost);
 
-    /// <summary>0 where all went well; 1 where something was lost, out of order or could not be sent, or the run broke off.</summary>
-    public int ExitCode => Lost > 0 || Books.OutOfOrder > 0 || Failed > 0 || Trouble is not null ? 1 : 0;
+    /// <summary>0 where all went well; 1 where something was lost, out of order or could not be sent, or the run broke off or never began.</summary>
+    public int ExitCode => NeverBegan || Lost > 0 || Books.OutOfOrder > 0 || Failed > 0 || Trouble is not null ? 1 : 0;
 
     /// <summary>The line that <c>--json</c> asks for.</summary>
     public string ToJson()
@@ -44,6 +52,7 @@ internal sealed record Summary(Snapshot Books, KafkaMode Mode, long Malformed, l
             WriteNumber(json, "p50Ms", Round(Books.P50?.TotalMilliseconds, 3));
             WriteNumber(json, "p99Ms", Round(Books.P99?.TotalMilliseconds, 3));
             json.WriteString("mode", Mode.ToString());
+            json.WriteString("run", Run);
             json.WriteEndObject();
         }
 

@@ -8,6 +8,9 @@ internal interface IScreen
     /// <summary>Shows the books, again and again, until the work is done.</summary>
     Task<Summary> ShowAsync(Func<Snapshot> books, Func<Task<Summary>> work);
 
+    /// <summary>Says what happens now.</summary>
+    void Say(string news);
+
     /// <summary>Says what is wrong with one line, and goes on.</summary>
     void Report(string problem);
 }

@@ -21,6 +21,8 @@ internal sealed class LiveScreen(IAnsiConsole console, TextWriter? error) : IScr
             return await running;
         });
 
+    public void Say(string news) => console.WriteLine(news);
+
     // Standard error goes to the same terminal as the table, which must know of every line between; or elsewhere, where it is told.
     public void Report(string problem)
     {

@@ -10,6 +10,12 @@ internal static class SummaryTable
 {
     public static void Write(Terminal terminal, Summary summary, DemoArguments arguments)
     {
+        if (summary.NeverBegan)
+        {
+            terminal.Output.WriteLine("Interrupted before anything was sent: there is nothing to report.");
+            return;
+        }
+
         terminal.Ansi.Write(Table(summary, terminal.Ansi.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii));
         foreach (var remark in Remarks(summary, arguments))
         {
@@ -29,16 +35,16 @@ internal static class SummaryTable
         var books = summary.Books;
         var table = new Table().Border(border).AddColumn($"{summary.Mode}").AddColumn("", column => column.RightAligned().NoWrap());
         Row("sent", Number(books.Sent));
-        Row("acknowledged", Number(books.Acknowledged), bad: books.Acknowledged < books.Sent);
+        Row("acknowledged", summary.Mode == KafkaMode.Console ? "logged only" : Number(books.Acknowledged), bad: books.Acknowledged < books.Sent);
         Row("handled", Number(summary.Handled));
         if (summary.Elsewhere > 0)
         {
             Row("handled by other members", Number(summary.Elsewhere));
         }
 
-        Row("lost", Number(summary.Lost), bad: summary.Lost > 0);
+        Row(summary.Unreachable ? "may be lost" : "lost", Number(summary.Lost), bad: summary.Lost > 0);
         Row("out of order", Number(books.OutOfOrder), bad: books.OutOfOrder > 0);
-        Row("duplicates", Number(books.Duplicates));
+        Row("duplicates within this process", Number(books.Duplicates));
         if (books.Foreign > 0)
         {
             Row("foreign (of other runs)", Number(books.Foreign));
@@ -74,20 +80,39 @@ internal static class SummaryTable
             yield return $"{Number(summary.Failed)} lines could not be sent; the reasons are on standard error.";
         }
 
-        if (summary is { Lost: > 0, Mode: KafkaMode.Kafka } && (summary.Interrupted || summary.Trouble is not null))
+        if (summary.Unreachable)
         {
-            yield return $"Lost to this run, not to Kafka: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} goes on with it.";
+            yield return summary.Lost > 0
+                ? $"No broker answers, so what became of {Number(summary.Lost)} acknowledged and not handled messages can not be known now: the embedded broker of a demo that has ended took them with it, a real Kafka still has them in {arguments.Topic}."
+                : "No broker answers; all that it had acknowledged was handled.";
+            yield return "How far the group has committed is not known either: messages that were handled here may come again.";
         }
         else if (summary is { Lost: > 0, Mode: KafkaMode.Embedded })
         {
             yield return "What was not handled went with the embedded broker, which lives in this process.";
+        }
+        else if (summary is { Again: { } again, Mode: KafkaMode.Kafka })
+        {
+            if (summary.Lost > 0)
+            {
+                yield return $"Lost to this run, not to the broker: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} goes on with it.";
+            }
+
+            yield return again > 0
+                ? $"When the group goes on, {Number(again)} of the handled messages come again: they were handled here, beyond what it has committed."
+                : "When the group goes on, none of the handled messages comes again: it has committed them all.";
+        }
+
+        if (summary.Mode == KafkaMode.Console)
+        {
+            yield return "Nothing was sent to a broker: the messages were logged only.";
         }
     }
 
     private static string[] NextSteps(KafkaMode mode) =>
     [
         mode == KafkaMode.Kafka
-            ? "the same from a second terminal while this one runs with --handle-delay 20: they share the group"
+            ? "the same in two terminals at once, each with --handle-delay 20: they share the group"
             : "./demo.sh --brokers localhost:9092    the same on a real Kafka (docker compose up -d starts one)",
         mode == KafkaMode.Console
             ? "./demo.sh                             the same through a real group, on the embedded broker"

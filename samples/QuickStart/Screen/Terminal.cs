@@ -35,5 +35,5 @@ internal sealed record Terminal(Stream Input, TextWriter Output, TextWriter Erro
     /// <summary>A live table at a terminal, lines elsewhere; lines too where the library itself writes <c>[DEV]</c> lines between them.</summary>
     public IScreen Screen(KafkaMode mode) => Ansi.Profile.Capabilities.Interactive && mode is KafkaMode.Embedded or KafkaMode.Kafka
         ? new LiveScreen(Ansi, SharesError ? null : Error)
-        : new PlainScreen(Output, Error);
+        : new PlainScreen(Output, Error, TimeSpan.FromSeconds(1));
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 
 namespace Narad.Kafka.Consuming;
 
@@ -17,5 +18,5 @@ internal sealed class StopRequest(long since, TimeSpan deadline)
     public bool Begun { get; set; }
 
     public void Abandon(AssignedPartition partition, int running, string group) =>
-        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Deadline}: their messages stay uncommitted");
+        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Deadline.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s: their messages stay uncommitted");
 }

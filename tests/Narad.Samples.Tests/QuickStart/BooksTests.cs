@@ -84,6 +84,21 @@ public sealed class BooksTests
     }
 
     [Fact]
+    public void What_was_handled_beyond_what_the_group_committed_comes_again()
+    {
+        foreach (var offset in new long[] { 0, 1, 3, 4, 4 })
+        {
+            _ledger.Handled(partition: 0, offset);
+        }
+
+        _ledger.Handled(partition: 1, 0);
+        _ledger.Cover(Ours, Offsets(1));
+
+        _ledger.CountUncommitted(Offsets(2)).Should().Be(3, "3 and 4 of one partition, 0 of the other");
+        _ledger.CountUncommitted(Offsets(5)).Should().Be(1);
+    }
+
+    [Fact]
     public void Percentiles_are_exact_below_128_microseconds_and_within_a_sixtieth_above()
     {
         var latencies = new Latencies();

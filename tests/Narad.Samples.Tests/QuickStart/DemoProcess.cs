@@ -9,6 +9,7 @@ namespace Narad.Samples.Tests.QuickStart;
 /// <summary>The demo as a process of its own, with an <c>--output</c> file to check its word against. Thread-safe.</summary>
 internal sealed partial class DemoProcess : IDisposable
 {
+    private const int SigInt = 2;
     private const int SigKill = 9;
     private const int SigTerm = 15;
 
@@ -47,14 +48,22 @@ internal sealed partial class DemoProcess : IDisposable
 
     public static bool HasSignals => !OperatingSystem.IsWindows();
 
+    /// <summary>What its messages carry; null until it said so, which it does before it handles anything.</summary>
+    public string? Run => _output.FirstOrDefault(line => line.StartsWith($"In {_handled} this run is ", StringComparison.Ordinal))?.Split(' ')[^1];
+
     /// <summary>What the <c>--output</c> file says by now.</summary>
     public List<HandledLine> Handled()
     {
+        if (Run is not { } own)
+        {
+            return [];
+        }
+
         using var reader = new StreamReader(new FileStream(_handled, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
         var lines = new List<HandledLine>();
         while (reader.ReadLine() is { } line)
         {
-            lines.Add(HandledLine.Parse(line));
+            lines.Add(HandledLine.Parse(line, own));
         }
 
         return lines;
@@ -93,8 +102,7 @@ internal sealed partial class DemoProcess : IDisposable
         {
             while (!_process.HasExited)
             {
-                _process.Refresh();
-                PeakMemory = Math.Max(PeakMemory, _process.HasExited ? 0 : _process.WorkingSet64);
+                PeakMemory = Math.Max(PeakMemory, WorkingSet());
                 await Task.Delay(50, deadline.Token);
             }
 
@@ -107,6 +115,8 @@ internal sealed partial class DemoProcess : IDisposable
 
         return _process.ExitCode;
     }
+
+    public void Interrupt() => Kill(_process.Id, SigInt).Should().Be(0);
 
     public void Terminate() => Kill(_process.Id, SigTerm).Should().Be(0);
 
@@ -123,6 +133,19 @@ internal sealed partial class DemoProcess : IDisposable
         File.Delete(_handled);
     }
 
+    private long WorkingSet()
+    {
+        try
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+        catch (InvalidOperationException)
+        {
+            return 0; // it exited meanwhile, which nothing can rule out beforehand
+        }
+    }
+
     private static void Keep(ConcurrentQueue<string> lines, string? line)
     {
         if (line is not null)
@@ -135,18 +158,20 @@ internal sealed partial class DemoProcess : IDisposable
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Kill(int process, int signal);
 
-    /// <summary>A line of the <c>--output</c> file; <paramref name="Run"/> is null for messages of the run that wrote it.</summary>
-    internal sealed record HandledLine(string? Key, long Line, int Partition, long Offset, string? Run)
+    /// <summary>A line of the <c>--output</c> file.</summary>
+    internal sealed record HandledLine(string? Key, long Line, int Partition, long Offset, string Run, bool IsOwn)
     {
-        public static HandledLine Parse(string line)
+        public static HandledLine Parse(string line, string own)
         {
             var json = JsonDocument.Parse(line).RootElement;
+            var run = json.GetProperty("run").GetString()!;
             return new HandledLine(
                 json.GetProperty("key").GetString(),
                 json.GetProperty("line").GetInt64(),
                 json.GetProperty("partition").GetInt32(),
                 json.GetProperty("offset").GetInt64(),
-                json.TryGetProperty("run", out var run) ? run.GetString() : null);
+                run,
+                string.Equals(run, own, StringComparison.Ordinal));
         }
 
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Key} {Line} {Partition}@{Offset} {Run}");

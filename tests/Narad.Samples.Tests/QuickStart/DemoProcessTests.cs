@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Narad.Samples.Tests.QuickStart;
@@ -107,6 +108,68 @@ public sealed class DemoProcessTests
         Figure(second, "foreign").Should().BePositive();
     }
 
+    [Fact]
+    public async Task A_demo_whose_embedded_broker_another_one_uses_ends_after_that_one()
+    {
+        using var first = new DemoProcess("-", "--handle-delay", "5");
+        await WriteAsync(first, 1, 100);
+        using var second = new DemoProcess("-", "--handle-delay", "100", "--brokers", await first.BrokerAsync());
+        await WriteAsync(second, 1, 500);
+        await second.UntilAsync(() => second.Handled().Exists(line => line.IsOwn), "the second has its share of the group");
+
+        first.Input.Close();
+        await first.UntilAsync(() => first.Output.Any(line => line.Contains("waits for the other demo", StringComparison.Ordinal)), "the first is done, and waits");
+        await WriteAsync(second, 501, 100);
+        second.Input.Close();
+
+        (await second.EndAsync()).Should().Be(0, "it said {0}", string.Join('\n', second.Error));
+        (await first.EndAsync().WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(0, "it said {0}", string.Join('\n', first.Error));
+        AllLinesAreHandled(second, first, 600);
+        Consistent(first);
+        Consistent(second);
+    }
+
+    [SkippableFact]
+    public async Task An_interrupted_demo_says_how_many_handled_messages_come_again()
+    {
+        Skip.IfNot(DemoProcess.HasSignals, "signals are sent with kill, which Windows has not");
+        using var first = new DemoProcess("-", "--handle-delay", "20");
+        await WriteAsync(first, 1, 50);
+        using var second = new DemoProcess("-", "--handle-delay", "50", "--brokers", await first.BrokerAsync());
+        await WriteAsync(second, 1, 3_000, line => line % 2 == 0 ? $"busy-{line % 24}" : $"u{line}"); // what is behind a busy key is handled before it
+        await second.UntilAsync(() => second.Handled().Count > 100, "the second is in the middle of its share");
+
+        var before = first.Handled().Select(Place).ToList(); // what came to the second after the first had it
+        second.Interrupt();
+        (await second.EndAsync()).Should().Be(1, "much was not handled");
+        first.Input.Close();
+        (await first.EndAsync()).Should().Be(0, "it said {0}", string.Join('\n', first.Error));
+
+        var places = first.Handled().Select(Place).Except(before).ToHashSet();
+        var again = second.Handled().Select(Place).Distinct().Count(places.Contains);
+        var said = again == 0
+            ? "When the group goes on, none of the handled messages comes again"
+            : string.Create(CultureInfo.InvariantCulture, $"When the group goes on, {again:N0} of the handled messages come again");
+        second.Output.Should().Contain(line => line.StartsWith(said, StringComparison.Ordinal));
+        second.Output.Should().Contain(line => line.Contains("A second Ctrl-C ends the process at once", StringComparison.Ordinal));
+
+        static (int, long) Place(DemoProcess.HandledLine line) => (line.Partition, line.Offset);
+    }
+
+    [SkippableFact]
+    public async Task An_interrupt_before_anything_was_sent_is_answered_with_a_sentence_and_1()
+    {
+        Skip.IfNot(DemoProcess.HasSignals, "signals are sent with kill, which Windows has not");
+        using var demo = new DemoProcess("-");
+        await demo.BrokerAsync();
+
+        demo.Interrupt();
+
+        (await demo.EndAsync()).Should().Be(1);
+        demo.Output.Should().Contain("Interrupted before anything was sent: there is nothing to report.").And.NotContain(line => line.Contains("throughput", StringComparison.Ordinal));
+        Figure(demo, "sent").Should().Be(0);
+    }
+
     [SkippableFact]
     public async Task A_demo_that_is_killed_loses_nothing_of_the_other()
     {
@@ -143,11 +206,11 @@ public sealed class DemoProcessTests
         demo.Handled().Select(line => line.Partition).Distinct().Order().Should().Equal(0, 1, 2, 3, 4, 5);
     }
 
-    private static async Task WriteAsync(DemoProcess demo, long from, int count)
+    private static async Task WriteAsync(DemoProcess demo, long from, int count, Func<long, string>? user = null)
     {
         for (var line = from; line < from + count; line++)
         {
-            await demo.Input.WriteAsync($"{{\"userId\":\"u{line % 50}\",\"n\":{line}}}\n");
+            await demo.Input.WriteAsync($"{{\"userId\":\"{user?.Invoke(line) ?? $"u{line % 50}"}\",\"n\":{line}}}\n");
         }
 
         await demo.Input.FlushAsync();
@@ -163,7 +226,7 @@ public sealed class DemoProcessTests
                 WriteAsync(first, sent + 1, 20).GetAwaiter().GetResult();
                 WriteAsync(second, 1, 20).GetAwaiter().GetResult();
                 sent += 20;
-                return first.Handled().Exists(line => line.Run is not null) && second.Handled().Exists(line => line.Run is not null);
+                return first.Handled().Exists(line => !line.IsOwn) && second.Handled().Exists(line => !line.IsOwn);
             },
             "both handle messages of both");
         return sent;
@@ -171,16 +234,16 @@ public sealed class DemoProcessTests
 
     private static void AllLinesAreHandled(DemoProcess run, DemoProcess other, long count)
     {
-        var mine = run.Handled().Where(line => line.Run is null).ToList();
-        var ids = other.Handled().Where(line => line.Run is not null).Select(line => line.Run).Distinct().ToList();
+        var mine = run.Handled().Where(line => line.IsOwn).ToList();
+        var ids = other.Handled().Where(line => !line.IsOwn).Select(line => line.Run).Distinct().ToList();
         ids.Should().ContainSingle("there is one other run");
-        mine.Concat(other.Handled().Where(line => line.Run is not null)).Select(line => line.Line).Distinct().Order()
+        mine.Concat(other.Handled().Where(line => !line.IsOwn)).Select(line => line.Line).Distinct().Order()
             .Should().Equal(Enumerable.Range(1, (int)count).Select(line => (long)line));
     }
 
     private static void Consistent(DemoProcess demo)
     {
-        var own = demo.Handled().Where(line => line.Run is null).Select(line => line.Line).ToList();
+        var own = demo.Handled().Where(line => line.IsOwn).Select(line => line.Line).ToList();
         Figure(demo, "handled").Should().Be(own.Distinct().Count());
         Figure(demo, "duplicates").Should().Be(own.Count - own.Distinct().Count());
         Figure(demo, "foreign").Should().Be(demo.Handled().Count - own.Count);

@@ -1,5 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using global::QuickStart;
+using global::QuickStart.Books;
+using global::QuickStart.Screen;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.QuickStart;
@@ -16,7 +19,7 @@ public sealed class DemoTests
 
         run.ExitCode.Should().Be(0, run.Error);
         run.Json.EnumerateObject().Select(field => field.Name).Should().Equal(
-            "sent", "acknowledged", "handled", "lost", "outOfOrder", "duplicates", "foreign", "perSecond", "p50Ms", "p99Ms", "mode");
+            "sent", "acknowledged", "handled", "lost", "outOfOrder", "duplicates", "foreign", "perSecond", "p50Ms", "p99Ms", "mode", "run");
         Figures(run).Should().Be("sent 500, acknowledged 500, handled 500, lost 0, outOfOrder 0, duplicates 0, foreign 0");
         run.Json.GetProperty("mode").GetString().Should().Be("Embedded");
         run.Json.GetProperty("perSecond").GetDouble().Should().BePositive();
@@ -117,11 +120,12 @@ public sealed class DemoTests
 
         Figures(run).Should().Be("sent 20, acknowledged 20, handled null, lost null, outOfOrder 0, duplicates 0, foreign 0");
         run.Json.GetProperty("mode").GetString().Should().Be("Console");
+        run.Output.Should().MatchRegex(@"acknowledged +\| +logged only").And.Contain("Nothing was sent to a broker");
         run.ExitCode.Should().Be(0);
     }
 
     [Fact]
-    public async Task The_output_has_a_line_for_each_handled_message_and_marks_those_of_other_runs()
+    public async Task The_output_has_a_line_for_each_handled_message_and_says_whose_it_is()
     {
         var path = Path.GetTempFileName();
         try
@@ -129,12 +133,15 @@ public sealed class DemoTests
             var kafka = new FakeKafka { Repeat = line => line == 2 };
             kafka.PutForeign("other", 5);
 
-            await Invocation.OfAsync(kafka, "{\"userId\":\"a\"}\n{\"userId\":\"b\"}\n{}\n", "--output", path);
+            var run = await Invocation.OfAsync(kafka, "{\"userId\":\"a\"}\n{\"userId\":\"b\"}\n{}\n", "--output", path);
 
             var lines = (await File.ReadAllLinesAsync(path)).Select(line => JsonDocument.Parse(line).RootElement).ToList();
             lines.Select(line => line.GetProperty("line").GetInt64()).Should().BeEquivalentTo([5, 1, 2, 2, 3]);
             lines[0].GetProperty("run").GetString().Should().Be("other");
-            lines.Skip(1).Should().OnlyContain(line => string.Join(',', line.EnumerateObject().Select(field => field.Name)) == "key,line,partition,offset");
+            var own = run.Json.GetProperty("run").GetString();
+            lines.Skip(1).Should().OnlyContain(line => line.GetProperty("run").GetString() == own);
+            run.Output.Should().Contain($"In {path} this run is {own}");
+            lines.Should().OnlyContain(line => string.Join(',', line.EnumerateObject().Select(field => field.Name)) == "key,line,partition,offset,run");
             lines[1].GetProperty("key").GetString().Should().Be("a");
             lines[4].GetProperty("key").ValueKind.Should().Be(JsonValueKind.Null);
         }
@@ -240,6 +247,108 @@ public sealed class DemoTests
 
         run.ExitCode.Should().Be(1);
         run.Error.Trim().Should().Be("No broker answered at localhost:1.");
+        run.Output.Trim().Should().Be("Connecting to localhost:1 …");
+    }
+
+    [Fact]
+    public async Task Before_anything_is_sent_there_is_no_progress_to_tell()
+    {
+        var output = new StringWriter();
+        var ledger = new Ledger();
+        var looked = 0;
+        var enough = new TaskCompletionSource();
+
+        await new PlainScreen(output, TextWriter.Null, TimeSpan.FromMilliseconds(1)).ShowAsync(
+            () =>
+            {
+                if (++looked == 3)
+                {
+                    enough.SetResult();
+                }
+
+                return ledger.Read(KafkaMode.Kafka);
+            },
+            async () =>
+            {
+                await enough.Task;
+                return null!;
+            });
+
+        output.ToString().Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_broker_that_is_gone_ends_the_run_by_itself_with_what_can_not_be_known()
+    {
+        using var broker = EmbeddedBroker.Start();
+        broker.CreateTopic("user-events");
+        var path = Path.GetTempFileName();
+        try
+        {
+            var input = new MemoryStream(Encoding.UTF8.GetBytes(Invocation.Events(300, users: 1)));
+            var patience = Patience.Default with { BrokerGone = TimeSpan.FromSeconds(2) };
+            var running = Invocation.OfAsync(options => new KafkaService(options), input, patience, CancellationToken.None, "-", "--json", "--handle-delay", "100", "--brokers", broker.BootstrapServers, "--output", path);
+            while (new FileInfo(path).Length == 0)
+            {
+                running.IsCompleted.Should().BeFalse();
+                await Task.Delay(20);
+            }
+
+            broker.Dispose();
+            var run = await running;
+
+            run.ExitCode.Should().Be(1);
+            run.Output.Should().Contain("The run broke off: no broker has answered for 2 s.").And.Contain("can not be known now").And.Contain("may be lost")
+                .And.NotContain("Lost to this run, not to");
+            run.Json.GetProperty("lost").GetInt64().Should().Be(run.Json.GetProperty("acknowledged").GetInt64() - run.Json.GetProperty("handled").GetInt64()).And.BePositive();
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public async Task A_topic_that_the_embedded_broker_of_another_demo_has_not_is_an_error_of_one_line()
+    {
+        using var broker = EmbeddedBroker.Start();
+
+        var run = await Invocation.OfAsync(options => new KafkaService(options), Stream.Null, Patience.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
+
+        run.ExitCode.Should().Be(1);
+        run.Error.Trim().Should().StartWith("Topic elsewhere: this broker creates no topics by request.").And.NotContain("\n");
+    }
+
+    [Fact]
+    public async Task A_run_that_is_interrupted_while_its_broker_is_gone_does_not_claim_to_know()
+    {
+        using var stop = new CancellationTokenSource();
+        var kafka = new FakeKafka(KafkaMode.Kafka);
+        kafka.Stuck = line =>
+        {
+            if (line == 15)
+            {
+                SpinWait.SpinUntil(() => kafka.Written.Count == 20, TimeSpan.FromSeconds(30)).Should().BeTrue();
+                kafka.IsConnected = false;
+                stop.Cancel();
+            }
+
+            return line == 15;
+        };
+
+        var run = await Invocation.OfAsync(kafka, new MemoryStream(Encoding.UTF8.GetBytes(Invocation.Events(20))), stop.Token, "-", "--brokers", "a:1");
+
+        run.ExitCode.Should().Be(1);
+        run.Output.Should().Contain("what became of 6 acknowledged and not handled messages can not be known now").And.NotContain("goes on with it");
+    }
+
+    [Fact]
+    public async Task A_folder_is_no_input_and_no_output()
+    {
+        var folder = Path.GetTempPath();
+
+        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, folder)).Error.Should().Contain($"The input can not be read: {folder} is a folder.");
+        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, "--output", folder)).Error.Should().Contain($"The output can not be written: {folder} is a folder.");
     }
 
     [Fact]

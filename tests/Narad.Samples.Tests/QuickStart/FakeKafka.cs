@@ -45,7 +45,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public KafkaMode Mode => mode;
 
-    public bool IsConnected => true;
+    public bool IsConnected { get; set; } = true;
 
     public Task Completion => _completion.Task;
 
