@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Globalization;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Consuming;
 
@@ -18,5 +18,5 @@ internal sealed class StopRequest(long since, TimeSpan deadline)
     public bool Begun { get; set; }
 
     public void Abandon(AssignedPartition partition, int running, string group) =>
-        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Deadline.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s: their messages stay uncommitted");
+        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Duration.Text(Deadline)}: their messages stay uncommitted");
 }
