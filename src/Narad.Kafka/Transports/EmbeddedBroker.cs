@@ -140,13 +140,6 @@ public sealed class EmbeddedBroker : IDisposable
         ThrowIfFailed(MockCluster.SetUp(Cluster, broker), nameof(SetUp));
     }
 
-    // The cluster does not elect another controller by itself when its own is down.
-    internal void SetController(int broker)
-    {
-        CheckBroker(broker);
-        MockCluster.SetController(Cluster, broker);
-    }
-
     /// <summary>Fault: every answer of every broker takes this long; zero ends it. Millisecond precision, at most 10 minutes.</summary>
     public void SetRoundTripTime(TimeSpan time)
     {

@@ -5,7 +5,7 @@ namespace Narad.Kafka.Soak.Books;
 /// <list type="bullet">
 /// <item>Lost: acknowledged and not in the topic, or in the topic and never handled.</item>
 /// <item>Out of order: for two messages that follow each other on one key in one partition's log, the first handling of the second began before the
-/// first handling of the first had finished; or the log holds them in another order than they were sent in; or two handlers of one key ran at the same time in one member.</item>
+/// first handling of the first had finished; or the log holds them in another order than they were sent in; or two handlers of one key and partition ran at the same time in one member.</item>
 /// <item>Duplicates: handlings beyond the first one of a message; explained, where the handling before it finished while a fault was on, or shortly before a refused commit or a lost partition,
 /// or while a message below it in its partition had not begun.</item>
 /// </list>
@@ -35,6 +35,9 @@ internal sealed record Verdict
     public long Inverted { get; private init; }
 
     public long Overlapping { get; private init; }
+
+    /// <summary>Handlers of one key that ran at once in one member, for two partitions: where partitions were added, order is that of each.</summary>
+    public long Moved { get; private init; }
 
     public long WrittenOutOfOrder { get; private init; }
 
@@ -89,7 +92,15 @@ internal sealed record Verdict
         var repeats = new List<(Handling Before, Handling Again)>();
         var faults = ledger.Faults;
         var latest = new Dictionary<(int, int), Handling>();
-        var running = new Dictionary<(int Member, int Key), Handling>();
+        var logs = new Dictionary<(int, int), string>(records.Count);
+        foreach (var record in records)
+        {
+            logs[(record.Key, record.Sequence)] = record.Log;
+        }
+
+        long moved = 0;
+        var latestOfKey = new Dictionary<(int Member, int Key), Handling>();
+        var running = new Dictionary<(int Member, int Key, string? Log), Handling>();
         foreach (var handling in ledger.Handlings.OrderBy(handling => handling.Started))
         {
             var message = (handling.Key, handling.Sequence);
@@ -108,16 +119,23 @@ internal sealed record Verdict
                 first[message] = new Handling(handling.Key, handling.Sequence, handling.Member, Math.Min(handling.Started, earliest.Started == 0 ? long.MaxValue : earliest.Started), handling.Finished);
             }
 
-            if (running.TryGetValue((handling.Member, handling.Key), out var other) && handling.Started < other.Finished)
+            var lane = (handling.Member, handling.Key, logs.GetValueOrDefault(message));
+            if (running.TryGetValue(lane, out var other) && handling.Started < other.Finished)
             {
                 overlapping++;
-                Example($"two handlers at once in member {handling.Member}: key {handling.Key} numbers {other.Sequence} and {handling.Sequence}");
+                Example($"two handlers at once in member {handling.Member}: {lane.Item3}, key {handling.Key} numbers {other.Sequence} and {handling.Sequence}");
+            }
+            else if (latestOfKey.TryGetValue((handling.Member, handling.Key), out var elsewhere) && handling.Started < elsewhere.Finished)
+            {
+                moved++;   // partitions were added, and the key has messages in two of them
             }
 
             if (other.Finished < handling.Finished)
             {
-                running[(handling.Member, handling.Key)] = handling;
+                running[lane] = handling;
             }
+
+            latestOfKey[(handling.Member, handling.Key)] = handling;
         }
 
         long neverHandled = 0;
@@ -183,6 +201,7 @@ internal sealed record Verdict
             Deleted = gone,
             Inverted = inverted,
             Overlapping = overlapping,
+            Moved = moved,
             WrittenOutOfOrder = writtenOutOfOrder,
             Duplicates = duplicates,
             Ahead = repeats.Count - unexplained.Count,
@@ -197,7 +216,7 @@ internal sealed record Verdict
           sent {Sent}: acknowledged {Acknowledged}, failed {SendsFailed}, unknown {SendsUnknown}
           in the topic {InTopic} (written twice {WrittenTwice}), handled {Handled}, deleted before they were handled {Deleted}, handled but not in the topic {Phantoms}
           lost {Lost} (not in the topic {Vanished}, never handled {NeverHandled})
-          out of order {OutOfOrder} (handled {Inverted}, two at once {Overlapping}, written {WrittenOutOfOrder})
+          out of order {OutOfOrder} (handled {Inverted}, two at once {Overlapping}, written {WrittenOutOfOrder}); at once, but in two partitions of a key that moved: {Moved}
           duplicates {Duplicates} (by a fault or a refused commit {Duplicates - Ahead - Unexplained}, ahead of an unfinished message at a hand-over {Ahead}, not explained {Unexplained})
         """;
 
