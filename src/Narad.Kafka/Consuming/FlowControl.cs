@@ -2,7 +2,8 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits, so a slow one never starves
-/// another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of work (where the share allows).
+/// another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of work (where the share allows),
+/// and one that is only behind the poll thread by a little is waited for instead.
 /// It counts what the group holds; it pauses nothing by itself.
 /// </summary>
 /// <remarks>
@@ -13,6 +14,12 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 {
     private const double WorthOfSeconds = 1.0 / 3;
     private const int Reserve = 10;
+
+    // A pause costs tens of milliseconds and what was prefetched, so where handlers are quick it is cheaper to wait for them: a millisecond for each
+    // hundred messages that the partition finished. One that is slower is paused, for the others' messages may be waiting behind its own.
+    private const int FinishedForOneWait = 100;
+    private const int MostPatience = 20 * FinishedForOneWait;
+
     private int _largest = Delivery.Overhead;
     private long _messages;     // written by the poll thread, read by any
     private long _bytes;
@@ -42,6 +49,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     {
         partition.HeldMessages--;
         partition.HeldBytes -= size;
+        partition.Patience = Math.Min(partition.Patience + 1, MostPatience);
         Interlocked.Decrement(ref _messages);
         Interlocked.Add(ref _bytes, -size);
     }
@@ -62,6 +70,25 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         || (partition.HeldMessages > 0 && partition.HeldBytes + _largest > Share(bytes, _bytes, assigned))
         || partition.Tracker.Span >= maxAhead;
 
+    /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its patience.</summary>
+    public bool MayWait(AssignedPartition partition)
+    {
+        if (partition.Patience < FinishedForOneWait || partition.Tracker.Span >= maxAhead)
+        {
+            return false;
+        }
+
+        partition.Patience -= FinishedForOneWait;
+        return true;
+    }
+
+    /// <summary>Whether the handlers made room for some more in a partition that was full: so much that it is not full again at once.</summary>
+    public bool HasRoom(AssignedPartition partition, int assigned)
+    {
+        var high = Share(messages, _messages, assigned);
+        return !IsFull(partition, assigned) && MayGroupResume && IsBelow(partition, assigned, high - Math.Max(1, high / 8.0), high);
+    }
+
     public bool MayResume(AssignedPartition partition, int assigned)
     {
         if (IsGroupFull)
@@ -70,12 +97,13 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         }
 
         var high = Share(messages, _messages, assigned);
-        var low = Math.Clamp(partition.Rate * WorthOfSeconds, high / 4.0, high * 0.75);
-        var lowBytes = Share(bytes, _bytes, assigned) * (low / high);
-        return partition.HeldMessages <= low
-            && (partition.HeldBytes <= lowBytes || partition.HeldMessages == 0)
+        return IsBelow(partition, assigned, Math.Clamp(partition.Rate * WorthOfSeconds, high / 4.0, high * 0.75), high)
             && partition.Tracker.Span < Math.Max(1, maxAhead * 0.75);
     }
+
+    // In messages and, by as much of its share, in bytes.
+    private bool IsBelow(AssignedPartition partition, int assigned, double low, long high) =>
+        partition.HeldMessages <= low && (partition.HeldBytes <= Share(bytes, _bytes, assigned) * (low / high) || partition.HeldMessages == 0);
 
     // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next.
     private static long Share(long limit, long held, int assigned)

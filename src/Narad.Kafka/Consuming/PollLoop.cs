@@ -12,7 +12,8 @@ namespace Narad.Kafka.Consuming;
 /// a handler itself.
 /// </summary>
 /// <remarks>
-/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, one <c>Consume</c>.
+/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, one <c>Consume</c>
+/// (or a millisecond for the handlers, where nothing more fits and they are quick: at most twenty of those in a row).
 /// <code>
 ///   Polling ──StopAsync──▶ Draining ──nothing runs, or deadline──▶ Closing ──▶ Ended
 ///      │ fatal error: all partitions lost, client abandoned
@@ -199,6 +200,12 @@ internal sealed class PollLoop
         if (_stop is { } stop && DrainForStop(stop))
         {
             _closing = true;
+            return;
+        }
+
+        if (_assignment.AwaitsRoom())
+        {
+            Thread.Sleep(1);
             return;
         }
 
