@@ -46,12 +46,18 @@ internal static class Parts
 
         var stretch = Sample.Start();
         var (sent, finished) = (0, 0);
+        var arrived = new Delivery[64];
         while (finished < messages)
         {
             if (sent < messages && sent - finished < 10_000)
             {
-                lanes.Enqueue(new Delivery(partition, results[sent % results.Length], sent));
-                sent++;
+                var count = Math.Min(arrived.Length, messages - sent);
+                for (var i = 0; i < count; i++, sent++)
+                {
+                    arrived[i] = new Delivery(partition, results[sent % results.Length], sent);
+                }
+
+                lanes.Enqueue(arrived.AsSpan(0, count));
             }
             else
             {

@@ -34,6 +34,9 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>Whether partitions came, went, stopped or went on since it was last shown.</summary>
     public bool Changed { get; set; }
 
+    /// <summary>Whether the latest message filled its partition, or the group: nothing more may be polled before <see cref="AwaitsRoom"/> said so.</summary>
+    public bool IsBrimming => _brimming is not null;
+
     public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>

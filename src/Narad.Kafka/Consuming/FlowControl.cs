@@ -25,10 +25,10 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     private long _bytes;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => Interlocked.Read(ref _messages);
+    public long HeldMessages => Volatile.Read(ref _messages);
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => Interlocked.Read(ref _bytes);
+    public long HeldBytes => Volatile.Read(ref _bytes);
 
     /// <summary>Whether nothing more fits, for no partition: another message as large as the largest one would be too much.</summary>
     public bool IsGroupFull => _messages >= messages || (_messages > 0 && _bytes + _largest > bytes);
@@ -41,8 +41,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         _largest = Math.Max(_largest, size);
         partition.HeldMessages++;
         partition.HeldBytes += size;
-        Interlocked.Increment(ref _messages);
-        Interlocked.Add(ref _bytes, size);
+        Count(1, size);
     }
 
     public void Remove(AssignedPartition partition, int size)
@@ -50,15 +49,13 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         partition.HeldMessages--;
         partition.HeldBytes -= size;
         partition.Patience = Math.Min(partition.Patience + 1, MostPatience);
-        Interlocked.Decrement(ref _messages);
-        Interlocked.Add(ref _bytes, -size);
+        Count(-1, -size);
     }
 
     /// <summary>The partition is not ours any more: what it held does not count.</summary>
     public void Forget(AssignedPartition partition)
     {
-        Interlocked.Add(ref _messages, -partition.HeldMessages);
-        Interlocked.Add(ref _bytes, -partition.HeldBytes);
+        Count(-partition.HeldMessages, -partition.HeldBytes);
         partition.HeldMessages = 0;
         partition.HeldBytes = 0;
     }
@@ -99,6 +96,13 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         var high = Share(messages, _messages, assigned);
         return IsBelow(partition, assigned, Math.Clamp(partition.Rate * WorthOfSeconds, high / 4.0, high * 0.75), high)
             && partition.Tracker.Span < Math.Max(1, maxAhead * 0.75);
+    }
+
+    // One thread writes, so nothing is interlocked.
+    private void Count(int addedMessages, long addedBytes)
+    {
+        Volatile.Write(ref _messages, _messages + addedMessages);
+        Volatile.Write(ref _bytes, _bytes + addedBytes);
     }
 
     // In messages and, by as much of its share, in bytes.

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -12,7 +13,7 @@ namespace Narad.Kafka.Consuming;
 /// a handler itself.
 /// </summary>
 /// <remarks>
-/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, one <c>Consume</c>
+/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, some messages
 /// (or a millisecond for the handlers, where nothing more fits and they are quick: at most twenty of those in a row).
 /// <code>
 ///   Polling ──StopAsync──▶ Draining ──nothing runs, or deadline──▶ Closing ──▶ Ended
@@ -23,6 +24,7 @@ namespace Narad.Kafka.Consuming;
 /// </remarks>
 internal sealed class PollLoop
 {
+    private const int MostAtOnce = 64;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
 
@@ -40,6 +42,7 @@ internal sealed class PollLoop
     private readonly StartPositions _starts;
     private readonly OffsetStore _offsets;
     private readonly TimeSpan _revokeTimeout;
+    private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
     private long _nextTick;
     private long _subscribedAt;
@@ -209,13 +212,47 @@ internal sealed class PollLoop
             return;
         }
 
-        // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms.
-        if (_assignment.Client.Consume(HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25)) is { } result)
+        Poll();
+        _starts.Settle();
+    }
+
+    // Takes what is there, up to a limit: handing it over together costs much less than one by one.
+    private void Poll()
+    {
+        try
         {
-            OnMessage(result);
+            // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
+            // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
+            var timeout = HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25);
+            for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _assignment.Client.Consume(timeout) is { } result; n++)
+            {
+                OnMessage(result);
+                timeout = TimeSpan.Zero;
+            }
+        }
+        finally
+        {
+            HandOver();
+        }
+    }
+
+    private void HandOver()
+    {
+        var arrived = CollectionsMarshal.AsSpan(_arrived);
+        while (!arrived.IsEmpty)
+        {
+            var subscription = arrived[0].Partition.Subscription;
+            var count = 1;
+            while (count < arrived.Length && ReferenceEquals(arrived[count].Partition.Subscription, subscription))
+            {
+                count++;
+            }
+
+            subscription.Lanes.Enqueue(arrived[..count]);
+            arrived = arrived[count..];
         }
 
-        _starts.Settle();
+        _arrived.Clear();
     }
 
     private void OnMessage(ConsumeResult<byte[]?, byte[]?> result)
@@ -238,7 +275,7 @@ internal sealed class PollLoop
         _trouble = null;
         var delivery = new Delivery(partition, result, arrival);
         _assignment.Hold(delivery);
-        partition.Subscription.Lanes.Enqueue(delivery);
+        _arrived.Add(delivery);
     }
 
     private void TakeCompleted()
@@ -454,6 +491,7 @@ internal sealed class PollLoop
 
     private void Rebalance(Action action)
     {
+        Guard(HandOver);
         _assignment.IsRebalancing = true;
         Guard(action);
         _assignment.IsRebalancing = false;

@@ -59,7 +59,7 @@ public class LaneSchedulerTests
             };
             var delivery = new Delivery(partition, result, i);
             brought.Add(new WeakReference(delivery));
-            lanes.Enqueue(delivery);
+            lanes.Enqueue([delivery]);
         }
 
         SpinWait.SpinUntil(() => lanes is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
@@ -223,7 +223,7 @@ public class LaneSchedulerTests
                 },
                 _sequence++);
             _enqueued.Add(delivery);
-            _lanes.Enqueue(delivery);
+            _lanes.Enqueue([delivery]);
         }
 
         // Until no worker is on its way; then what runs is checked, and what is completed is taken.
