@@ -267,7 +267,7 @@ internal sealed class LaneScheduler
         var key = _order switch
         {
             MessageOrder.ByPartition => delivery.Partition.LaneSeed,
-            MessageOrder.ByKey when delivery.Result.Message.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
+            MessageOrder.ByKey when delivery.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
             _ => 0UL,
         };
 
@@ -451,7 +451,7 @@ internal sealed class LaneScheduler
     private static int CountFor(Lane lane, AssignedPartition partition, int most)
     {
         var count = 0;
-        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.NextInLane)
+        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.Next)
         {
             count++;
         }
@@ -481,7 +481,7 @@ internal sealed class LaneScheduler
 
                 case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:
                     partition.State = PartitionState.Stopped;
-                    partition.Failures[lane.Head!.Result.Offset.Value] = (lane.Head, outcome.Error!);
+                    partition.Failures[lane.Head!.Offset] = (lane.Head, outcome.Error!);
                     stopped = partition;
                     Arm(lane);
                     break;

@@ -44,6 +44,7 @@ internal sealed class PollLoop
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
+    private IMessageSource _messages = null!;   // the client's
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -224,9 +225,9 @@ internal sealed class PollLoop
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
             var timeout = HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25);
-            for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _assignment.Client.Consume(timeout) is { } result; n++)
+            for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
-                OnMessage(result);
+                OnMessage(message);
                 timeout = TimeSpan.Zero;
             }
         }
@@ -255,25 +256,25 @@ internal sealed class PollLoop
         _arrived.Clear();
     }
 
-    private void OnMessage(ConsumeResult<byte[]?, byte[]?> result)
+    private void OnMessage(in ReceivedMessage message)
     {
-        if (!_assignment.TryFind(result.TopicPartition, out var partition))
+        if (!_assignment.TryFind(message.Partition, out var partition))
         {
             // The client handed out a message of a partition that it did not assign: not ours, not stored, not lost for its owner.
-            ConsumingLog.StrayMessage(_logger, new TopicPartitionId(result.Topic, result.Partition.Value), result.Offset.Value, _group.Name);
+            ConsumingLog.StrayMessage(_logger, new TopicPartitionId(message.Partition.Topic, message.Partition.Partition.Value), message.Offset, _group.Name);
             return;
         }
 
         var incarnation = partition.Tracker.Incarnation;
-        var arrival = partition.Tracker.Add(result.Offset.Value);
+        var arrival = partition.Tracker.Add(message.Offset);
         if (partition.Tracker.Incarnation != incarnation)
         {
-            ConsumingLog.OffsetsWentBack(_logger, partition.Id, result.Offset.Value, _group.Name);
+            ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
         }
 
         partition.StartAt = null;
         _trouble = null;
-        var delivery = new Delivery(partition, result, arrival);
+        var delivery = new Delivery(partition, message, arrival);
         _assignment.Hold(delivery);
         _arrived.Add(delivery);
     }
@@ -283,8 +284,8 @@ internal sealed class PollLoop
         var finished = 0;
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
-            var next = delivery.NextCompleted;
-            delivery.NextCompleted = null;
+            var next = delivery.Next;
+            delivery.Next = null;
             finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
@@ -603,6 +604,7 @@ internal sealed class PollLoop
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
             .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();
+        _messages = NativeMessages.TryOpen(_assignment.Client) ?? (IMessageSource)new ClientMessages(_assignment.Client);
         UpdateSubscription();
     }
 
