@@ -15,7 +15,7 @@ internal interface IProducerClient : IDisposable
     bool SendsToBroker => true;
 
     /// <summary>
-    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report"/> is called exactly once,
+    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report(int, long, ErrorCode, PersistenceStatus)"/> (or its form for many) is called exactly once,
     /// possibly before this returns; otherwise never. Never throws.
     /// </summary>
     Error TryProduce(PendingSend send);
