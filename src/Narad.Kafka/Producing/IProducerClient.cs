@@ -22,8 +22,7 @@ internal interface IProducerClient : IDisposable
 
     /// <summary>Gives back what is queued and not yet on its way to a broker: each is reported as <see cref="ErrorCode.Local_PurgeQueue"/>.</summary>
     /// <param name="wait">Whether to return only when it is done, this call's purge and any before it; else it does not block.</param>
-    /// <returns>False where this client cannot.</returns>
-    bool TryPurgeQueued(bool wait);
+    void PurgeQueued(bool wait);
 
     /// <summary>The most bytes that it puts into one batch, unless a single message is larger.</summary>
     int LargestBatch { get; }

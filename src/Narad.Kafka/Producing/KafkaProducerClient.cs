@@ -69,7 +69,7 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     public Error TryProduce(PendingSend send) => _native is null ? Produce(send) : _native.TryProduce(send);
 
-    public bool TryPurgeQueued(bool wait) => LibrdkafkaProducer.TryPurgeQueued(_producer.Handle, wait);
+    public void PurgeQueued(bool wait) => LibrdkafkaProducer.PurgeQueued(_producer.Handle, wait);
 
     public int LargestBatch { get; }
 

@@ -24,7 +24,7 @@ internal static unsafe partial class LibrdkafkaProducer
         nameof(rd_kafka_error_is_fatal), nameof(rd_kafka_error_destroy), nameof(rd_kafka_headers_new), nameof(rd_kafka_header_add), nameof(rd_kafka_headers_destroy),
         nameof(rd_kafka_queue_get_main), nameof(rd_kafka_queue_poll), nameof(rd_kafka_queue_yield), nameof(rd_kafka_queue_destroy), nameof(rd_kafka_event_type),
         nameof(rd_kafka_event_message_array), nameof(rd_kafka_event_error), nameof(rd_kafka_event_error_string), nameof(rd_kafka_event_error_is_fatal),
-        nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_fatal_error), nameof(rd_kafka_last_error),
+        nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_fatal_error), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),
     ];
 
     private static readonly Lazy<string?> Missing = new(FindMissing);
@@ -38,18 +38,24 @@ internal static unsafe partial class LibrdkafkaProducer
     /// <summary>The client of a Confluent.Kafka handle; null where this version keeps it elsewhere.</summary>
     public static SafeHandle? ClientOf(Handle handle) => LibrdkafkaHandle(handle) as SafeHandle;
 
-    /// <summary>Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker.</summary>
-    /// <returns>False where this version of Confluent.Kafka keeps its handle elsewhere, or the handle is closed.</returns>
-    public static bool TryPurgeQueued(Handle handle, bool wait)
+    /// <summary>
+    /// Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker. Nothing happens where this version of
+    /// Confluent.Kafka keeps its handle elsewhere, or the handle is closed.
+    /// </summary>
+    public static void PurgeQueued(Handle handle, bool wait)
     {
+        if (Fault is not null || ClientOf(handle) is not { IsClosed: false, IsInvalid: false } client)
+        {
+            return;
+        }
+
         try
         {
-            return ClientOf(handle) is { IsClosed: false, IsInvalid: false } client
-                && rd_kafka_purge(client, wait ? PurgeQueue : PurgeQueue | PurgeNonBlocking) == ErrorCode.NoError;
+            _ = rd_kafka_purge(client, wait ? PurgeQueue : PurgeQueue | PurgeNonBlocking);
         }
-        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or ObjectDisposedException or DllNotFoundException or EntryPointNotFoundException)
+        catch (ObjectDisposedException)
         {
-            return false;
+            // It was closed in between: it has given everything back.
         }
     }
 
