@@ -1,10 +1,9 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits, so a slow one never starves
-/// another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of work (where the share allows),
-/// and one that is only behind the poll thread by a little is waited for instead.
-/// It counts what the group holds; it pauses nothing by itself.
+/// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits (or a twentieth of them, while half is
+/// free), so a slow one never starves another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a
+/// second of work (where the share allows), and one that is only behind the poll thread by a little is waited for instead. It counts what the group holds; it pauses nothing by itself.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. Shares shrink when partitions are assigned, while what the older ones hold does not: so the last tenth of the
@@ -14,6 +13,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 {
     private const double WorthOfSeconds = 1.0 / 3;
     private const int Reserve = 10;
+    private const int Burst = 20;
 
     // A pause costs tens of milliseconds and what was prefetched, so where handlers are quick it is cheaper to wait for them: a millisecond for each
     // hundred messages that the partition finished. One that is slower is paused, for the others' messages may be waiting behind its own.
@@ -109,12 +109,14 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     private bool IsBelow(AssignedPartition partition, int assigned, double low, long high) =>
         partition.HeldMessages <= low && (partition.HeldBytes <= Share(bytes, _bytes, assigned) * (low / high) || partition.HeldMessages == 0);
 
-    // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next.
+    // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next. Of many partitions each may have a
+    // twentieth while half of all is free: a fetch brings one partition's messages after the other's.
     private static long Share(long limit, long held, int assigned)
     {
         var reserve = limit / Reserve;
         var left = limit - held;
-        var share = left > reserve ? limit / Math.Max(1, assigned) : Math.Min(reserve / Math.Max(1, assigned), left / 2);
+        var equal = limit / Math.Max(1, assigned);
+        var share = left > limit / 2 ? Math.Max(equal, limit / Burst) : left > reserve ? equal : Math.Min(reserve / Math.Max(1, assigned), left / 2);
         return Math.Max(1, share);
     }
 }

@@ -146,6 +146,23 @@ public class FlowControlTests
         flow.HasRoom(partition, 1).Should().BeFalse();
     }
 
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void Of_many_partitions_each_may_have_a_twentieth_while_half_is_free_and_then_its_equal_share()
+    {
+        var flow = new FlowControl(messages: 10_000, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        var partitions = Enumerable.Range(0, 100).Select(NewPartition).ToList();
+        foreach (var partition in partitions)
+        {
+            Fill(flow, partition, partitions.Count, 300);
+        }
+
+        partitions[0].HeldMessages.Should().Be(500);
+        partitions[30].HeldMessages.Should().Be(100);
+        flow.HeldMessages.Should().BeLessThanOrEqualTo(10_000);
+        partitions.Should().OnlyContain(partition => partition.HeldMessages >= 10, "none starves for the others");
+    }
+
     private static int Waits(FlowControl flow, AssignedPartition partition)
     {
         var waits = 0;
