@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -14,33 +13,21 @@ namespace Narad.Kafka.Consuming;
 /// </summary>
 internal sealed unsafe partial class NativeMessages : IMessageSource
 {
+    private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(
+    [
+        nameof(rd_kafka_consumer_poll), nameof(rd_kafka_message_destroy), nameof(rd_kafka_topic_name), nameof(rd_kafka_message_timestamp),
+        nameof(rd_kafka_message_headers), nameof(rd_kafka_header_get_all), nameof(rd_kafka_message_errstr),
+    ]));
+
     private readonly SafeHandle _client;
     private TopicPartition _latest = new("", Confluent.Kafka.Partition.Any);    // where the latest message came from
     private byte[] _latestTopic = [];                           // its topic's name, UTF-8
 
-    // One resolver an assembly: it finds the very library that Confluent.Kafka loaded, under whichever of its names.
-    static NativeMessages() => RuntimeHelpers.RunClassConstructor(typeof(MockCluster).TypeHandle);
-
     private NativeMessages(SafeHandle client) => _client = client;
 
-    /// <summary>Null where this version of Confluent.Kafka keeps its handle elsewhere, or the library cannot be found again.</summary>
+    /// <summary>Null where this version of Confluent.Kafka keeps its client elsewhere, or a function cannot be found.</summary>
     public static NativeMessages? TryOpen(IConsumer<byte[]?, byte[]?> client)
-    {
-        try
-        {
-            if (LibrdkafkaHandle(client.Handle) is not SafeHandle { IsClosed: false, IsInvalid: false } handle)
-            {
-                return null;
-            }
-
-            rd_kafka_fatal_error(handle, null, 0);   // there is none yet: this is to find the library
-            return new NativeMessages(handle);
-        }
-        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or DllNotFoundException or EntryPointNotFoundException)
-        {
-            return null;
-        }
-    }
+        => Missing.Value is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
 
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
@@ -71,7 +58,7 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
                     return false;
 
                 default:
-                    throw new ConsumeException(RecordOf(native), ErrorOf(native));
+                    throw new ConsumeException(RecordOf(native), LibrdkafkaClient.ErrorOf(_client, native->Error, LibrdkafkaClient.Text((nint)rd_kafka_message_errstr(native))));
             }
         }
         finally
@@ -80,7 +67,7 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
         }
     }
 
-    private TopicPartition PartitionOf(Message* message)
+    private TopicPartition PartitionOf(LibrdkafkaMessage* message)
     {
         // By name: an address may belong to another topic by now.
         var topic = message->Topic == 0 ? default : MemoryMarshal.CreateReadOnlySpanFromNullTerminated(rd_kafka_topic_name(message->Topic));
@@ -95,7 +82,7 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
 
     private static byte[]? BytesOf(byte* bytes, nuint length) => bytes is null ? null : new ReadOnlySpan<byte>(bytes, (int)length).ToArray();
 
-    private static MessageHeaders? HeadersOf(Message* message)
+    private static MessageHeaders? HeadersOf(LibrdkafkaMessage* message)
     {
         nint list;
         if (rd_kafka_message_headers(message, &list) is not ErrorCode.NoError)
@@ -115,52 +102,19 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
         return headers;
     }
 
-    private ConsumeResult<byte[], byte[]> RecordOf(Message* message) => new()
+    private ConsumeResult<byte[], byte[]> RecordOf(LibrdkafkaMessage* message) => new()
     {
         TopicPartitionOffset = new TopicPartitionOffset(PartitionOf(message), message->Offset),
         Message = new Message<byte[], byte[]>(),
     };
 
-    private Error ErrorOf(Message* message)
-    {
-        if (message->Error is not ErrorCode.Local_Fatal)
-        {
-            return new Error(message->Error, Marshal.PtrToStringUTF8((nint)rd_kafka_message_errstr(message)));
-        }
-
-        const int Length = 512;
-        var reason = stackalloc byte[Length];
-        var code = rd_kafka_fatal_error(_client, reason, Length);
-        return new Error(code, Marshal.PtrToStringUTF8((nint)reason), isFatal: true);
-    }
-
-    // rd_kafka_message_t, which is part of librdkafka's public interface.
-    [StructLayout(LayoutKind.Sequential)]
-    [SuppressMessage("Minor Code Smell", "S1144", Justification = "The layout is librdkafka's.")]
-    private struct Message
-    {
-        public ErrorCode Error;
-        public nint Topic;
-        public int Partition;
-        public byte* Value;
-        public nuint ValueLength;
-        public byte* Key;
-        public nuint KeyLength;
-        public long Offset;
-        public nint Private;
-    }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_LibrdkafkaHandle")]
-    [return: UnsafeAccessorType("Confluent.Kafka.Impl.SafeKafkaHandle, Confluent.Kafka")]
-    private static extern object? LibrdkafkaHandle(Handle handle);
+    [LibraryImport("librdkafka")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    private static partial LibrdkafkaMessage* rd_kafka_consumer_poll(SafeHandle client, int timeoutMs);
 
     [LibraryImport("librdkafka")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial Message* rd_kafka_consumer_poll(SafeHandle client, int timeoutMs);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial void rd_kafka_message_destroy(Message* message);
+    private static partial void rd_kafka_message_destroy(LibrdkafkaMessage* message);
 
     // These two read a field: the runtime need not be told that they are called.
     [LibraryImport("librdkafka")]
@@ -171,11 +125,11 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
     [LibraryImport("librdkafka")]
     [SuppressGCTransition]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial long rd_kafka_message_timestamp(Message* message, int* kind);
+    private static partial long rd_kafka_message_timestamp(LibrdkafkaMessage* message, int* kind);
 
     [LibraryImport("librdkafka")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial ErrorCode rd_kafka_message_headers(Message* message, nint* headers);
+    private static partial ErrorCode rd_kafka_message_headers(LibrdkafkaMessage* message, nint* headers);
 
     [LibraryImport("librdkafka")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -183,9 +137,5 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
 
     [LibraryImport("librdkafka")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial byte* rd_kafka_message_errstr(Message* message);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial ErrorCode rd_kafka_fatal_error(SafeHandle client, byte* reason, nuint length);
+    private static partial byte* rd_kafka_message_errstr(LibrdkafkaMessage* message);
 }

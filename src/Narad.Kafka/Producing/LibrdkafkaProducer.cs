@@ -24,19 +24,13 @@ internal static unsafe partial class LibrdkafkaProducer
         nameof(rd_kafka_error_is_fatal), nameof(rd_kafka_error_destroy), nameof(rd_kafka_headers_new), nameof(rd_kafka_header_add), nameof(rd_kafka_headers_destroy),
         nameof(rd_kafka_queue_get_main), nameof(rd_kafka_queue_poll), nameof(rd_kafka_queue_yield), nameof(rd_kafka_queue_destroy), nameof(rd_kafka_event_type),
         nameof(rd_kafka_event_message_array), nameof(rd_kafka_event_error), nameof(rd_kafka_event_error_string), nameof(rd_kafka_event_error_is_fatal),
-        nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_fatal_error), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),
+        nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),
     ];
 
-    private static readonly Lazy<string?> Missing = new(FindMissing);
-
-    // One resolver an assembly: it finds the very library that Confluent.Kafka loaded, under whichever of its names.
-    static LibrdkafkaProducer() => RuntimeHelpers.RunClassConstructor(typeof(MockCluster).TypeHandle);
+    private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(Functions));
 
     /// <summary>Null: the client and the functions can be reached. Else what is missing in these versions of Confluent.Kafka and librdkafka.</summary>
     public static string? Fault => Missing.Value;
-
-    /// <summary>The client of a Confluent.Kafka handle; null where this version keeps it elsewhere.</summary>
-    public static SafeHandle? ClientOf(Handle handle) => LibrdkafkaHandle(handle) as SafeHandle;
 
     /// <summary>
     /// Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker. Nothing happens where this version of
@@ -44,7 +38,7 @@ internal static unsafe partial class LibrdkafkaProducer
     /// </summary>
     public static void PurgeQueued(Handle handle, bool wait)
     {
-        if (Fault is not null || ClientOf(handle) is not { IsClosed: false, IsInvalid: false } client)
+        if (Fault is not null || LibrdkafkaClient.Of(handle) is not { IsClosed: false, IsInvalid: false } client)
         {
             return;
         }
@@ -121,7 +115,7 @@ internal static unsafe partial class LibrdkafkaProducer
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial nuint rd_kafka_event_message_array(nint occurred, Report** reports, nuint size);
+    public static partial nuint rd_kafka_event_message_array(nint occurred, LibrdkafkaMessage** reports, nuint size);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -141,11 +135,7 @@ internal static unsafe partial class LibrdkafkaProducer
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial PersistenceStatus rd_kafka_message_status(Report* report);
-
-    [LibraryImport(Name)]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    public static partial ErrorCode rd_kafka_fatal_error(nint client, byte* reason, nuint reasonSize);
+    public static partial PersistenceStatus rd_kafka_message_status(LibrdkafkaMessage* report);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -154,24 +144,6 @@ internal static unsafe partial class LibrdkafkaProducer
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     private static partial ErrorCode rd_kafka_purge(SafeHandle client, int flags);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_LibrdkafkaHandle")]
-    [return: UnsafeAccessorType("Confluent.Kafka.Impl.SafeKafkaHandle, Confluent.Kafka")]
-    private static extern object? LibrdkafkaHandle(Handle handle);
-
-    private static string? FindMissing()
-    {
-        try
-        {
-            _ = ClientOf(new Handle());
-            var library = NativeLibrary.Load(Name, typeof(MockCluster).Assembly, searchPath: null);
-            return Array.Find(Functions, function => !NativeLibrary.TryGetExport(library, function, out _));
-        }
-        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or DllNotFoundException or BadImageFormatException)
-        {
-            return exception.Message;
-        }
-    }
 
     /// <summary>rd_kafka_vu_t: a tag and, eight bytes on, a union of 64 bytes.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 72)]
@@ -191,21 +163,6 @@ internal static unsafe partial class LibrdkafkaProducer
 
         [FieldOffset(16)]
         public nint Length;
-    }
-
-    /// <summary>rd_kafka_message_t, as a delivery report has it.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct Report
-    {
-        public ErrorCode Error;
-        public nint Topic;
-        public int Partition;
-        public nint Payload;
-        public nuint PayloadLength;
-        public nint Key;
-        public nuint KeyLength;
-        public long Offset;
-        public nint Opaque;
     }
 
     /// <summary>rd_kafka_vtype_t.</summary>

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Confluent.Kafka;
+using Narad.Kafka.Transports;
 using static Narad.Kafka.Producing.LibrdkafkaProducer;
 
 namespace Narad.Kafka.Producing;
@@ -51,7 +52,7 @@ internal sealed unsafe class NativeProducer : IDisposable
     /// <param name="onError">Errors of the client as a whole; must not throw.</param>
     public NativeProducer(Handle client, string name, Action<Error> onError)
     {
-        _owner = ClientOf(client) ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
+        _owner = LibrdkafkaClient.Of(client) ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
         _onError = onError;
         var held = false;
         _owner.DangerousAddRef(ref held);
@@ -121,7 +122,7 @@ internal sealed unsafe class NativeProducer : IDisposable
             rd_kafka_headers_destroy(headers);
         }
 
-        var refused = Possibly(rd_kafka_error_code(error), Text(rd_kafka_error_string(error)), rd_kafka_error_is_fatal(error) != 0);
+        var refused = LibrdkafkaClient.ErrorOf(_owner, rd_kafka_error_code(error), LibrdkafkaClient.Text(rd_kafka_error_string(error)), rd_kafka_error_is_fatal(error) != 0);
         rd_kafka_error_destroy(error);
         return refused;
     }
@@ -150,8 +151,6 @@ internal sealed unsafe class NativeProducer : IDisposable
 
         return ref MemoryMarshal.GetArrayDataReference(bytes);
     }
-
-    private static string Text(nint text) => Marshal.PtrToStringUTF8(text) ?? "";
 
     private static nint Copy(Headers headers)
     {
@@ -232,7 +231,7 @@ internal sealed unsafe class NativeProducer : IDisposable
         switch (rd_kafka_event_type(occurred))
         {
             case DeliveryReports:
-                var reports = stackalloc Report*[ReportsAtOnce];
+                var reports = stackalloc LibrdkafkaMessage*[ReportsAtOnce];
                 while (rd_kafka_event_message_array(occurred, reports, ReportsAtOnce) is var count and > 0)
                 {
                     Take(reports, (int)count);
@@ -240,18 +239,18 @@ internal sealed unsafe class NativeProducer : IDisposable
 
                 break;
             case ErrorEvent:
-                _onError(Possibly(rd_kafka_event_error(occurred), Text(rd_kafka_event_error_string(occurred)), rd_kafka_event_error_is_fatal(occurred) != 0));
+                _onError(LibrdkafkaClient.ErrorOf(_owner, rd_kafka_event_error(occurred), LibrdkafkaClient.Text(rd_kafka_event_error_string(occurred)), rd_kafka_event_error_is_fatal(occurred) != 0));
                 break;
         }
     }
 
-    private void Take(Report** given, int count)
+    private void Take(LibrdkafkaMessage** given, int count)
     {
         var slots = _slots;
         for (var i = 0; i < count; i++)
         {
             var report = given[i];
-            var code = report->Error == ErrorCode.NoError ? ErrorCode.NoError : Possibly(report->Error, reason: null, fatal: false).Code;
+            var code = report->Error == ErrorCode.NoError ? ErrorCode.NoError : LibrdkafkaClient.ErrorOf(_owner, report->Error, reason: null).Code;
             var status = code == ErrorCode.NoError ? PersistenceStatus.Persisted : rd_kafka_message_status(report);
             _reports[i] = new SendReport(slots[(int)report->Opaque]!, report->Partition, report->Offset, code, status);
         }
@@ -264,19 +263,5 @@ internal sealed unsafe class NativeProducer : IDisposable
                 _returned.Push((int)given[i]->Opaque);
             }
         }
-    }
-
-    // Where the client only says "fatal", what it was is asked for.
-    private Error Possibly(ErrorCode code, string? reason, bool fatal)
-    {
-        if (code != ErrorCode.Local_Fatal)
-        {
-            return new Error(code, reason, fatal);
-        }
-
-        const int ReasonSize = 512;
-        var text = stackalloc byte[ReasonSize];
-        var underlying = rd_kafka_fatal_error(_client, text, ReasonSize);
-        return underlying == ErrorCode.NoError ? new Error(code, reason, isFatal: true) : new Error(underlying, Text((nint)text), isFatal: true);
     }
 }
