@@ -124,8 +124,21 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     private Error Produce(PendingSend send)
     {
-        var record = send.Record;
-        record.Headers ??= NoHeaders;
+        var record = new Message<byte[]?, PendingSend> { Key = send.KeyBytes, Value = send, Headers = NoHeaders };
+        if (send.Headers is { } headers)
+        {
+            record.Headers = [];
+            foreach (var header in headers)
+            {
+                record.Headers.Add(header.Name, header.Value);
+            }
+        }
+
+        if (send.Timestamp != 0)
+        {
+            record.Timestamp = new Timestamp(send.Timestamp, TimestampType.CreateTime);
+        }
+
         try
         {
             _producer.Produce(

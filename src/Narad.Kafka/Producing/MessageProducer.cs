@@ -258,25 +258,13 @@ internal sealed class MessageProducer : IAsyncDisposable
 
     private static void Fill(PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp)
     {
-        var record = send.Record;
-        record.Key = key.ToBytes();
         send.Key = key;
+        send.KeyBytes = key.ToBytes();
         send.Payload = payload;
         send.Partition = partition;
-        send.Bytes = SendSize.Of(record.Key, payload, headers);
-        if (headers is { Count: > 0 })
-        {
-            record.Headers = [];
-            foreach (var header in headers)
-            {
-                record.Headers.Add(header.Name, header.Value);
-            }
-        }
-
-        if (timestamp is { } time)
-        {
-            record.Timestamp = new Confluent.Kafka.Timestamp(time);
-        }
+        send.Headers = headers is { Count: > 0 } ? [.. headers] : null;
+        send.Timestamp = timestamp?.ToUnixTimeMilliseconds() ?? 0;
+        send.Bytes = SendSize.Of(send.KeyBytes, payload, send.Headers);
     }
 
     private async ValueTask<SendResult> SendTracedAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)

@@ -31,7 +31,7 @@ internal sealed unsafe class NativeProducer : IDisposable
     private readonly Thread _poll;
 
     // The line's lock.
-    private readonly Dictionary<TopicLine, nint> _topics = new(ReferenceEqualityComparer.Instance);
+    private readonly List<nint> _topics = [];
     private readonly Stack<int> _free = new();
 
     // Written under the line's lock, read by the polling thread: a send is in it before the client knows its slot.
@@ -71,13 +71,12 @@ internal sealed unsafe class NativeProducer : IDisposable
             return new Error(rd_kafka_last_error());
         }
 
-        var record = send.Record;
-        var headers = record.Headers is { Count: > 0 } given ? Copy(given) : 0;
+        var headers = send.Headers is { } given ? Copy(given) : 0;
         var slot = Rent(send);
         nint error;
 
         // A reference to the first byte, which an empty array has too: null and empty stay apart.
-        fixed (byte* key = &Start(record.Key))
+        fixed (byte* key = &Start(send.KeyBytes))
         fixed (byte* value = &Start(send.Payload))
         {
             var arguments = stackalloc Argument[MostArguments];
@@ -92,14 +91,14 @@ internal sealed unsafe class NativeProducer : IDisposable
             arguments[3].Length = send.Payload?.Length ?? 0;
             arguments[4].Kind = ArgumentKind.Key;
             arguments[4].Pointer = (nint)key;
-            arguments[4].Length = record.Key?.Length ?? 0;
+            arguments[4].Length = send.KeyBytes?.Length ?? 0;
             arguments[5].Kind = ArgumentKind.Opaque;
             arguments[5].Pointer = slot;
             var count = 6;
-            if (record.Timestamp != default)
+            if (send.Timestamp != 0)
             {
                 arguments[count].Kind = ArgumentKind.Timestamp;
-                arguments[count++].Int64 = record.Timestamp.UnixTimestampMs;
+                arguments[count++].Int64 = send.Timestamp;
             }
 
             if (headers != 0)
@@ -133,7 +132,7 @@ internal sealed unsafe class NativeProducer : IDisposable
         _stopping = true;
         rd_kafka_queue_yield(_queue);
         _poll.Join();
-        foreach (var topic in _topics.Values)
+        foreach (var topic in _topics)
         {
             rd_kafka_topic_destroy(topic);
         }
@@ -152,13 +151,13 @@ internal sealed unsafe class NativeProducer : IDisposable
         return ref MemoryMarshal.GetArrayDataReference(bytes);
     }
 
-    private static nint Copy(Headers headers)
+    private static nint Copy(MessageHeader[] headers)
     {
-        var list = rd_kafka_headers_new((nuint)headers.Count);
+        var list = rd_kafka_headers_new((nuint)headers.Length);
         foreach (var header in headers)
         {
-            var name = Encoding.UTF8.GetBytes(header.Key);
-            var value = header.GetValueBytes();
+            var name = Encoding.UTF8.GetBytes(header.Name);
+            var value = header.Value;
             fixed (byte* nameStart = &Start(name))
             fixed (byte* valueStart = &Start(value))
             {
@@ -169,15 +168,19 @@ internal sealed unsafe class NativeProducer : IDisposable
         return list;
     }
 
+    // The line remembers what the current client calls its topic: a client comes after the other, and never two at once.
     private nint TopicOf(TopicLine line)
     {
-        if (!_topics.TryGetValue(line, out var topic))
+        if (ReferenceEquals(line.ClientTopic.Client, this))
         {
-            topic = rd_kafka_topic_new(_client, line.Topic, configuration: 0);
-            if (topic != 0)
-            {
-                _topics.Add(line, topic);
-            }
+            return line.ClientTopic.Topic;
+        }
+
+        var topic = rd_kafka_topic_new(_client, line.Topic, configuration: 0);
+        if (topic != 0)
+        {
+            _topics.Add(topic);
+            line.ClientTopic = (this, topic);
         }
 
         return topic;

@@ -4,7 +4,7 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// One message from <c>SendAsync</c> to its acknowledgement: the record that the client takes, the entry in the line, and the source that the
+/// One message from <c>SendAsync</c> to its acknowledgement: what the client takes, the entry in the line, and the source that the
 /// sender awaits, in one pooled object. It never runs a sender's code on the thread that completes it.
 /// </summary>
 /// <remarks>
@@ -24,19 +24,21 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     private int _completed;
     private int _letGo;
 
-    public PendingSend(SendLine owner)
-    {
-        _owner = owner;
-        Record = new Message<byte[]?, PendingSend> { Value = this };
-    }
-
-    /// <summary>What the client takes; its value is this object, whose <see cref="Payload"/> is what goes on the wire.</summary>
-    public Message<byte[]?, PendingSend> Record { get; }
+    public PendingSend(SendLine owner) => _owner = owner;
 
     /// <summary>Null for a tombstone.</summary>
     public byte[]? Payload { get; set; }
 
     public MessageKey Key { get; set; }
+
+    /// <summary>The key as it goes on the wire.</summary>
+    public byte[]? KeyBytes { get; set; }
+
+    /// <summary>Null where there are none.</summary>
+    public MessageHeader[]? Headers { get; set; }
+
+    /// <summary>Milliseconds since 1970; 0: the time of sending.</summary>
+    public long Timestamp { get; set; }
 
     public int? Partition { get; set; }
 
@@ -144,11 +146,11 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         _cancellation = default;
         _completed = 0;
         _letGo = 0;
-        Record.Key = null;
-        Record.Headers = null;
-        Record.Timestamp = default;
         Payload = null;
         Key = default;
+        KeyBytes = null;
+        Headers = null;
+        Timestamp = 0;
         Partition = null;
         Bytes = 0;
         Stage = SendStage.Free;

@@ -1,35 +1,34 @@
-using System.Collections.Concurrent;
-
 namespace Narad.Kafka.Producing;
 
-/// <summary>Sends that nobody refers to any more, to be used again. Bounded; thread-safe.</summary>
+/// <summary>Sends that nobody refers to any more, to be used again: the latest first, which the processor has at hand. Bounded; thread-safe.</summary>
 internal sealed class SendPool
 {
     private const int Limit = 65_536;
 
-    private readonly ConcurrentQueue<PendingSend> _free = new();
-    private int _count;
+    private readonly Lock _lock = new();
+    private readonly Stack<PendingSend> _free = new();
 
     public PendingSend Rent(SendLine owner)
     {
-        if (!_free.TryDequeue(out var send))
+        lock (_lock)
         {
-            return new PendingSend(owner);
+            if (_free.TryPop(out var send))
+            {
+                return send;
+            }
         }
 
-        Interlocked.Decrement(ref _count);
-        return send;
+        return new PendingSend(owner);
     }
 
     public void Return(PendingSend send)
     {
-        if (Interlocked.Increment(ref _count) <= Limit)
+        lock (_lock)
         {
-            _free.Enqueue(send);
-        }
-        else
-        {
-            Interlocked.Decrement(ref _count);
+            if (_free.Count < Limit)
+            {
+                _free.Push(send);
+            }
         }
     }
 }

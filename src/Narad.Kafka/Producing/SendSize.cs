@@ -12,7 +12,7 @@ internal static class SendSize
     private const int RecordOverhead = 36;
     private const int HeaderOverhead = 10;
 
-    public static int Of(byte[]? key, byte[]? value, MessageHeaders? headers)
+    public static int Of(byte[]? key, byte[]? value, MessageHeader[]? headers)
     {
         var size = RecordOverhead + (key?.Length ?? 0) + (value?.Length ?? 0);
         if (headers is not null)

@@ -32,6 +32,9 @@ internal sealed class TopicLine
 
     public TopicExistence Existence { get; set; }
 
+    /// <summary>What a client calls the topic.</summary>
+    public (NativeProducer? Client, nint Topic) ClientTopic { get; set; }
+
     /// <summary>Written under the lock, read by reports without it.</summary>
     public TopicLimit Limit
     {
