@@ -120,11 +120,19 @@ internal sealed class ConsumerGroup
         await added.Ready.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Asks something of the poll thread; answers <paramref name="none"/> where there is none.</summary>
-    public async Task<T> AskAsync<T>(Func<SubscriptionControl, T> question, T none, CancellationToken cancellationToken)
+    /// <summary>
+    /// Asks something of the poll thread; answers <paramref name="none"/> where there is none. What is <paramref name="remembered"/> is then asked of the
+    /// first one all the same.
+    /// </summary>
+    public async Task<T> AskAsync<T>(Func<SubscriptionControl, T> question, T none, bool remembered, CancellationToken cancellationToken)
     {
         if (_loop is not { } loop)
         {
+            if (remembered && _transport.Mode is not KafkaMode.Console)   // there will never be a poll thread in Console
+            {
+                _commands.Enqueue(() => question(_loop!.Control));
+            }
+
             return none;
         }
 
@@ -144,23 +152,16 @@ internal sealed class ConsumerGroup
     }
 
     /// <summary>Asks something without an answer; before there is a poll thread it is asked of the first.</summary>
-    public Task AskAsync(Action<SubscriptionControl> request, CancellationToken cancellationToken)
-    {
-        if (_loop is null)
-        {
-            _commands.Enqueue(() => request(_loop!.Control));
-            return Task.CompletedTask;
-        }
-
-        return AskAsync(
+    public Task AskAsync(Action<SubscriptionControl> request, CancellationToken cancellationToken) =>
+        AskAsync(
             control =>
             {
                 request(control);
                 return true;
             },
             none: false,
+            remembered: true,
             cancellationToken);
-    }
 
     /// <summary>Reads a subscription's topic no more; it ends when its partitions are gone.</summary>
     public void Remove(Subscription ending)
