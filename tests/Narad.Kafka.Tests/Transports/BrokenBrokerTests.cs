@@ -43,7 +43,7 @@ public sealed class BrokenBrokerTests
     [InlineData(KafkaGroupProtocol.Consumer)]
     [Trait("Trap", "hung-broker")]
     [Trait("Promise", "S12")]
-    public async Task A_member_leaves_a_coordinator_that_hangs_within_its_time_and_says_so(KafkaGroupProtocol protocol)
+    public async Task A_member_leaves_a_coordinator_that_hangs_within_its_time_and_says_what_it_could_not_do(KafkaGroupProtocol protocol)
     {
         await using var cluster = ThreeBrokers.OrSkip();
         var (topic, group) = (await RealKafka.CreateTopicAsync(3), RealKafka.NewName("group"));
@@ -65,6 +65,17 @@ public sealed class BrokenBrokerTests
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(8.5));
-        report.Abandoned.Should().Contain(text => text.Contains(group, StringComparison.Ordinal) && text.Contains("did not close within", StringComparison.Ordinal));
+        await cluster.RepairAsync();
+        if (report.Abandoned.Count == 0)
+        {
+            // The broker answered before it hung, or another one became the coordinator meanwhile.
+            await using var observer = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = cluster.Brokers });
+            await observer.ConnectProducerAsync();
+            (await observer.Topics.CommittedAsync(group, topic)).Values.Sum().Should().Be(30, "what is not named as abandoned was done");
+        }
+        else
+        {
+            report.Abandoned.Should().ContainSingle().Which.Should().Contain(group).And.Contain("did not close within");
+        }
     }
 }
