@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -28,6 +29,7 @@ internal sealed class ConsumerGroup
     private int _looks;                                     // first looks that go on
     private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
+    private Task _watch = Task.CompletedTask;               // for topics that are created again
     private Task<IReadOnlyList<string>>? _stop;
     private volatile PollLoop? _loop;
 
@@ -209,6 +211,7 @@ internal sealed class ConsumerGroup
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _topicCheck.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         IReadOnlyList<string> abandoned = [];
         if (_loop is { } loop)
         {
@@ -223,6 +226,10 @@ internal sealed class ConsumerGroup
 
         return abandoned;
     }
+
+    // Those by name, and what patterns brought.
+    private HashSet<string> TopicsRead() =>
+        [.. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)), .. Subscriptions.Where(subscription => !subscription.Settings.IsPattern).Select(subscription => subscription.Topic)];
 
     // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
     private async Task LookForAsync(Subscription added)
@@ -383,6 +390,11 @@ internal sealed class ConsumerGroup
             {
                 _loop = new PollLoop(this, _transport, _options, _diagnostics, _commands, _faulted);
                 _loop.Start();
+                if (_transport.Topics is KafkaTopics known)
+                {
+                    var recreated = new RecreatedTopics(known, TopicsRead, (topic, cancellation) => AskAsync(control => control.StartAgain(topic), cancellation), Name, _diagnostics.Time, _logger);
+                    _watch = Task.Run(() => recreated.WatchAsync(_stopping.Token), CancellationToken.None);
+                }
             }
             else if (loop.Ended.IsCompleted)
             {

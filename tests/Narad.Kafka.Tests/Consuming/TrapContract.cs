@@ -150,8 +150,9 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
     public Task What_finishes_late_of_a_deleted_topic_changes_nothing_of_the_one_created_again(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
         RecreateAsync(protocol, assignor, count: 4);
 
-    [SkippableTheory(Skip = "Open: where the old position is in the new log, the client goes on there, and what is before it is lost. Only the topic's id says that it is another one.")]
+    [SkippableTheory]
     [MemberData(nameof(Ways))]
+    [Trait("Promise", "S15")]
     [Trait("Trap", "topic-recreated")]
     public Task A_topic_that_was_created_again_and_is_longer_by_now_is_read_from_its_first_message(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
         RecreateAsync(protocol, assignor, count: 30);   // the old position, 10, is in it
@@ -178,7 +179,7 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         await broker.CommittedReaches(group, topic, 0, 5);
         await broker.RecreateTopicAsync(topic, 1);
         await broker.SendAsync(topic, 0, Enumerable.Range(0, count).Select(n => ((string?)$"new {n}", $"new {n}")));
-        await Waiting.Until(() => New().Count >= count, "the new messages are handled");
+        await Waiting.Until(() => New().Count == count, "the new messages are handled");
         await Waiting.Until(() => broker.Committed(group, topic, 0) == count, "the group stands behind them");
         late.SetResult();
         await Waiting.Until(() => Volatile.Read(ref ended) >= 1, "the old handler ends");
@@ -193,7 +194,8 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         New().Should().BeEquivalentTo(Enumerable.Range(0, count + 2).Select(n => $"new {n}"));
         await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held");
 
-        List<string> New() => [.. handled.Where(value => value.StartsWith("new", StringComparison.Ordinal))];
+        // Some more than once: what is handled before it shows that the topic is another one.
+        HashSet<string> New() => [.. handled.Where(value => value.StartsWith("new", StringComparison.Ordinal))];
     }
 
     // Held back by a callback of the application's, the poll thread would be out of its group.
