@@ -19,7 +19,6 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S11")]
     [Trait("Promise", "S16")]
-    [Trait("Trap", "offsets-from-handlers")]
     public Task A_second_member_takes_over_without_a_loss_or_an_inversion(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
         TakeOverAsync(protocol, assignor, static s => s.OrderedByKey(), repetitions: true);   // of what was finished beyond an unfinished one
 
@@ -28,6 +27,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S11")]
     [Trait("Promise", "S16")]
     [Trait("Trap", "commit-before-hand-over")]
+    [Trait("Trap", "offsets-from-handlers")]
     public Task What_was_finished_in_order_is_committed_before_the_hand_over_and_never_repeated(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         Skip.IfNot(broker.CommitsWhileRebalancing(protocol), "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");

@@ -70,7 +70,6 @@ public sealed class TransportTests : IDisposable
     }
 
     [Fact]
-    [Trait("Trap", "hung-broker")]
     public async Task A_transport_whose_broker_hangs_is_disposed_in_bounded_time_and_answers_false_afterwards()
     {
         var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
