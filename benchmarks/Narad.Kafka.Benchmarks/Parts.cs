@@ -38,27 +38,29 @@ internal static class Parts
         using var completed = new CompletedDeliveries();
         var lanes = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed, _ => throw new InvalidOperationException("A handler that does nothing failed."));
         var partition = new AssignedPartition(new TopicPartition("lanes", 0), subscription: null!);   // only the poll loop asks for its subscription
-        var results = UserEvent.Samples.Select(sample => new ConsumeResult<byte[]?, byte[]?>
-        {
-            TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, 0),
-            Message = new Message<byte[]?, byte[]?> { Key = System.Text.Encoding.UTF8.GetBytes(sample.UserId), Value = [1, 2, 3, 4] },
-        }).ToArray();
+        var samples = UserEvent.Samples.Select(sample => new ReceivedMessage(partition.Partition, Offset: 0, System.Text.Encoding.UTF8.GetBytes(sample.UserId), [1, 2, 3, 4])).ToArray();
 
         var stretch = Sample.Start();
         var (sent, finished) = (0, 0);
+        var arrived = new Delivery[64];
         while (finished < messages)
         {
             if (sent < messages && sent - finished < 10_000)
             {
-                lanes.Enqueue(new Delivery(partition, results[sent % results.Length], sent));
-                sent++;
+                var count = Math.Min(arrived.Length, messages - sent);
+                for (var i = 0; i < count; i++, sent++)
+                {
+                    arrived[i] = new Delivery(partition, samples[sent % samples.Length], sent);
+                }
+
+                lanes.Enqueue(arrived.AsSpan(0, count));
             }
             else
             {
                 completed.Wait(TimeSpan.FromMilliseconds(5));
             }
 
-            for (var delivery = completed.TakeAll(); delivery is not null; delivery = delivery.NextCompleted)
+            for (var delivery = completed.TakeAll(); delivery is not null; delivery = delivery.Next)
             {
                 finished++;
             }

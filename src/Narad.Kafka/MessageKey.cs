@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 
 namespace Narad.Kafka;
@@ -10,6 +9,9 @@ namespace Narad.Kafka;
 /// </summary>
 public readonly struct MessageKey : IEquatable<MessageKey>
 {
+    private const int ShownCharacters = 256;
+    private const int ShownBytes = 64;
+
     private readonly object? _value;   // null, string or byte[]
 
     private MessageKey(object? value) => _value = value;
@@ -117,7 +119,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
         return hash.ToHashCode();
     }
 
-    /// <summary>The key for people: text where it is printable text, else hexadecimal (at most 64 bytes of it), "(none)" without a key.</summary>
+    /// <summary>The key for people: text where it is printable text (at most 256 characters of it), else hexadecimal (at most 64 bytes of it), "(empty)", or "(none)" without a key.</summary>
     public override string ToString()
     {
         if (_value is null)
@@ -125,14 +127,22 @@ public readonly struct MessageKey : IEquatable<MessageKey>
             return "(none)";
         }
 
-        if (_value is string text)
+        if (_value is string { Length: 0 } or byte[] { Length: 0 })
         {
-            return text;
+            return "(empty)";
         }
 
-        var bytes = (byte[])_value;
-        var decoded = Encoding.UTF8.GetString(bytes);
-        var printable = decoded.Length > 0 && decoded.All(c => c is not '\uFFFD' && !char.IsControl(c));
-        return printable ? decoded : string.Create(CultureInfo.InvariantCulture, $"0x{Convert.ToHexString(bytes.AsSpan(0, Math.Min(bytes.Length, 64)))}");
+        // Four bytes are the most that a character of it takes; what was cut in its middle is not printed.
+        var bytes = _value as byte[];
+        var text = _value as string ?? Encoding.UTF8.GetString(bytes.AsSpan(0, Math.Min(bytes!.Length, ShownCharacters * 4)));
+        var whole = text.Length <= ShownCharacters;
+        var shown = whole ? text : text[..ShownCharacters];
+        if (shown.All(c => c is not '\uFFFD' && !char.IsControl(c)))
+        {
+            return whole ? shown : $"{shown}…";
+        }
+
+        bytes ??= ToBytes()!;
+        return $"0x{Convert.ToHexString(bytes.AsSpan(0, Math.Min(bytes.Length, ShownBytes)))}{(bytes.Length > ShownBytes ? "…" : "")}";
     }
 }

@@ -73,6 +73,9 @@ internal sealed class AssignedPartition
 
     public long HeldBytes { get; set; }
 
+    /// <summary>For how much longer the poll thread would rather wait for its handlers than pause it. Written by <see cref="FlowControl"/> only.</summary>
+    public int Patience { get; set; } = 500;
+
     /// <summary>What was last stored for committing.</summary>
     public long? Stored { get; set; }
 

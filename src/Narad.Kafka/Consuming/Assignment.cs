@@ -19,6 +19,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     private readonly Dictionary<TopicPartition, AssignedPartition> _partitions = [];
     private AssignedPartition? _latest;     // where the latest message went
     private bool _pausesUnknown;            // assignments or shares changed, or a pause failed: all are set anew in the next turn
+    private AssignedPartition? _brimming;   // the latest message filled it, or the group: nothing more is polled before it has room or is paused
     private bool _groupFull;                // all partitions are paused, since nothing more fits
 
     /// <summary>The group's client; another one after a fatal error.</summary>
@@ -32,6 +33,9 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
     /// <summary>Whether partitions came, went, stopped or went on since it was last shown.</summary>
     public bool Changed { get; set; }
+
+    /// <summary>Whether the latest message filled its partition, or the group: nothing more may be polled before <see cref="AwaitsRoom"/> said so.</summary>
+    public bool IsBrimming => _brimming is not null;
 
     public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
 
@@ -85,16 +89,44 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     public void Hold(Delivery delivery)
     {
         flow.Add(delivery.Partition, delivery.Bytes);
-        if (flow.IsGroupFull)
+        if (flow.IsFull(delivery.Partition, _partitions.Count))
         {
-            // At once, or each of the others would bring one message more.
-            _groupFull = true;
-            SetPauses();
+            _brimming = delivery.Partition;
         }
-        else if (flow.IsFull(delivery.Partition, _partitions.Count))
+    }
+
+    /// <summary>
+    /// Whether polling is to be put off for a millisecond: the partition of the latest message is full, and about to have room. Where that takes
+    /// longer it is paused.
+    /// </summary>
+    public bool AwaitsRoom()
+    {
+        if (_brimming is not { } partition)
         {
-            SetPause(delivery.Partition);
+            return false;
         }
+
+        if (IsCurrent(partition) && !flow.HasRoom(partition, _partitions.Count))
+        {
+            if (flow.MayWait(partition))
+            {
+                return true;
+            }
+
+            if (flow.IsGroupFull)
+            {
+                // All of them, or each of the others would bring one message more.
+                _groupFull = true;
+                SetPauses();
+            }
+            else
+            {
+                SetPause(partition);
+            }
+        }
+
+        _brimming = null;
+        return false;
     }
 
     /// <summary>A message of a current partition is finished.</summary>

@@ -42,7 +42,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         try
         {
             activity = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : null;
-            for (; finished < taken; finished++, current = current.NextInLane!)
+            for (; finished < taken; finished++, current = current.Next!)
             {
                 if (IsUnwantedTombstone(current))
                 {
@@ -84,7 +84,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             var delivery = first;
             for (var i = 0; i < failed; i++)
             {
-                delivery = delivery.NextInLane!;
+                delivery = delivery.Next!;
             }
 
             delivery.Attempts = Math.Max(delivery.Attempts, 1);
@@ -105,7 +105,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     private Outcome Finished(Delivery first, Outcome outcome)
     {
         var delivery = first;
-        for (var i = 0; i < outcome.Finished; i++, delivery = delivery.NextInLane!)
+        for (var i = 0; i < outcome.Finished; i++, delivery = delivery.Next!)
         {
             if (IsUnwantedTombstone(delivery))
             {

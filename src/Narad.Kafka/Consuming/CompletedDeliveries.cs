@@ -17,7 +17,7 @@ internal sealed class CompletedDeliveries : IDisposable
         var top = Volatile.Read(ref _top);
         while (true)
         {
-            delivery.NextCompleted = top;
+            delivery.Next = top;
             var seen = Interlocked.CompareExchange(ref _top, delivery, top);
             if (ReferenceEquals(seen, top))
             {
@@ -39,7 +39,7 @@ internal sealed class CompletedDeliveries : IDisposable
         }
     }
 
-    /// <summary>Takes all of them, as a chain of <see cref="Delivery.NextCompleted"/>.</summary>
+    /// <summary>Takes all of them, as a chain of <see cref="Delivery.Next"/>.</summary>
     public Delivery? TakeAll() => Volatile.Read(ref _top) is null ? null : Interlocked.Exchange(ref _top, null);
 
     /// <summary>Waits until something was signalled, at most as long as given. Poll thread only.</summary>

@@ -1,9 +1,7 @@
-using Confluent.Kafka;
-
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// One message between the client and its handler: what arrived, and where it stands. One allocation a message besides the client's own.
+/// One message between the client and its handler: what arrived, and where it stands.
 /// </summary>
 /// <remarks>
 /// Ownership passes on: the poll thread creates it and hands it to its <see cref="Lane"/>; a worker owns it while it runs; finished, it goes
@@ -11,21 +9,35 @@ namespace Narad.Kafka.Consuming;
 /// </remarks>
 internal sealed class Delivery
 {
-    /// <summary>What the client's objects cost besides their payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
+    /// <summary>What a message costs besides its payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
     public const int Overhead = 256;
 
-    public Delivery(AssignedPartition partition, ConsumeResult<byte[]?, byte[]?> result, long arrival)
+    public Delivery(AssignedPartition partition, in ReceivedMessage message, long arrival)
     {
         Partition = partition;
-        Result = result;
+        Offset = message.Offset;
+        Key = message.Key;
+        Value = message.Value;
+        Timestamp = message.Timestamp;
+        Headers = message.Headers;
         Arrival = arrival;
-        Bytes = SizeOf(result);
+        Bytes = SizeOf(message);
     }
 
     /// <summary>The assignment it arrived under: its epoch. A completion of another epoch changes nothing.</summary>
     public AssignedPartition Partition { get; }
 
-    public ConsumeResult<byte[]?, byte[]?> Result { get; }
+    public long Offset { get; }
+
+    public byte[]? Key { get; }
+
+    public byte[]? Value { get; }
+
+    /// <summary>Milliseconds since 1970.</summary>
+    public long Timestamp { get; }
+
+    /// <summary>As they came: each invocation gets a copy. Null where there are none.</summary>
+    public MessageHeaders? Headers { get; }
 
     /// <summary>The tracker's number for it.</summary>
     public long Arrival { get; }
@@ -36,21 +48,17 @@ internal sealed class Delivery
     /// <summary>How many invocations it had.</summary>
     public int Attempts { get; set; }
 
-    /// <summary>Behind it in its lane. Written under the scheduler's lock.</summary>
-    public Delivery? NextInLane { get; set; }
+    /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
+    public Delivery? Next { get; set; }
 
-    /// <summary>Behind it among the completed ones. Written by whoever completes it.</summary>
-    public Delivery? NextCompleted { get; set; }
-
-    private static int SizeOf(ConsumeResult<byte[]?, byte[]?> result)
+    private static int SizeOf(in ReceivedMessage message)
     {
-        var message = result.Message;
         var bytes = Overhead + (message.Key?.Length ?? 0) + (message.Value?.Length ?? 0);
-        if (message.Headers is { Count: > 0 } headers)
+        if (message.Headers is { } headers)
         {
-            foreach (var header in headers)
+            for (var i = 0; i < headers.Count; i++)
             {
-                bytes += (2 * header.Key.Length) + (header.GetValueBytes()?.Length ?? 0);
+                bytes += (2 * headers[i].Name.Length) + (headers[i].Value?.Length ?? 0);
             }
         }
 

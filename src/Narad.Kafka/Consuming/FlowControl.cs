@@ -1,9 +1,9 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits, so a slow one never starves
-/// another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of work (where the share allows).
-/// It counts what the group holds; it pauses nothing by itself.
+/// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits (or a twentieth of them, while half is
+/// free), so a slow one never starves another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a
+/// second of work (where the share allows), and one that is only behind the poll thread by a little is waited for instead. It counts what the group holds; it pauses nothing by itself.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. Shares shrink when partitions are assigned, while what the older ones hold does not: so the last tenth of the
@@ -13,15 +13,22 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 {
     private const double WorthOfSeconds = 1.0 / 3;
     private const int Reserve = 10;
+    private const int Burst = 20;
+
+    // A pause costs tens of milliseconds and what was prefetched, so where handlers are quick it is cheaper to wait for them: a millisecond for each
+    // hundred messages that the partition finished. One that is slower is paused, for the others' messages may be waiting behind its own.
+    private const int FinishedForOneWait = 100;
+    private const int MostPatience = 20 * FinishedForOneWait;
+
     private int _largest = Delivery.Overhead;
     private long _messages;     // written by the poll thread, read by any
     private long _bytes;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => Interlocked.Read(ref _messages);
+    public long HeldMessages => Volatile.Read(ref _messages);
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => Interlocked.Read(ref _bytes);
+    public long HeldBytes => Volatile.Read(ref _bytes);
 
     /// <summary>Whether nothing more fits, for no partition: another message as large as the largest one would be too much.</summary>
     public bool IsGroupFull => _messages >= messages || (_messages > 0 && _bytes + _largest > bytes);
@@ -34,23 +41,21 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         _largest = Math.Max(_largest, size);
         partition.HeldMessages++;
         partition.HeldBytes += size;
-        Interlocked.Increment(ref _messages);
-        Interlocked.Add(ref _bytes, size);
+        Count(1, size);
     }
 
     public void Remove(AssignedPartition partition, int size)
     {
         partition.HeldMessages--;
         partition.HeldBytes -= size;
-        Interlocked.Decrement(ref _messages);
-        Interlocked.Add(ref _bytes, -size);
+        partition.Patience = Math.Min(partition.Patience + 1, MostPatience);
+        Count(-1, -size);
     }
 
     /// <summary>The partition is not ours any more: what it held does not count.</summary>
     public void Forget(AssignedPartition partition)
     {
-        Interlocked.Add(ref _messages, -partition.HeldMessages);
-        Interlocked.Add(ref _bytes, -partition.HeldBytes);
+        Count(-partition.HeldMessages, -partition.HeldBytes);
         partition.HeldMessages = 0;
         partition.HeldBytes = 0;
     }
@@ -62,6 +67,25 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         || (partition.HeldMessages > 0 && partition.HeldBytes + _largest > Share(bytes, _bytes, assigned))
         || partition.Tracker.Span >= maxAhead;
 
+    /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its patience.</summary>
+    public bool MayWait(AssignedPartition partition)
+    {
+        if (partition.Patience < FinishedForOneWait || partition.Tracker.Span >= maxAhead)
+        {
+            return false;
+        }
+
+        partition.Patience -= FinishedForOneWait;
+        return true;
+    }
+
+    /// <summary>Whether the handlers made room for some more in a partition that was full: so much that it is not full again at once.</summary>
+    public bool HasRoom(AssignedPartition partition, int assigned)
+    {
+        var high = Share(messages, _messages, assigned);
+        return !IsFull(partition, assigned) && MayGroupResume && IsBelow(partition, assigned, high - Math.Max(1, high / 8.0), high);
+    }
+
     public bool MayResume(AssignedPartition partition, int assigned)
     {
         if (IsGroupFull)
@@ -70,19 +94,29 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         }
 
         var high = Share(messages, _messages, assigned);
-        var low = Math.Clamp(partition.Rate * WorthOfSeconds, high / 4.0, high * 0.75);
-        var lowBytes = Share(bytes, _bytes, assigned) * (low / high);
-        return partition.HeldMessages <= low
-            && (partition.HeldBytes <= lowBytes || partition.HeldMessages == 0)
+        return IsBelow(partition, assigned, Math.Clamp(partition.Rate * WorthOfSeconds, high / 4.0, high * 0.75), high)
             && partition.Tracker.Span < Math.Max(1, maxAhead * 0.75);
     }
 
-    // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next.
+    // One thread writes, so nothing is interlocked.
+    private void Count(int addedMessages, long addedBytes)
+    {
+        Volatile.Write(ref _messages, _messages + addedMessages);
+        Volatile.Write(ref _bytes, _bytes + addedBytes);
+    }
+
+    // In messages and, by as much of its share, in bytes.
+    private bool IsBelow(AssignedPartition partition, int assigned, double low, long high) =>
+        partition.HeldMessages <= low && (partition.HeldBytes <= Share(bytes, _bytes, assigned) * (low / high) || partition.HeldMessages == 0);
+
+    // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next. Of many partitions each may have a
+    // twentieth while half of all is free: a fetch brings one partition's messages after the other's.
     private static long Share(long limit, long held, int assigned)
     {
         var reserve = limit / Reserve;
         var left = limit - held;
-        var share = left > reserve ? limit / Math.Max(1, assigned) : Math.Min(reserve / Math.Max(1, assigned), left / 2);
+        var equal = limit / Math.Max(1, assigned);
+        var share = left > limit / 2 ? Math.Max(equal, limit / Burst) : left > reserve ? equal : Math.Min(reserve / Math.Max(1, assigned), left / 2);
         return Math.Max(1, share);
     }
 }

@@ -34,27 +34,26 @@ internal abstract class HandlerPipeline
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public abstract ValueTask<Outcome> RunAsync(Lane lane);
 
-    protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Result.Message.Value is null && !_settings.Tombstones;
+    protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Value is null && !_settings.Tombstones;
 
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
     protected void CountTombstone() => _metrics.TombstoneFinished();
 
     protected MessageContext NewContext(Delivery delivery)
     {
-        var result = delivery.Result;
-        var message = result.Message;
+        var id = delivery.Partition.Id;
         return new MessageContext
         {
-            Topic = result.Topic,
-            Partition = result.Partition.Value,
-            Offset = result.Offset.Value,
-            Key = MessageKey.From(message.Key),
-            Headers = HeadersOf(message)!,   // without any, made when first asked for
-            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(message.Timestamp.UnixTimestampMs, 0, LastTimestamp)),
+            Topic = id.Topic,
+            Partition = id.Partition,
+            Offset = delivery.Offset,
+            Key = MessageKey.From(delivery.Key),
+            Headers = delivery.Headers is { } headers ? new MessageHeaders(headers) : null!,   // without any, made when first asked for
+            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(delivery.Timestamp, 0, LastTimestamp)),
             Group = _settings.Group,
             Attempt = delivery.Attempts,
             Services = _settings.Services,
-            RawValue = message.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
+            RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
         };
     }
 
@@ -100,13 +99,13 @@ internal abstract class HandlerPipeline
     {
         if (delivery.Partition.Token.IsCancellationRequested)
         {
-            ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Result.Offset.Value);
+            ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
             return new Outcome(finishedBefore, OutcomeKind.Abandoned);
         }
 
         if (timedOut && error is OperationCanceledException)
         {
-            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Result.Offset.Value} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
+            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
         var retry = _settings.Retry;
@@ -115,7 +114,7 @@ internal abstract class HandlerPipeline
         {
             var delay = DelayOf(retry.InMemoryDelay, delivery.Attempts);
             _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Result.Offset.Value, delivery.Attempts, retry.InMemoryRetries, Duration.Text(delay));
+            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, retry.InMemoryRetries, Duration.Text(delay));
             return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
         }
 
@@ -148,21 +147,5 @@ internal abstract class HandlerPipeline
             ConsumingLog.RetryDelegateFailed(_logger, delayError);
             return TimeSpan.Zero;
         }
-    }
-
-    private static MessageHeaders? HeadersOf(Confluent.Kafka.Message<byte[]?, byte[]?> message)
-    {
-        if (message.Headers is not { Count: > 0 } received)
-        {
-            return null;
-        }
-
-        var headers = new MessageHeaders();
-        for (var i = 0; i < received.Count; i++)
-        {
-            headers.AddReceived(received[i].Key, received[i].GetValueBytes());
-        }
-
-        return headers;
     }
 }

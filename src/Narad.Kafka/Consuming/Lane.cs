@@ -37,7 +37,7 @@ internal sealed class Lane
         }
         else
         {
-            _tail.NextInLane = delivery;
+            _tail.Next = delivery;
         }
 
         _tail = delivery;
@@ -50,15 +50,15 @@ internal sealed class Lane
         var kept = Head!;
         for (var i = 1; i < Taken; i++)
         {
-            kept = kept.NextInLane!;
+            kept = kept.Next!;
         }
 
-        while (kept.NextInLane is { } next)
+        while (kept.Next is { } next)
         {
             if (ReferenceEquals(next.Partition, partition))
             {
-                kept.NextInLane = next.NextInLane;
-                next.NextInLane = null;
+                kept.Next = next.Next;
+                next.Next = null;
                 Count--;
             }
             else
@@ -73,8 +73,8 @@ internal sealed class Lane
     public Delivery RemoveHead()
     {
         var head = Head!;
-        Head = head.NextInLane;
-        head.NextInLane = null;
+        Head = head.Next;
+        head.Next = null;
         if (Head is null)
         {
             _tail = null;

@@ -15,7 +15,8 @@ namespace Narad.Kafka.Consuming;
 ///              └──partition goes on── Held ◀──partition stopped or draining
 /// </code>
 /// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes lanes
-/// while there are any and ends when there is none.
+/// while there are any and ends when there is none. While lanes are ready and there may be more workers, exactly one is on its way: each starts
+/// the next when it arrives, so handlers that are done at once are not called by more threads than have something to do.
 /// </remarks>
 internal sealed class LaneScheduler
 {
@@ -31,6 +32,7 @@ internal sealed class LaneScheduler
     private readonly HandlerPipeline _pipeline;
     private readonly Action<AssignedPartition> _stopped;    // called outside the lock, on a worker's thread
     private int _workers;
+    private bool _starting;     // one of them is on its way
     private bool _closed;
 
     public LaneScheduler(
@@ -89,23 +91,26 @@ internal sealed class LaneScheduler
         }
     }
 
-    /// <summary>Takes a message over from the poll thread.</summary>
-    public void Enqueue(Delivery delivery)
+    /// <summary>Takes messages over from the poll thread, in their order.</summary>
+    public void Enqueue(ReadOnlySpan<Delivery> deliveries)
     {
         bool start;
         lock (_gate)
         {
-            var lane = LaneOf(delivery);
-            lane.Append(delivery);
-            if (lane.State is LaneState.Idle || (lane is { State: LaneState.Waiting, Filling: true } && lane.Count >= _batch!.Value.Size))
+            foreach (var delivery in deliveries)
             {
-                Arm(lane);
+                var lane = LaneOf(delivery);
+                lane.Append(delivery);
+                if (lane.State is LaneState.Idle || (lane is { State: LaneState.Waiting, Filling: true } && lane.Count >= _batch!.Value.Size))
+                {
+                    Arm(lane);
+                }
             }
 
             start = ClaimWorker();
         }
 
-        Start(start ? 1 : 0);
+        Start(start);
     }
 
     /// <summary>Handlers that run in this partition, those of an epoch that a seek ended included.</summary>
@@ -174,7 +179,7 @@ internal sealed class LaneScheduler
     /// <summary>The partition is not ours any more: drops what has not started and what waits.</summary>
     public void Drop(AssignedPartition partition)
     {
-        int start;
+        bool start;
         lock (_gate)
         {
             partition.State = PartitionState.Gone;
@@ -199,7 +204,7 @@ internal sealed class LaneScheduler
     /// <returns>Whether it was stopped at a message; and the skipped one.</returns>
     public (bool WasStopped, Delivery? Skipped) Resume(AssignedPartition partition, bool skipFirst)
     {
-        int start;
+        bool start;
         Delivery? skipped = null;
         lock (_gate)
         {
@@ -232,18 +237,18 @@ internal sealed class LaneScheduler
     /// <summary>Starts nothing more in this partition until it is let go; what runs may finish and counts.</summary>
     public void Hold(AssignedPartition partition, bool hold)
     {
-        int start;
+        bool start;
         lock (_gate)
         {
             partition.OnHold = hold;
-            start = hold ? 0 : Release(partition);
+            start = !hold && Release(partition);
         }
 
         Start(start);
     }
 
-    // What was held back or waits is looked at again; returns how many workers to start.
-    private int Release(AssignedPartition partition)
+    // What was held back or waits is looked at again; returns whether to start a worker.
+    private bool Release(AssignedPartition partition)
     {
         Lane[] lanes = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
         partition.Held.Clear();
@@ -253,14 +258,8 @@ internal sealed class LaneScheduler
             partition.Ready.Clear();
         }
 
-        var start = 0;
-        foreach (var lane in lanes)
-        {
-            Arm(lane);
-            start += ClaimWorker() ? 1 : 0;
-        }
-
-        return start;
+        Array.ForEach(lanes, Arm);
+        return ClaimWorker();
     }
 
     private Lane LaneOf(Delivery delivery)
@@ -268,7 +267,7 @@ internal sealed class LaneScheduler
         var key = _order switch
         {
             MessageOrder.ByPartition => delivery.Partition.LaneSeed,
-            MessageOrder.ByKey when delivery.Result.Message.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
+            MessageOrder.ByKey when delivery.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
             _ => 0UL,
         };
 
@@ -302,7 +301,11 @@ internal sealed class LaneScheduler
         lane.Filling = false;
         while (lane.Head is { } head)
         {
-            head.Partition.Waiting.Remove(lane);
+            if (lane.State is LaneState.Waiting)
+            {
+                head.Partition.Waiting.Remove(lane);
+            }
+
             switch (head.Partition.State)
             {
                 case PartitionState.Gone:
@@ -371,23 +374,23 @@ internal sealed class LaneScheduler
             start = ClaimWorker();
         }
 
-        Start(start ? 1 : 0);
+        Start(start);
     }
 
     private bool ClaimWorker()
     {
-        if (_turns.Count == 0 || _workers >= _parallelism)
+        if (_starting || _turns.Count == 0 || _workers >= _parallelism)
         {
             return false;
         }
 
         _workers++;
-        return true;
+        return _starting = true;
     }
 
-    private void Start(int workers)
+    private void Start(bool start)
     {
-        for (var i = 0; i < workers; i++)
+        if (start)
         {
             ThreadPool.UnsafeQueueUserWorkItem(static scheduler => scheduler.WorkAsync().Forget(), this, preferLocal: false);
         }
@@ -396,11 +399,15 @@ internal sealed class LaneScheduler
     private async Task WorkAsync()
     {
         Lane? lane;
+        bool another;
         lock (_gate)
         {
+            _starting = false;
             lane = Take();
+            another = ClaimWorker();
         }
 
+        Start(another);
         while (lane is not null)
         {
             var outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
@@ -444,7 +451,7 @@ internal sealed class LaneScheduler
     private static int CountFor(Lane lane, AssignedPartition partition, int most)
     {
         var count = 0;
-        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.NextInLane)
+        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.Next)
         {
             count++;
         }
@@ -474,7 +481,7 @@ internal sealed class LaneScheduler
 
                 case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:
                     partition.State = PartitionState.Stopped;
-                    partition.Failures[lane.Head!.Result.Offset.Value] = (lane.Head, outcome.Error!);
+                    partition.Failures[lane.Head!.Offset] = (lane.Head, outcome.Error!);
                     stopped = partition;
                     Arm(lane);
                     break;

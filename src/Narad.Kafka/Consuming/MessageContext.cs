@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
@@ -9,6 +10,10 @@ namespace Narad.Kafka;
 /// </summary>
 public sealed class MessageContext
 {
+    // One per message: kept small.
+    private readonly long _ticks;
+    private readonly byte[]? _value;
+
     /// <summary>The topic's real name.</summary>
     public required string Topic { get; init; }
 
@@ -29,7 +34,11 @@ public sealed class MessageContext
     }
 
     /// <summary>The create time that the producer (or the append time that the broker) gave, UTC, millisecond precision.</summary>
-    public DateTimeOffset Timestamp { get; init; }
+    public DateTimeOffset Timestamp
+    {
+        get => new(_ticks, TimeSpan.Zero);
+        init => _ticks = value.UtcTicks;
+    }
 
     /// <summary>The consumer group.</summary>
     public string Group { get; init; } = "";
@@ -41,7 +50,11 @@ public sealed class MessageContext
     public IServiceProvider? Services { get; internal set; }
 
     /// <summary>The value as it came; null for a tombstone.</summary>
-    public ReadOnlyMemory<byte>? RawValue { get; init; }
+    public ReadOnlyMemory<byte>? RawValue
+    {
+        get => _value is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(_value);
+        init => _value = value is { } bytes ? MemoryMarshal.TryGetArray(bytes, out var array) && array.Array!.Length == array.Count ? array.Array : bytes.ToArray() : null;
+    }
 
     /// <summary>Which message this is, for logs: place, group and attempt; neither its key nor anything of what it says.</summary>
     public override string ToString() => string.Create(

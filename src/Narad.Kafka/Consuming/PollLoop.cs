@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -12,7 +13,8 @@ namespace Narad.Kafka.Consuming;
 /// a handler itself.
 /// </summary>
 /// <remarks>
-/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, one <c>Consume</c>.
+/// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, some messages
+/// (or a millisecond for the handlers, where nothing more fits and they are quick: at most twenty of those in a row).
 /// <code>
 ///   Polling ──StopAsync──▶ Draining ──nothing runs, or deadline──▶ Closing ──▶ Ended
 ///      │ fatal error: all partitions lost, client abandoned
@@ -22,6 +24,7 @@ namespace Narad.Kafka.Consuming;
 /// </remarks>
 internal sealed class PollLoop
 {
+    private const int MostAtOnce = 64;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
 
@@ -39,7 +42,9 @@ internal sealed class PollLoop
     private readonly StartPositions _starts;
     private readonly OffsetStore _offsets;
     private readonly TimeSpan _revokeTimeout;
+    private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
+    private IMessageSource _messages = null!;   // the client's
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -202,36 +207,76 @@ internal sealed class PollLoop
             return;
         }
 
-        // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms.
-        if (_assignment.Client.Consume(HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25)) is { } result)
+        if (_assignment.AwaitsRoom())
         {
-            OnMessage(result);
+            Thread.Sleep(1);
+            return;
         }
 
+        Poll();
         _starts.Settle();
     }
 
-    private void OnMessage(ConsumeResult<byte[]?, byte[]?> result)
+    // Takes what is there, up to a limit: handing it over together costs much less than one by one.
+    private void Poll()
     {
-        if (!_assignment.TryFind(result.TopicPartition, out var partition))
+        try
+        {
+            // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
+            // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
+            var timeout = HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25);
+            for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
+            {
+                OnMessage(message);
+                timeout = TimeSpan.Zero;
+            }
+        }
+        finally
+        {
+            HandOver();
+        }
+    }
+
+    private void HandOver()
+    {
+        var arrived = CollectionsMarshal.AsSpan(_arrived);
+        while (!arrived.IsEmpty)
+        {
+            var subscription = arrived[0].Partition.Subscription;
+            var count = 1;
+            while (count < arrived.Length && ReferenceEquals(arrived[count].Partition.Subscription, subscription))
+            {
+                count++;
+            }
+
+            subscription.Lanes.Enqueue(arrived[..count]);
+            arrived = arrived[count..];
+        }
+
+        _arrived.Clear();
+    }
+
+    private void OnMessage(in ReceivedMessage message)
+    {
+        if (!_assignment.TryFind(message.Partition, out var partition))
         {
             // The client handed out a message of a partition that it did not assign: not ours, not stored, not lost for its owner.
-            ConsumingLog.StrayMessage(_logger, new TopicPartitionId(result.Topic, result.Partition.Value), result.Offset.Value, _group.Name);
+            ConsumingLog.StrayMessage(_logger, new TopicPartitionId(message.Partition.Topic, message.Partition.Partition.Value), message.Offset, _group.Name);
             return;
         }
 
         var incarnation = partition.Tracker.Incarnation;
-        var arrival = partition.Tracker.Add(result.Offset.Value);
+        var arrival = partition.Tracker.Add(message.Offset);
         if (partition.Tracker.Incarnation != incarnation)
         {
-            ConsumingLog.OffsetsWentBack(_logger, partition.Id, result.Offset.Value, _group.Name);
+            ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
         }
 
         partition.StartAt = null;
         _trouble = null;
-        var delivery = new Delivery(partition, result, arrival);
+        var delivery = new Delivery(partition, message, arrival);
         _assignment.Hold(delivery);
-        partition.Subscription.Lanes.Enqueue(delivery);
+        _arrived.Add(delivery);
     }
 
     private void TakeCompleted()
@@ -239,8 +284,8 @@ internal sealed class PollLoop
         var finished = 0;
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
-            var next = delivery.NextCompleted;
-            delivery.NextCompleted = null;
+            var next = delivery.Next;
+            delivery.Next = null;
             finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
@@ -447,6 +492,7 @@ internal sealed class PollLoop
 
     private void Rebalance(Action action)
     {
+        Guard(HandOver);
         _assignment.IsRebalancing = true;
         Guard(action);
         _assignment.IsRebalancing = false;
@@ -558,6 +604,7 @@ internal sealed class PollLoop
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
             .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();
+        _messages = NativeMessages.TryOpen(_assignment.Client) ?? (IMessageSource)new ClientMessages(_assignment.Client);
         UpdateSubscription();
     }
 

@@ -141,7 +141,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         if (skipped is not null)
         {
             group.Metrics.Skipped();
-            ConsumingLog.Skipped(logger, partition.Id, skipped.Result.Offset.Value, group.Name);
+            ConsumingLog.Skipped(logger, partition.Id, skipped.Offset, group.Name);
         }
 
         ConsumingLog.Resumed(logger, partition.Id, group.Name);

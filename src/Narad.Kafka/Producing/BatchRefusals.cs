@@ -98,7 +98,7 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
         {
             // At once, before the client has a new epoch from the broker and goes on with what followed.
             _draining = true;
-            generation.Client.TryPurgeQueued(wait: false);
+            generation.Client.PurgeQueued(wait: false);
             _ = Task.Run(() => DrainAsync(generation));
         }
     }
@@ -108,12 +108,12 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     {
         try
         {
-            generation.Client.TryPurgeQueued(wait: true);
+            generation.Client.PurgeQueued(wait: true);
             while (generation.InFlight > 0 && generation.Fatal is null)
             {
                 // What was under way at the last purge may be queued again by now.
                 await Task.Delay(DrainTick, time, stopped);
-                generation.Client.TryPurgeQueued(wait: true);
+                generation.Client.PurgeQueued(wait: true);
             }
         }
         catch (OperationCanceledException)

@@ -35,7 +35,10 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
         return NoError;
     }
 
-    public bool TryPurgeQueued(bool wait) => true;   // it queues nothing
+    public void PurgeQueued(bool wait)
+    {
+        // It queues nothing.
+    }
 
     public Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout)
         => throw new NotSupportedException("The console has no limits.");

@@ -15,15 +15,14 @@ internal interface IProducerClient : IDisposable
     bool SendsToBroker => true;
 
     /// <summary>
-    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report"/> is called exactly once,
+    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report(int, long, ErrorCode, PersistenceStatus)"/> (or its form for many) is called exactly once,
     /// possibly before this returns; otherwise never. Never throws.
     /// </summary>
     Error TryProduce(PendingSend send);
 
     /// <summary>Gives back what is queued and not yet on its way to a broker: each is reported as <see cref="ErrorCode.Local_PurgeQueue"/>.</summary>
     /// <param name="wait">Whether to return only when it is done, this call's purge and any before it; else it does not block.</param>
-    /// <returns>False where this client cannot.</returns>
-    bool TryPurgeQueued(bool wait);
+    void PurgeQueued(bool wait);
 
     /// <summary>The most bytes that it puts into one batch, unless a single message is larger.</summary>
     int LargestBatch { get; }

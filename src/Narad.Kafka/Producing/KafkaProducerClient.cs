@@ -8,8 +8,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// Confluent.Kafka's producer as the line uses it. One cached delegate takes all reports: the value that each carries is the send itself, so that nothing
-/// is allocated to find it again. Its callbacks never throw, and hand what is logged to the thread pool.
+/// Confluent.Kafka's producer as the line uses it: past its methods where they can be avoided (<see cref="NativeProducer"/>), else with one cached delegate
+/// for all reports, where the value that each carries is the send itself. Its callbacks never throw, and hand what is logged to the thread pool.
 /// </summary>
 internal sealed class KafkaProducerClient : IProducerClient
 {
@@ -22,6 +22,9 @@ internal sealed class KafkaProducerClient : IProducerClient
         static report => report.Message.Value.Report(report.Partition.Value, report.Offset.Value, report.Error.Code, report.Status);
 
     private readonly IProducer<byte[]?, PendingSend> _producer;
+
+    // Null: this version of the client does not let it in, or the configuration wants the client's own polling.
+    private readonly NativeProducer? _native;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
     private ErrorCode _lastError;
@@ -31,11 +34,22 @@ internal sealed class KafkaProducerClient : IProducerClient
     private IAdminClient? _admin;
     private bool _disposed;
 
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal)
+    /// <summary>Builds the client; it connects in the background.</summary>
+    /// <param name="config">Its settings; whether it polls by itself is decided here.</param>
+    /// <param name="diagnostics">Logs.</param>
+    /// <param name="onFatal">Called for every fatal error, on the client's thread; must not throw.</param>
+    /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, bool direct = true)
     {
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
         Name = config.ClientId ?? "producer";
+        var native = direct && TakesNative(config);
+        if (native)
+        {
+            config.EnableBackgroundPoll = false;
+        }
+
         _producer = new ProducerBuilder<byte[]?, PendingSend>(config)
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(PayloadSerializer.Instance)
@@ -43,34 +57,19 @@ internal sealed class KafkaProducerClient : IProducerClient
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         Name = _producer.Name;
+        if (native)
+        {
+            _native = new NativeProducer(_producer.Handle, Name, error => OnError(error, onFatal));
+        }
+
         LargestBatch = Math.Min(config.BatchSize ?? DefaultBatchSize, config.MessageMaxBytes ?? DefaultBatchSize);
     }
 
     public string Name { get; }
 
-    public Error TryProduce(PendingSend send)
-    {
-        var record = send.Record;
-        record.Headers ??= NoHeaders;
-        try
-        {
-            _producer.Produce(
-                send.Partition is { } partition ? new TopicPartition(send.Line.Topic, partition) : send.Line.AnyPartition,
-                record,
-                OnReport);
-            return NoError;
-        }
-        catch (KafkaException exception)
-        {
-            return exception.Error;
-        }
-        catch (ObjectDisposedException exception)
-        {
-            return new Error(ErrorCode.Local_Destroy, exception.Message);
-        }
-    }
+    public Error TryProduce(PendingSend send) => _native is null ? Produce(send) : _native.TryProduce(send);
 
-    public bool TryPurgeQueued(bool wait) => NativeProducer.TryPurgeQueued(_producer.Handle, wait);
+    public void PurgeQueued(bool wait) => LibrdkafkaProducer.PurgeQueued(_producer.Handle, wait);
 
     public int LargestBatch { get; }
 
@@ -114,8 +113,35 @@ internal sealed class KafkaProducerClient : IProducerClient
         }
 
         admin?.Dispose();
+        _native?.Dispose();
         _producer.Dispose();
         _log.Complete();
+    }
+
+    // The built-in token of a test set-up is renewed by whoever polls, and only Confluent.Kafka's polling does.
+    private static bool TakesNative(ProducerConfig config)
+        => LibrdkafkaProducer.Fault is null && config.EnableSaslOauthbearerUnsecureJwt is not true;
+
+    private Error Produce(PendingSend send)
+    {
+        var record = send.Record;
+        record.Headers ??= NoHeaders;
+        try
+        {
+            _producer.Produce(
+                send.Partition is { } partition ? new TopicPartition(send.Line.Topic, partition) : send.Line.AnyPartition,
+                record,
+                OnReport);
+            return NoError;
+        }
+        catch (KafkaException exception)
+        {
+            return exception.Error;
+        }
+        catch (ObjectDisposedException exception)
+        {
+            return new Error(ErrorCode.Local_Destroy, exception.Message);
+        }
     }
 
     private static LimitAnswer Read(Dictionary<string, ConfigEntryResult> entries)

@@ -178,6 +178,11 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             throw new ArgumentOutOfRangeException(nameof(options), options.Partition, "SendOptions.Partition must be 0 or more; leave it out to have it chosen from the key.");
         }
+
+        if (options?.Timestamp < DateTimeOffset.UnixEpoch)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), options.Timestamp, "SendOptions.Timestamp must not be before 1970, where Kafka's time begins; leave it out for the time of sending.");
+        }
     }
 
     private ValueTask<SendResult> SendPlain<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken ct)

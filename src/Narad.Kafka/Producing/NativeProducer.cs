@@ -1,43 +1,267 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 using Confluent.Kafka;
 using Narad.Kafka.Transports;
+using static Narad.Kafka.Producing.LibrdkafkaProducer;
 
 namespace Narad.Kafka.Producing;
 
-/// <summary>The one function of librdkafka that sending needs and Confluent.Kafka does not offer. Thread-safe, as the function is.</summary>
-internal static unsafe partial class NativeProducer
+/// <summary>
+/// The fast way into a client that Confluent.Kafka built: messages are handed to librdkafka directly, and its reports are taken a batch at a time, so that a
+/// send costs neither a handle, nor a topic's name, nor the objects of a report. It never runs user code, and nobody else may poll the client.
+/// </summary>
+/// <remarks>
+/// Threading: <see cref="TryProduce"/> is called by one thread at a time (the line's lock); reports and errors come on this type's own thread. A message is
+/// known to the client by the number of its slot: the table that leads back to the send grows under the line's lock and is read by the polling thread, which
+/// gives slots back together, under a lock of their own.
+/// </remarks>
+internal sealed unsafe class NativeProducer : IDisposable
 {
-    private const int PurgeQueue = 0x1;
-    private const int PurgeNonBlocking = 0x4;
+    private const int PollMs = 1_000;
+    private const int ReportsAtOnce = 256;
+    private const int MostArguments = 8;
 
-    // One resolver an assembly: it finds the very library that Confluent.Kafka loaded, under whichever of its names.
-    static NativeProducer() => RuntimeHelpers.RunClassConstructor(typeof(MockCluster).TypeHandle);
+    private static readonly Error NoError = new(ErrorCode.NoError);
 
-    /// <summary>Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker.</summary>
-    /// <returns>False where this version of Confluent.Kafka keeps its handle elsewhere, or the handle is closed.</returns>
-    public static bool TryPurgeQueued(Handle handle, bool wait)
+    private readonly SafeHandle _owner;
+    private readonly nint _client;
+    private readonly nint _queue;
+    private readonly Action<Error> _onError;
+    private readonly Thread _poll;
+
+    // The line's lock.
+    private readonly Dictionary<TopicLine, nint> _topics = new(ReferenceEqualityComparer.Instance);
+    private readonly Stack<int> _free = new();
+
+    // Written under the line's lock, read by the polling thread: a send is in it before the client knows its slot.
+    private volatile PendingSend?[] _slots = new PendingSend?[1_024];
+    private int _used;
+
+    private readonly Lock _returnedLock = new();
+    private readonly Stack<int> _returned = new();
+
+    // The polling thread's.
+    private readonly SendReport[] _reports = new SendReport[ReportsAtOnce];
+
+    private volatile bool _stopping;
+
+    /// <summary>Takes over the polling of a client that was built without a background poll of its own.</summary>
+    /// <param name="client">The client; it must outlive this object.</param>
+    /// <param name="name">Its name, for the thread.</param>
+    /// <param name="onError">Errors of the client as a whole; must not throw.</param>
+    public NativeProducer(Handle client, string name, Action<Error> onError)
     {
-        try
+        _owner = LibrdkafkaClient.Of(client) ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
+        _onError = onError;
+        var held = false;
+        _owner.DangerousAddRef(ref held);
+        _client = _owner.DangerousGetHandle();
+        _queue = rd_kafka_queue_get_main(_client);
+        _poll = new Thread(Poll) { IsBackground = true, Name = $"{name} reports" };
+        _poll.Start();
+    }
+
+    /// <summary>As <see cref="IProducerClient.TryProduce"/>.</summary>
+    public Error TryProduce(PendingSend send)
+    {
+        var topic = TopicOf(send.Line);
+        if (topic == 0)
         {
-            if (LibrdkafkaHandle(handle) is not SafeHandle { IsClosed: false, IsInvalid: false } client)
+            return new Error(rd_kafka_last_error());
+        }
+
+        var record = send.Record;
+        var headers = record.Headers is { Count: > 0 } given ? Copy(given) : 0;
+        var slot = Rent(send);
+        nint error;
+
+        // A reference to the first byte, which an empty array has too: null and empty stay apart.
+        fixed (byte* key = &Start(record.Key))
+        fixed (byte* value = &Start(send.Payload))
+        {
+            var arguments = stackalloc Argument[MostArguments];
+            arguments[0].Kind = ArgumentKind.Topic;
+            arguments[0].Pointer = topic;
+            arguments[1].Kind = ArgumentKind.Partition;
+            arguments[1].Int32 = send.Partition ?? Partition.Any.Value;
+            arguments[2].Kind = ArgumentKind.Flags;
+            arguments[2].Int32 = CopyPayload;
+            arguments[3].Kind = ArgumentKind.Value;
+            arguments[3].Pointer = (nint)value;
+            arguments[3].Length = send.Payload?.Length ?? 0;
+            arguments[4].Kind = ArgumentKind.Key;
+            arguments[4].Pointer = (nint)key;
+            arguments[4].Length = record.Key?.Length ?? 0;
+            arguments[5].Kind = ArgumentKind.Opaque;
+            arguments[5].Pointer = slot;
+            var count = 6;
+            if (record.Timestamp != default)
             {
-                return false;
+                arguments[count].Kind = ArgumentKind.Timestamp;
+                arguments[count++].Int64 = record.Timestamp.UnixTimestampMs;
             }
 
-            return rd_kafka_purge(client, wait ? PurgeQueue : PurgeQueue | PurgeNonBlocking) == ErrorCode.NoError;
+            if (headers != 0)
+            {
+                arguments[count].Kind = ArgumentKind.Headers;
+                arguments[count++].Pointer = headers;
+            }
+
+            error = rd_kafka_produceva(_client, arguments, (nuint)count);
         }
-        catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or ObjectDisposedException or DllNotFoundException or EntryPointNotFoundException)
+
+        if (error == 0)
         {
-            return false;
+            return NoError;   // the headers are the client's now
+        }
+
+        _free.Push(slot);
+        if (headers != 0)
+        {
+            rd_kafka_headers_destroy(headers);
+        }
+
+        var refused = LibrdkafkaClient.ErrorOf(_owner, rd_kafka_error_code(error), LibrdkafkaClient.Text(rd_kafka_error_string(error)), rd_kafka_error_is_fatal(error) != 0);
+        rd_kafka_error_destroy(error);
+        return refused;
+    }
+
+    /// <summary>Ends the polling; what was not reported by now never is. The client itself is left to its owner.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        rd_kafka_queue_yield(_queue);
+        _poll.Join();
+        foreach (var topic in _topics.Values)
+        {
+            rd_kafka_topic_destroy(topic);
+        }
+
+        rd_kafka_queue_destroy(_queue);
+        _owner.DangerousRelease();
+    }
+
+    private static ref byte Start(byte[]? bytes)
+    {
+        if (bytes is null)
+        {
+            return ref Unsafe.NullRef<byte>();
+        }
+
+        return ref MemoryMarshal.GetArrayDataReference(bytes);
+    }
+
+    private static nint Copy(Headers headers)
+    {
+        var list = rd_kafka_headers_new((nuint)headers.Count);
+        foreach (var header in headers)
+        {
+            var name = Encoding.UTF8.GetBytes(header.Key);
+            var value = header.GetValueBytes();
+            fixed (byte* nameStart = &Start(name))
+            fixed (byte* valueStart = &Start(value))
+            {
+                rd_kafka_header_add(list, nameStart, name.Length, valueStart, value?.Length ?? 0);
+            }
+        }
+
+        return list;
+    }
+
+    private nint TopicOf(TopicLine line)
+    {
+        if (!_topics.TryGetValue(line, out var topic))
+        {
+            topic = rd_kafka_topic_new(_client, line.Topic, configuration: 0);
+            if (topic != 0)
+            {
+                _topics.Add(line, topic);
+            }
+        }
+
+        return topic;
+    }
+
+    private int Rent(PendingSend send)
+    {
+        if (_free.Count == 0)
+        {
+            lock (_returnedLock)
+            {
+                while (_returned.TryPop(out var returned))
+                {
+                    _free.Push(returned);
+                }
+            }
+        }
+
+        if (!_free.TryPop(out var slot))
+        {
+            slot = _used++;
+            if (slot == _slots.Length)
+            {
+                var larger = new PendingSend?[slot * 2];
+                _slots.CopyTo(larger, 0);
+                _slots = larger;
+            }
+        }
+
+        _slots[slot] = send;
+        return slot;
+    }
+
+    private void Poll()
+    {
+        while (!_stopping)
+        {
+            var occurred = rd_kafka_queue_poll(_queue, PollMs);
+            if (occurred == 0)
+            {
+                continue;
+            }
+
+            Handle(occurred);
+            rd_kafka_event_destroy(occurred);
         }
     }
 
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_LibrdkafkaHandle")]
-    [return: UnsafeAccessorType("Confluent.Kafka.Impl.SafeKafkaHandle, Confluent.Kafka")]
-    private static extern object? LibrdkafkaHandle(Handle handle);
+    private void Handle(nint occurred)
+    {
+        switch (rd_kafka_event_type(occurred))
+        {
+            case DeliveryReports:
+                var reports = stackalloc LibrdkafkaMessage*[ReportsAtOnce];
+                while (rd_kafka_event_message_array(occurred, reports, ReportsAtOnce) is var count and > 0)
+                {
+                    Take(reports, (int)count);
+                }
 
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial ErrorCode rd_kafka_purge(SafeHandle client, int flags);
+                break;
+            case ErrorEvent:
+                _onError(LibrdkafkaClient.ErrorOf(_owner, rd_kafka_event_error(occurred), LibrdkafkaClient.Text(rd_kafka_event_error_string(occurred)), rd_kafka_event_error_is_fatal(occurred) != 0));
+                break;
+        }
+    }
+
+    private void Take(LibrdkafkaMessage** given, int count)
+    {
+        var slots = _slots;
+        for (var i = 0; i < count; i++)
+        {
+            var report = given[i];
+            var code = report->Error == ErrorCode.NoError ? ErrorCode.NoError : LibrdkafkaClient.ErrorOf(_owner, report->Error, reason: null).Code;
+            var status = code == ErrorCode.NoError ? PersistenceStatus.Persisted : rd_kafka_message_status(report);
+            _reports[i] = new SendReport(slots[(int)report->Opaque]!, report->Partition, report->Offset, code, status);
+        }
+
+        PendingSend.Report(_reports.AsSpan(0, count));
+        lock (_returnedLock)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                _returned.Push((int)given[i]->Opaque);
+            }
+        }
+    }
 }

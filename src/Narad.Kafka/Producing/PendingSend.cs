@@ -72,7 +72,11 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     public bool IsCompleted => Volatile.Read(ref _completed) != 0;
 
     /// <summary>The client's answer, on the client's thread.</summary>
-    public void Report(int partition, long offset, ErrorCode code, PersistenceStatus status) => _owner.Reported(this, partition, offset, code, status);
+    public void Report(int partition, long offset, ErrorCode code, PersistenceStatus status)
+        => _owner.Reported([new SendReport(this, partition, offset, code, status)]);
+
+    /// <summary>As <see cref="Report(int, long, ErrorCode, PersistenceStatus)"/>, for many sends of one client.</summary>
+    public static void Report(ReadOnlySpan<SendReport> reports) => reports[0].Send._owner.Reported(reports);
 
     public bool TryComplete(in SendResult result)
     {

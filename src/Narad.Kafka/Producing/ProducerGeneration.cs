@@ -11,12 +11,20 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
     private readonly Lock _lock = new();
     private readonly SendQueue _sends = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _inFlight;
+    private long _entered;
+    private long _left;
     private Error? _fatal;
 
     public IProducerClient Client { get; set; } = null!;
 
-    public long InFlight => Interlocked.Read(ref _inFlight);
+    public long InFlight
+    {
+        get
+        {
+            var left = Interlocked.Read(ref _left);   // first: what left has entered before
+            return Volatile.Read(ref _entered) - left;
+        }
+    }
 
     /// <summary>What ended this client; written once.</summary>
     public Error? Fatal => Volatile.Read(ref _fatal);
@@ -47,12 +55,25 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
         lock (_lock)
         {
             _sends.AddLast(send);
+            Volatile.Write(ref _entered, _entered + 1);
         }
-
-        Interlocked.Increment(ref _inFlight);
     }
 
-    /// <summary>Takes a send out of the list: its report came, or it is given up. <see cref="Left"/> follows.</summary>
+    /// <summary>Takes those out of the list that have their report. <see cref="Left"/> follows.</summary>
+    /// <param name="reports">What the client said.</param>
+    /// <param name="taken">Set to false where someone else took it.</param>
+    public void Take(ReadOnlySpan<SendReport> reports, Span<bool> taken)
+    {
+        lock (_lock)
+        {
+            for (var i = 0; i < reports.Length; i++)
+            {
+                taken[i] = _sends.Remove(reports[i].Send);
+            }
+        }
+    }
+
+    /// <summary>Takes a send out of the list: it was refused, or is given up. <see cref="Left"/> follows.</summary>
     /// <returns>False where someone else took it.</returns>
     public bool TryTake(PendingSend send)
     {
@@ -62,10 +83,11 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
         }
     }
 
-    /// <summary>One that was taken is dealt with.</summary>
-    public void Left()
+    /// <summary>So many that were taken are dealt with.</summary>
+    public void Left(int count = 1)
     {
-        if (Interlocked.Decrement(ref _inFlight) == 0 && Fatal is not null)
+        Interlocked.Add(ref _left, count);
+        if (InFlight == 0 && Fatal is not null)
         {
             _drained.TrySetResult();
         }

@@ -41,6 +41,9 @@ internal static partial class ProducingLog
     [LoggerMessage(2023, LogLevel.Information, "The broker does not tell topics' max.message.bytes (asked for topic {Topic}: {Reason}). Where one is below a batch, order within the topic may be inverted once, when the broker first refuses a batch; a right to DescribeConfigs spares this. Said once.")]
     public static partial void LimitUntold(ILogger logger, string topic, string reason);
 
+    [LoggerMessage(2024, LogLevel.Error, "A message to topic {Topic} was acknowledged, and keeping account of it failed. Please report this as a fault of Narad.Kafka.")]
+    public static partial void ReportFault(ILogger logger, Exception exception, string topic);
+
     [LoggerMessage(2030, LogLevel.Debug, "Sent to {Topic}[{Partition}]@{Offset}, key {Key}, {Bytes} bytes.")]
     public static partial void Sent(ILogger logger, string topic, int partition, long offset, MessageKey key, int bytes);
 

@@ -86,9 +86,8 @@ internal sealed class SendLine
     /// <summary>Builds the first client.</summary>
     public void Open() => _life.Open();
 
-    /// <summary>The client's answer to one send, on its thread.</summary>
-    public void Reported(PendingSend send, int partition, long offset, ErrorCode code, PersistenceStatus status)
-        => _reports.Take(send, partition, offset, code, status);
+    /// <summary>Answers of one client, on its thread.</summary>
+    public void Reported(ReadOnlySpan<SendReport> reports) => _reports.Take(reports);
 
     /// <summary>The answer to sending before and after.</summary>
     /// <exception cref="KafkaNotConnectedException">Not open, or stopping.</exception>
@@ -289,7 +288,7 @@ internal sealed class SendLine
         {
             if (generation.TryTake(send))
             {
-                send.Line.Left(send.Bytes);
+                send.Line.Left(1, send.Bytes);
                 generation.Left();
                 _gate?.Failed(send.Line.Topic, send.Bytes);
                 _tally.CountFailed();

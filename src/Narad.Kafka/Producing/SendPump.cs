@@ -163,7 +163,7 @@ internal sealed class SendPump(
         }
 
         generation.TryTake(send);
-        line.Left(send.Bytes);
+        line.Left(1, send.Bytes);
         generation.Left();
         gate?.Failed(line.Topic, send.Bytes);
         if (error.Code == ErrorCode.Local_QueueFull)

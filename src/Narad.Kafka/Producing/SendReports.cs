@@ -8,73 +8,126 @@ namespace Narad.Kafka.Producing;
 /// <remarks>Runs on the client's threads: never throws, never blocks for long.</remarks>
 internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendGate? gate, ILogger logger)
 {
-    /// <summary>The client's answer to one send.</summary>
-    public void Take(PendingSend send, int partition, long offset, ErrorCode code, PersistenceStatus status)
+    /// <summary>The client's answers to sends of one client, in the order in which it gave them.</summary>
+    public void Take(ReadOnlySpan<SendReport> reports)
     {
-        var generation = send.Generation!;
-        var line = send.Line;
-        var bytes = send.Bytes;
-        if (!generation.TryTake(send))
+        var generation = reports[0].Send.Generation!;
+        Span<bool> taken = stackalloc bool[reports.Length];
+        generation.Take(reports, taken);
+
+        // Counted before they complete: who has awaited a send finds it counted.
+        CountDelivered(reports, taken);
+        var line = reports[0].Send.Line;
+        var bytes = 0L;
+        var ofLine = 0;
+        var left = 0;
+        var finished = 0;
+        for (var i = 0; i < reports.Length; i++)
         {
-            return;
-        }
-
-        if (code == ErrorCode.NoError)
-        {
-            gate?.Acknowledged(line.Topic, partition, offset, bytes);
-            // The console has said already what it would send.
-            if (generation.Client.SendsToBroker && logger.IsEnabled(LogLevel.Debug))
+            if (!taken[i])
             {
-                LogSent(line.Topic, partition, offset, send.Key, bytes);
+                continue;
             }
 
-            if (refusals.Draining)
+            var send = reports[i].Send;
+            if (send.Line != line)
             {
-                refusals.WarnIfInverted(send, partition);
+                line.Left(ofLine, bytes);
+                (line, ofLine, bytes) = (send.Line, 0, 0);
             }
 
-            if (line.Limit == TopicLimit.Untold)
-            {
-                limits!.Delivered(line);
-            }
-
-            life.Delivered();
-            tally.CountDelivered();
-            send.TryComplete(new SendResult(line.Topic, partition, offset));
-            Finish(send);
-        }
-        else
-        {
-            gate?.Failed(line.Topic, bytes);
-            if (!refusals.TrySendAgain(generation, send, code, status))
-            {
-                var mayHaveBeenWritten = status != PersistenceStatus.NotPersisted;
-                Fail(send, generation.Fatal is { } fatal
-                    ? SendFailure.Fatal(send, fatal, mayHaveBeenWritten)
-                    : SendFailure.Refused(send, code, reason: null, mayHaveBeenWritten));
-            }
+            left++;
+            ofLine++;
+            bytes += send.Bytes;
+            finished += Answer(generation, reports[i]) ? 1 : 0;
         }
 
         // Only now: who sees nothing in flight must find what goes again in its place in the line.
-        line.Left(bytes);
-        generation.Left();
+        tally.Done(finished);
+        line.Left(ofLine, bytes);
+        generation.Left(left);
         pump.Reported(generation);
     }
+
+    private void CountDelivered(ReadOnlySpan<SendReport> reports, ReadOnlySpan<bool> taken)
+    {
+        var delivered = 0;
+        for (var i = 0; i < reports.Length; i++)
+        {
+            delivered += taken[i] && reports[i].Code == ErrorCode.NoError ? 1 : 0;
+        }
+
+        if (delivered > 0)
+        {
+            life.Delivered();
+            tally.CountDelivered(delivered);
+        }
+    }
+
+    // False: it goes again.
+    private bool Answer(ProducerGeneration generation, in SendReport report)
+    {
+        var send = report.Send;
+        var line = send.Line;
+        if (report.Code == ErrorCode.NoError)
+        {
+            try
+            {
+                Acknowledged(generation, report);
+            }
+            catch (Exception exception)
+            {
+                // The message is written, whatever goes wrong in our books.
+                LogFault(exception, line.Topic);
+            }
+
+            send.TryComplete(new SendResult(line.Topic, report.Partition, report.Offset));
+            send.LetGo();
+            return true;
+        }
+
+        gate?.Failed(line.Topic, send.Bytes);
+        if (refusals.TrySendAgain(generation, send, report.Code, report.Status))
+        {
+            return false;
+        }
+
+        var mayHaveBeenWritten = report.Status != PersistenceStatus.NotPersisted;
+        tally.CountFailed();
+        send.TryComplete(generation.Fatal is { } fatal
+            ? SendFailure.Fatal(send, fatal, mayHaveBeenWritten)
+            : SendFailure.Refused(send, report.Code, reason: null, mayHaveBeenWritten));
+        send.LetGo();
+        return true;
+    }
+
+    private void Acknowledged(ProducerGeneration generation, in SendReport report)
+    {
+        var send = report.Send;
+        var line = send.Line;
+        gate?.Acknowledged(line.Topic, report.Partition, report.Offset, send.Bytes);
+
+        // The console has said already what it would send.
+        if (generation.Client.SendsToBroker && logger.IsEnabled(LogLevel.Debug))
+        {
+            LogSent(line.Topic, report.Partition, report.Offset, send.Key, send.Bytes);
+        }
+
+        if (refusals.Draining)
+        {
+            refusals.WarnIfInverted(send, report.Partition);
+        }
+
+        if (line.Limit == TopicLimit.Untold)
+        {
+            limits!.Delivered(line);
+        }
+    }
+
+    private void LogFault(Exception exception, string topic)
+        => ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.ReportFault(logger, exception, topic), null);
 
     // A logger is user code: never on the client's thread.
     private void LogSent(string topic, int partition, long offset, MessageKey key, int bytes)
         => ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.Sent(logger, topic, partition, offset, key, bytes), null);
-
-    private void Fail(PendingSend send, KafkaSendException exception)
-    {
-        tally.CountFailed();
-        send.TryComplete(exception);
-        Finish(send);
-    }
-
-    private void Finish(PendingSend send)
-    {
-        send.LetGo();
-        tally.Done();
-    }
 }

@@ -2,19 +2,27 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>
 /// What became of every send, counted once each: an accepted send is delivered, failed or unknown, or was taken back before it reached the client and then is
-/// counted nowhere. Thread-safe.
+/// counted nowhere. Thread-safe, except for <see cref="Accept"/>.
 /// </summary>
 internal sealed class SendTally
 {
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _outstanding;
+    private long _accepted;
+    private long _done;
     private long _delivered;
     private long _failed;
     private long _unknown;
     private volatile bool _awaited;
 
     /// <summary>How many were accepted and have no outcome yet.</summary>
-    public long Outstanding => Interlocked.Read(ref _outstanding);
+    public long Outstanding
+    {
+        get
+        {
+            var done = Interlocked.Read(ref _done);   // first: what is done was accepted before
+            return Volatile.Read(ref _accepted) - done;
+        }
+    }
 
     public long Delivered => Interlocked.Read(ref _delivered);
 
@@ -22,18 +30,19 @@ internal sealed class SendTally
 
     public long Unknown => Interlocked.Read(ref _unknown);
 
-    public void Accept() => Interlocked.Increment(ref _outstanding);
+    /// <summary>One more is accepted; under the lock of <see cref="SendLine"/>.</summary>
+    public void Accept() => Volatile.Write(ref _accepted, _accepted + 1);
 
-    public void CountDelivered() => Interlocked.Increment(ref _delivered);
+    public void CountDelivered(int count) => Interlocked.Add(ref _delivered, count);
 
     public void CountFailed() => Interlocked.Increment(ref _failed);
 
     public void CountUnknown() => Interlocked.Increment(ref _unknown);
 
-    /// <summary>One accepted send has its outcome, or was taken back.</summary>
-    public void Done()
+    /// <summary>So many accepted sends have their outcome, or were taken back.</summary>
+    public void Done(int count = 1)
     {
-        Interlocked.Decrement(ref _outstanding);
+        Interlocked.Add(ref _done, count);
         SignalIdle();
     }
 

@@ -6,11 +6,13 @@ namespace Narad.Kafka.Producing;
 /// The sends of one topic that wait, and what the line knows about the topic. Order is kept within a topic; a topic that waits (for its creation, for
 /// its limit, for room at the broker, for a refused batch) holds no other topic up, so that a handler that sends elsewhere goes on.
 /// </summary>
-/// <remarks>Threading: everything belongs to the lock of <see cref="SendLine"/>, except for the two counts in flight (interlocked) and what says so.</remarks>
+/// <remarks>Threading: everything belongs to the lock of <see cref="SendLine"/>, except for what has left (interlocked) and what says so.</remarks>
 internal sealed class TopicLine
 {
-    private long _inFlight;
-    private long _bytesInFlight;
+    private long _entered;
+    private long _enteredBytes;
+    private long _left;
+    private long _leftBytes;
     private volatile TopicLimit _limit;
     private long _askAgainAt;
 
@@ -62,6 +64,8 @@ internal sealed class TopicLine
     /// <summary>Whether nothing of it may go, however little.</summary>
     public bool Held => Existence != TopicExistence.Assured || _limit >= TopicLimit.Unasked;
 
+    private long InFlight => _entered - Interlocked.Read(ref _left);
+
     public bool MayGo(PendingSend send)
     {
         if (Held || GateClosed)
@@ -70,19 +74,21 @@ internal sealed class TopicLine
         }
 
         return Window == long.MaxValue
-            || Interlocked.Read(ref _inFlight) == 0
-            || Interlocked.Read(ref _bytesInFlight) + send.Bytes <= Window;
+            || InFlight == 0
+            || _enteredBytes - Interlocked.Read(ref _leftBytes) + send.Bytes <= Window;
     }
 
     public void Entered(PendingSend send)
     {
-        send.Alone = Interlocked.Increment(ref _inFlight) == 1 && (Window == 0 || send.Bytes > Window);
-        Interlocked.Add(ref _bytesInFlight, send.Bytes);
+        _entered++;
+        _enteredBytes += send.Bytes;
+        send.Alone = Window != long.MaxValue && InFlight == 1 && (Window == 0 || send.Bytes > Window);
     }
 
-    public void Left(int bytes)
+    /// <summary>So many are no longer with the client. Without the lock.</summary>
+    public void Left(int count, long bytes)
     {
-        Interlocked.Add(ref _bytesInFlight, -bytes);
-        Interlocked.Decrement(ref _inFlight);
+        Interlocked.Add(ref _leftBytes, bytes);
+        Interlocked.Add(ref _left, count);
     }
 }

@@ -90,6 +90,99 @@ public class FlowControlTests
         flow.MayResume(partition, 1).Should().BeTrue();
     }
 
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void A_full_partition_is_waited_for_a_millisecond_for_each_hundred_messages_that_it_finished()
+    {
+        var flow = new FlowControl(messages: 1_000, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        var partition = NewPartition(0);
+        Fill(flow, partition, 1, 300);
+        Waits(flow, partition).Should().BeLessThanOrEqualTo(20, "a hung handler must not keep the group from being polled");
+        flow.MayWait(partition).Should().BeFalse();
+
+        Finish(flow, partition, 99);
+        flow.MayWait(partition).Should().BeFalse();
+        Finish(flow, partition, 1);
+        flow.MayWait(partition).Should().BeTrue();
+        flow.MayWait(partition).Should().BeFalse();
+
+        for (var round = 0; round < 100; round++)
+        {
+            Finish(flow, partition, 500);
+            Fill(flow, partition, 1, 300);
+        }
+
+        Waits(flow, partition).Should().Be(20, "what was earned long ago does not count");
+    }
+
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void A_full_partition_has_room_when_an_eighth_of_its_share_is_free_and_no_message_would_be_too_large_for_it()
+    {
+        var flow = new FlowControl(messages: 1_000, bytes: 1_000_000, maxAhead: int.MaxValue);
+        var partition = NewPartition(0);
+        Fill(flow, partition, 2, 300);
+        Finish(flow, partition, 62);
+        flow.HasRoom(partition, 2).Should().BeFalse();
+        Finish(flow, partition, 2);
+        flow.HasRoom(partition, 2).Should().BeTrue();
+
+        flow.Add(partition, 500_000);
+        flow.HasRoom(partition, 2).Should().BeFalse("another one of that size would be too much");
+        flow.Remove(partition, 500_000);
+        Finish(flow, partition, partition.HeldMessages);
+        flow.HasRoom(partition, 2).Should().BeTrue("it holds nothing");
+    }
+
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void A_partition_that_ran_too_far_ahead_of_a_stuck_message_is_not_waited_for()
+    {
+        var flow = new FlowControl(messages: 1_000, bytes: long.MaxValue, maxAhead: 2);
+        var partition = NewPartition(0);
+        partition.Tracker.Add(0);
+        flow.MayWait(partition).Should().BeTrue();
+        partition.Tracker.Add(1);
+        flow.MayWait(partition).Should().BeFalse();
+        flow.HasRoom(partition, 1).Should().BeFalse();
+    }
+
+    [Fact]
+    [Trait("Promise", "S9")]
+    public void Of_many_partitions_each_may_have_a_twentieth_while_half_is_free_and_then_its_equal_share()
+    {
+        var flow = new FlowControl(messages: 10_000, bytes: long.MaxValue, maxAhead: int.MaxValue);
+        var partitions = Enumerable.Range(0, 100).Select(NewPartition).ToList();
+        foreach (var partition in partitions)
+        {
+            Fill(flow, partition, partitions.Count, 300);
+        }
+
+        partitions[0].HeldMessages.Should().Be(500);
+        partitions[30].HeldMessages.Should().Be(100);
+        flow.HeldMessages.Should().BeLessThanOrEqualTo(10_000);
+        partitions.Should().OnlyContain(partition => partition.HeldMessages >= 10, "none starves for the others");
+    }
+
+    private static int Waits(FlowControl flow, AssignedPartition partition)
+    {
+        var waits = 0;
+        while (waits < 1_000 && flow.MayWait(partition))
+        {
+            waits++;
+        }
+
+        return waits;
+    }
+
+    private static void Finish(FlowControl flow, AssignedPartition partition, int messages)
+    {
+        for (var n = 0; n < messages; n++)
+        {
+            flow.Remove(partition, 300);
+        }
+    }
+
     private static void Fill(FlowControl flow, AssignedPartition partition, int assigned, int size)
     {
         while (!flow.IsFull(partition, assigned))

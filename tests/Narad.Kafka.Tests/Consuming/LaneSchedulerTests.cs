@@ -52,14 +52,9 @@ public class LaneSchedulerTests
         var brought = new List<WeakReference>();
         for (var i = 0; i < 20; i++)
         {
-            var result = new ConsumeResult<byte[]?, byte[]?>
-            {
-                TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, i),
-                Message = new Message<byte[]?, byte[]?> { Key = [(byte)(i % 4)] },
-            };
-            var delivery = new Delivery(partition, result, i);
+            var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, i, Key: [(byte)(i % 4)], Value: null), i);
             brought.Add(new WeakReference(delivery));
-            lanes.Enqueue(delivery);
+            lanes.Enqueue([delivery]);
         }
 
         SpinWait.SpinUntil(() => lanes is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
@@ -214,16 +209,9 @@ public class LaneSchedulerTests
         private void Enqueue(AssignedPartition partition)
         {
             var key = _random.Next(5);
-            var delivery = new Delivery(
-                partition,
-                new ConsumeResult<byte[]?, byte[]?>
-                {
-                    TopicPartitionOffset = new TopicPartitionOffset(partition.Partition, _sequence),
-                    Message = new Message<byte[]?, byte[]?> { Key = key == 4 ? null : [(byte)key] },
-                },
-                _sequence++);
+            var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, _sequence, Key: key == 4 ? null : [(byte)key], Value: null), _sequence++);
             _enqueued.Add(delivery);
-            _lanes.Enqueue(delivery);
+            _lanes.Enqueue([delivery]);
         }
 
         // Until no worker is on its way; then what runs is checked, and what is completed is taken.
@@ -247,7 +235,7 @@ public class LaneSchedulerTests
                 _fault ??= "the partitions count more than runs";
             }
 
-            for (var delivery = _completed.TakeAll(); delivery is not null; delivery = delivery.NextCompleted)
+            for (var delivery = _completed.TakeAll(); delivery is not null; delivery = delivery.Next)
             {
                 if (!_taken.Add(delivery))
                 {
@@ -322,8 +310,8 @@ public class LaneSchedulerTests
 
         private (int, int)? LineOf(Delivery delivery) => order switch
         {
-            MessageOrder.ByPartition => (delivery.Result.Partition.Value, -1),
-            MessageOrder.ByKey when delivery.Result.Message.Key is { } key => (delivery.Result.Partition.Value, key[0]),
+            MessageOrder.ByPartition => (delivery.Partition.Id.Partition, -1),
+            MessageOrder.ByKey when delivery.Key is { } key => (delivery.Partition.Id.Partition, key[0]),
             _ => null,
         };
     }

@@ -13,6 +13,9 @@ internal sealed class FakeGate : ISendGate
 
     public int Failures { get; private set; }
 
+    /// <summary>How many acknowledgements it throws at.</summary>
+    public int Faults { get; set; }
+
     public void Open(int room)
     {
         Room = room;
@@ -27,7 +30,15 @@ internal sealed class FakeGate : ISendGate
 
     public string Describe(string topic) => "the gate";
 
-    public void Acknowledged(string topic, int partition, long offset, int bytes) => Acknowledgements++;
+    public void Acknowledged(string topic, int partition, long offset, int bytes)
+    {
+        if (Faults-- > 0)
+        {
+            throw new InvalidOperationException("a fault of the gate");
+        }
+
+        Acknowledgements++;
+    }
 
     public void Failed(string topic, int bytes) => Failures++;
 

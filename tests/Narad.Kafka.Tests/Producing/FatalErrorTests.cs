@@ -131,6 +131,34 @@ public sealed class FatalErrorTests
         counts.Abandoned.Should().Equal("scripted#1", "scripted#1");
     }
 
+    [Fact, Trait("Promise", "S1")]
+    public async Task A_fault_of_our_own_in_a_report_is_logged_and_costs_neither_the_message_nor_the_process()
+    {
+        using var log = new Lines();
+        var (options, diagnostics) = (new KafkaOptions { Mode = KafkaMode.Embedded }, new KafkaDiagnostics(log));
+        await using var broker = Transport.For(options.Mode, options, diagnostics);
+        var gate = new FakeGate { Faults = 1 };
+        var transport = new FakeTransport { Mode = KafkaMode.Embedded, Gate = gate };
+        transport.FakeTopics.Next.SetResult();
+        var clients = new List<KafkaProducerClient>();
+        await using var producer = new MessageProducer(transport, options, diagnostics, generation =>
+        {
+            clients.Add(new KafkaProducerClient(broker.Clients.Producer(), diagnostics, generation.Fail));
+            return clients[^1];
+        });
+        await producer.ConnectAsync(default);
+        var topic = Sending.NewTopic();
+
+        var first = await producer.SendAsync(topic, "acknowledged", "k", null, default).AsTask().WaitAsync(Sending.Patience);
+        var second = await producer.SendAsync(topic, "after", "k", null, default).AsTask().WaitAsync(Sending.Patience);
+
+        (first.Offset, second.Offset).Should().Be((0L, 1L));
+        clients.Should().HaveCount(1);
+        await Sending.Until(() => log.Written.Any(line => line.Contains("keeping account of it failed", StringComparison.Ordinal)), "the fault in the log");
+        var counts = await producer.StopAsync(Sending.Patience);
+        (counts.Delivered, counts.Failed, counts.Unknown).Should().Be((2L, 0L, 0L));
+    }
+
     private static void TestFatalError(KafkaProducerClient client, ErrorCode code)
     {
         var handle = (SafeHandle)LibrdkafkaHandle(Producer(client).Handle)!;

@@ -98,7 +98,10 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
 
     public void Fatal(ErrorCode code) => generation.Fail(new Error(code, code.ToString(), isFatal: true));
 
-    public bool TryPurgeQueued(bool wait) => false;
+    public void PurgeQueued(bool wait)
+    {
+        // It keeps what it has.
+    }
 
     public int LargestBatch => 1_000_000;
 

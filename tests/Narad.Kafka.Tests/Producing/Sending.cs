@@ -39,16 +39,20 @@ internal sealed class Sending : IAsyncDisposable
 
     /// <summary>On the embedded broker or on real Kafka; skips the test where there is none.</summary>
     public static Task<Sending> ConnectAsync(string where, Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
-    {
-        var options = new KafkaOptions { Mode = KafkaMode.Embedded };
-        if (where == "Kafka")
-        {
-            Skip.If(RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
-            options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka!, TopicCreation = TopicCreation.IfMissing };
-        }
+        => ConnectAsync(OptionsOf(where, configure), loggers);
 
-        configure?.Invoke(options);
-        return ConnectAsync(options, loggers);
+    /// <summary>As <see cref="ConnectAsync(string, Action{KafkaOptions}?, ILoggerFactory?)"/>, through Confluent.Kafka's own methods.</summary>
+    public static async Task<Sending> ConnectIndirectlyAsync(string where, Action<KafkaOptions>? configure = null)
+    {
+        var (options, diagnostics) = (OptionsOf(where, configure), new KafkaDiagnostics());
+        var transport = Kafka.Transports.Transport.For(options.Mode, options, diagnostics);
+        var sending = new Sending(transport, new MessageProducer(
+            transport,
+            options,
+            diagnostics,
+            generation => new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, direct: false)));
+        await sending.Producer.ConnectAsync(default);
+        return sending;
     }
 
     /// <summary>On a client that the test scripts.</summary>
@@ -115,5 +119,18 @@ internal sealed class Sending : IAsyncDisposable
 
             await Task.Delay(5);
         }
+    }
+
+    private static KafkaOptions OptionsOf(string where, Action<KafkaOptions>? configure)
+    {
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded };
+        if (where == "Kafka")
+        {
+            Skip.If(RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
+            options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka!, TopicCreation = TopicCreation.IfMissing };
+        }
+
+        configure?.Invoke(options);
+        return options;
     }
 }

@@ -1,0 +1,36 @@
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>Messages as <c>Consume</c> returns them: works with any Confluent.Kafka, at about twice the cost of <see cref="NativeMessages"/>.</summary>
+internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMessageSource
+{
+    public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
+    {
+        if (client.Consume(timeout) is not { IsPartitionEOF: false } result)
+        {
+            message = default;
+            return false;
+        }
+
+        var received = result.Message;
+        message = new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers));
+        return true;
+    }
+
+    private static MessageHeaders? HeadersOf(Headers? received)
+    {
+        if (received is not { Count: > 0 })
+        {
+            return null;
+        }
+
+        var headers = new MessageHeaders();
+        foreach (var header in received)
+        {
+            headers.AddReceived(header.Key, header.GetValueBytes());
+        }
+
+        return headers;
+    }
+}
