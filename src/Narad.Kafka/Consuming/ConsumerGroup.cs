@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -28,6 +29,7 @@ internal sealed class ConsumerGroup
     private int _looks;                                     // first looks that go on
     private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
+    private Task _watch = Task.CompletedTask;               // for topics that are created again
     private Task<IReadOnlyList<string>>? _stop;
     private volatile PollLoop? _loop;
 
@@ -120,11 +122,19 @@ internal sealed class ConsumerGroup
         await added.Ready.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Asks something of the poll thread; answers <paramref name="none"/> where there is none.</summary>
-    public async Task<T> AskAsync<T>(Func<SubscriptionControl, T> question, T none, CancellationToken cancellationToken)
+    /// <summary>
+    /// Asks something of the poll thread; answers <paramref name="none"/> where there is none. What is <paramref name="remembered"/> is then asked of the
+    /// first one all the same.
+    /// </summary>
+    public async Task<T> AskAsync<T>(Func<SubscriptionControl, T> question, T none, bool remembered, CancellationToken cancellationToken)
     {
         if (_loop is not { } loop)
         {
+            if (remembered && _transport.Mode is not KafkaMode.Console)   // there will never be a poll thread in Console
+            {
+                _commands.Enqueue(() => question(_loop!.Control));
+            }
+
             return none;
         }
 
@@ -144,23 +154,16 @@ internal sealed class ConsumerGroup
     }
 
     /// <summary>Asks something without an answer; before there is a poll thread it is asked of the first.</summary>
-    public Task AskAsync(Action<SubscriptionControl> request, CancellationToken cancellationToken)
-    {
-        if (_loop is null)
-        {
-            _commands.Enqueue(() => request(_loop!.Control));
-            return Task.CompletedTask;
-        }
-
-        return AskAsync(
+    public Task AskAsync(Action<SubscriptionControl> request, CancellationToken cancellationToken) =>
+        AskAsync(
             control =>
             {
                 request(control);
                 return true;
             },
             none: false,
+            remembered: true,
             cancellationToken);
-    }
 
     /// <summary>Reads a subscription's topic no more; it ends when its partitions are gone.</summary>
     public void Remove(Subscription ending)
@@ -208,6 +211,7 @@ internal sealed class ConsumerGroup
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _topicCheck.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         IReadOnlyList<string> abandoned = [];
         if (_loop is { } loop)
         {
@@ -222,6 +226,10 @@ internal sealed class ConsumerGroup
 
         return abandoned;
     }
+
+    // Those by name, and what patterns brought.
+    private HashSet<string> TopicsRead() =>
+        [.. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)), .. Subscriptions.Where(subscription => !subscription.Settings.IsPattern).Select(subscription => subscription.Topic)];
 
     // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
     private async Task LookForAsync(Subscription added)
@@ -382,6 +390,11 @@ internal sealed class ConsumerGroup
             {
                 _loop = new PollLoop(this, _transport, _options, _diagnostics, _commands, _faulted);
                 _loop.Start();
+                if (_transport.Topics is KafkaTopics known)
+                {
+                    var recreated = new RecreatedTopics(known, TopicsRead, (topic, cancellation) => AskAsync(control => control.StartAgain(topic), cancellation), Name, _diagnostics.Time, _logger);
+                    _watch = Task.Run(() => recreated.WatchAsync(_stopping.Token), CancellationToken.None);
+                }
             }
             else if (loop.Ended.IsCompleted)
             {

@@ -57,6 +57,12 @@ internal static partial class ConsumingLog
     [LoggerMessage(3026, LogLevel.Warning, "Committing {Topic}[{Partition}] back to offset {Offset} did not succeed; after a restart the group may find its old offset out of range.")]
     public static partial void CommitBackFailed(ILogger logger, Exception? error, string topic, int partition, long offset);
 
+    [LoggerMessage(3027, LogLevel.Warning, "Topic '{Topic}' was deleted and created again. Group '{Group}' goes on at the first message of its {Count} partition(s) here; what it has handled of the new topic already is handled again.")]
+    public static partial void TopicRecreated(ILogger logger, string topic, int count, string group);
+
+    [LoggerMessage(3028, LogLevel.Debug, "Whether a topic of group '{Group}' was created again could not be looked up; trying again.")]
+    public static partial void IdsUnknown(ILogger logger, Exception error, string group);
+
     [LoggerMessage(3030, LogLevel.Warning, "Topic '{Topic}' does not exist. Group '{Group}' starts within 5 s of its creation; create it, or set TopicCreation to IfMissing.")]
     public static partial void TopicMissing(ILogger logger, string topic, string group);
 

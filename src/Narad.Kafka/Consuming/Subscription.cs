@@ -64,30 +64,30 @@ internal sealed class Subscription : ISubscription
         _group.AskAsync(control => control.Pause(this), cancellationToken);
 
     public Task<bool> PauseAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Pause(this, partition), none: false, cancellationToken);
+        _group.AskAsync(control => control.Pause(this, partition), none: false, remembered: true, cancellationToken);
 
     public Task ResumeAllAsync(CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Resume(this), cancellationToken);
 
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Resume(this, partition, skipFirst: false), none: false, cancellationToken);
+        _group.AskAsync(control => control.Resume(this, partition, skipFirst: false), none: false, remembered: true, cancellationToken);
 
     public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Resume(this, partition, skipFirst: true), none: false, cancellationToken);
+        _group.AskAsync(control => control.Resume(this, partition, skipFirst: true), none: false, remembered: false, cancellationToken);
 
     public Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        return _group.AskAsync(control => control.Seek(this, partition, offset), none: false, cancellationToken);
+        return _group.AskAsync(control => control.Seek(this, partition, offset), none: false, remembered: false, cancellationToken);
     }
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
         _group.Mode is KafkaMode.Embedded
             ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything would be left out. Seek to an offset, or replay.")
-            : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
+            : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Replay(this), ImmutableDictionary<TopicPartitionId, long>.Empty, cancellationToken);
+        _group.AskAsync(control => control.Replay(this), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {

@@ -95,6 +95,17 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return sought;
     }
 
+    /// <summary>The topic is another one by now: goes on at the first message, in all its partitions that are ours and read.</summary>
+    public void StartAgain(string topic)
+    {
+        var ours = assignment.Partitions.Where(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal) && partition.Unreadable is null && partition.Missing is null).ToList();
+        ConsumingLog.TopicRecreated(logger, topic, ours.Count, group.Name);
+        foreach (var partition in ours)
+        {
+            Seek(partition, assignment.Client.QueryWatermarkOffsets(partition.Partition, LookUpTimeout).Low.Value);
+        }
+    }
+
     /// <summary>Starts nothing more; the group's next assignment takes the partitions away.</summary>
     public void End(Subscription subscription)
     {

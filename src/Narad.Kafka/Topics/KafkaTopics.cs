@@ -132,9 +132,17 @@ internal sealed class KafkaTopics : IKafkaTopics
 
     private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
 
-    private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken)
+    /// <summary>The id of each topic, which another topic of the same name does not have; a topic that does not exist is left out.</summary>
+    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>.</exception>
+    public async Task<IReadOnlyDictionary<string, string>> IdsAsync(IEnumerable<string> topics, CancellationToken cancellationToken) =>
+        (await FindAsync([.. topics], cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.TopicId.ToString(), StringComparer.Ordinal);
+
+    private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
+        (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions.Count, StringComparer.Ordinal);
+
+    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken)
     {
-        var found = new Dictionary<string, int>(StringComparer.Ordinal);
+        var found = new List<TopicDescription>(names.Count);
         if (names.Count == 0)
         {
             return found;
@@ -162,7 +170,7 @@ internal sealed class KafkaTopics : IKafkaTopics
             switch (topic.Error.Code)
             {
                 case ErrorCode.NoError:
-                    found[topic.Name] = topic.Partitions.Count;
+                    found.Add(topic);
                     break;
                 case ErrorCode.UnknownTopicOrPart or ErrorCode.LeaderNotAvailable:   // the latter: just being created
                     break;

@@ -15,6 +15,7 @@ public sealed class ClientSettingsTests
 
     [Theory]
     [MemberData(nameof(Variants))]
+    [Trait("Trap", "conf-warnings")]
     public void Every_client_is_built_without_a_warning(string variant)
     {
         var options = Options(variant);
@@ -40,6 +41,7 @@ public sealed class ClientSettingsTests
 
     [Fact]
     [Trait("Promise", "S1")]
+    [Trait("Trap", "reports-without-status")]
     public void A_producer_is_idempotent_and_waits_for_all_replicas()
     {
         var producer = Settings(new KafkaOptions { SendTimeout = TimeSpan.FromSeconds(7) }).Producer();
@@ -53,6 +55,7 @@ public sealed class ClientSettingsTests
 
     [Fact]
     [Trait("Promise", "S5")]
+    [Trait("Trap", "partitioner")]
     public void A_producer_partitions_as_the_java_client_does() =>
         Settings(new KafkaOptions()).Producer().Partitioner.Should().Be(Confluent.Kafka.Partitioner.Murmur2Random);
 
@@ -70,11 +73,13 @@ public sealed class ClientSettingsTests
 
     [Fact]
     [Trait("Promise", "S32")]
+    [Trait("Trap", "earliest-skips")]
     public void A_consumer_never_resets_an_offset_by_itself() =>
         Settings(new KafkaOptions { StartPosition = StartPosition.Latest }).Consumer("group").AutoOffsetReset.Should().Be(AutoOffsetReset.Error);
 
     [Fact]
     [Trait("Promise", "S13")]
+    [Trait("Trap", "prefetch")]
     public void What_the_client_prefetches_is_a_share_of_the_groups_bytes()
     {
         foreach (var bytes in new[] { 1L << 20, 64L << 20, 8L << 30 })
@@ -110,6 +115,7 @@ public sealed class ClientSettingsTests
     [InlineData(KafkaAssignor.Range, PartitionAssignmentStrategy.Range)]
     [InlineData(KafkaAssignor.RoundRobin, PartitionAssignmentStrategy.RoundRobin)]
     [Trait("Promise", "S16")]
+    [Trait("Trap", "topics-apart")]
     public void The_assignor_is_named(KafkaAssignor assignor, PartitionAssignmentStrategy expected) =>
         Settings(new KafkaOptions { Assignor = assignor }).Consumer("group").PartitionAssignmentStrategy.Should().Be(expected);
 
@@ -126,6 +132,7 @@ public sealed class ClientSettingsTests
     }
 
     [Fact]
+    [Trait("Trap", "conf-warnings")]
     public void Raw_properties_go_to_the_clients_that_know_them()
     {
         var options = new KafkaOptions { Client = { ["batch.size"] = "1000", ["fetch.min.bytes"] = "2", ["client.rack"] = "r1" } };

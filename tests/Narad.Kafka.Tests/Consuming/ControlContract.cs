@@ -30,6 +30,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 
     [SkippableFact]
+    [Trait("Trap", "pause-while-assigned")]
     public async Task A_paused_partition_is_still_paused_when_it_comes_back_and_the_others_go_on()
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -115,6 +116,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 
     [SkippableFact]
+    [Trait("Trap", "pause-of-another")]
     public async Task What_is_not_assigned_here_is_neither_sought_nor_paused()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
@@ -170,6 +172,8 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         await Waiting.Until(() => _handled.Count == 6, "the next three are handled, and none again");
     }
 
+    protected IEnumerable<int> HandledPartitions => _handled.Select(at => at.Partition);
+
     protected Task Count(string message, MessageContext context, CancellationToken token)
     {
         _handled.Enqueue((context.Partition, context.Offset));
@@ -181,7 +185,34 @@ public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContra
 {
     private readonly EmbeddedTestBroker _broker = broker;
 
+    // The client forgets a pause at no assignment and refuses one inside it; and before the first one there is no client.
     [Fact]
+    [Trait("Trap", "pause-while-assigned")]
+    public async Task A_partition_that_is_paused_before_any_broker_answers_is_paused_when_it_is_assigned()
+    {
+        using var own = new EmbeddedTestBroker();
+        var (topic, group) = (await own.CreateTopicAsync(2), own.NewGroup());
+        await own.SendAsync(topic, 0, 5);
+        await own.SendAsync(topic, 1, 5);
+        await using var kafka = await own.StartAsync(group, o => o.ConnectTimeout = TimeSpan.FromSeconds(1));
+        own.Broker.SetDown();
+        var subscribing = kafka.SubscribeAsync<string>(topic, Count);
+        var subscription = kafka.Subscriptions.Single();
+        kafka.Groups.Single().Loop.Should().BeNull("no topic was found");
+        (await subscription.PauseAsync(new TopicPartitionId(topic, 0))).Should().BeFalse("it is not assigned");
+        (await subscription.PauseAsync(new TopicPartitionId(topic, 1))).Should().BeFalse();
+        (await subscription.ResumeAsync(new TopicPartitionId(topic, 1))).Should().BeFalse();
+        own.Broker.SetUp();
+        await subscribing.WaitAsync(Waiting.Deadline);
+        await own.CommittedReaches(group, topic, 1, 5);
+        HandledPartitions.Should().Equal(1, 1, 1, 1, 1);
+        subscription.Paused.Should().Equal(new TopicPartitionId(topic, 0));
+        (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
+        await own.CommittedReaches(group, topic, 0, 5);
+    }
+
+    [Fact]
+    [Trait("Trap", "mock-finds-no-time")]
     public async Task Seeking_to_a_time_is_refused_since_it_would_leave_everything_out()
     {
         var topic = await _broker.CreateTopicAsync(1);
@@ -194,6 +225,28 @@ public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContra
 public sealed class ControlOnKafka(KafkaTestBroker broker) : ControlContract<KafkaTestBroker>(broker)
 {
     private readonly KafkaTestBroker _broker = broker;
+
+    [SkippableTheory]
+    [InlineData(KafkaGroupProtocol.Classic)]
+    [InlineData(KafkaGroupProtocol.Consumer)]
+    [Trait("Trap", "pause-while-assigned")]
+    public async Task A_partition_that_is_paused_before_its_topic_exists_is_paused_when_it_is_assigned(KafkaGroupProtocol protocol)
+    {
+        var (topic, group) = (RealKafka.NewName("later"), _broker.NewGroup());
+        await using var kafka = await _broker.StartAsync(group, o => o.GroupProtocol = protocol);
+        var subscription = await kafka.SubscribeAsync<string>(topic, Count);
+        subscription.State.Should().Be(SubscriptionState.TopicMissing);
+        kafka.Groups.Single().Loop.Should().BeNull();
+        (await subscription.PauseAsync(new TopicPartitionId(topic, 0))).Should().BeFalse("it is not assigned");
+        await _broker.CreateTopicAsync(topic, 2);
+        await _broker.SendAsync(topic, 0, 5);
+        await _broker.SendAsync(topic, 1, 5);
+        await _broker.CommittedReaches(group, topic, 1, 5);
+        HandledPartitions.Should().Equal(1, 1, 1, 1, 1);
+        subscription.Paused.Should().Equal(new TopicPartitionId(topic, 0));
+        (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
+        await _broker.CommittedReaches(group, topic, 0, 5);
+    }
 
     [SkippableFact]
     public async Task Seeking_to_a_time_goes_on_at_its_first_message_or_at_the_end()

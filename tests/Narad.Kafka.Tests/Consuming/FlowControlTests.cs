@@ -71,6 +71,7 @@ public class FlowControlTests
     [InlineData(1_500, 500)]    // a third of a second of work
     [InlineData(90_000, 750)]
     [Trait("Promise", "S9")]
+    [Trait("Trap", "pause-refetches")]
     public void A_paused_partition_goes_on_at_the_low_mark_and_not_before(double rate, int low)
     {
         var flow = new FlowControl(messages: 1_000, bytes: long.MaxValue, maxAhead: int.MaxValue);

@@ -9,6 +9,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 {
     [SkippableFact]
     [Trait("Promise", "S12")]
+    [Trait("Trap", "close-elsewhere")]
     public async Task Shutdown_finishes_what_runs_and_leaves_the_rest_uncommitted()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
@@ -268,6 +269,7 @@ public sealed class LimitsOnEmbedded(EmbeddedTestBroker broker) : LimitContract<
 {
     [Fact]
     [Trait("Promise", "S12")]
+    [Trait("Trap", "hung-broker")]
     public async Task Shutdown_is_bounded_when_the_broker_is_down()
     {
         using var own = new EmbeddedTestBroker();

@@ -60,6 +60,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
 
     [SkippableFact]
     [Trait("Promise", "S32")]
+    [Trait("Trap", "latest-skips")]
     public async Task Latest_commits_where_it_starts_so_that_a_restart_skips_nothing()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
@@ -99,6 +100,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
     [InlineData(KafkaAssignor.CooperativeSticky)]
     [InlineData(KafkaAssignor.Range)]
     [Trait("Promise", "S32")]
+    [Trait("Trap", "earliest-skips")]
     public async Task Out_of_range_stops_and_resume_goes_on_at_what_is_left(KafkaAssignor assignor)
     {
         var (topic, group) = await WithDeletedRecordsAsync();
@@ -177,6 +179,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
 
     [SkippableFact]
     [Trait("Promise", "S15")]
+    [Trait("Trap", "topic-recreated")]
     public async Task A_topic_that_was_created_again_is_read_from_its_beginning()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());

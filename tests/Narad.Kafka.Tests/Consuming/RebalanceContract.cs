@@ -26,6 +26,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S11")]
     [Trait("Promise", "S16")]
+    [Trait("Trap", "commit-before-hand-over")]
+    [Trait("Trap", "offsets-from-handlers")]
     public Task What_was_finished_in_order_is_committed_before_the_hand_over_and_never_repeated(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         Skip.IfNot(broker.CommitsWhileRebalancing(protocol), "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");
@@ -94,6 +96,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S11")]
     [Trait("Promise", "S10")]
     [Trait("Promise", "S8")]
+    [Trait("Trap", "stale-commit")]
     public async Task A_handler_that_outlives_its_assignment_is_cancelled_and_changes_nothing_even_when_the_partition_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -169,6 +172,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S9")]
     [Trait("Promise", "S11")]
+    [Trait("Trap", "pause-outlives-assignment")]
     public async Task A_partition_that_was_paused_when_it_left_is_read_when_it_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -256,6 +260,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
 
     [SkippableFact]
     [Trait("Promise", "S9")]
+    [Trait("Trap", "pause-refetches")]
     public async Task A_partition_that_was_full_is_fetched_again_at_once()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
@@ -290,13 +295,14 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [InlineData(KafkaGroupProtocol.Consumer)]
     [Trait("Promise", "S10")]
     [Trait("Promise", "S11")]
+    [Trait("Trap", "lost-without-handler")]
     public async Task A_lost_assignment_cancels_its_handlers_at_once_and_its_messages_are_handled_again(KafkaGroupProtocol protocol)
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 3, static _ => "k");
         var runs = new ConcurrentQueue<Run>();
         var released = 0;
-        await using var kafka = await broker.StartAsync(group, o => o.GroupProtocol = protocol);
+        await using var kafka = await broker.StartAsync(group, o => (o.GroupProtocol, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(2)));
         var subscription = await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
         {
             var run = new Run(context.Partition, context.Offset, token);
@@ -344,6 +350,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
 
     [SkippableFact]
     [Trait("Promise", "S11")]
+    [Trait("Trap", "fenced-and-quiet")]
     public async Task A_static_identity_that_another_process_took_over_cancels_the_handlers_commits_nothing_and_says_so()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
@@ -397,6 +404,7 @@ public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceC
 
     [Fact]
     [Trait("Promise", "S11")]
+    [Trait("Trap", "fatal-without-callback")]
     public async Task After_a_fatal_error_the_handlers_are_cancelled_and_a_new_client_goes_on_where_the_group_stands()
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());

@@ -184,6 +184,19 @@ public sealed class KafkaTestBroker : TestBroker
         await admin.DeleteRecordsAsync([new TopicPartitionOffset(topic, partition, before)]);
     }
 
+    /// <summary>A topic whose name was known before it.</summary>
+    public async Task CreateTopicAsync(string name, int partitions)
+    {
+        using var admin = Admin();
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = partitions }]);
+    }
+
+    public async Task AddPartitionsAsync(string topic, int partitions)
+    {
+        using var admin = Admin();
+        await admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }]);
+    }
+
     // No client of .NET sends it for another member, so it is written by hand: LeaveGroup, version 0.
     public override async Task EvictAsync(string group, KafkaGroupProtocol protocol)
     {

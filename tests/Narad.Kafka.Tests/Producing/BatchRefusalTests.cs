@@ -30,6 +30,7 @@ public sealed class BatchRefusalTests
     [SkippableTheory, Trait("Promise", "S6")]
     [InlineData(1)]
     [InlineData(3)]
+    [Trait("Trap", "batch-refused-whole")]
     public async Task Of_messages_sent_together_only_the_one_above_the_topics_limit_fails_and_the_others_keep_their_order(int partitions)
     {
         Skip.If(Sending.RealKafka is null, "NARAD_TEST_KAFKA names no broker.");

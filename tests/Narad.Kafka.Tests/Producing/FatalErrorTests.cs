@@ -38,6 +38,7 @@ public sealed class FatalErrorTests
     }
 
     [Fact, Trait("Promise", "S1")]
+    [Trait("Trap", "fatal-with-plain-codes")]
     public async Task A_client_that_answers_with_a_fatal_errors_plain_code_is_replaced_and_the_message_waits()
     {
         var clients = new ScriptedClients();
@@ -53,6 +54,7 @@ public sealed class FatalErrorTests
     [SkippableTheory, Trait("Promise", "S1")]
     [InlineData("Embedded")]
     [InlineData("Kafka")]
+    [Trait("Trap", "fatal-with-plain-codes")]
     public async Task A_real_client_that_dies_is_replaced_and_nothing_is_lost_or_left_hanging(string where)
     {
         var options = where == "Embedded" ? new KafkaOptions { Mode = KafkaMode.Embedded } : new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Sending.RealKafka ?? "", TopicCreation = TopicCreation.IfMissing };
@@ -93,6 +95,7 @@ public sealed class FatalErrorTests
     }
 
     [Fact, Trait("Promise", "S1")]
+    [Trait("Trap", "refused-identity")]
     public async Task A_refused_identity_is_reported_once_and_sends_fail_at_once_with_the_reason()
     {
         using var broker = EmbeddedBroker.Start();
@@ -111,6 +114,7 @@ public sealed class FatalErrorTests
     }
 
     [Fact, Trait("Promise", "S1")]
+    [Trait("Trap", "disposed-never-answers")]
     public async Task A_client_that_hangs_while_it_closes_holds_nobody_up()
     {
         using var hang = new ManualResetEventSlim();

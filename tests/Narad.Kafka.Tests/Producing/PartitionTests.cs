@@ -21,6 +21,7 @@ public sealed class PartitionTests
     [InlineData("Embedded", 7)]
     [InlineData("Embedded", 12)]
     [InlineData("Kafka", 7)]
+    [Trait("Trap", "partitioner")]
     public async Task Keys_go_where_the_Java_client_sends_them(string where, int partitions)
     {
         await using var sending = await Sending.ConnectAsync(where, options => options.TopicPartitions = partitions);
@@ -42,6 +43,7 @@ public sealed class PartitionTests
     [SkippableTheory, Trait("Promise", "S5")]
     [InlineData("Embedded")]
     [InlineData("Kafka")]
+    [Trait("Trap", "partitioner")]
     public async Task Messages_without_a_key_are_spread_over_the_partitions_and_a_named_partition_is_kept(string where)
     {
         await using var sending = await Sending.ConnectAsync(where, options =>

@@ -13,6 +13,7 @@ namespace Narad.Kafka.Tests.Producing;
 public sealed class SendConditionsTests
 {
     [SkippableFact, Trait("Promise", "S1")]
+    [Trait("Trap", "missing-topic-send")]
     public async Task A_missing_topic_fails_by_name()
     {
         await using var sending = await Sending.ConnectAsync("Kafka", options =>
@@ -30,6 +31,7 @@ public sealed class SendConditionsTests
     }
 
     [Fact, Trait("Promise", "S1")]
+    [Trait("Trap", "reports-without-status")]
     public async Task A_send_without_an_answer_in_time_fails_and_says_that_it_may_have_been_written()
     {
         using var broker = EmbeddedBroker.Start();

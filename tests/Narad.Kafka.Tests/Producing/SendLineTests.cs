@@ -11,6 +11,7 @@ public sealed class SendLineTests
     [SkippableTheory, Trait("Promise", "S2")]
     [InlineData("Embedded")]
     [InlineData("Kafka")]
+    [Trait("Trap", "full-queue-interleaves")]
     public async Task A_full_queue_is_waited_out_in_order(string where)
     {
         await using var sending = await Sending.ConnectAsync(where, options =>
@@ -91,6 +92,7 @@ public sealed class SendLineTests
     }
 
     [Fact, Trait("Promise", "S1")]
+    [Trait("Trap", "cancelled-is-written")]
     public async Task Cancelling_stops_the_waiting_and_not_the_message()
     {
         var clients = new ScriptedClients();

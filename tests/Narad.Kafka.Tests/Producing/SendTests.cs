@@ -37,6 +37,7 @@ public sealed class SendTests
     [SkippableTheory, Trait("Promise", "S4")]
     [InlineData("Embedded")]
     [InlineData("Kafka")]
+    [Trait("Trap", "flush-reorders")]
     public async Task Stopping_waits_for_what_was_sent_and_its_counts_add_up(string where)
     {
         await using var sending = await Sending.ConnectAsync(where);

@@ -9,6 +9,7 @@ namespace Narad.Kafka.Tests.Producing;
 public sealed class StopTests
 {
     [Fact, Trait("Promise", "S4")]
+    [Trait("Trap", "disposed-never-answers")]
     public async Task What_has_no_answer_at_the_deadline_fails_as_unknown_and_the_counts_add_up()
     {
         var clients = new ScriptedClients { Capacity = 3 };

@@ -32,6 +32,7 @@ public sealed class ConnectionTests
 
     [Fact]
     [Trait("Promise", "S3")]
+    [Trait("Trap", "no-word-of-return")]
     public async Task IsConnected_is_false_within_5_s_of_a_brokers_death_and_true_within_5_s_of_its_return()
     {
         using var broker = EmbeddedBroker.Start();

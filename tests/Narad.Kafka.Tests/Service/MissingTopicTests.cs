@@ -15,6 +15,7 @@ public sealed class MissingTopicTests
     [InlineData(KafkaAssignor.CooperativeSticky, KafkaGroupProtocol.Classic)]
     [InlineData(KafkaAssignor.Range, KafkaGroupProtocol.Classic)]
     [InlineData(KafkaAssignor.Range, KafkaGroupProtocol.Consumer)]
+    [Trait("Trap", "missing-topic")]
     public async Task A_missing_topic_is_named_at_once_and_read_within_5_s_of_its_creation_while_the_others_are_read(KafkaAssignor assignor, KafkaGroupProtocol protocol)
     {
         var existing = await RealKafka.CreateTopicAsync();

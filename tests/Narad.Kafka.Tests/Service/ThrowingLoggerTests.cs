@@ -10,6 +10,7 @@ public sealed class ThrowingLoggerTests
     [Trait("Promise", "S7")]
     [Trait("Promise", "S10")]
     [Trait("Promise", "S12")]
+    [Trait("Trap", "throwing-callback")]
     public async Task A_logger_that_throws_loses_no_message_and_stops_nobody()
     {
         using var broker = EmbeddedBroker.Start();

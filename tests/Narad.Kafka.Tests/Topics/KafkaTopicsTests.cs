@@ -16,6 +16,7 @@ public sealed class KafkaTopicsTests : IDisposable
     [InlineData(KafkaMode.Embedded)]
     [InlineData(KafkaMode.Kafka)]
     [InlineData(KafkaMode.Console)]
+    [Trait("Trap", "mock-administration-hangs")]
     public async Task Ensured_topics_are_described_and_ensuring_again_changes_nothing(KafkaMode mode)
     {
         await using var transport = Connect(mode, options => options.TopicPartitions = 3);
@@ -43,6 +44,7 @@ public sealed class KafkaTopicsTests : IDisposable
     [SkippableTheory]
     [InlineData(KafkaMode.Embedded)]
     [InlineData(KafkaMode.Kafka)]
+    [Trait("Trap", "looking-creates-topics")]
     public async Task Describing_a_missing_topic_does_not_create_it(KafkaMode mode)
     {
         await using var transport = Connect(mode);
@@ -56,6 +58,7 @@ public sealed class KafkaTopicsTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "mock-administration-hangs")]
     public async Task Another_process_s_embedded_broker_is_looked_at_and_refuses_creation_at_once()
     {
         _broker.CreateTopic("theirs", 3);
@@ -67,6 +70,7 @@ public sealed class KafkaTopicsTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "mock-administration-hangs")]
     public async Task Topic_settings_are_refused_on_the_embedded_broker_before_anything_is_created()
     {
         await using var transport = Connect(KafkaMode.Embedded);

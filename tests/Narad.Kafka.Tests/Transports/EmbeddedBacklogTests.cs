@@ -9,6 +9,7 @@ public sealed class EmbeddedBacklogTests(EmbeddedKafka kafka) : IClassFixture<Em
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     [Fact]
+    [Trait("Trap", "mock-drops-oldest")]
     public async Task Forty_MB_through_one_partition_of_5_MiB_are_all_handled_in_order()
     {
         const int Messages = 40_000;

@@ -110,6 +110,7 @@ public sealed class EmbeddedSendGateTests : IAsyncDisposable
     }
 
     [Fact]
+    [Trait("Trap", "mock-drops-oldest")]
     public async Task Twenty_MiB_through_one_partition_arrive_whole_although_the_reader_is_slower()
     {
         const int Messages = 20_000;

@@ -56,6 +56,7 @@ public sealed class PausedBrokerTests
     }
 
     [SkippableFact]
+    [Trait("Trap", "hung-broker")]
     public async Task A_transport_is_disposed_within_4_s_while_the_broker_hangs()
     {
         var brokers = OneBroker();

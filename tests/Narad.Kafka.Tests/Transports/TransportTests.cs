@@ -38,6 +38,7 @@ public sealed class TransportTests : IDisposable
     }
 
     [Fact, Trait("Promise", "S3")]
+    [Trait("Trap", "hung-broker")]
     public async Task A_probe_of_a_broker_that_accepts_and_never_answers_is_false_in_time_and_true_when_it_answers_again()
     {
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());

@@ -1,0 +1,34 @@
+using Confluent.Kafka;
+
+namespace Narad.Kafka.Tests.Consuming;
+
+/// <summary>Members of a real group that leave while it is not at rest.</summary>
+public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
+{
+    // One that had sent its request to join, and was not heard of again, would hold its partitions until its session ended: here 30 s, or the broker's 45 s.
+    [SkippableTheory]
+    [InlineData(KafkaGroupProtocol.Classic)]
+    [InlineData(KafkaGroupProtocol.Consumer)]
+    [Trait("Promise", "S12")]
+    public async Task A_member_that_leaves_while_it_joins_holds_nothing(KafkaGroupProtocol protocol)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());
+        void Configure(KafkaOptions options) => (options.GroupProtocol, options.SessionTimeout) = (protocol, TimeSpan.FromSeconds(30));
+        await using var staying = await broker.StartAsync(group, Configure);
+        var stays = await staying.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask);
+        await Waiting.Until(() => stays.Assignment.Count == 4, "it has all partitions");
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = broker.Brokers }).SetLogHandler((_, _) => { }).Build();
+        for (var round = 0; round < 8; round++)
+        {
+            var leaving = await broker.StartAsync(group, Configure);
+            var subscribing = leaving.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask);
+            await Task.Delay(TimeSpan.FromMilliseconds(round * 70));   // each round somewhere else in its joining
+            await leaving.DisposeAsync();
+            await subscribing.ContinueWith(static _ => { }, TaskScheduler.Default);
+            await Waiting.Until(
+                () => stays.Assignment.Count == 4 && admin.DescribeConsumerGroupsAsync([group]).GetAwaiter().GetResult().ConsumerGroupDescriptions.Single().Members.Count == 1,
+                $"round {round}: the one that stays has all partitions, alone",
+                TimeSpan.FromSeconds(10));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Globalization;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+
+namespace Narad.Kafka.Tests.Transports;
+
+/// <summary>
+/// A real cluster of three brokers that a test may break, one at a time: skips with the reason where there is none. What was broken is repaired when this is disposed.
+/// </summary>
+internal sealed class ThreeBrokers : IAsyncDisposable
+{
+    private readonly string _control;
+    private (int Broker, string Repair)? _broken;
+
+    private ThreeBrokers(string brokers, string control)
+    {
+        Brokers = brokers;
+        _control = control;
+    }
+
+    public string Brokers { get; }
+
+    public static ThreeBrokers OrSkip()
+    {
+        var brokers = RealKafka.Brokers;
+        var control = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER");
+        Skip.If(brokers.Split(',').Length < 3, "NARAD_TEST_KAFKA names fewer than three brokers: one of them cannot be broken while the others go on.");
+        Skip.If(string.IsNullOrEmpty(control), "NARAD_TEST_KAFKA_BROKER names no command that kills, starts, pauses and resumes a broker.");
+        return new ThreeBrokers(brokers, control!);
+    }
+
+    public async Task<int> CoordinatorAsync(string group)
+    {
+        using var admin = Admin();
+        return (await admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Coordinator.Id;
+    }
+
+    public async Task KillAsync(int broker)
+    {
+        await ControlAsync("kill", broker);
+        _broken = (broker, "start");
+    }
+
+    public async Task PauseAsync(int broker)
+    {
+        await ControlAsync("pause", broker);
+        _broken = (broker, "resume");
+    }
+
+    /// <summary>Brings back what was broken, and waits until every replica of every topic is in sync: the next broken broker must not be the last.</summary>
+    public async Task RepairAsync()
+    {
+        if (_broken is not var (broker, repair))
+        {
+            return;
+        }
+
+        _broken = null;
+        await ControlAsync(repair, broker);
+        using var admin = Admin();
+        await Waiting.Until(
+            () =>
+            {
+                try
+                {
+                    var metadata = admin.GetMetadata(TimeSpan.FromSeconds(3));
+                    return metadata.Brokers.Count == 3 && metadata.Topics.TrueForAll(static topic => topic.Partitions.TrueForAll(static partition => partition.InSyncReplicas.Length == partition.Replicas.Length));
+                }
+                catch (KafkaException)
+                {
+                    return false;
+                }
+            },
+            "all replicas are in sync again",
+            TimeSpan.FromSeconds(60));
+    }
+
+    public async ValueTask DisposeAsync() => await RepairAsync();
+
+    private IAdminClient Admin() => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+
+    private async Task ControlAsync(string action, int broker)
+    {
+        using var process = Process.Start(_control, [action, broker.ToString(CultureInfo.InvariantCulture)]);
+        await process.WaitForExitAsync();
+        process.ExitCode.Should().Be(0, "{0} of broker {1} must succeed", action, broker);
+    }
+}
