@@ -19,6 +19,7 @@ namespace Narad.Kafka.Consuming;
 internal sealed class AssignedPartition
 {
     private readonly CancellationTokenSource _cancellation = new();
+    private MessageOrigin? _origin;
 
     public AssignedPartition(TopicPartition partition, Subscription subscription)
     {
@@ -99,6 +100,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Finished since the rate was last computed.</summary>
     public int FinishedSinceTick { get; set; }
+
+    /// <summary>Where its messages come from; made once. Any thread.</summary>
+    public MessageOrigin OriginIn(string group) => _origin ??= new MessageOrigin(Id.Topic, Id.Partition, group);
 
     /// <summary>Cancels the handlers' token; what they registered on it runs on the thread pool, never on the caller's thread.</summary>
     public void Cancel(ILogger logger)

@@ -5,14 +5,44 @@ namespace Narad.Kafka.Consuming;
 /// </summary>
 /// <remarks>
 /// Ownership passes on: the poll thread creates it and hands it to its <see cref="Lane"/>; a worker owns it while it runs; finished, it goes
-/// back to the poll thread through <see cref="CompletedDeliveries"/>. Nobody else writes to it.
+/// back to the poll thread through <see cref="CompletedDeliveries"/>, which uses it again. Nobody else writes to it, and nobody keeps it.
 /// </remarks>
 internal sealed class Delivery
 {
     /// <summary>What a message costs besides its payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
     public const int Overhead = 256;
 
-    public Delivery(AssignedPartition partition, in ReceivedMessage message, long arrival)
+    public Delivery(AssignedPartition partition, in ReceivedMessage message, long arrival) => Fill(partition, message, arrival);
+
+    /// <summary>The assignment it arrived under: its epoch. A completion of another epoch changes nothing.</summary>
+    public AssignedPartition Partition { get; private set; } = null!;
+
+    public long Offset { get; private set; }
+
+    public byte[]? Key { get; private set; }
+
+    public byte[]? Value { get; private set; }
+
+    /// <summary>Milliseconds since 1970.</summary>
+    public long Timestamp { get; private set; }
+
+    /// <summary>As they came: each invocation gets a copy. Null where there are none.</summary>
+    public MessageHeaders? Headers { get; private set; }
+
+    /// <summary>The tracker's number for it.</summary>
+    public long Arrival { get; private set; }
+
+    /// <summary>What it counts for in the byte limits.</summary>
+    public int Bytes { get; private set; }
+
+    /// <summary>How many invocations it had.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
+    public Delivery? Next { get; set; }
+
+    /// <summary>Makes a finished one the next message's.</summary>
+    public void Fill(AssignedPartition partition, in ReceivedMessage message, long arrival)
     {
         Partition = partition;
         Offset = message.Offset;
@@ -22,34 +52,18 @@ internal sealed class Delivery
         Headers = message.Headers;
         Arrival = arrival;
         Bytes = SizeOf(message);
+        Attempts = 0;
+        Next = null;
     }
 
-    /// <summary>The assignment it arrived under: its epoch. A completion of another epoch changes nothing.</summary>
-    public AssignedPartition Partition { get; }
-
-    public long Offset { get; }
-
-    public byte[]? Key { get; }
-
-    public byte[]? Value { get; }
-
-    /// <summary>Milliseconds since 1970.</summary>
-    public long Timestamp { get; }
-
-    /// <summary>As they came: each invocation gets a copy. Null where there are none.</summary>
-    public MessageHeaders? Headers { get; }
-
-    /// <summary>The tracker's number for it.</summary>
-    public long Arrival { get; }
-
-    /// <summary>What it counts for in the byte limits.</summary>
-    public int Bytes { get; }
-
-    /// <summary>How many invocations it had.</summary>
-    public int Attempts { get; set; }
-
-    /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
-    public Delivery? Next { get; set; }
+    /// <summary>Lets go of what it brought.</summary>
+    public void Empty()
+    {
+        Partition = null!;
+        Key = null;
+        Value = null;
+        Headers = null;
+    }
 
     private static int SizeOf(in ReceivedMessage message)
     {

@@ -39,23 +39,16 @@ internal abstract class HandlerPipeline
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
     protected void CountTombstone() => _metrics.TombstoneFinished();
 
-    protected MessageContext NewContext(Delivery delivery)
+    protected MessageContext NewContext(Delivery delivery) => new(delivery.Partition.OriginIn(_settings.Group))
     {
-        var id = delivery.Partition.Id;
-        return new MessageContext
-        {
-            Topic = id.Topic,
-            Partition = id.Partition,
-            Offset = delivery.Offset,
-            Key = MessageKey.From(delivery.Key),
-            Headers = delivery.Headers is { } headers ? new MessageHeaders(headers) : null!,   // without any, made when first asked for
-            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(delivery.Timestamp, 0, LastTimestamp)),
-            Group = _settings.Group,
-            Attempt = delivery.Attempts,
-            Services = _settings.Services,
-            RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
-        };
-    }
+        Offset = delivery.Offset,
+        Key = MessageKey.From(delivery.Key),
+        Headers = delivery.Headers is { } headers ? new MessageHeaders(headers) : null!,   // without any, made when first asked for
+        Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(delivery.Timestamp, 0, LastTimestamp)),
+        Attempt = delivery.Attempts,
+        Services = _settings.Services,
+        RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
+    };
 
     /// <summary>The message; null for a tombstone. Once an invocation: this is where it is logged as received.</summary>
     protected ValueTask<T> DecodeAsync<T>(MessageContext context, CancellationToken cancellationToken)

@@ -1,5 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
@@ -11,14 +13,33 @@ namespace Narad.Kafka;
 public sealed class MessageContext
 {
     // One per message: kept small.
+    private readonly MessageOrigin _origin = MessageOrigin.Unknown;
     private readonly long _ticks;
     private readonly byte[]? _value;
 
+    /// <summary>Creates the context of a message that did not come from a broker.</summary>
+    public MessageContext()
+    {
+    }
+
+#pragma warning disable CS8618 // The origin has the topic.
+    [SetsRequiredMembers]
+    internal MessageContext(MessageOrigin origin) => _origin = origin;
+#pragma warning restore CS8618
+
     /// <summary>The topic's real name.</summary>
-    public required string Topic { get; init; }
+    public required string Topic
+    {
+        get => _origin.Topic;
+        init => _origin = _origin with { Topic = value };
+    }
 
     /// <summary>The partition.</summary>
-    public int Partition { get; init; }
+    public int Partition
+    {
+        get => _origin.Partition;
+        init => _origin = _origin with { Partition = value };
+    }
 
     /// <summary>The offset.</summary>
     public long Offset { get; init; }
@@ -41,7 +62,11 @@ public sealed class MessageContext
     }
 
     /// <summary>The consumer group.</summary>
-    public string Group { get; init; } = "";
+    public string Group
+    {
+        get => _origin.Group;
+        init => _origin = _origin with { Group = value };
+    }
 
     /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …</summary>
     public int Attempt { get; internal set; } = 1;

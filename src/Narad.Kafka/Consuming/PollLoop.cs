@@ -25,6 +25,7 @@ namespace Narad.Kafka.Consuming;
 internal sealed class PollLoop
 {
     private const int MostAtOnce = 64;
+    private const int MostSpares = 16_384;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
 
@@ -45,6 +46,8 @@ internal sealed class PollLoop
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
     private IMessageSource _messages = null!;   // the client's
+    private Delivery? _spare;                   // finished ones, behind one another, for the next messages
+    private int _spares;
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -274,9 +277,22 @@ internal sealed class PollLoop
 
         partition.StartAt = null;
         _trouble = null;
-        var delivery = new Delivery(partition, message, arrival);
+        var delivery = Fill(partition, message, arrival);
         _assignment.Hold(delivery);
         _arrived.Add(delivery);
+    }
+
+    private Delivery Fill(AssignedPartition partition, in ReceivedMessage message, long arrival)
+    {
+        if (_spare is not { } delivery)
+        {
+            return new Delivery(partition, message, arrival);
+        }
+
+        _spare = delivery.Next;
+        _spares--;
+        delivery.Fill(partition, message, arrival);
+        return delivery;
     }
 
     private void TakeCompleted()
@@ -285,13 +301,20 @@ internal sealed class PollLoop
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
             var next = delivery.Next;
-            delivery.Next = null;
             finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
             if (_assignment.IsCurrent(delivery.Partition))
             {
                 _assignment.Release(delivery);
+            }
+
+            delivery.Empty();
+            if (_spares < MostSpares)
+            {
+                delivery.Next = _spare;
+                _spare = delivery;
+                _spares++;
             }
 
             delivery = next;

@@ -121,17 +121,17 @@ public class FlowControlTests
     {
         var flow = new FlowControl(messages: 1_000, bytes: 1_000_000, maxAhead: int.MaxValue);
         var partition = NewPartition(0);
-        Fill(flow, partition, 2, 300);
-        Finish(flow, partition, 62);
-        flow.HasRoom(partition, 2).Should().BeFalse();
-        Finish(flow, partition, 2);
-        flow.HasRoom(partition, 2).Should().BeTrue();
+        Fill(flow, partition, 4, 300);
+        Finish(flow, partition, 31);
+        flow.HasRoom(partition, 4).Should().BeFalse();
+        Finish(flow, partition, 4);
+        flow.HasRoom(partition, 4).Should().BeTrue();
 
-        flow.Add(partition, 500_000);
-        flow.HasRoom(partition, 2).Should().BeFalse("another one of that size would be too much");
-        flow.Remove(partition, 500_000);
+        flow.Add(partition, 120_000);
+        flow.HasRoom(partition, 4).Should().BeFalse("another one of that size would be more than its share");
+        flow.Remove(partition, 120_000);
         Finish(flow, partition, partition.HeldMessages);
-        flow.HasRoom(partition, 2).Should().BeTrue("it holds nothing");
+        flow.HasRoom(partition, 4).Should().BeTrue("it holds nothing");
     }
 
     [Fact]
