@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
@@ -58,7 +59,7 @@ internal sealed class PollLoop
     // Set by any thread, read by the poll thread.
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
-    private volatile string? _trouble;  // what the client last complained about, so that it is said once; null since it works again
+    private volatile ImmutableHashSet<ErrorCode> _troubles = [];    // what the client complained about, so that each is said once; empty since it works again
 
     public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
     {
@@ -276,7 +277,7 @@ internal sealed class PollLoop
         }
 
         partition.StartAt = null;
-        _trouble = null;
+        Works();
         var delivery = Fill(partition, message, arrival);
         _assignment.Hold(delivery);
         _arrived.Add(delivery);
@@ -348,7 +349,7 @@ internal sealed class PollLoop
     {
         _joinSeen = true;
         _rebuilds = 0;
-        _trouble = null;
+        Works();
         foreach (var subscription in _group.Subscriptions)
         {
             // What was added since the latest Subscribe has not been joined; a pattern that nothing matched may be by now.
@@ -563,9 +564,8 @@ internal sealed class PollLoop
             }
         }
 
-        if (!string.Equals(_trouble, error.Reason, StringComparison.Ordinal))
+        if (IsNews(error.Code))
         {
-            _trouble = error.Reason;
             ConsumingLog.ClientError(_logger, error.Code, error.Reason, _group.Name);
         }
     }
@@ -576,7 +576,7 @@ internal sealed class PollLoop
         ConsumingLog.FatalError(_logger, fatal.Code, fatal.Reason, _group.Name);
         LoseEverything();
         DisposeLater(_assignment.Client);
-        _trouble = fatal.Reason;
+        _troubles = _troubles.Add(fatal.Code);
         _fatal = null;
         if (fatal.Code is ErrorCode.FencedInstanceId)
         {
@@ -631,15 +631,35 @@ internal sealed class PollLoop
         UpdateSubscription();
     }
 
+    // By code: the reasons alternate, and have figures in them.
+    private bool IsNews(ErrorCode trouble)
+    {
+        if (_troubles.Contains(trouble))
+        {
+            return false;
+        }
+
+        _troubles = _troubles.Add(trouble);
+        return true;
+    }
+
+    private void Works()
+    {
+        if (!_troubles.IsEmpty)
+        {
+            _troubles = [];
+        }
+    }
+
     private void OnCommitted(Confluent.Kafka.CommittedOffsets committed)
     {
-        if (committed.Error.IsError && committed.Error.Code is not ErrorCode.Local_NoOffset)
+        if (!committed.Error.IsError || committed.Error.Code is ErrorCode.Local_NoOffset)
+        {
+            Works();
+        }
+        else if (IsNews(committed.Error.Code))
         {
             ConsumingLog.CommitFailed(_logger, committed.Error.Code, committed.Error.Reason, _group.Name);
-        }
-        else
-        {
-            _trouble = null;
         }
     }
 
@@ -658,12 +678,13 @@ internal sealed class PollLoop
         }
 
         var running = _assignment.Partitions.Sum(partition => partition.Subscription.Lanes.RunningIn(partition));
+        var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
         if (running == 0 && _group.Completed.IsEmpty)
         {
-            return true;
+            return TryCommitLast() || !isTimeLeft;
         }
 
-        if (_diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline)
+        if (isTimeLeft)
         {
             return false;
         }
@@ -681,6 +702,31 @@ internal sealed class PollLoop
         return true;
     }
 
+    // While its group rebalances a member's commit is refused (where its generation is over already, it has lost its partitions). Polling goes on then, so that it learns of the new generation, and it is tried again; leaving
+    // would give the partitions away with what was committed before.
+    private bool TryCommitLast()
+    {
+        StoreAll();
+        try
+        {
+            _assignment.Client.Commit();
+            return true;
+        }
+        catch (KafkaException error)
+        {
+            var code = error is TopicPartitionOffsetException some ? some.Results.First(result => result.Error.IsError).Error.Code : error.Error.Code;
+            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup);
+        }
+    }
+
+    private void StoreAll()
+    {
+        foreach (var partition in _assignment.Partitions)
+        {
+            _offsets.Store(partition);
+        }
+    }
+
     private void Close()
     {
         if (_assignment.Client is null)
@@ -689,10 +735,7 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
-        foreach (var partition in _assignment.Partitions)
-        {
-            _offsets.Store(partition);
-        }
+        StoreAll();
 
         try
         {
