@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Text;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>
+/// The headers that a copy of a failed message carries beside the application's own: where it came from (written once) and what happened to it (replaced at
+/// each hop). It never changes a header of the application, a <c>retry</c> of its own included: ours come last, and the last one counts.
+/// </summary>
+internal static class FailureHeaders
+{
+    public const string Retry = "retry";
+    public const string Topic = "narad-topic";
+    public const string Partition = "narad-partition";
+    public const string Offset = "narad-offset";
+    public const string Timestamp = "narad-timestamp";
+    public const string Group = "narad-group";
+    public const string Due = "narad-due";
+    public const string ExceptionType = "narad-exception-type";
+    public const string ExceptionMessage = "narad-exception-message";
+    public const string ExceptionStack = "narad-exception-stack";
+
+    private const int MostTypeCharacters = 256;
+    private const int MostMessageCharacters = 1_024;
+    private const int MostStackCharacters = 4_096;
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private static readonly string[] Ours =
+        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, ExceptionType, ExceptionMessage, ExceptionStack];
+
+    /// <summary>The headers of a copy.</summary>
+    /// <param name="received">Those of the message in hand.</param>
+    /// <param name="isCopy">Whether that message is a copy of ours, read from a retry topic: its own last set of our headers is replaced.</param>
+    /// <param name="origin">Where the message came from at first.</param>
+    /// <param name="retry">The attempt that the copy is for; null in a dead letter that never was in a retry topic.</param>
+    /// <param name="due">When it may be handled; null in a dead letter.</param>
+    /// <param name="error">Why there is a copy.</param>
+    /// <param name="detail">How much of the error fits.</param>
+    public static MessageHeaders For(
+        MessageHeaders received, bool isCopy, MessageOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
+    {
+        var headers = isCopy ? WithoutOurs(received) : new MessageHeaders(received);
+        headers.Add(Topic, origin.Topic);
+        headers.Add(Partition, Number(origin.Partition));
+        headers.Add(Offset, Number(origin.Offset));
+        headers.Add(Timestamp, Number(origin.Timestamp.ToUnixTimeMilliseconds()));
+        headers.Add(Group, origin.Group);
+        if (retry is { } attempt)
+        {
+            headers.Add(Retry, Number(attempt));
+        }
+
+        if (due is { } time)
+        {
+            headers.Add(Due, Number(time.ToUnixTimeMilliseconds()));
+        }
+
+        if (detail >= FailureDetail.Type)
+        {
+            headers.Add(ExceptionType, Cut(error.GetType().FullName ?? error.GetType().Name, MostTypeCharacters));
+        }
+
+        if (detail >= FailureDetail.Message)
+        {
+            headers.Add(ExceptionMessage, Cut(error.Message, MostMessageCharacters));
+        }
+
+        if (detail >= FailureDetail.Stack)
+        {
+            headers.Add(ExceptionStack, Cut(error.StackTrace ?? "", MostStackCharacters));
+        }
+
+        return headers;
+    }
+
+    /// <summary>What the application sent: a copy's headers without our last set of them, which begins with the topic that it came from.</summary>
+    public static MessageHeaders WithoutOurs(MessageHeaders copy)
+    {
+        var start = StartOfOurs(copy);
+        var kept = new MessageHeaders();
+        for (var i = 0; i < copy.Count; i++)
+        {
+            if (i < start || !Ours.Contains(copy[i].Name, StringComparer.Ordinal))
+            {
+                kept.AddReceived(copy[i].Name, copy[i].Value);
+            }
+        }
+
+        return kept;
+    }
+
+    /// <summary>Where a copy's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
+    public static MessageOrigin? OriginOf(MessageHeaders copy)
+    {
+        var start = StartOfOurs(copy);
+        return start < copy.Count
+            && Text(copy, start, Topic) is { Length: > 0 and <= 249 } topic
+            && Text(copy, start, Group) is { Length: > 0 } group
+            && Number(copy, start, Partition) is >= 0 and <= int.MaxValue and { } partition
+            && Number(copy, start, Offset) is >= 0 and { } offset
+            && Number(copy, start, Timestamp) is { } timestamp
+            && timestamp >= 0 && timestamp <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
+            ? new MessageOrigin(topic, (int)partition, offset, DateTimeOffset.FromUnixTimeMilliseconds(timestamp), group)
+            : null;
+    }
+
+    /// <summary>The attempt that a copy is for, at least 1 and at most the policy's; a missing or malformed one is the first.</summary>
+    public static int AttemptOf(MessageHeaders copy, int attempts)
+        => (int)Math.Clamp(Number(copy, StartOfAny(copy), Retry) ?? 1, 1, attempts);
+
+    /// <summary>When a copy may be handled: no later than <paramref name="longest"/> after it was written; a missing or malformed time is that of its writing.</summary>
+    public static DateTimeOffset DueOf(MessageHeaders copy, DateTimeOffset written, TimeSpan longest)
+    {
+        var earliest = written.ToUnixTimeMilliseconds();
+        var latest = earliest + (long)longest.TotalMilliseconds;
+        var due = Math.Clamp(Number(copy, StartOfAny(copy), Due) ?? earliest, earliest, latest);
+        return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(due, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
+    }
+
+    private static int StartOfOurs(MessageHeaders copy)
+    {
+        for (var i = copy.Count - 1; i >= 0; i--)
+        {
+            if (string.Equals(copy[i].Name, Topic, StringComparison.Ordinal))
+            {
+                return i;
+            }
+        }
+
+        return copy.Count;
+    }
+
+    // What another system wrote into the retry topic has no set of ours, but may have the attempt.
+    private static int StartOfAny(MessageHeaders copy) => StartOfOurs(copy) is var start && start < copy.Count ? start : 0;
+
+    private static byte[]? Find(MessageHeaders copy, int start, string name)
+    {
+        for (var i = copy.Count - 1; i >= start; i--)
+        {
+            if (string.Equals(copy[i].Name, name, StringComparison.Ordinal))
+            {
+                return copy[i].Value;
+            }
+        }
+
+        return null;
+    }
+
+    // Only what is UTF-8: what is not cannot be ours.
+    private static string? Text(MessageHeaders copy, int start, string name)
+    {
+        try
+        {
+            return Find(copy, start, name) is { } value ? Strict.GetString(value) : null;
+        }
+        catch (DecoderFallbackException)
+        {
+            return null;
+        }
+    }
+
+    // ASCII decimal digits, a minus at most before them.
+    private static long? Number(MessageHeaders copy, int start, string name)
+        => Find(copy, start, name) is { Length: > 0 and <= 20 } value
+            && value[0] != (byte)'+'
+            && long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static byte[] Cut(string text, int characters)
+    {
+        if (text.Length > characters)
+        {
+            // Never half a character.
+            text = text[..(char.IsHighSurrogate(text[characters - 1]) ? characters - 1 : characters)];
+        }
+
+        return Encoding.UTF8.GetBytes(text);
+    }
+}

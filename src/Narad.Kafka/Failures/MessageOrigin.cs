@@ -1,0 +1,7 @@
+using System.Runtime.InteropServices;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>Where a message was when it failed for the first time, and for whom.</summary>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct MessageOrigin(string Topic, int Partition, long Offset, DateTimeOffset Timestamp, string Group);
