@@ -1,0 +1,17 @@
+namespace Narad.Kafka;
+
+/// <summary>What is to become of a message whose handling failed; see <see cref="RetryOptions"/>.</summary>
+public enum FailureAction
+{
+    /// <summary>It is repeated in memory as often as the policy allows, then it goes to the dead-letter topic, or its partition stops where there is none.</summary>
+    Retry,
+
+    /// <summary>It goes to the dead-letter topic at once; its partition stops where there is none.</summary>
+    DeadLetter,
+
+    /// <summary>It is finished unhandled. Counted and logged each time.</summary>
+    Skip,
+
+    /// <summary>Its partition stops at it, as where no policy covers a failure.</summary>
+    Stop,
+}
