@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Topics;
@@ -40,13 +41,14 @@ public sealed class KafkaService : IKafkaService
 
     // Under _gate; each task is started once and started again only where it failed.
     private Task<ITransport>? _connectingTransport;
-    private Task? _connectingProducer;
+    private Task<MessageProducer>? _connectingProducer;
     private Task<DisconnectReport>? _disconnecting;
     private bool _initialized;
 
     // Written under _gate, read by anybody.
     private volatile ITransport? _transport;
     private volatile MessageProducer? _producer;
+    private volatile bool _mayBeSentWith;
     private volatile bool _ended;
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
     private ImmutableList<ISubscription> _subscriptions = [];
@@ -137,19 +139,11 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
-    public Task ConnectProducerAsync(CancellationToken cancellationToken = default)
+    public async Task ConnectProducerAsync(CancellationToken cancellationToken = default)
     {
         Init();
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
-            if (_connectingProducer is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                _connectingProducer = ConnectProducerCoreAsync();
-            }
-
-            return _connectingProducer.WaitAsync(cancellationToken);
-        }
+        await ConnectCopiesAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        _mayBeSentWith = true;
     }
 
     /// <inheritdoc/>
@@ -269,7 +263,10 @@ public sealed class KafkaService : IKafkaService
         var consumers = GroupFor(group);
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
-        var settings = SubscriptionSettings.From(RealTopic(topic, patterns: true), consumers.Name, options, _options, _services);
+        var deadLetters = options.DeadLettersValue
+            ? new DeadLetterTopics(options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync)
+            : null;
+        var settings = SubscriptionSettings.From(RealTopic(topic, patterns: true), consumers.Name, options, _options, _services, deadLetters);
         var subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time);
         ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
         try
@@ -326,7 +323,27 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    private async Task ConnectProducerCoreAsync()
+    // The one producer serves the application, once it has asked for it, and our own copies of failed messages.
+    private Task<MessageProducer> ConnectCopiesAsync()
+    {
+        lock (_gate)
+        {
+            if (_producer is { } connected)
+            {
+                return Task.FromResult(connected);   // also while the service disconnects: what runs may still fail
+            }
+
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (_connectingProducer is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                _connectingProducer = ConnectProducerCoreAsync();
+            }
+
+            return _connectingProducer;
+        }
+    }
+
+    private async Task<MessageProducer> ConnectProducerCoreAsync()
     {
         var connecting = ConnectTransportAsync();   // under the lock of the caller, so that disconnecting comes before or after both
         await Task.Yield();
@@ -349,6 +366,7 @@ public sealed class KafkaService : IKafkaService
 
         _producer = producer;
         ServiceLog.ProducerConnected(_logger, transport.Mode, Address(transport));
+        return producer;
     }
 
     private async Task<DisconnectReport> DisconnectCoreAsync()
@@ -358,7 +376,7 @@ public sealed class KafkaService : IKafkaService
 
         // What is still connecting is ended and waited for, so that nothing comes to life behind our back.
         await _ending.CancelAsync().ConfigureAwait(false);
-        foreach (var connecting in new[] { _connectingTransport, _connectingProducer })
+        foreach (var connecting in new Task?[] { _connectingTransport, _connectingProducer })
         {
             if (connecting is not null)
             {
@@ -409,7 +427,7 @@ public sealed class KafkaService : IKafkaService
     private MessageProducer Sending()
     {
         // While the service disconnects, running handlers may still send; the producer refuses by itself once it is stopped.
-        if (_producer is { } producer && !_ended)
+        if (_mayBeSentWith && _producer is { } producer && !_ended)
         {
             return producer;
         }

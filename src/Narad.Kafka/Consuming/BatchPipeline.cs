@@ -21,6 +21,11 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var first = lane.Head!;
+        if (first.Condemned is not null)
+        {
+            return await BuryAsync(first).ConfigureAwait(false);
+        }
+
         var taken = lane.Taken;
         var assignment = first.Partition.Token;
         var limit = LimitTime(assignment);
@@ -33,10 +38,10 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var finished = 0;
         var current = first;
         Activity? activity = null;
-        Outcome Judged(Delivery failed, Exception error, bool timedOut, int before = 0)
+        async ValueTask<Outcome> ConcludedAsync(Delivery failed, Exception error, bool timedOut, int before = 0)
         {
             activity?.SetStatus(ActivityStatusCode.Error, error.Message);
-            return Finished(first, Judge(failed, error, timedOut, before));
+            return Finished(first, await ConcludeAsync(failed, error, timedOut, before).ConfigureAwait(false));
         }
 
         try
@@ -62,7 +67,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                     }
 
                     current.Attempts = Math.Max(current.Attempts, 1);
-                    return Judged(current, error, timedOut: limit is { IsExpired: true }, finished);
+                    return await ConcludedAsync(current, error, timedOut: limit is { IsExpired: true }, finished).ConfigureAwait(false);
                 }
 
                 while (positions.Count < items.Count)
@@ -88,11 +93,11 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             }
 
             delivery.Attempts = Math.Max(delivery.Attempts, 1);
-            return Judged(delivery, error.InnerException ?? error, timedOut: false, failed);
+            return await ConcludedAsync(delivery, error.InnerException ?? error, timedOut: false, failed).ConfigureAwait(false);
         }
         catch (Exception error)
         {
-            return Judged(first, error, timedOut: limit is { IsExpired: true });
+            return await ConcludedAsync(first, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
@@ -299,10 +300,22 @@ internal sealed class ConsumerGroup
         }
 
         var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
+        Exception? trouble = null;
         foreach (var subscription in wanted)
         {
-            if (existing.ContainsKey(subscription.Topic))
+            if (existing.TryGetValue(subscription.Topic, out var partitions))
             {
+                try
+                {
+                    // Before the first failure, so that nobody learns of a missing topic by it.
+                    await (subscription.Settings.DeadLetters?.EnsureAsync(subscription.Topic, partitions, cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+                }
+                catch (Exception error) when (error is not OperationCanceledException)
+                {
+                    trouble ??= error;
+                    continue;
+                }
+
                 _transport.SendGate?.GroupReads(Name, subscription.Topic);
                 subscription.MoveTo(SubscriptionState.Joining);
                 lock (_gate)
@@ -315,6 +328,11 @@ internal sealed class ConsumerGroup
                 ConsumingLog.TopicMissing(_logger, subscription.Topic, Name);
                 subscription.MoveTo(SubscriptionState.TopicMissing);
             }
+        }
+
+        if (trouble is not null)
+        {
+            ExceptionDispatchInfo.Throw(trouble);
         }
     }
 

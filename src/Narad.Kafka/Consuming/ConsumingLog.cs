@@ -36,6 +36,15 @@ internal static partial class ConsumingLog
     [LoggerMessage(3014, LogLevel.Error, "What a handler registered on its cancellation token threw.")]
     public static partial void CancellationFailed(ILogger logger, Exception error);
 
+    [LoggerMessage(3015, LogLevel.Error, "Moved to DLQ: {Partition} offset {Offset} of group '{Group}' is in '{Topic}'[{CopyPartition}] offset {CopyOffset} now.")]
+    public static partial void MovedToDeadLetters(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, int copyPartition, long copyOffset);
+
+    [LoggerMessage(3016, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}'. It stays unfinished, holds its key, and is tried again in {Delay}.")]
+    public static partial void DeadLetterFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, string delay);
+
+    [LoggerMessage(3017, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was SKIPPED by policy: it is finished without having been handled.")]
+    public static partial void SkippedByPolicy(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
+
     [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 

@@ -8,6 +8,8 @@ internal sealed class ConsumingMetrics
     private long _skipped;
     private long _tombstones;
     private long _resets;
+    private long _deadLetters;
+    private long _skippedByPolicy;
 
     /// <summary>Messages finished by their handler (or skipped by name), over the life of the service.</summary>
     public long Finished => Interlocked.Read(ref _finished);
@@ -21,6 +23,12 @@ internal sealed class ConsumingMetrics
     /// <summary>Tombstones that no handler wanted.</summary>
     public long Tombstones => Interlocked.Read(ref _tombstones);
 
+    /// <summary>Messages moved to a dead-letter topic.</summary>
+    public long DeadLetters => Interlocked.Read(ref _deadLetters);
+
+    /// <summary>Messages finished unhandled by <see cref="FailureAction.Skip"/>.</summary>
+    public long SkipsByPolicy => Interlocked.Read(ref _skippedByPolicy);
+
     /// <summary>Offsets that were reset by <see cref="OutOfRangePolicy"/>.</summary>
     public long Resets => Interlocked.Read(ref _resets);
 
@@ -31,6 +39,10 @@ internal sealed class ConsumingMetrics
     public void Skipped() => Interlocked.Increment(ref _skipped);
 
     public void TombstoneFinished() => Interlocked.Increment(ref _tombstones);
+
+    public void DeadLettered() => Interlocked.Increment(ref _deadLetters);
+
+    public void SkippedByPolicy() => Interlocked.Increment(ref _skippedByPolicy);
 
     public void Reset() => Interlocked.Increment(ref _resets);
 }

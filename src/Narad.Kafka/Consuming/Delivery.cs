@@ -38,6 +38,12 @@ internal sealed class Delivery
     /// <summary>How many invocations it had.</summary>
     public int Attempts { get; set; }
 
+    /// <summary>Why it is a dead letter, while its copy is not acknowledged: then it is not handled again.</summary>
+    public Exception? Condemned { get; set; }
+
+    /// <summary>How often publishing its copy failed.</summary>
+    public int FailedCopies { get; set; }
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -53,6 +59,8 @@ internal sealed class Delivery
         Arrival = arrival;
         Bytes = SizeOf(message);
         Attempts = 0;
+        Condemned = null;
+        FailedCopies = 0;
         Next = null;
     }
 

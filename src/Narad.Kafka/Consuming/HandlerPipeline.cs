@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Consuming;
 
@@ -13,7 +14,10 @@ internal abstract class HandlerPipeline
     // A sender that counts in microseconds writes a time beyond the calendar: the message is none the worse for it.
     private static readonly long LastTimestamp = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
+    private static readonly Backoff CopyBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
+
     private readonly SubscriptionSettings _settings;
+    private readonly FailurePolicy _policy;
     private readonly ConsumingMetrics _metrics;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
@@ -23,6 +27,7 @@ internal abstract class HandlerPipeline
         _settings = settings;
         _metrics = metrics;
         _logger = diagnostics.Logger<HandlerPipeline>();
+        _policy = new FailurePolicy(settings.Retry, settings.DeadLetters is not null, _logger);
         _time = diagnostics.Time;
     }
 
@@ -88,7 +93,7 @@ internal abstract class HandlerPipeline
     }
 
     /// <summary>What becomes of a message whose invocation threw.</summary>
-    protected Outcome Judge(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
+    protected async ValueTask<Outcome> ConcludeAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
         if (delivery.Partition.Token.IsCancellationRequested)
         {
@@ -101,44 +106,53 @@ internal abstract class HandlerPipeline
             error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
-        var retry = _settings.Retry;
-        var repeatable = error is not (MessageDeserializationException or UnknownMessageTypeException);
-        if (repeatable && delivery.Attempts <= retry.InMemoryRetries && Wants(retry.InMemoryFilter, error))
+        var verdict = _policy.Judge(error, NewContext(delivery));
+        switch (verdict.Action)
         {
-            var delay = DelayOf(retry.InMemoryDelay, delivery.Attempts);
-            _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, retry.InMemoryRetries, Duration.Text(delay));
+            case FailureAction.Retry:
+                _metrics.Repeated();
+                ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
+                return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
+
+            case FailureAction.Skip:
+                _metrics.SkippedByPolicy();
+                ConsumingLog.SkippedByPolicy(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group);
+                return new Outcome(finishedBefore + 1);
+
+            case FailureAction.DeadLetter:
+                delivery.Condemned = error;
+                return await BuryAsync(delivery, finishedBefore).ConfigureAwait(false);
+
+            default:
+                return new Outcome(finishedBefore, OutcomeKind.Failed, Error: error);
+        }
+    }
+
+    /// <summary>Moves a condemned message to the dead-letter topic; where that fails it stays unfinished, holds its lane and is tried again.</summary>
+    protected async ValueTask<Outcome> BuryAsync(Delivery delivery, int finishedBefore = 0)
+    {
+        var error = delivery.Condemned!;
+        var deadLetters = _settings.DeadLetters!;
+        var name = deadLetters.NameFor(delivery.Partition.Id.Topic);
+        try
+        {
+            // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
+            var copy = await deadLetters.PublishAsync(delivery, error, _settings.Group, CancellationToken.None).ConfigureAwait(false);
+            _metrics.DeadLettered();
+            ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, name, copy.Partition, copy.Offset);
+            return new Outcome(finishedBefore + 1);
+        }
+        catch (Exception failure)
+        {
+            if (delivery.Partition.Token.IsCancellationRequested)
+            {
+                ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
+                return new Outcome(finishedBefore, OutcomeKind.Abandoned);
+            }
+
+            var delay = CopyBackoff.Before(++delivery.FailedCopies);
+            ConsumingLog.DeadLetterFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, name, Duration.Text(delay));
             return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
-        }
-
-        return new Outcome(finishedBefore, OutcomeKind.Failed, Error: error);
-    }
-
-    // The application's delegates may throw: then the failure is as if they had not been there.
-    private bool Wants(Func<Exception, bool>? filter, Exception error)
-    {
-        try
-        {
-            return filter is null || filter(error);
-        }
-        catch (Exception filterError)
-        {
-            ConsumingLog.RetryDelegateFailed(_logger, filterError);
-            return false;
-        }
-    }
-
-    private TimeSpan DelayOf(Func<int, TimeSpan> delay, int repetition)
-    {
-        try
-        {
-            var wanted = delay(repetition);
-            return wanted < TimeSpan.Zero ? TimeSpan.Zero : wanted > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : wanted;
-        }
-        catch (Exception delayError)
-        {
-            ConsumingLog.RetryDelegateFailed(_logger, delayError);
-            return TimeSpan.Zero;
         }
     }
 }

@@ -19,6 +19,11 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var delivery = lane.Head!;
+        if (delivery.Condemned is not null)
+        {
+            return await BuryAsync(delivery).ConfigureAwait(false);
+        }
+
         delivery.Attempts++;
         if (IsUnwantedTombstone(delivery))
         {
@@ -47,7 +52,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         }
         catch (Exception error)
         {
-            return Judge(delivery, error, timedOut: limit is { IsExpired: true });
+            return await ConcludeAsync(delivery, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
         }
         finally
         {

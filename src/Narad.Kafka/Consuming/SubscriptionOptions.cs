@@ -1,3 +1,5 @@
+using Narad.Kafka.Topics;
+
 namespace Narad.Kafka;
 
 /// <summary>
@@ -11,6 +13,10 @@ public sealed class SubscriptionOptions
     internal MessageOrder OrderValue { get; private set; } = MessageOrder.ByKey;
 
     internal RetryOptions RetryValue { get; } = new();
+
+    internal bool DeadLettersValue { get; private set; }
+
+    internal string? DeadLetterTopicValue { get; private set; }
 
     internal TimeSpan? TimeoutValue { get; private set; }
 
@@ -62,7 +68,26 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>What to do when a handler fails, before the partition stops.</summary>
+    /// <summary>
+    /// Moves a message that cannot be handled to a dead-letter topic, byte for byte, with headers that say where it came from and why; its offset is finished when the
+    /// broker has the copy. The topic must be there when the subscription starts, or is created with as many partitions and unlimited retention
+    /// (<see cref="KafkaOptions.TopicCreation"/>).
+    /// </summary>
+    /// <param name="topic">The topic's name; default: the source topic's with <c>-dlt</c> at its end.</param>
+    /// <exception cref="ArgumentException">The name is not legal.</exception>
+    public SubscriptionOptions DeadLetter(string? topic = null)
+    {
+        if (topic is not null)
+        {
+            TopicName.Validate(topic, nameof(topic));
+        }
+
+        DeadLettersValue = true;
+        DeadLetterTopicValue = topic;
+        return this;
+    }
+
+    /// <summary>What to do when a handler fails, before its message becomes a dead letter or its partition stops.</summary>
     public SubscriptionOptions Retry(Action<RetryOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);

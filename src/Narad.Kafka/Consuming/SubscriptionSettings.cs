@@ -1,3 +1,4 @@
+using Narad.Kafka.Failures;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Topics;
 
@@ -15,6 +16,9 @@ internal sealed record SubscriptionSettings
     public required MessageOrder Order { get; init; }
 
     public required RetryOptions Retry { get; init; }
+
+    /// <summary>Null: there are none.</summary>
+    public required DeadLetterTopics? DeadLetters { get; init; }
 
     public required TimeSpan? Timeout { get; init; }
 
@@ -36,13 +40,14 @@ internal sealed record SubscriptionSettings
 
     public bool IsPattern => TopicName.IsPattern(Topic);
 
-    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services) => new()
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services, DeadLetterTopics? deadLetters = null) => new()
     {
         Topic = topic,
         Group = group,
         Parallelism = options.ParallelismValue ?? defaults.Parallelism,
         Order = options.OrderValue,
         Retry = options.RetryValue,
+        DeadLetters = deadLetters,
         Timeout = options.TimeoutValue,
         Tombstones = options.TombstonesValue,
         Start = options.StartValue ?? defaults.StartPosition,

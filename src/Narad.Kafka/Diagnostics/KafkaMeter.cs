@@ -31,6 +31,8 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.finished", "{message}", "Messages finished by their handler, or skipped on request.", () => service.Groups.Sum(group => group.Metrics.Finished));
         Counter("narad.kafka.messages.repetitions", "{invocation}", "Invocations repeated in memory.", () => service.Groups.Sum(group => group.Metrics.Repetitions));
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
+        Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () => service.Groups.Sum(group => group.Metrics.SkipsByPolicy));
+        Counter("narad.kafka.messages.dead_lettered", "{message}", "Messages moved to a dead-letter topic.", () => service.Groups.Sum(group => group.Metrics.DeadLetters));
         Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));
         Counter("narad.kafka.offsets.resets", "{reset}", "Offsets that were reset because they were not there any more.", () => service.Groups.Sum(group => group.Metrics.Resets));
     }

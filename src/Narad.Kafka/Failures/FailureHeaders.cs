@@ -44,7 +44,7 @@ internal static class FailureHeaders
         headers.Add(Topic, origin.Topic);
         headers.Add(Partition, Number(origin.Partition));
         headers.Add(Offset, Number(origin.Offset));
-        headers.Add(Timestamp, Number(origin.Timestamp.ToUnixTimeMilliseconds()));
+        headers.Add(Timestamp, Number(origin.Timestamp));
         headers.Add(Group, origin.Group);
         if (retry is { } attempt)
         {
@@ -100,8 +100,7 @@ internal static class FailureHeaders
             && Number(copy, start, Partition) is >= 0 and <= int.MaxValue and { } partition
             && Number(copy, start, Offset) is >= 0 and { } offset
             && Number(copy, start, Timestamp) is { } timestamp
-            && timestamp >= 0 && timestamp <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
-            ? new MessageOrigin(topic, (int)partition, offset, DateTimeOffset.FromUnixTimeMilliseconds(timestamp), group)
+            ? new MessageOrigin(topic, (int)partition, offset, timestamp, group)
             : null;
     }
 

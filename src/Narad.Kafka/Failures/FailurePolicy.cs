@@ -20,14 +20,14 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 
         return Ask(error, context) switch
         {
-            FailureAction.Skip => new FailureVerdict(OutcomeKind.Skip),
-            FailureAction.Stop => new FailureVerdict(OutcomeKind.Failed),
-            FailureAction.Retry when context.Attempt <= options.InMemoryRetries && IsRepeated(error) => new FailureVerdict(OutcomeKind.Repeat, DelayBefore(context.Attempt)),
+            FailureAction.Skip => new FailureVerdict(FailureAction.Skip),
+            FailureAction.Stop => new FailureVerdict(FailureAction.Stop),
+            FailureAction.Retry when context.Attempt <= options.InMemoryRetries && IsRepeated(error) => new FailureVerdict(FailureAction.Retry, DelayBefore(context.Attempt)),
             _ => Last,
         };
     }
 
-    private FailureVerdict Last => new(hasDeadLetters ? OutcomeKind.DeadLetter : OutcomeKind.Failed);
+    private FailureVerdict Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
 
     private FailureAction Ask(Exception error, MessageContext context)
     {

@@ -1,8 +1,7 @@
 using System.Runtime.InteropServices;
-using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka.Failures;
 
-/// <summary>What becomes of a message whose handling failed, and after which wait.</summary>
+/// <summary>What becomes of a message whose handling failed: <see cref="FailureAction.Retry"/> is one more repetition in memory, after a wait.</summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FailureVerdict(OutcomeKind Kind, TimeSpan Delay = default);
+internal readonly record struct FailureVerdict(FailureAction Action, TimeSpan Delay = default);

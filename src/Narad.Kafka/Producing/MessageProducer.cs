@@ -100,6 +100,15 @@ internal sealed class MessageProducer : IAsyncDisposable
             : Accept(topic, payload: null, key, options?.Headers, options?.Partition, options?.Timestamp, ct);
     }
 
+    /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
+    public ValueTask<SendResult> SendCopyAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition, CancellationToken ct)
+    {
+        _line.ThrowIfNotConnected();
+        return ct.IsCancellationRequested
+            ? ValueTask.FromCanceled<SendResult>(ct)
+            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct);
+    }
+
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
     public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
     {

@@ -46,13 +46,53 @@ public abstract class TestBroker : IDisposable
         return service;
     }
 
+    /// <summary>Makes the next writes to a topic fail (on the embedded broker: all writes), until the task that it returns has been called for.</summary>
+    public abstract Task<Func<Task>> RefuseWritesAsync(string topic);
+
     /// <summary>Sends to one partition, in order; acknowledged when it completes.</summary>
     public async Task SendAsync(string topic, int partition, IEnumerable<(string? Key, string Value)> messages)
     {
-        _producer ??= new ProducerBuilder<byte[]?, byte[]?>(new ProducerConfig { BootstrapServers = Brokers, LingerMs = 1, EnableIdempotence = true, Acks = Acks.All }).SetLogHandler((_, _) => { }).Build();
-        await Task.WhenAll(messages.Select(message => _producer.ProduceAsync(
-            new TopicPartition(topic, partition),
+        await Task.WhenAll(messages.Select(message => SendRawAsync(
+            topic,
+            partition,
             new Message<byte[]?, byte[]?> { Key = message.Key is null ? null : Encoding.UTF8.GetBytes(message.Key), Value = Encoding.UTF8.GetBytes(message.Value) })).ToList());
+    }
+
+    public Task SendRawAsync(string topic, int partition, Message<byte[]?, byte[]?> message)
+    {
+        _producer ??= new ProducerBuilder<byte[]?, byte[]?>(new ProducerConfig { BootstrapServers = Brokers, LingerMs = 1, EnableIdempotence = true, Acks = Acks.All }).SetLogHandler((_, _) => { }).Build();
+        return _producer.ProduceAsync(new TopicPartition(topic, partition), message);
+    }
+
+    /// <summary>Everything that a topic holds, per partition in offset order; waits until it is as much as expected.</summary>
+    public List<ConsumeResult<byte[]?, byte[]?>> ReadAll(string topic, int expected)
+    {
+        using var reader = new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
+        {
+            BootstrapServers = Brokers,
+            GroupId = NewGroup(),
+            AutoOffsetReset = AutoOffsetReset.Earliest,
+            EnableAutoCommit = false,
+        }).SetLogHandler((_, _) => { }).Build();
+        reader.Subscribe(topic);
+        var found = new List<ConsumeResult<byte[]?, byte[]?>>();
+        var until = DateTime.UtcNow + TimeSpan.FromSeconds(30);
+        while (found.Count < expected && DateTime.UtcNow < until)
+        {
+            if (reader.Consume(TimeSpan.FromMilliseconds(100)) is { } result)
+            {
+                found.Add(result);
+            }
+        }
+
+        // What should not be there would come now.
+        while (reader.Consume(TimeSpan.FromMilliseconds(300)) is { } more)
+        {
+            found.Add(more);
+        }
+
+        reader.Close();
+        return [.. found.OrderBy(result => result.Partition.Value).ThenBy(result => result.Offset.Value)];
     }
 
     public Task SendAsync(string topic, int partition, int count, Func<int, string?>? key = null, int from = 0) =>
@@ -123,6 +163,16 @@ public sealed class EmbeddedTestBroker : TestBroker
         return Task.CompletedTask;
     }
 
+    public override Task<Func<Task>> RefuseWritesAsync(string topic)
+    {
+        Broker.FailNext(KafkaRequest.Produce, [.. Enumerable.Repeat(ErrorCode.TopicAuthorizationFailed, 1_000)]);
+        return Task.FromResult<Func<Task>>(() =>
+        {
+            Broker.ClearFailures(KafkaRequest.Produce);
+            return Task.CompletedTask;
+        });
+    }
+
     public override Task EvictAsync(string group, KafkaGroupProtocol protocol)
     {
         Broker.FailNext(protocol is KafkaGroupProtocol.Classic ? KafkaRequest.Heartbeat : KafkaRequest.ConsumerGroupHeartbeat, ErrorCode.UnknownMemberId);
@@ -152,6 +202,7 @@ public sealed class KafkaTestBroker : TestBroker
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = ShortestSession };
         options.Client["topic.metadata.refresh.interval.ms"] = "1000";
+        options.Client["topic.metadata.propagation.max.ms"] = "1000";
         configure?.Invoke(options);
         return options;
     }
@@ -195,6 +246,17 @@ public sealed class KafkaTestBroker : TestBroker
     {
         using var admin = Admin();
         await admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }]);
+    }
+
+    public override async Task<Func<Task>> RefuseWritesAsync(string topic)
+    {
+        using var admin = Admin();
+        await admin.DeleteTopicsAsync([topic]);
+        return async () =>
+        {
+            using var again = Admin();
+            await again.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 1 }]);
+        };
     }
 
     // No client of .NET sends it for another member, so it is written by hand: LeaveGroup, version 0.
