@@ -71,6 +71,24 @@ public static class Snippets
         // end
     }
 
+    public static async Task DeadLetters(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: deadletters
+        await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            (order, context, token) => order.OrderId.Length == 0
+                ? throw new DeadLetterException("an order without an id")                // the handler decides, whatever the policy says
+                : database.BillAsync(order.OrderId, token),
+            configure: s => s
+                .Retry(r => r
+                    .InMemory(3, Backoff.Exponential(TimeSpan.FromSeconds(1), max: TimeSpan.FromSeconds(30)).WithJitter(0.2))
+                    .On<FormatException>(FailureAction.DeadLetter)                       // at once; an exception's causes count
+                    .On<OperationCanceledException>(FailureAction.Stop)
+                    .Decide(failed => failed.Context.Attempt > 1 && failed.Error is ArgumentException ? FailureAction.Skip : null))
+                .DeadLetter());                                                          // to "orders-dlt"
+        // end
+    }
+
     public static async Task Repetitions(IKafkaService kafka, BillingDatabase database)
     {
         // snippet: repetitions
