@@ -74,7 +74,7 @@ internal sealed class DeadLetterTopics
         }
 
         var producer = await _producer().ConfigureAwait(false);
-        var origin = new MessageOrigin(id.Topic, id.Partition, failed.Offset, failed.Timestamp, group);
+        var origin = new FailureOrigin(id.Topic, id.Partition, failed.Offset, failed.Timestamp, group);
         for (var detail = FailureDetail.Stack; ; detail--)
         {
             var headers = FailureHeaders.For(failed.Headers ?? [], isCopy: false, origin, retry: null, due: null, error, detail);

@@ -38,7 +38,7 @@ internal static class FailureHeaders
     /// <param name="error">Why there is a copy.</param>
     /// <param name="detail">How much of the error fits.</param>
     public static MessageHeaders For(
-        MessageHeaders received, bool isCopy, MessageOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
+        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
     {
         var headers = isCopy ? WithoutOurs(received) : new MessageHeaders(received);
         headers.Add(Topic, origin.Topic);
@@ -91,7 +91,7 @@ internal static class FailureHeaders
     }
 
     /// <summary>Where a copy's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
-    public static MessageOrigin? OriginOf(MessageHeaders copy)
+    public static FailureOrigin? OriginOf(MessageHeaders copy)
     {
         var start = StartOfOurs(copy);
         return start < copy.Count
@@ -100,7 +100,7 @@ internal static class FailureHeaders
             && Number(copy, start, Partition) is >= 0 and <= int.MaxValue and { } partition
             && Number(copy, start, Offset) is >= 0 and { } offset
             && Number(copy, start, Timestamp) is { } timestamp
-            ? new MessageOrigin(topic, (int)partition, offset, timestamp, group)
+            ? new FailureOrigin(topic, (int)partition, offset, timestamp, group)
             : null;
     }
 

@@ -11,7 +11,7 @@ namespace Narad.Kafka.Tests.Failures;
 public sealed class FailureHeadersTests
 {
     private static readonly DateTimeOffset Written = DateTimeOffset.FromUnixTimeMilliseconds(1_800_000_000_000);
-    private static readonly MessageOrigin Origin = new("orders", 3, 42, Written.ToUnixTimeMilliseconds(), "billing");
+    private static readonly FailureOrigin Origin = new("orders", 3, 42, Written.ToUnixTimeMilliseconds(), "billing");
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
     // Names that collide with ours as often as not, and values of every kind.
