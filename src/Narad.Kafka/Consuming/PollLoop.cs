@@ -702,7 +702,7 @@ internal sealed class PollLoop
         return true;
     }
 
-    // While its group rebalances a member's commit is refused (where its generation is over already, it has lost its partitions). Polling goes on then, so that it learns of the new generation, and it is tried again; leaving
+    // While its group rebalances a member's commit is refused. Polling goes on then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.
     private bool TryCommitLast()
     {
@@ -715,7 +715,7 @@ internal sealed class PollLoop
         catch (KafkaException error)
         {
             var code = error is TopicPartitionOffsetException some ? some.Results.First(result => result.Error.IsError).Error.Code : error.Error.Code;
-            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup);
+            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup);
         }
     }
 
