@@ -28,7 +28,7 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
             await Waiting.Until(
                 () => stays.Assignment.Count == 4 && admin.DescribeConsumerGroupsAsync([group]).GetAwaiter().GetResult().ConsumerGroupDescriptions.Single().Members.Count == 1,
                 $"round {round}: the one that stays has all partitions, alone",
-                TimeSpan.FromSeconds(10));
+                TimeSpan.FromSeconds(25));
         }
     }
 }

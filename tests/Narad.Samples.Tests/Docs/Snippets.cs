@@ -32,7 +32,8 @@ public static class Snippets
             .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", s => s
                 .Parallelism(64)
                 .OrderedByKey()
-                .Retry(r => r.InMemory(2)));
+                .Retry(r => r.InMemory(2))
+                .DeadLetter());
         builder.Services.AddHealthChecks().AddNaradKafka();
         // end
     }
