@@ -48,6 +48,9 @@ internal sealed partial class DemoProcess : IDisposable
 
     public static bool HasSignals => !OperatingSystem.IsWindows();
 
+    /// <summary>Whether processes started here hear an interrupt: whoever runs in the background of a script has been told to ignore it, and .NET keeps to that.</summary>
+    public static bool HasInterrupts => HasSignals && !(OperatingSystem.IsLinux() && IgnoresInterrupts());
+
     /// <summary>What its messages carry; null until it said so, which it does before it handles anything.</summary>
     public string? Run => _output.FirstOrDefault(line => line.StartsWith($"In {_handled} this run is ", StringComparison.Ordinal))?.Split(' ')[^1];
 
@@ -121,6 +124,12 @@ internal sealed partial class DemoProcess : IDisposable
     public void Terminate() => Kill(_process.Id, SigTerm).Should().Be(0);
 
     public void Kill() => Kill(_process.Id, SigKill).Should().Be(0);
+
+    private static bool IgnoresInterrupts()
+    {
+        var ignored = File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal))["SigIgn:".Length..].Trim();
+        return (Convert.ToUInt64(ignored, 16) & (1UL << (SigInt - 1))) != 0;
+    }
 
     public void Dispose()
     {
