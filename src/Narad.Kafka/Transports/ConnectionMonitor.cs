@@ -9,7 +9,7 @@ namespace Narad.Kafka.Transports;
 /// </summary>
 internal sealed class ConnectionMonitor : IAsyncDisposable
 {
-    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1.2);
     private static readonly TimeSpan SearchInterval = TimeSpan.FromSeconds(1);   // while no broker answers, so that its return shows in time
 
     private readonly KafkaOptions _options;
