@@ -168,4 +168,7 @@ public sealed class KafkaOptions
 
     /// <summary>Where messages go and as whom, without any secret.</summary>
     public override string ToString() => $"{ClientId} on {BrokerList.Describe(Brokers)} ({Mode})";
+
+    /// <summary>Whether missing topics are created, in the mode that was decided on.</summary>
+    internal bool CreatesTopics(KafkaMode mode) => mode is KafkaMode.Embedded || (mode is KafkaMode.Kafka && TopicCreation is TopicCreation.IfMissing);
 }

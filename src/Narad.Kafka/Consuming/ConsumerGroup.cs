@@ -294,7 +294,7 @@ internal sealed class ConsumerGroup
 
     private async Task FindAsync(List<Subscription> wanted, CancellationToken cancellationToken)
     {
-        if (_transport.Mode is KafkaMode.Embedded || _options.TopicCreation is TopicCreation.IfMissing)
+        if (_options.CreatesTopics(_transport.Mode))
         {
             await _transport.Topics.EnsureAsync(wanted.Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
         }

@@ -26,7 +26,7 @@ internal sealed class DeadLetterTopics
         _name = name;
         _transport = transport;
         _producer = producer;
-        _creates = transport.Mode is KafkaMode.Embedded || options.TopicCreation is TopicCreation.IfMissing;
+        _creates = options.CreatesTopics(transport.Mode);
     }
 
     public string NameFor(string source) => _name ?? source + Suffix;

@@ -36,7 +36,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         _options = options;
         _encoder = new MessageEncoder(options);
         _middleware = [.. options.SendMiddleware];
-        var creates = transport.Mode == KafkaMode.Embedded || (transport.Mode == KafkaMode.Kafka && options.TopicCreation == TopicCreation.IfMissing);
+        var creates = options.CreatesTopics(transport.Mode);
         _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics);
     }
 
