@@ -19,6 +19,7 @@ internal sealed class ClientSettings
     private const int DefaultReceiveBytes = 100_000_000;
     private const int DefaultQueuedMessages = 100_000;
     private const int MaxQueuedKilobytes = 2_097_151;
+    private const int ReaderQueueKilobytes = 2_000;
 
     // A broker that comes back is found within about three seconds (the client adds up to half as jitter), not within its default ten.
     private const int ReconnectBackoffMaxMs = 2_000;
@@ -151,6 +152,22 @@ internal sealed class ClientSettings
         }
 
         return Complete(config, ClientKind.Consumer);
+    }
+
+    /// <summary>For a client that reads from offsets it is told, joins no group and commits nothing.</summary>
+    public ConsumerConfig Reader(string group)
+    {
+        var config = Consumer(group);
+        config.EnableAutoCommit = false;
+        config.AutoOffsetReset = AutoOffsetReset.Earliest;
+        config.EnablePartitionEof = true;
+        config.GroupProtocol = null;
+        config.GroupRemoteAssignor = null;
+        config.GroupInstanceId = null;
+
+        // It is told where to begin all the time, and throws away what it fetched beyond.
+        config.QueuedMaxMessagesKbytes = Math.Min(ReaderQueueKilobytes, config.QueuedMaxMessagesKbytes ?? ReaderQueueKilobytes);
+        return config;
     }
 
     public AdminClientConfig Admin() => Complete(new AdminClientConfig(), ClientKind.Admin);

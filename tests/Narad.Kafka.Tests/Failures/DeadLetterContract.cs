@@ -106,8 +106,8 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var copies = broker.ReadAll($"{topic}-dlt", 5);
         copies.Select(copy => Encoding.UTF8.GetString(copy.Message.Value!)).Should().BeEquivalentTo("repeated", "caused", "several", "handler", "delegate");
         Text(copies.Single(copy => Encoding.UTF8.GetString(copy.Message.Value!) == "handler"), "narad-exception-message").Should().Be("no such customer");
-        kafka.Groups.Single().Metrics.SkipsByPolicy.Should().Be(1);
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(5);
+        kafka.Groups.First().Metrics.SkipsByPolicy.Should().Be(1);
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(5);
     }
 
     [SkippableFact]

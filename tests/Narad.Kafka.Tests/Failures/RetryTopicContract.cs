@@ -1,0 +1,238 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using Confluent.Kafka;
+using Narad.Kafka.Tests.Consuming;
+using Narad.Kafka.Tests.Service;
+
+namespace Narad.Kafka.Tests.Failures;
+
+/// <summary>S19 to S23: what fails comes back through the retry topic, when it is due, to the group that it failed in, and holds up nothing meanwhile.</summary>
+public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+    where TBroker : TestBroker
+{
+    private const int RetryScheduled = 3018;
+    private const int Moved = 3015;
+    private const int CouldNotBeMoved = 3016;
+    private const int LeftAlone = 3070;
+
+    private static readonly Backoff Quick = Backoff.Exponential(TimeSpan.FromMilliseconds(150));
+
+    [SkippableFact]
+    [Trait("Promise", "S19")]
+    public async Task A_message_that_always_fails_is_invoked_exactly_as_often_as_the_policy_says_and_then_a_dead_letter()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 1, [("k", "poison"), ("k", "good")]);
+        var invocations = new ConcurrentQueue<(int Retry, int Attempt, string Topic, MessagePlace Original, DateTimeOffset At)>();
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (message == "good")
+                {
+                    handled.Enqueue(message);
+                    return Task.CompletedTask;
+                }
+
+                invocations.Enqueue((context.Retry, context.Attempt, context.Topic, context.Original, DateTimeOffset.UtcNow));
+                throw new TimeoutException("always");
+            },
+            configure: static s => s.Retry(static r => r.InMemory(1).Topics(attempts: 3, Quick)).DeadLetter());
+
+        await Waiting.Until(() => logs.Count(Moved) == 1, "it is a dead letter");
+        await broker.CommittedReaches(group, topic, 1, 2);
+        await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 1, 3);
+
+        handled.Should().ContainSingle("the message behind it was not held up");
+        invocations.Select(one => (one.Retry, one.Attempt)).Should().Equal((0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2));
+        invocations.Select(one => one.Topic).Distinct(StringComparer.Ordinal).Should().Equal(topic, $"{topic}-retry");
+        invocations.Select(one => (one.Original.Topic, one.Original.Partition, one.Original.Offset)).Distinct().Should().Equal((topic, 1, 0L));
+        var copies = broker.ReadAll($"{topic}-retry", 3);
+        copies.Select(copy => (Text(copy, "retry"), copy.Partition.Value)).Should().Equal(("1", 1), ("2", 1), ("3", 1));
+        foreach (var copy in copies)
+        {
+            var round = int.Parse(Text(copy, "retry"), CultureInfo.InvariantCulture);
+            var due = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(copy, "narad-due"), CultureInfo.InvariantCulture));
+            var (failed, again) = (invocations.Last(one => one.Retry == round - 1).At, invocations.First(one => one.Retry == round).At);
+            (due - failed).Should().BeGreaterThanOrEqualTo(Quick.Before(round)).And.BeLessThan(Quick.Before(round) + TimeSpan.FromSeconds(1));
+            again.Should().BeOnOrAfter(due, "never early").And.BeBefore(due + TimeSpan.FromSeconds(1), "and at most a second late");
+        }
+
+        var buried = broker.ReadAll($"{topic}-dlt", 1).Single();
+        (Text(buried, "retry"), Text(buried, "narad-offset"), Text(buried, "narad-group"), buried.Partition.Value).Should().Be(("3", "0", group, 1));
+        logs.All.Where(one => one.Id is RetryScheduled).Select(one => one.Message[..18]).Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3");
+        logs.The(Moved).Message.Should().StartWith("Moved to DLQ");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task A_message_due_in_a_second_passes_one_due_in_an_hour()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, Enumerable.Range(0, 60).Select(n => ((string?)$"k{n}", n % 2 == 0 ? "hour" : "second")));
+        var again = new ConcurrentQueue<(string Message, DateTimeOffset At)>();
+        var failed = new ConcurrentQueue<DateTimeOffset>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue((message, DateTimeOffset.UtcNow));
+                    return Task.CompletedTask;
+                }
+
+                failed.Enqueue(DateTimeOffset.UtcNow);
+                throw new RetryLaterException(message == "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+
+        await Waiting.Until(() => again.Count == 30, "those due in a second are handled");
+
+        again.Select(one => one.Message).Distinct(StringComparer.Ordinal).Should().Equal("second");
+        again.Max(one => one.At).Should().BeBefore(failed.Max() + TimeSpan.FromSeconds(2.5));
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 30, "the others wait");
+        RetryLoop(kafka).HeldMessages.Should().Be(0, "what waits is not in memory");
+        broker.Committed($"{group}-retry", $"{topic}-retry", 0).Should().BeLessThan(2, "what waits is not committed past");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S22")]
+    public async Task Two_groups_on_one_topic_never_handle_each_others_retries()
+    {
+        var topic = await broker.CreateTopicAsync(2);
+        var groups = new[] { broker.NewGroup(), broker.NewGroup() };
+        await broker.SendAsync(topic, 0, 20);
+        await broker.SendAsync(topic, 1, 20, from: 20);
+        var retried = new ConcurrentQueue<(string Group, string Message, string Context)>();
+        await using var one = await StartAsync(groups[0]);
+        await using var two = await StartAsync(groups[1]);
+        for (var i = 0; i < 2; i++)
+        {
+            var group = groups[i];
+            await new[] { one, two }[i].SubscribeAsync<string>(
+                topic,
+                (message, context, _) =>
+                {
+                    if (context.Retry == 0)
+                    {
+                        throw new TimeoutException();
+                    }
+
+                    retried.Enqueue((group, message, context.Group));
+                    return Task.CompletedTask;
+                },
+                configure: static s => s.Retry(static r => r.Topics(delay: Quick)));
+        }
+
+        foreach (var group in groups)
+        {
+            await Waiting.Until(
+                () => broker.Committed($"{group}-retry", $"{topic}-retry", 0) + broker.Committed($"{group}-retry", $"{topic}-retry", 1) == 80, $"group {group} went over all retries, the other's too");
+        }
+
+        retried.Should().HaveCount(80).And.OnlyContain(item => item.Group == item.Context);
+        retried.Select(item => (item.Group, item.Message)).Should().OnlyHaveUniqueItems();
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S22")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_retry_that_names_no_group_is_left_alone_and_said_once_unless_a_group_adopts_it(bool adopts)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var handled = new ConcurrentQueue<(string Message, int Retry)>();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                handled.Enqueue((message, context.Retry));
+                return Task.CompletedTask;
+            },
+            configure: s => s.Retry(r => _ = adopts ? r.Topics().AdoptUngrouped() : r.Topics()));
+
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "foreign"u8.ToArray(), Headers = new Headers { { "retry", "2"u8.ToArray() } } });
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "bare"u8.ToArray() });
+
+        await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 0, 2);
+        handled.Should().BeEquivalentTo(adopts ? new[] { ("foreign", 2), ("bare", 1) } : []);
+        logs.Count(LeftAlone).Should().Be(adopts ? 0 : 1);
+        kafka.Groups.Sum(one => one.Metrics.Ungrouped).Should().Be(adopts ? 0 : 2);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S20")]
+    public async Task While_the_retry_copy_cannot_be_published_a_message_stays_unfinished()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var (retries, buried) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
+        var handled = new ConcurrentQueue<string>();
+        var refused = new TaskCompletionSource();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs, static options => options.TopicCreation = TopicCreation.None);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            async (message, context, _) =>
+            {
+                if (message == "bad" && context.Retry == 0)
+                {
+                    await refused.Task;
+                    throw new TimeoutException();
+                }
+
+                handled.Enqueue(message);
+            },
+            configure: s => s.Retry(r => r.Topics(delay: Quick, topic: retries)).DeadLetter(buried));
+        await broker.SendAsync(topic, 0, [("a", "bad"), ("a", "behind"), ("b", "other")]);
+        await Waiting.Until(() => handled.Contains("other"), "another key went on");
+
+        var mend = await broker.RefuseWritesAsync(retries);
+        refused.SetResult();
+        await Waiting.Until(() => logs.Count(CouldNotBeMoved) >= 2, "publishing is tried again", TimeSpan.FromSeconds(90));
+        handled.Should().Equal("other");
+        broker.Committed(group, topic, 0).Should().BeLessThan(1);
+
+        await mend();
+        await Waiting.Until(() => handled.Count == 3, "it was retried and what was behind it handled", TimeSpan.FromSeconds(90));
+        await broker.CommittedReaches(group, topic, 0, 3);
+        handled.Should().BeEquivalentTo("other", "bad", "behind");
+    }
+
+    protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
+
+    private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)
+    {
+        var service = new KafkaService(
+            broker.Options(options =>
+            {
+                options.TopicCreation = TopicCreation.IfMissing;
+                configure?.Invoke(options);
+            }),
+            logs,
+            time);
+        await service.ConnectConsumerAsync(group);
+        return service;
+    }
+
+    protected static string Text(ConsumeResult<byte[]?, byte[]?> copy, string header) => Encoding.UTF8.GetString(copy.Message.Headers.GetLastBytes(header));
+
+    /// <summary>What the groups that read retry topics hold.</summary>
+    protected readonly record struct ConsumedLoop(KafkaService Kafka)
+    {
+        public long WaitingRetries => Kafka.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0);
+
+        public long HeldMessages => Kafka.Groups.Sum(group => group.Loop?.HeldMessages ?? 0);
+    }
+}
+
+public sealed class RetryTopicsOnEmbedded(EmbeddedTestBroker broker) : RetryTopicContract<EmbeddedTestBroker>(broker);
+
+public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContract<KafkaTestBroker>(broker);
