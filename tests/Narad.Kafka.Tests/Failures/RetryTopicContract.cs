@@ -206,6 +206,221 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         handled.Should().BeEquivalentTo("other", "bad", "behind");
     }
 
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task What_waits_survives_restarts_unchanged_and_what_was_finished_behind_it_is_not_handled_again()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, Enumerable.Range(0, 40).Select(n => ((string?)$"k{n}", n < 10 ? $"late{n}" : $"soon{n}")));
+        var invocations = new ConcurrentQueue<(string Message, int Retry)>();
+        DateTimeOffset due = default;
+        for (var run = 0; run < 3; run++)
+        {
+            await using var kafka = await StartAsync(group);
+            await kafka.SubscribeAsync<string>(
+                topic,
+                (message, context, _) =>
+                {
+                    invocations.Enqueue((message, context.Retry));
+                    due = due == default ? DateTimeOffset.UtcNow.AddSeconds(20) : due;
+                    return context.Retry > 0 ? Task.CompletedTask : throw new RetryLaterException(message[0] == 'l' ? due - DateTimeOffset.UtcNow : TimeSpan.FromMilliseconds(100));
+                },
+                configure: static s => s.Retry(static r => r.Topics()));
+            await Waiting.Until(() => invocations.Count >= 70 && RetryLoop(kafka).WaitingRetries == 10, $"run {run}: all are handled but the ten that wait");
+        }
+
+        await using var last = await StartAsync(group);
+        await last.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                DateTimeOffset.UtcNow.Should().BeOnOrAfter(due.AddMilliseconds(-50));
+                invocations.Enqueue((message, context.Retry));
+                return Task.CompletedTask;
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        await Waiting.Until(() => invocations.Count >= 80, "the ten came when they were due", TimeSpan.FromSeconds(60));
+
+        invocations.Should().OnlyHaveUniqueItems("each was invoked once and retried once, across three restarts").And.HaveCount(80);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task Beyond_MaxAhead_the_oldest_waiting_copies_hop_to_the_end_and_nothing_is_early_lost_or_doubled()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 300);
+        var again = new ConcurrentQueue<(string Message, int Retry, DateTimeOffset At)>();
+        var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
+        await using var kafka = await StartAsync(group, configure: static options => options.MaxAhead = 50);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue((message, context.Retry, DateTimeOffset.UtcNow));
+                    return Task.CompletedTask;
+                }
+
+                dues[message] = DateTimeOffset.UtcNow.AddSeconds(6);
+                throw new RetryLaterException(TimeSpan.FromSeconds(6));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+
+        await Waiting.Until(() => again.Count >= 300, "all were handled again", TimeSpan.FromSeconds(60));
+
+        again.Select(one => one.Message).Should().OnlyHaveUniqueItems();
+        again.Should().OnlyContain(one => one.Retry == 1 && one.At >= dues[one.Message].AddMilliseconds(-5));
+        kafka.Groups.Sum(one => one.Metrics.Hops).Should().BeGreaterThanOrEqualTo(40);
+        var copies = broker.ReadAll($"{topic}-retry", 300);
+        copies.Max(copy => copy.Message.Headers.Count).Should().Be(copies.Min(copy => copy.Message.Headers.Count), "a hop adds nothing");
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S21")]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public async Task A_clock_that_jumps_an_hour_makes_nothing_early_and_a_second_late_at_most_once_it_is_right(int hours)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, [("a", "x")]);
+        var clock = new JumpingClock();
+        var again = new ConcurrentQueue<DateTimeOffset>();
+        DateTimeOffset due = default;
+        await using var kafka = await StartAsync(group, time: clock);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue(clock.GetUtcNow());
+                    return Task.CompletedTask;
+                }
+
+                due = clock.GetUtcNow().AddHours(1).AddSeconds(2);
+                throw new RetryLaterException(TimeSpan.FromHours(1) + TimeSpan.FromSeconds(2));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
+
+        clock.Ahead = TimeSpan.FromHours(hours);
+        var jumped = DateTimeOffset.UtcNow;
+        if (hours < 0)
+        {
+            // An hour back: it waits on, and the clock is put right.
+            await Waiting.Until(() => DateTimeOffset.UtcNow - jumped > TimeSpan.FromSeconds(3), "it waits on");
+            again.Should().BeEmpty();
+            clock.Ahead = TimeSpan.FromHours(1) + TimeSpan.FromSeconds(1);
+        }
+
+        await Waiting.Until(() => !again.IsEmpty, "it is handled");
+        again.Single().Should().BeOnOrAfter(due, "never early").And.BeBefore(due.AddSeconds(hours < 0 ? 4 : 3));
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S23")]
+    public async Task Forged_retries_neither_stall_nor_skip_nor_loop()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var handled = new ConcurrentQueue<(string Message, int Retry)>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                handled.Enqueue((message, context.Retry));
+                return message == "ok" ? Task.CompletedTask : throw new TimeoutException();
+            },
+            configure: static s => s.Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(50)), maxDelay: TimeSpan.FromMilliseconds(50))));
+        var name = Encoding.UTF8.GetBytes(group);
+        string[] attempts = ["-9223372036854775808", "-1", "999999999999999999999999", "2147483648", "two", "", "\u0662", "1e3", "0"];
+        foreach (var attempt in attempts)
+        {
+            await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>
+            {
+                Value = Encoding.UTF8.GetBytes($"forged {attempt}"),
+                Headers = new Headers
+                {
+                    { "retry", "1"u8.ToArray() }, { "narad-topic", [0xFF, 0xFE] }, { "narad-partition", "-5"u8.ToArray() }, { "narad-offset", [] }, { "narad-timestamp", null },
+                    { "narad-group", "someone"u8.ToArray() }, { "narad-group", name }, { "retry", Encoding.UTF8.GetBytes(attempt) }, { "narad-due", "-1"u8.ToArray() }, { "narad-exception-type", [0xC3, 0x28] },
+                },
+            });
+        }
+
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == attempts.Length, "each is a dead letter");
+        handled.Should().OnlyContain(one => one.Retry >= 0 && one.Retry <= 2);
+        handled.GroupBy(one => one.Message, StringComparer.Ordinal).Should().OnlyContain(one => one.Count() <= 3, "none loops");
+        broker.ReadAll($"{topic}-dlt", attempts.Length).Should().HaveCount(attempts.Length);
+
+        // Stamped and due in the year 9999: believed for two hours and the longest delay, so it waits, and blocks nothing.
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>
+        {
+            Value = "year 9999"u8.ToArray(),
+            Timestamp = new Timestamp(DateTimeOffset.UtcNow),
+            Headers = new Headers { { "narad-group", name }, { "narad-due", "253402300799999"u8.ToArray() } },
+        });
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "ok"u8.ToArray(), Headers = new Headers { { "narad-group", name }, { "narad-due", [0xFF] } } });
+        await Waiting.Until(() => handled.Any(one => one.Message == "ok"), "what is behind it is handled");
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
+        kafka.Groups.Min(one => one.Loop!.NextRetryDue).Should().BeLessThan(DateTimeOffset.UtcNow.AddHours(2.1).ToUnixTimeMilliseconds());
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S8")]
+    public async Task An_order_asked_for_by_name_and_a_retry_topic_are_refused_together_unless_reordering_is_allowed()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        Task Subscribe(Action<SubscriptionOptions> configure) => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: configure);
+
+        var byKey = () => Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics()));
+        (await byKey.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*OrderedByKey()*AllowReorder()*");
+        var byPartition = () => Subscribe(static s => s.Retry(static r => r.Topics()).OrderedByPartition());
+        await byPartition.Should().ThrowAsync<KafkaConfigurationException>();
+        kafka.Subscriptions.Should().BeEmpty();
+        logs.Count(3073).Should().Be(0);
+
+        await Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics().AllowReorder()));
+        logs.Count(3073).Should().Be(0);
+        await kafka.Subscriptions[0].StopAsync();
+        await Subscribe(static s => s.Retry(static r => r.Topics()));
+        logs.Count(3073).Should().Be(1, "where by key is only the default, that it ends there is said");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S22")]
+    public async Task A_pattern_reads_neither_its_own_dead_letters_nor_its_own_retries_and_retries_each_topic()
+    {
+        var group = broker.NewGroup();
+        var first = await broker.CreateTopicAsync(2);
+        var handled = new ConcurrentQueue<(string Topic, string Message, int Retry)>();
+        await using var kafka = await StartAsync(group);
+        var subscription = await kafka.SubscribeAsync<string>(
+            $"^{first}.*",
+            (message, context, _) =>
+            {
+                handled.Enqueue((context.Topic, message, context.Retry));
+                throw new TimeoutException();
+            },
+            configure: static s => s.Retry(static r => r.Topics(attempts: 1, Quick)).DeadLetter());
+        await Waiting.Until(() => subscription.Retries.Count == 1 && subscription.Retries[0].State is SubscriptionState.Running, "its retry topic is read");
+        await broker.SendAsync(first, 1, [("k", "m")]);
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 1, "it is a dead letter");
+
+        // Long enough for the pattern to find what was created meanwhile.
+        await broker.SendAsync(first, 0, [("k", "n")]);
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 2, "the next one too");
+        var until = DateTime.UtcNow.AddSeconds(6);
+        await Waiting.Until(() => DateTime.UtcNow > until, "the pattern was matched again");
+
+        handled.Should().BeEquivalentTo([(first, "m", 0), ($"{first}-retry", "m", 1), (first, "n", 0), ($"{first}-retry", "n", 1)]);
+        subscription.Assignment.Select(partition => partition.Topic).Distinct(StringComparer.Ordinal).Should().Equal(first);
+        broker.Committed(group, $"{first}-dlt", 0).Should().Be(-1);
+    }
+
     protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
 
     private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)
