@@ -608,6 +608,26 @@ public sealed class KafkaService : IKafkaService
             return names.Where(name => found.ContainsKey(name.Value)).ToDictionary(name => name.Key, name => found[name.Value], StringComparer.Ordinal);
         }
 
+        public async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.InspectAsync(service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
+        }
+
+        public async Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            await transport.Topics.SetRetentionAsync(service.RealTopic(topic), retention, cancellationToken).ConfigureAwait(false);
+        }
+
+        public async Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+        {
+            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var names = topics.Distinct(StringComparer.Ordinal).ToDictionary(name => name, name => service.RealTopic(name), StringComparer.Ordinal);
+            var deleted = await transport.Topics.DeleteAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+            return [.. names.Where(name => deleted.Contains(name.Value, StringComparer.Ordinal)).Select(name => name.Key)];
+        }
+
         public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
         {
             var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);

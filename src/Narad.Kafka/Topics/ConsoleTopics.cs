@@ -12,7 +12,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
-    private readonly ConcurrentDictionary<string, int> _topics = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TopicDetails> _topics = new(StringComparer.Ordinal);
 
     public ConsoleTopics(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
@@ -28,9 +28,12 @@ internal sealed class ConsoleTopics : IKafkaTopics
         foreach (var spec in wanted)
         {
             var partitions = spec.Partitions ?? _options.TopicPartitions;
-            if (!_topics.TryAdd(spec.Name, partitions))
+            var settings = spec.Settings?.ToDictionary(StringComparer.Ordinal) ?? new Dictionary<string, string>(StringComparer.Ordinal);
+            var details = TopicSettings.Describe(spec.Name, partitions, Math.Max(1, (int)(spec.ReplicationFactor ?? _options.TopicReplicationFactor)), settings.GetValueOrDefault, settings);
+            var kept = _topics.GetOrAdd(spec.Name, details);
+            if (!ReferenceEquals(kept, details))
             {
-                WantedTopics.CheckPartitions(spec, _topics[spec.Name]);
+                WantedTopics.CheckPartitions(spec, kept.Partitions);
             }
             else if (_diagnostics.HasLogger)
             {
@@ -50,14 +53,72 @@ internal sealed class ConsoleTopics : IKafkaTopics
         var found = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var topic in WantedTopics.Names(topics))
         {
-            if (_topics.TryGetValue(topic, out var partitions))
+            if (_topics.TryGetValue(topic, out var details))
             {
-                found[topic] = partitions;
+                found[topic] = details.Partitions;
             }
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult<IReadOnlyDictionary<string, int>>(found);
+    }
+
+    public Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+    {
+        TopicName.Validate(topic, nameof(topic));
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(_topics.GetValueOrDefault(topic));
+    }
+
+    public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default)
+    {
+        TopicName.Validate(topic, nameof(topic));
+        TopicSettings.CheckRetention(retention, nameof(retention));
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_topics.TryGetValue(topic, out var details))
+        {
+            _topics[topic] = details with
+            {
+                Retention = retention,
+                Settings = new Dictionary<string, string>(details.Settings, StringComparer.Ordinal) { [TopicSettings.Retention] = TopicSettings.RetentionText(retention) },
+            };
+        }
+
+        if (_diagnostics.HasLogger)
+        {
+            TopicsLog.WouldSetRetention(_logger, topic, TopicsLog.Text(retention));
+        }
+        else
+        {
+            Console.Out.WriteLine($"[DEV] Would let topic {topic} keep its messages for {TopicsLog.Text(retention)}");
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+    {
+        var names = WantedTopics.Names(topics);
+        cancellationToken.ThrowIfCancellationRequested();
+        var deleted = new List<string>();
+        foreach (var topic in names)
+        {
+            if (_topics.TryRemove(topic, out _))
+            {
+                deleted.Add(topic);
+            }
+
+            if (_diagnostics.HasLogger)
+            {
+                TopicsLog.WouldDelete(_logger, topic);
+            }
+            else
+            {
+                Console.Out.WriteLine($"[DEV] Would delete topic {topic}");
+            }
+        }
+
+        return Task.FromResult<IReadOnlyList<string>>(deleted);
     }
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)

@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>Creates topics and looks at them; the service's own takes logical names too (<see cref="KafkaOptions.Topics"/>). Thread-safe.</summary>
+/// <summary>Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.Topics"/>). Thread-safe.</summary>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>
@@ -15,6 +15,30 @@ public interface IKafkaTopics
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
     Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
+
+    /// <summary>One topic with its retention and other settings; null where it does not exist. Never creates one.</summary>
+    /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
+    /// <exception cref="NotSupportedException">The broker tells no settings: it is another process's embedded one.</exception>
+    /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
+    Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default);
+
+    /// <summary>Sets how long a topic keeps its messages (<c>retention.ms</c>) and leaves its other settings as they are. The brokers apply it within moments.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="retention">1 ms or more; null for unlimited.</param>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
+    /// <exception cref="ArgumentException">The topic's name is not legal, or the retention below a millisecond.</exception>
+    /// <exception cref="NotSupportedException">The broker is an embedded one, which keeps no settings.</exception>
+    /// <exception cref="KafkaTopicException">The topic does not exist, the change was refused, or no broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
+    Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default);
+
+    /// <summary>Deletes topics with all that they hold, for good. Completes when the brokers show them no more.</summary>
+    /// <returns>Those that existed.</returns>
+    /// <exception cref="ArgumentException">A topic's name is not legal.</exception>
+    /// <exception cref="NotSupportedException">The broker is another process's embedded one.</exception>
+    /// <exception cref="KafkaTopicException">
+    /// A topic could not be deleted (others may have been), or no broker answered in time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for deleting.
+    /// </exception>
+    Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// The offset that a group goes on from, by partition; a partition for which it has committed nothing is left out, and a topic or group

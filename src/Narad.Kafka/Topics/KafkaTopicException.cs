@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>A topic could not be created or looked at; the message names topic and reason.</summary>
+/// <summary>Something could not be done to a topic: created, looked at, changed, deleted, read. The message names topic and reason.</summary>
 public sealed class KafkaTopicException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>

@@ -9,8 +9,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Topics;
 
 /// <summary>
-/// The topics of a cluster: Kafka's, created by request, or those of the embedded broker of this process, created through its own functions
-/// (it serves no such request). Looking never creates a topic: the request says so, which a producer's or consumer's metadata request does not.
+/// The topics of a cluster: Kafka's, created and deleted by request, or those of the embedded broker of this process, through its own functions
+/// (it serves no such request, and keeps no settings). Looking never creates a topic: the request says so, which a producer's or consumer's metadata request does not.
 /// Thread-safe.
 /// </summary>
 internal sealed class KafkaTopics : IKafkaTopics
@@ -19,6 +19,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     private static readonly TimeSpan SeenInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly AdminConnection _admin;
+    private readonly KafkaTopicSettings _settings;
     private readonly KafkaOptions _options;
     private readonly EmbeddedBroker? _broker;
     private readonly TimeProvider _time;
@@ -27,6 +28,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     public KafkaTopics(AdminConnection admin, KafkaOptions options, KafkaDiagnostics diagnostics, EmbeddedBroker? broker)
     {
         _admin = admin;
+        _settings = new KafkaTopicSettings(admin, options.ConnectTimeout);
         _options = options;
         _broker = broker;
         _time = diagnostics.Time;
@@ -80,6 +82,72 @@ internal sealed class KafkaTopics : IKafkaTopics
         var names = WantedTopics.Names(topics);
         cancellationToken.ThrowIfCancellationRequested();
         return await LookAsync([.. names], cancellationToken);
+    }
+
+    public async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+    {
+        TopicName.Validate(topic, nameof(topic));
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_broker is not null)
+        {
+            return (await FindAsync([topic], cancellationToken)).Find(_ => true) is { } embedded
+                ? TopicSettings.Describe(topic, embedded.Partitions.Count, ReplicasOf(embedded), _ => null, new Dictionary<string, string>(StringComparer.Ordinal))
+                : null;
+        }
+
+        // Both at once, so that a broker that does not answer is waited for once.
+        var finding = FindAsync([topic], cancellationToken);
+        var reading = _settings.ReadAsync(topic, cancellationToken);
+        try
+        {
+            await Task.WhenAll(finding, reading);
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw NotSettled($"The settings of topic {topic} could not be looked at", topic, failure, "tells no settings", "DescribeConfigs");
+        }
+
+        return (await finding).Find(_ => true) is { } found && await reading is { } settings
+            ? TopicSettings.Describe(
+                topic,
+                found.Partitions.Count,
+                ReplicasOf(found),
+                name => settings.GetValueOrDefault(name)?.Value,
+                settings.Values.Where(entry => entry.Source is ConfigSource.DynamicTopicConfig).ToDictionary(entry => entry.Name, entry => entry.Value ?? "", StringComparer.Ordinal))
+            : null;
+    }
+
+    public async Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default)
+    {
+        TopicName.Validate(topic, nameof(topic));
+        TopicSettings.CheckRetention(retention, nameof(retention));
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_broker is not null)
+        {
+            throw new NotSupportedException($"Topic {topic}: the embedded broker keeps no topic settings, and its messages until it is full: retention cannot be set in Embedded mode.");
+        }
+
+        try
+        {
+            await _settings.SetAsync(topic, TopicSettings.Retention, TopicSettings.RetentionText(retention), cancellationToken);
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw NotSettled($"The retention of topic {topic} could not be set", topic, failure, "changes no settings", "AlterConfigs");
+        }
+
+        TopicsLog.RetentionSet(_logger, topic, TopicsLog.Text(retention));
+    }
+
+    public async Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+    {
+        var names = WantedTopics.Names(topics);
+        cancellationToken.ThrowIfCancellationRequested();
+        var found = await LookAsync([.. names], cancellationToken);
+        var deleted = _broker is { } broker ? [.. found.Keys.Where(broker.DeleteTopic)] : await DeleteFoundAsync([.. found.Keys], cancellationToken);
+        deleted.ForEach(topic => TopicsLog.Deleted(_logger, topic));
+        await SeeGoneAsync(deleted, cancellationToken);
+        return deleted;
     }
 
     public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
@@ -207,7 +275,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         {
             reports = some.Results;
         }
-        catch (KafkaException failure) when (failure.Error.Code == ErrorCode.Local_UnsupportedFeature)
+        catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_UnsupportedFeature)
         {
             throw new NotSupportedException($"Topic {Named(missing.ConvertAll(spec => spec.Name))}: this broker creates no topics by request. Is it another process's embedded broker? Then create them there.", failure);
         }
@@ -228,6 +296,62 @@ internal sealed class KafkaTopics : IKafkaTopics
             {
                 TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
             }
+        }
+    }
+
+    private async Task<List<string>> DeleteFoundAsync(List<string> found, CancellationToken cancellationToken)
+    {
+        if (found.Count == 0)
+        {
+            return found;
+        }
+
+        List<DeleteTopicReport> reports = [];
+        try
+        {
+            await _admin.CallAsync(
+                async client =>
+                {
+                    await client.DeleteTopicsAsync(found, new DeleteTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout });
+                    return true;
+                },
+                CreateTimeout,
+                cancellationToken);
+        }
+        catch (DeleteTopicsException some)
+        {
+            reports = some.Results;
+        }
+        catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_UnsupportedFeature)
+        {
+            throw new NotSupportedException($"Topic {Named(found)}: this broker deletes no topics by request. Is it another process's embedded broker? Then delete them there.", failure);
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw Failed($"Topic {Named(found)} could not be deleted", found[0], failure, CreateTimeout);
+        }
+
+        if (reports.Find(report => report.Error.IsError && report.Error.Code is not ErrorCode.UnknownTopicOrPart) is { } failed)
+        {
+            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.TopicDeletionDisabled ? " Grant Delete on it, or let an administrator delete it." : "";
+            throw new KafkaTopicException($"Topic {failed.Topic} could not be deleted: {failed.Error.Reason} ({failed.Error.Code}).{hint}", failed.Topic);
+        }
+
+        return found.FindAll(topic => reports.Find(report => string.Equals(report.Topic, topic, StringComparison.Ordinal))?.Error.IsError is not true);
+    }
+
+    // As with creation: the controller knows first.
+    private async Task SeeGoneAsync(List<string> deleted, CancellationToken cancellationToken)
+    {
+        var started = _time.GetTimestamp();
+        while ((await LookAsync(deleted, cancellationToken)).Keys.FirstOrDefault() is { } seen)
+        {
+            if (_time.GetElapsedTime(started) > CreateTimeout)
+            {
+                throw new KafkaTopicException($"Topic {seen} was deleted, but the brokers still showed it after {Duration.Text(CreateTimeout)}. Was it created again?", seen);
+            }
+
+            await Task.Delay(SeenInterval, _time, cancellationToken);
         }
     }
 
@@ -253,6 +377,18 @@ internal sealed class KafkaTopics : IKafkaTopics
             await Task.Delay(SeenInterval, _time, cancellationToken);
         }
     }
+
+    private static int ReplicasOf(TopicDescription topic) => topic.Partitions.Count == 0 ? 0 : topic.Partitions.Min(partition => partition.Replicas.Count);
+
+    private Exception NotSettled(string what, string topic, Exception failure, string unsupported, string right) => failure switch
+    {
+        KafkaException { Error.Code: ErrorCode.Local_UnsupportedFeature } =>
+            new NotSupportedException($"{what}: this broker {unsupported}. Is it another process's embedded broker?", failure),
+        KafkaException { Error.Code: ErrorCode.UnknownTopicOrPart } => new KafkaTopicException($"{what}: it does not exist.", topic, failure),
+        KafkaException { Error.Code: ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed } =>
+            new KafkaTopicException($"{what}: this user may not. Grant {right} on the topic.", topic, failure),
+        _ => Failed(what, topic, failure, _options.ConnectTimeout),
+    };
 
     private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout)
     {

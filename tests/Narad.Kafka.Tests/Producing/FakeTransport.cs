@@ -32,6 +32,12 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

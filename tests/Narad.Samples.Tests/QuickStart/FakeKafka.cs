@@ -155,6 +155,12 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
