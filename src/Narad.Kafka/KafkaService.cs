@@ -278,7 +278,7 @@ public sealed class KafkaService : IKafkaService
         configure?.Invoke(options);
         var real = RealTopic(topic, patterns: true);
         options.ThrowIfContradictory(real);
-        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync) : null;
+        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies);
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time)

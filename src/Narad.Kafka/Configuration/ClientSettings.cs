@@ -19,6 +19,8 @@ internal sealed class ClientSettings
     private const int DefaultReceiveBytes = 100_000_000;
     private const int DefaultQueuedMessages = 100_000;
     private const int MaxQueuedKilobytes = 2_097_151;
+    private const int DefaultBatchBytes = 1_000_000;
+    private const int LargestCopy = 1_000_000_000;
     private const int ReaderQueueKilobytes = 2_000;
 
     // A broker that comes back is found within about three seconds (the client adds up to half as jitter), not within its default ten.
@@ -76,7 +78,10 @@ internal sealed class ClientSettings
                 _ => CompressionType.None,
             },
             MessageTimeoutMs = Milliseconds(Options.SendTimeout),
-            MessageMaxBytes = Options.MaxMessageBytes,
+
+            // A copy of a failed message may be as large as any message that another program sent; what the application sends is measured by us.
+            MessageMaxBytes = LargestCopy,
+            BatchSize = Math.Min(DefaultBatchBytes, Options.MaxMessageBytes),
 
             // Without "status" each report would say "possibly persisted".
             DeliveryReportFields = "value,status",

@@ -1,7 +1,11 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Producing;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Failures;
@@ -18,15 +22,23 @@ internal sealed class CopyTopics
     /// <summary>What a source topic's name gets where no name was given.</summary>
     public const string DeadLetterSuffix = "-dlt";
 
+    // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
+    private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
+
+    // So that a copy fits with all its headers wherever the message fits.
+    private const int RoomForHeaders = 32 * 1024;
+
     private readonly RetryLadder? _ladder;
     private readonly string? _deadLetterName;
     private readonly ITransport _transport;
     private readonly Func<Task<MessageProducer>> _producer;
     private readonly bool _creates;
+    private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
 
-    public CopyTopics(RetryLadder? ladder, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer)
+    public CopyTopics(RetryLadder? ladder, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, ILogger logger)
     {
+        _logger = logger;
         _ladder = ladder;
         _deadLetterName = deadLetterName;
         _transport = transport;
@@ -55,12 +67,33 @@ internal sealed class CopyTopics
             return;
         }
 
-        if (_ladder is not null)
+        var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
+        if (_ladder is { } ladder)
         {
-            await EnsureAsync(RetryNameFor(source), partitions, Retention, "wait until they are handled again", source, cancellationToken).ConfigureAwait(false);
+            var name = RetryNameFor(source);
+            if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source, cancellationToken).ConfigureAwait(false) is { } retries)
+            {
+                ThrowIfForgetful(retries, ladder.MaxDelay);
+                WarnOfSize(retries, largest, source);
+            }
         }
 
-        await EnsureAsync(DeadLetterNameFor(source), partitions, TimeSpan.Zero, "go that cannot be handled", source, cancellationToken).ConfigureAwait(false);
+        var deadLetters = await FindOrCreateAsync(DeadLetterNameFor(source), partitions, retention: null, largest, "go that cannot be handled", source, cancellationToken).ConfigureAwait(false);
+        if (deadLetters is not null)
+        {
+            if (deadLetters.Retention is { } kept)
+            {
+                TopicsLog.DeadLettersExpire(_logger, deadLetters.Name, Duration.Text(kept), source);
+            }
+
+            if (deadLetters.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
+            {
+                TopicsLog.DeadLettersCompacted(_logger, deadLetters.Name, source);
+            }
+
+            WarnOfSize(deadLetters, largest, source);
+        }
+
         await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -103,9 +136,6 @@ internal sealed class CopyTopics
         (IsCopy(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
-    // What waits for the longest delay is handled within a week after it, the usual time that a topic keeps.
-    private TimeSpan Retention => _ladder!.MaxDelay + TimeSpan.FromDays(7);
-
     private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
     // Null: too large, where that may be.
@@ -132,26 +162,76 @@ internal sealed class CopyTopics
         }
     }
 
-    // A retention of zero stands for an unlimited one.
-    private async Task EnsureAsync(string name, int partitions, TimeSpan retention, string purpose, string source, CancellationToken cancellationToken)
+    // What was found; null where it was created, or cannot be looked at.
+    private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source, CancellationToken cancellationToken)
     {
-        var milliseconds = retention == TimeSpan.Zero ? "-1" : FormattableString.Invariant($"{retention.TotalMilliseconds:0}");
         var found = await _transport.Topics.DescribeAsync([name], cancellationToken).ConfigureAwait(false);
-        if (!found.TryGetValue(name, out var count))
+        if (found.TryGetValue(name, out var count))
         {
-            if (!_creates)
-            {
-                throw new KafkaTopicException(
-                    $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and {(retention == TimeSpan.Zero ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or set TopicCreation to IfMissing.",
-                    name);
-            }
-
-            // The embedded broker keeps no settings, and everything.
-            var settings = _transport.Mode is KafkaMode.Embedded ? null : new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = milliseconds };
-            count = partitions;
-            await _transport.Topics.EnsureAsync([new TopicSpec(name, partitions, Settings: settings)], cancellationToken).ConfigureAwait(false);
+            _partitions[name] = count;
+            return await InspectAsync(name, cancellationToken).ConfigureAwait(false);
         }
 
-        _partitions[name] = count;
+        var milliseconds = retention is { } kept ? kept.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture) : "-1";
+        if (!_creates)
+        {
+            throw new KafkaTopicException(
+                $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and {(retention is null ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or set TopicCreation to IfMissing.",
+                name);
+        }
+
+        Dictionary<string, string>? settings = null;
+        if (_transport.Mode is not KafkaMode.Embedded)   // which keeps no settings, and everything
+        {
+            settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = milliseconds, ["cleanup.policy"] = "delete" };
+            if (largest is { } bytes)
+            {
+                settings["max.message.bytes"] = Math.Min((long)bytes + RoomForHeaders, int.MaxValue).ToString(CultureInfo.InvariantCulture);
+            }
+        }
+
+        await _transport.Topics.EnsureAsync([new TopicSpec(name, partitions, Settings: settings)], cancellationToken).ConfigureAwait(false);
+        _partitions[name] = partitions;
+        return null;
+    }
+
+    // Where settings cannot be looked at (the right to is one of its own), nobody is kept from starting.
+    private async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.Topics.InspectAsync(topic, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is KafkaTopicException or NotSupportedException)
+        {
+            TopicsLog.SettingsUnknown(_logger, error, topic);
+            return null;
+        }
+    }
+
+    // What dies while it waits is lost without a word.
+    private static void ThrowIfForgetful(TopicDetails retries, TimeSpan maxDelay)
+    {
+        if (retries.Retention is { } kept && kept <= maxDelay)
+        {
+            throw new KafkaTopicException(
+                $"Retry topic '{retries.Name}' keeps messages for {Duration.Text(kept)} (retention.ms), and one may wait for {Duration.Text(maxDelay)}: it would be deleted before it is handled again. Set a longer retention (kafka.Topics.SetRetentionAsync), or a shorter maxDelay in Retry(r => r.Topics(…)).",
+                retries.Name);
+        }
+
+        if (retries.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
+        {
+            throw new KafkaTopicException(
+                $"Retry topic '{retries.Name}' is compacted (cleanup.policy): of several failed messages of one key all but the last would be deleted before they are handled again. Set cleanup.policy=delete.",
+                retries.Name);
+        }
+    }
+
+    private void WarnOfSize(TopicDetails copies, int? largest, string source)
+    {
+        if (copies.MaxMessageBytes is { } bytes && largest is { } wanted && bytes < wanted)
+        {
+            TopicsLog.CopiesTooSmall(_logger, copies.Name, bytes, source, wanted);
+        }
     }
 }

@@ -450,4 +450,69 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
 public sealed class RetryTopicsOnEmbedded(EmbeddedTestBroker broker) : RetryTopicContract<EmbeddedTestBroker>(broker);
 
-public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContract<KafkaTestBroker>(broker);
+public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContract<KafkaTestBroker>(broker)
+{
+    private readonly KafkaTestBroker _broker = broker;
+
+    [SkippableFact]
+    [Trait("Promise", "S13")]
+    [Trait("Promise", "S21")]
+    public async Task A_million_messages_due_in_an_hour_wait_in_less_than_64_MiB_and_one_due_now_passes_them()
+    {
+        const int Partitions = 12;
+        const int Each = 1_000_000 / Partitions + 1;
+        var (topic, group) = (await _broker.CreateTopicAsync(Partitions), _broker.NewGroup());
+        var handled = new ConcurrentQueue<string>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, _, _) =>
+            {
+                handled.Enqueue(message);
+                return Task.CompletedTask;
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        await WriteAsync($"{topic}-retry", group, Partitions, Each, DateTimeOffset.UtcNow.AddHours(1));
+
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == Each * Partitions, "all of them wait", TimeSpan.FromSeconds(120));
+        var held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        await WriteAsync($"{topic}-retry", group, Partitions, 1, DateTimeOffset.UtcNow);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        await Waiting.Until(() => handled.Count == Partitions, "what is due now passes them", TimeSpan.FromSeconds(10));
+
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(2));
+        held.Should().BeLessThan(64L * 1024 * 1024).And.BeGreaterThan(1024 * 1024, "it measures something");
+    }
+
+    private async Task WriteAsync(string topic, string group, int partitions, int each, DateTimeOffset due)
+    {
+        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 200_000, CompressionType = CompressionType.Lz4 }).Build();
+        var headers = new Headers { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{due.ToUnixTimeMilliseconds()}") } };
+        var left = partitions * each;
+        var all = new TaskCompletionSource();
+        for (var n = 0; n < partitions * each; n++)
+        {
+            while (true)
+            {
+                try
+                {
+                    producer.Produce(new TopicPartition(topic, n % partitions), new Message<Null, byte[]> { Value = new byte[100], Headers = headers }, _ =>
+                    {
+                        if (Interlocked.Decrement(ref left) == 0)
+                        {
+                            all.SetResult();
+                        }
+                    });
+                    break;
+                }
+                catch (ProduceException<Null, byte[]> full) when (full.Error.Code is ErrorCode.Local_QueueFull)
+                {
+                    await Task.Delay(20);
+                }
+            }
+        }
+
+        await all.Task.WaitAsync(TimeSpan.FromSeconds(120));
+    }
+}
