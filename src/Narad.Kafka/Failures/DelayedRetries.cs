@@ -24,6 +24,12 @@ internal sealed class DelayedRetries
 
     public void Add(in DelayedRetry retry)
     {
+        if (_waiting.Count == _waiting.Capacity)
+        {
+            // By a quarter, not to the double: of a million there are megabytes.
+            _waiting.Capacity = Math.Max(64, _waiting.Capacity + (_waiting.Capacity / 4));
+        }
+
         _waiting.Add(retry);
         NextDue = Math.Min(NextDue, retry.Due);
     }

@@ -490,7 +490,7 @@ public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContr
         using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 200_000, CompressionType = CompressionType.Lz4 }).Build();
         var headers = new Headers { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{due.ToUnixTimeMilliseconds()}") } };
         var left = partitions * each;
-        var all = new TaskCompletionSource();
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         for (var n = 0; n < partitions * each; n++)
         {
             while (true)
