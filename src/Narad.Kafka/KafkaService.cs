@@ -267,6 +267,11 @@ public sealed class KafkaService : IKafkaService
             ? new DeadLetterTopics(options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync)
             : null;
         var settings = SubscriptionSettings.From(RealTopic(topic, patterns: true), consumers.Name, options, _options, _services, deadLetters);
+        if (options.CircuitValue is { } circuit)
+        {
+            settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
+        }
+
         var subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time);
         ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
         try

@@ -20,6 +20,9 @@ internal sealed record SubscriptionSettings
     /// <summary>Null: there are none.</summary>
     public required DeadLetterTopics? DeadLetters { get; init; }
 
+    /// <summary>Null: there is none.</summary>
+    public CircuitBreaker? Circuit { get; init; }
+
     public required TimeSpan? Timeout { get; init; }
 
     public required bool Tombstones { get; init; }
