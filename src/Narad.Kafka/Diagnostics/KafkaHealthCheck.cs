@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
@@ -51,11 +52,11 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
         }
 
-        foreach (var subscription in service.Groups.SelectMany(group => group.Subscriptions))
+        foreach (var circuit in service.Groups.SelectMany(group => group.Subscriptions).Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct())
         {
-            if (subscription.Settings.Circuit is { Outage: { } outage } circuit)
+            if (circuit.Outage is { } outage)
             {
-                doubtful.Add($"circuit of '{subscription.Topic}' in group '{subscription.Group}' is {(circuit.State is CircuitState.Open ? "open" : "probing")}: {outage.Reason.Name}, since {outage.Since:u}");
+                doubtful.Add($"circuit of '{circuit.Topic}' in group '{circuit.Group}' is {(circuit.State is CircuitState.Open ? "open" : "probing")}: {outage.Reason.Name}, since {outage.Since:u}");
             }
         }
 

@@ -25,8 +25,6 @@ internal sealed class CircuitBreaker
     public const int MostProbesOfOne = 3;
 
     private readonly CircuitBreakerOptions _options;
-    private readonly string _topic;
-    private readonly string _group;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly FailureWindow _window;
@@ -47,13 +45,17 @@ internal sealed class CircuitBreaker
     public CircuitBreaker(CircuitBreakerOptions options, string topic, string group, KafkaDiagnostics diagnostics)
     {
         _options = options;
-        _topic = topic;
-        _group = group;
+        Topic = topic;
+        Group = group;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<CircuitBreaker>();
         _window = new FailureWindow((long)(options.WindowValue.TotalSeconds * _time.TimestampFrequency));
         _timer = _time.CreateTimer(static state => ((CircuitBreaker)state!).Probe(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    public string Topic { get; }
+
+    public string Group { get; }
 
     public CircuitState State => _state;
 
@@ -171,17 +173,17 @@ internal sealed class CircuitBreaker
 
         if (!isProbe)
         {
-            ConsumingLog.CircuitOpened(_logger, error, _topic, _group, counted.Failures, counted.Messages, Duration.Text(_options.WindowValue), Duration.Text(wait));
+            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.WindowValue), Duration.Text(wait));
             return true;
         }
 
-        ConsumingLog.ProbeFailed(_logger, error, _topic, _group, delivery.Partition.Id, delivery.Offset, Duration.Text(wait));
+        ConsumingLog.ProbeFailed(_logger, error, Topic, Group, delivery.Partition.Id, delivery.Offset, Duration.Text(wait));
         if (++delivery.FailedProbes < MostProbesOfOne)
         {
             return true;
         }
 
-        ConsumingLog.ProbeJudged(_logger, delivery.Partition.Id, delivery.Offset, _group, delivery.FailedProbes);
+        ConsumingLog.ProbeJudged(_logger, delivery.Partition.Id, delivery.Offset, Group, delivery.FailedProbes);
         return false;
     }
 
@@ -257,7 +259,7 @@ internal sealed class CircuitBreaker
             Reset();
         }
 
-        ConsumingLog.CircuitClosed(_logger, _topic, _group, Duration.Text(open));
+        ConsumingLog.CircuitClosed(_logger, Topic, Group, Duration.Text(open));
         Wake();
     }
 

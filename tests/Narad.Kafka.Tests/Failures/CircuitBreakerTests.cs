@@ -227,6 +227,23 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public void A_success_allocates_nothing()
+    {
+        var circuit = NewCircuit();
+        var delivery = NewDelivery(attempts: 1);
+        circuit.Succeeded(delivery);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10_000; i++)
+        {
+            circuit.TryStart(delivery);
+            circuit.Succeeded(delivery);
+            circuit.Settle(delivery);
+        }
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+    }
+
+    [Fact]
     public void Its_options_refuse_what_makes_no_sense()
     {
         var options = new CircuitBreakerOptions();

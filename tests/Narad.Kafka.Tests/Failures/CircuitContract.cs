@@ -91,7 +91,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
     public async Task With_repetitions_in_memory_what_failed_before_it_opened_goes_back_as_well()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        await broker.SendAsync(topic, 0, 200);
+        await broker.SendAsync(topic, 0, 24);
         var database = new Database { IsDown = true };
         var log = new LogEvents();
         await using var kafka = await StartAsync(group, log);
@@ -99,15 +99,15 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             topic,
             (message, context, token) => database.WriteAsync(context, message, token),
             configure: static s => s
-                .Retry(static r => r.InMemory(1, Backoff.Fixed(TimeSpan.FromSeconds(2))))
+                .Retry(static r => r.InMemory(1, Backoff.Fixed(TimeSpan.FromMilliseconds(500))))
                 .DeadLetter()
-                .CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(500))));
+                .CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(200))));
 
-        await Waiting.Until(() => log.Count(ProbeFailed) > 5, "it is open for longer than the repetitions wait");
+        await Waiting.Until(() => log.Count(ProbeFailed) > 12, "it is open for longer than the repetitions wait, which are tried themselves");
         database.IsDown = false;
-        await broker.CommittedReaches(group, topic, 0, 200);
+        await broker.CommittedReaches(group, topic, 0, 24);
 
-        database.Written.Should().Be(200);
+        database.Written.Should().Be(24);
         kafka.Groups.Single().Metrics.DeadLetters.Should().Be(0);
         database.Attempts.Should().OnlyContain(static attempt => attempt <= 2);
     }
