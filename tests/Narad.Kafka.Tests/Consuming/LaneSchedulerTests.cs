@@ -58,6 +58,40 @@ public class LaneSchedulerTests
         dropped.Count(message => message.IsAlive).Should().Be(1, "only what the handler has is in memory");
     }
 
+    [Fact]
+    [Trait("Promise", "S33")]
+    public void Two_schedulers_share_a_circuit_and_its_one_probe_and_both_go_on_when_it_closes()
+    {
+        var time = new ManualTime();
+        var circuit = new CircuitBreaker(new CircuitBreakerOptions().MinimumMessages(1), "t", "g", new KafkaDiagnostics(time: time));
+        var pipelines = new[] { new WatchedPipeline(MessageOrder.Unordered, circuit), new WatchedPipeline(MessageOrder.Unordered, circuit) };
+        var lanes = pipelines.Select(pipeline => new LaneScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
+        var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };
+        void Settled(int own, int retries) => SpinWait.SpinUntil(
+            () => lanes.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
+            .Should().BeTrue($"{own} and {retries} should run, not {pipelines[0].Running.Count} and {pipelines[1].Running.Count}");
+
+        circuit.Failed(NewDelivery(partitions[0], 0), new TimeoutException()).Should().BeTrue();
+        for (var i = 1; i < 9; i++)
+        {
+            lanes[i % 2].Enqueue([NewDelivery(partitions[i % 2], i)]);
+        }
+
+        Settled(0, 0);
+        time.Advance(TimeSpan.FromSeconds(5));
+        Settled(1, 0);
+        lanes[0].Drop(partitions[0]);
+        Settled(1, 1);   // the one that hangs in a lost partition, and another probe
+        circuit.Succeeded(pipelines[1].Running[0].Delivery);
+        Settled(1, 4);   // while the probe's own worker is not even back
+        lanes[0].Enqueue([NewDelivery(partitions[0] = new AssignedPartition(new TopicPartition("t", 0), null!), 9)]);
+        Settled(2, 4);
+        pipelines.Select(static pipeline => pipeline.Fault).Should().AllBeEquivalentTo(default(string));
+    }
+
+    private static Delivery NewDelivery(AssignedPartition partition, long offset) =>
+        new(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null), offset) { Attempts = offset == 0 ? 1 : 0 };
+
     // Not inlined, so that nothing here keeps what it brought.
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private static List<WeakReference> BringAndDrop(LaneScheduler lanes)

@@ -166,7 +166,7 @@ public sealed class CircuitBreakerTests
         circuit.MayStart.Should().BeFalse();
         circuit.Succeeded(probe);
         circuit.State.Should().Be(CircuitState.Closed);
-        Succeed(circuit);
+        Fail(circuit).Should().BeFalse("what was counted before it opened is forgotten");
     }
 
     [Fact]
