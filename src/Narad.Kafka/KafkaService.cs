@@ -280,6 +280,11 @@ public sealed class KafkaService : IKafkaService
         options.ThrowIfContradictory(real);
         var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies);
+        if (options.CircuitValue is { } circuit)
+        {
+            settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
+        }
+
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time)
         {

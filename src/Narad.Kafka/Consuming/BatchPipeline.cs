@@ -79,6 +79,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             if (items.Count > 0)
             {
                 await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
+                Settings.Circuit?.Succeeded(first);
             }
 
             return Finished(first, new Outcome(finished));

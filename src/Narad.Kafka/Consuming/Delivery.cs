@@ -46,6 +46,9 @@ internal sealed class Delivery
     /// <summary>How often publishing its copy failed.</summary>
     public int FailedCopies { get; set; }
 
+    /// <summary>How often it failed as the probe of an open circuit.</summary>
+    public int FailedProbes { get; set; }
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -63,6 +66,7 @@ internal sealed class Delivery
         Attempts = 0;
         Departure = null;
         FailedCopies = 0;
+        FailedProbes = 0;
         Next = null;
     }
 

@@ -106,6 +106,13 @@ internal abstract class HandlerPipeline
             error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
+        if (_settings.Circuit is { } circuit && circuit.Failed(delivery, error))
+        {
+            delivery.Attempts--;
+            ConsumingLog.HandedBack(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group);
+            return new Outcome(finishedBefore, OutcomeKind.Repeat);
+        }
+
         var context = NewContext(delivery);
         var verdict = _policy.Judge(error, context);
         switch (verdict.Action)

@@ -26,6 +26,9 @@ public interface ISubscription
     /// <summary>The partitions that stopped, and why: at a message whose failure no policy covers, or without an offset to read from (<see cref="OffsetUnavailableException"/>).</summary>
     IReadOnlyList<StoppedPartition> Stopped { get; }
 
+    /// <summary>Whether messages are started, or wait until what the handler needs answers again; <see cref="CircuitState.Closed"/> without <see cref="SubscriptionOptions.CircuitBreaker"/>.</summary>
+    CircuitState Circuit { get; }
+
     /// <summary>The partitions of this process that were paused by name.</summary>
     IReadOnlyList<TopicPartitionId> Paused { get; }
 

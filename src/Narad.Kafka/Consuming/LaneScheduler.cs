@@ -1,4 +1,5 @@
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Consuming;
 
@@ -31,6 +32,7 @@ internal sealed class LaneScheduler
     private readonly CompletedDeliveries _completed;
     private readonly HandlerPipeline _pipeline;
     private readonly Action<AssignedPartition> _stopped;    // called outside the lock, on a worker's thread
+    private readonly CircuitBreaker? _circuit;              // asked under the lock; it wakes us outside its own
     private int _workers;
     private bool _starting;     // one of them is on its way
     private bool _closed;
@@ -42,7 +44,8 @@ internal sealed class LaneScheduler
         TimeProvider time,
         HandlerPipeline pipeline,
         CompletedDeliveries completed,
-        Action<AssignedPartition> stopped)
+        Action<AssignedPartition> stopped,
+        CircuitBreaker? circuit = null)
     {
         _parallelism = parallelism;
         _order = batch is null ? order : MessageOrder.ByPartition;
@@ -51,6 +54,8 @@ internal sealed class LaneScheduler
         _pipeline = pipeline;
         _completed = completed;
         _stopped = stopped;
+        _circuit = circuit;
+        circuit?.Add(this);
     }
 
     /// <summary>Handlers that run now.</summary>
@@ -198,6 +203,7 @@ internal sealed class LaneScheduler
         }
 
         Start(start);
+        _circuit?.Forget(partition);
     }
 
     /// <summary>Lets a stopped partition go on; with <paramref name="skipFirst"/> its first failed message is finished unhandled.</summary>
@@ -217,6 +223,7 @@ internal sealed class LaneScheduler
             foreach (var (delivery, _) in partition.Failures.Values)
             {
                 delivery.Attempts = 0;
+                delivery.FailedProbes = 0;
             }
 
             if (skipFirst)
@@ -377,9 +384,21 @@ internal sealed class LaneScheduler
         Start(start);
     }
 
+    /// <summary>The circuit lets something start again.</summary>
+    public void Wake()
+    {
+        bool start;
+        lock (_gate)
+        {
+            start = ClaimWorker();
+        }
+
+        Start(start);
+    }
+
     private bool ClaimWorker()
     {
-        if (_starting || _turns.Count == 0 || _workers >= _parallelism)
+        if (_starting || _turns.Count == 0 || _workers >= _parallelism || _circuit is { MayStart: false })
         {
             return false;
         }
@@ -411,13 +430,14 @@ internal sealed class LaneScheduler
         while (lane is not null)
         {
             var outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
+            _circuit?.Settle(lane.Head!);
             lane = Finish(lane, outcome);
         }
     }
 
     private Lane? Take()
     {
-        while (_turns.TryDequeue(out var partition))
+        while (_circuit is not { MayStart: false } && _turns.TryDequeue(out var partition))
         {
             if (!partition.Ready.TryDequeue(out var lane))
             {
@@ -435,9 +455,15 @@ internal sealed class LaneScheduler
                 continue;
             }
 
+            if (_circuit is { } circuit && !circuit.TryStart(lane.Head!))
+            {
+                Arm(lane);   // it opened, or another scheduler has the probe
+                continue;
+            }
+
             lane.State = LaneState.Running;
             lane.Flush = false;
-            lane.Taken = _batch is { } batch ? CountFor(lane, partition, batch.Size) : 1;
+            lane.Taken = _batch is { } batch && _circuit?.IsProbe(lane.Head!) is not true ? CountFor(lane, partition, batch.Size) : 1;
             partition.Running++;
             _runningHandlers++;
             return lane;

@@ -42,6 +42,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             {
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
+                Settings.Circuit?.Succeeded(delivery);
                 return Outcome.One;
             }
             catch (Exception error) when (activity is not null)

@@ -29,7 +29,7 @@ internal sealed class Subscription : ISubscription
         _group = group;
         Settings = settings;
         _pattern = settings.IsPattern ? TopicPattern.Of(settings.Topic) : null;
-        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed);
+        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed, settings.Circuit);
     }
 
     public SubscriptionSettings Settings { get; }
@@ -47,6 +47,8 @@ internal sealed class Subscription : ISubscription
     public IReadOnlyList<TopicPartitionId> Assignment => _assignment;
 
     public IReadOnlyList<StoppedPartition> Stopped => _stopped;
+
+    public CircuitState Circuit => Settings.Circuit?.State ?? CircuitState.Closed;
 
     public IReadOnlyList<TopicPartitionId> Paused => _paused;
 
@@ -152,6 +154,7 @@ internal sealed class Subscription : ISubscription
 
         if (state is SubscriptionState.Faulted or SubscriptionState.Ended)
         {
+            Settings.Circuit?.Remove(Lanes);
             _ended.TrySetResult();
             _ready.TrySetException(fault ?? new KafkaNotConnectedException($"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));
             _ = _ready.Task.Exception;   // observed: nobody may be waiting

@@ -26,6 +26,8 @@ public sealed class SubscriptionOptions
 
     internal string? DeadLetterTopicValue { get; private set; }
 
+    internal CircuitBreakerOptions? CircuitValue { get; private set; }
+
     internal TimeSpan? TimeoutValue { get; private set; }
 
     internal bool TombstonesValue { get; private set; }
@@ -103,6 +105,19 @@ public sealed class SubscriptionOptions
     {
         ArgumentNullException.ThrowIfNull(configure);
         configure(RetryValue);
+        return this;
+    }
+
+    /// <summary>
+    /// Waits while what the handler needs is down, rather than giving up on message after message: when too many messages fail, nothing of the subscription is started
+    /// any more until a single one, tried now and then, succeeds. What failed meanwhile goes back unharmed: it is not judged by <see cref="Retry"/>, and its attempt does
+    /// not count. Offsets stay, and the member stays in its group. Default: off.
+    /// </summary>
+    /// <param name="configure">Changes the defaults: open when half of at least 20 messages failed within 30 s; try after 5 s, 10 s, … up to 1 min; every failure counts.</param>
+    public SubscriptionOptions CircuitBreaker(Action<CircuitBreakerOptions>? configure = null)
+    {
+        CircuitValue ??= new CircuitBreakerOptions();
+        configure?.Invoke(CircuitValue);
         return this;
     }
 

@@ -25,6 +25,9 @@ internal sealed record SubscriptionSettings
 
     public required IReadOnlyList<IFailureObserver> Observers { get; init; }
 
+    /// <summary>Null: there is none.</summary>
+    public CircuitBreaker? Circuit { get; init; }
+
     public required TimeSpan? Timeout { get; init; }
 
     public required bool Tombstones { get; init; }

@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, or in Console mode; unhealthy
+/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, or in Console mode; unhealthy
 /// without a broker, or when a subscription ended by itself. Never contains a secret.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
@@ -52,6 +53,14 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             }
 
             doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
+        }
+
+        foreach (var circuit in service.Groups.SelectMany(group => group.Subscriptions).Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct())
+        {
+            if (circuit.Outage is { } outage)
+            {
+                doubtful.Add($"circuit of '{circuit.Topic}' in group '{circuit.Group}' is {(circuit.State is CircuitState.Open ? "open" : "probing")}: {outage.Reason.Name}, since {outage.Since:u}");
+            }
         }
 
         data["stopped"] = service.Subscriptions.Sum(subscription => subscription.Stopped.Count);

@@ -24,6 +24,7 @@ internal sealed class KafkaMeter : IDisposable
             _meter.CreateObservableCounter(name, () => new Measurement<long>(read(), tags), unit, description);
 
         Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.Stopped.Count));
+        Gauge("narad.kafka.circuits.open", "{circuit}", "Subscriptions whose circuit is not closed: they start nothing, or one message to see whether what they need answers.", () => service.Subscriptions.Count(subscription => subscription.Circuit is not CircuitState.Closed));
         Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0));
         Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.HeldBytes ?? 0));
         Gauge("narad.kafka.retry.waiting", "{message}", "Messages of retry topics that are not due yet.", () => service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0));

@@ -63,8 +63,8 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
         return FailureAction.Retry;
     }
 
-    // An exception is what it is and what caused it.
-    private static bool Has(Exception? error, Type type) => error is not null
+    /// <summary>Whether it is of a type: an exception is what it is and what caused it.</summary>
+    internal static bool Has(Exception? error, Type type) => error is not null
         && (type.IsInstanceOfType(error) || (error is AggregateException several ? several.InnerExceptions.Any(inner => Has(inner, type)) : Has(error.InnerException, type)));
 
     // The application's delegates may throw: then the failure is as if they had not been there.

@@ -3,6 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
 using Outcome = Narad.Kafka.Consuming.Outcome;
 
 namespace Narad.Kafka.Tests.Consuming;
@@ -28,6 +29,19 @@ public class LaneSchedulerTests
     [InlineData(MessageOrder.ByKey)]
     [InlineData(MessageOrder.ByPartition)]
     [InlineData(MessageOrder.Unordered)]
+    [Trait("Promise", "S33")]
+    public void With_a_circuit_too_and_it_starts_nothing_but_its_probes_while_it_is_not_closed(MessageOrder order) =>
+        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(120), Prop.ForAll<int>(seed =>
+        {
+            var options = new CircuitBreakerOptions().MinimumMessages(3).FailureRate(0.2).ProbeAfter(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+            var fault = new Simulation(seed, order, options).Run();
+            return (fault is null).Label($"seed {seed}: {fault}");
+        }));
+
+    [Theory]
+    [InlineData(MessageOrder.ByKey)]
+    [InlineData(MessageOrder.ByPartition)]
+    [InlineData(MessageOrder.Unordered)]
     [Trait("Promise", "S13")]
     public void What_a_revoked_partition_brought_is_not_kept_behind_a_handler_that_hangs(MessageOrder order)
     {
@@ -43,6 +57,40 @@ public class LaneSchedulerTests
         GC.Collect();
         dropped.Count(message => message.IsAlive).Should().Be(1, "only what the handler has is in memory");
     }
+
+    [Fact]
+    [Trait("Promise", "S33")]
+    public void Two_schedulers_share_a_circuit_and_its_one_probe_and_both_go_on_when_it_closes()
+    {
+        var time = new ManualTime();
+        var circuit = new CircuitBreaker(new CircuitBreakerOptions().MinimumMessages(1), "t", "g", new KafkaDiagnostics(time: time));
+        var pipelines = new[] { new WatchedPipeline(MessageOrder.Unordered, circuit), new WatchedPipeline(MessageOrder.Unordered, circuit) };
+        var lanes = pipelines.Select(pipeline => new LaneScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
+        var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };
+        void Settled(int own, int retries) => SpinWait.SpinUntil(
+            () => lanes.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
+            .Should().BeTrue($"{own} and {retries} should run, not {pipelines[0].Running.Count} and {pipelines[1].Running.Count}");
+
+        circuit.Failed(NewDelivery(partitions[0], 0), new TimeoutException()).Should().BeTrue();
+        for (var i = 1; i < 9; i++)
+        {
+            lanes[i % 2].Enqueue([NewDelivery(partitions[i % 2], i)]);
+        }
+
+        Settled(0, 0);
+        time.Advance(TimeSpan.FromSeconds(5));
+        Settled(1, 0);
+        lanes[0].Drop(partitions[0]);
+        Settled(1, 1);   // the one that hangs in a lost partition, and another probe
+        circuit.Succeeded(pipelines[1].Running[0].Delivery);
+        Settled(1, 4);   // while the probe's own worker is not even back
+        lanes[0].Enqueue([NewDelivery(partitions[0] = new AssignedPartition(new TopicPartition("t", 0), null!), 9)]);
+        Settled(2, 4);
+        pipelines.Select(static pipeline => pipeline.Fault).Should().AllBeEquivalentTo(default(string));
+    }
+
+    private static Delivery NewDelivery(AssignedPartition partition, long offset) =>
+        new(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null), offset) { Attempts = offset == 0 ? 1 : 0 };
 
     // Not inlined, so that nothing here keeps what it brought.
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
@@ -70,6 +118,7 @@ public class LaneSchedulerTests
         private readonly CompletedDeliveries _completed = new();
         private readonly WatchedPipeline _pipeline;
         private readonly LaneScheduler _lanes;
+        private readonly CircuitBreaker? _circuit;
         private readonly AssignedPartition[] _partitions = new AssignedPartition[3];
         private readonly HashSet<Delivery> _enqueued = [];
         private readonly HashSet<Delivery> _expected = [];
@@ -77,11 +126,12 @@ public class LaneSchedulerTests
         private long _sequence;
         private string? _fault;
 
-        public Simulation(int seed, MessageOrder order)
+        public Simulation(int seed, MessageOrder order, CircuitBreakerOptions? circuit = null)
         {
             _random = new Random(seed);
-            _pipeline = new WatchedPipeline(order);
-            _lanes = new LaneScheduler(Parallelism, order, batch: null, _time, _pipeline, _completed, static _ => { });
+            _circuit = circuit is null ? null : new CircuitBreaker(circuit, "t", "g", new KafkaDiagnostics(time: _time));
+            _pipeline = new WatchedPipeline(order, _circuit);
+            _lanes = new LaneScheduler(Parallelism, order, batch: null, _time, _pipeline, _completed, static _ => { }, _circuit);
             for (var i = 0; i < _partitions.Length; i++)
             {
                 _partitions[i] = NewEpoch(i);
@@ -135,6 +185,7 @@ public class LaneSchedulerTests
             return forgotten > 0 ? $"{forgotten} were never run"
                 : _lanes.KeyedLanes > 0 ? $"{_lanes.KeyedLanes} lanes leaked"
                 : _time.Timers > 0 ? $"{_time.Timers} timers leaked"
+                : _circuit is { State: CircuitState.Open } ? "the circuit stays open"
                 : _lanes.RunningHandlers != 0 ? "handlers are counted that do not run"
                 : null;
         }
@@ -142,7 +193,7 @@ public class LaneSchedulerTests
         private void Step()
         {
             var at = _random.Next(_partitions.Length);
-            switch (_random.Next(30))
+            switch (_random.Next(_circuit is null ? 30 : 36))
             {
                 case < 13:
                     if (_lanes.StateOf(_partitions[at]) is PartitionState.Active or PartitionState.Stopped)
@@ -188,9 +239,25 @@ public class LaneSchedulerTests
                     }
 
                     break;
+                case >= 30 when Any() is { } run:
+                    Fail(run);
+                    break;
                 default:
                     _time.Advance(TimeSpan.FromSeconds(1));
                     break;
+            }
+        }
+
+        private void Fail(Run run)
+        {
+            if (_circuit!.Failed(run.Delivery, new TimeoutException()))
+            {
+                run.Delivery.Attempts--;
+                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat));
+            }
+            else
+            {
+                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat, TimeSpan.FromSeconds(_random.Next(3))));
             }
         }
 
@@ -199,6 +266,7 @@ public class LaneSchedulerTests
         private void Finish(Run run)
         {
             _expected.Add(run.Delivery);
+            _circuit?.Succeeded(run.Delivery);
             _pipeline.Complete(run, Outcome.One);
         }
 
@@ -247,7 +315,7 @@ public class LaneSchedulerTests
 
     private sealed record Run(Delivery Delivery, TaskCompletionSource<Outcome> Outcome);
 
-    private sealed class WatchedPipeline(MessageOrder order) : HandlerPipeline(
+    private sealed class WatchedPipeline(MessageOrder order, CircuitBreaker? circuit = null) : HandlerPipeline(
         SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
         private readonly Lock _gate = new();
@@ -280,8 +348,14 @@ public class LaneSchedulerTests
         public override ValueTask<Outcome> RunAsync(Lane lane)
         {
             var run = new Run(lane.Head!, new TaskCompletionSource<Outcome>());
+            run.Delivery.Attempts++;
             lock (_gate)
             {
+                if (circuit is { State: not CircuitState.Closed } && !circuit.IsProbe(run.Delivery))
+                {
+                    Fault ??= $"started while the circuit is {circuit.State}";
+                }
+
                 if (run.Delivery.Partition.State is not PartitionState.Active)
                 {
                     Fault ??= $"started in a partition that is {run.Delivery.Partition.State}";
@@ -314,81 +388,5 @@ public class LaneSchedulerTests
             MessageOrder.ByKey when delivery.Key is { } key => (delivery.Partition.Id.Partition, key[0]),
             _ => null,
         };
-    }
-
-    /// <summary>A clock that only the test moves; its timers fire on the thread that moves it.</summary>
-    private sealed class ManualTime : TimeProvider
-    {
-        private readonly List<ManualTimer> _timers = [];
-        private DateTimeOffset _now = DateTimeOffset.UnixEpoch;
-
-        public int Timers
-        {
-            get
-            {
-                lock (_timers)
-                {
-                    return _timers.Count;
-                }
-            }
-        }
-
-        public override DateTimeOffset GetUtcNow() => _now;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            var timer = new ManualTimer(this, callback, state);
-            timer.Change(dueTime, period);
-            return timer;
-        }
-
-        public void Advance(TimeSpan time)
-        {
-            _now += time;
-            List<ManualTimer> due;
-            lock (_timers)
-            {
-                due = [.. _timers.Where(timer => timer.Due <= _now)];
-                due.ForEach(timer => _timers.Remove(timer));
-            }
-
-            due.ForEach(static timer => timer.Fire());
-        }
-
-        private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
-        {
-            public DateTimeOffset Due { get; private set; }
-
-            public void Fire() => callback(state);
-
-            public bool Change(TimeSpan dueTime, TimeSpan period)
-            {
-                lock (time._timers)
-                {
-                    time._timers.Remove(this);
-                    if (dueTime != Timeout.InfiniteTimeSpan)
-                    {
-                        Due = time._now + dueTime;
-                        time._timers.Add(this);
-                    }
-                }
-
-                return true;
-            }
-
-            public void Dispose()
-            {
-                lock (time._timers)
-                {
-                    time._timers.Remove(this);
-                }
-            }
-
-            public ValueTask DisposeAsync()
-            {
-                Dispose();
-                return ValueTask.CompletedTask;
-            }
-        }
     }
 }

@@ -90,6 +90,26 @@ public static class Snippets
         // end
     }
 
+    public static async Task Circuit(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: circuit
+        var billing = await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            (order, context, token) => database.BillAsync(order.OrderId, token),
+            configure: s => s
+                .Retry(r => r.InMemory(2, Backoff.Fixed(TimeSpan.FromSeconds(2))))   // so that those who failed first are still here when it opens
+                .DeadLetter()
+                .Timeout(TimeSpan.FromSeconds(20))                                   // so that one that hangs tells in the end
+                .CircuitBreaker(c => c
+                    .FailureRate(0.5).MinimumMessages(20).Window(TimeSpan.FromSeconds(30))
+                    .ProbeAfter(TimeSpan.FromSeconds(5), max: TimeSpan.FromMinutes(1))
+                    .On<TimeoutException>()                                          // an exception's causes count; without any On all failures do
+                    .On<System.Data.Common.DbException>()));
+
+        Console.WriteLine(billing.Circuit);   // Closed, Open or Probing
+        // end
+    }
+
     public static async Task Repetitions(IKafkaService kafka, BillingDatabase database)
     {
         // snippet: repetitions

@@ -165,6 +165,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public CircuitState Circuit => CircuitState.Closed;
+
     public IReadOnlyList<TopicPartitionId> Paused => [];
 
     public Task PauseAllAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();

@@ -1,0 +1,282 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>
+/// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then. It starts
+/// nothing itself: <see cref="LaneScheduler"/> asks it, and is woken when the answer may have changed.
+/// </summary>
+/// <remarks>
+/// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way round: schedulers are
+/// woken outside it.
+/// <code>
+///   Closed ──too many failed──▶ Open ──timer──▶ Probing ──its success──▶ Closed (nothing counted)
+///                                ▲                 │
+///                                └──its failure────┘   the next wait is longer
+/// </code>
+/// In Probing the probe is free (nothing ready, or the last one told nothing) or out: with one message, until that succeeds, fails, ends otherwise or its partition goes.
+/// </remarks>
+internal sealed class CircuitBreaker
+{
+    /// <summary>As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for ever.</summary>
+    public const int MostProbesOfOne = 3;
+
+    private readonly CircuitBreakerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly FailureWindow _window;
+    private readonly ITimer _timer;
+    private readonly Lock _gate = new();
+
+    // Written under _gate, read by anybody.
+    private volatile CircuitState _state;
+    private volatile Delivery? _probe;      // the message that is out as a probe; only while Probing
+    private volatile CircuitOutage? _outage;
+    private ImmutableArray<LaneScheduler> _schedulers = [];
+
+    // Under _gate.
+    private int _openings;      // since it was closed
+    private long _openedAt;
+    private bool _ended;
+
+    public CircuitBreaker(CircuitBreakerOptions options, string topic, string group, KafkaDiagnostics diagnostics)
+    {
+        _options = options;
+        Topic = topic;
+        Group = group;
+        _time = diagnostics.Time;
+        _logger = diagnostics.Logger<CircuitBreaker>();
+        _window = new FailureWindow((long)(options.WindowValue.TotalSeconds * _time.TimestampFrequency));
+        _timer = _time.CreateTimer(static state => ((CircuitBreaker)state!).Probe(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public string Topic { get; }
+
+    public string Group { get; }
+
+    public CircuitState State => _state;
+
+    /// <summary>Null while it is closed.</summary>
+    public CircuitOutage? Outage => _outage;
+
+    /// <summary>Whether asking <see cref="TryStart"/> may help; when that becomes true, the schedulers are woken.</summary>
+    public bool MayStart => _state is CircuitState.Closed || (_state is CircuitState.Probing && _probe is null);
+
+    /// <summary>One more scheduler asks it.</summary>
+    public void Add(LaneScheduler scheduler) => ImmutableInterlocked.Update(ref _schedulers, static (all, added) => all.Add(added), scheduler);
+
+    /// <summary>A scheduler starts nothing any more. With the last one it ends: it is closed and stays so.</summary>
+    public void Remove(LaneScheduler scheduler)
+    {
+        ImmutableInterlocked.Update(ref _schedulers, static (all, removed) => all.Remove(removed), scheduler);
+        lock (_gate)
+        {
+            if (_schedulers.IsEmpty)
+            {
+                _ended = true;
+                _timer.Dispose();
+                Reset();
+            }
+        }
+    }
+
+    /// <summary>Whether this message may start now. While it probes, the first that asks is the probe.</summary>
+    public bool TryStart(Delivery delivery)
+    {
+        if (_state is CircuitState.Closed)
+        {
+            return true;
+        }
+
+        lock (_gate)
+        {
+            if (_state is CircuitState.Probing && _probe is null)
+            {
+                _probe = delivery;
+                return true;
+            }
+
+            return _state is CircuitState.Closed;
+        }
+    }
+
+    /// <summary>Whether this message is out as the probe.</summary>
+    public bool IsProbe(Delivery delivery) => ReferenceEquals(_probe, delivery);
+
+    /// <summary>A handler handled this message (or the batch that it is the first of).</summary>
+    public void Succeeded(Delivery delivery)
+    {
+        if (_state is CircuitState.Closed)
+        {
+            if (delivery.Attempts == 1)
+            {
+                _window.CountSuccess(_time.GetTimestamp());
+            }
+        }
+        else if (IsProbe(delivery))
+        {
+            Close(delivery);
+        }
+    }
+
+    /// <summary>A handler failed at this message, and not because its token was cancelled.</summary>
+    /// <returns>True: an outage is to blame. Nothing becomes of the message, it stays at the head of its lane, and its invocation does not count.</returns>
+    public bool Failed(Delivery delivery, Exception error)
+    {
+        if (error is DeadLetterException or RetryLaterException or MessageDeserializationException or UnknownMessageTypeException)
+        {
+            return false;   // says nothing of what the handler needs
+        }
+
+        if (_options.Outages.Count > 0 && !_options.Outages.Exists(type => FailurePolicy.Has(error, type)))
+        {
+            Succeeded(delivery);
+            return false;
+        }
+
+        var isProbe = false;
+        var counted = default((long Messages, long Failures));
+        TimeSpan wait;
+        lock (_gate)
+        {
+            if (_state is CircuitState.Closed)
+            {
+                if (_ended || delivery.Attempts != 1)
+                {
+                    return false;
+                }
+
+                var now = _time.GetTimestamp();
+                _window.CountFailure(now);
+                counted = _window.Read(now);
+                if (counted.Messages < _options.MinimumMessagesValue || counted.Failures < counted.Messages * _options.FailureRateValue)
+                {
+                    return false;
+                }
+
+                _openedAt = now;
+            }
+            else if (IsProbe(delivery))
+            {
+                isProbe = true;
+            }
+            else
+            {
+                return true;
+            }
+
+            wait = Open(error);
+        }
+
+        if (!isProbe)
+        {
+            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.WindowValue), Duration.Text(wait));
+            return true;
+        }
+
+        ConsumingLog.ProbeFailed(_logger, error, Topic, Group, delivery.Partition.Id, delivery.Offset, Duration.Text(wait));
+        if (++delivery.FailedProbes < MostProbesOfOne)
+        {
+            return true;
+        }
+
+        ConsumingLog.ProbeJudged(_logger, delivery.Partition.Id, delivery.Offset, Group, delivery.FailedProbes);
+        return false;
+    }
+
+    /// <summary>A message's invocation ended. Where it was the probe and told nothing (cancelled, not handled at all), another one may be.</summary>
+    public void Settle(Delivery delivery)
+    {
+        if (IsProbe(delivery))
+        {
+            Recall(static (probe, settled) => ReferenceEquals(probe, settled), delivery);
+        }
+    }
+
+    /// <summary>A partition is not ours any more: its handler may hang for ever, and the others do not wait for it.</summary>
+    public void Forget(AssignedPartition partition)
+    {
+        if (_state is CircuitState.Probing)
+        {
+            Recall(static (probe, gone) => ReferenceEquals(probe.Partition, gone), partition);
+        }
+    }
+
+    private void Recall<T>(Func<Delivery, T, bool> isMeant, T meant)
+    {
+        lock (_gate)
+        {
+            if (_probe is not { } probe || !isMeant(probe, meant))
+            {
+                return;
+            }
+
+            _probe = null;
+        }
+
+        Wake();
+    }
+
+    private TimeSpan Open(Exception error)
+    {
+        _outage = new CircuitOutage(error.GetType(), _outage?.Since ?? _time.GetUtcNow());
+        _state = CircuitState.Open;
+        _probe = null;
+        var wait = _options.ProbeDelay.Before(++_openings);
+        _timer.Change(wait, Timeout.InfiniteTimeSpan);
+        return wait;
+    }
+
+    private void Probe()
+    {
+        lock (_gate)
+        {
+            if (_state is not CircuitState.Open)
+            {
+                return;
+            }
+
+            _state = CircuitState.Probing;
+        }
+
+        Wake();
+    }
+
+    private void Close(Delivery probe)
+    {
+        TimeSpan open;
+        lock (_gate)
+        {
+            if (!IsProbe(probe))
+            {
+                return;
+            }
+
+            open = _time.GetElapsedTime(_openedAt);
+            Reset();
+        }
+
+        ConsumingLog.CircuitClosed(_logger, Topic, Group, Duration.Text(open));
+        Wake();
+    }
+
+    private void Reset()
+    {
+        _window.Clear();
+        _openings = 0;
+        _outage = null;
+        _probe = null;
+        _state = CircuitState.Closed;
+    }
+
+    private void Wake()
+    {
+        foreach (var scheduler in _schedulers)
+        {
+            scheduler.Wake();
+        }
+    }
+}
