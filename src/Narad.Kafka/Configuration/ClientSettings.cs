@@ -30,6 +30,8 @@ internal sealed class ClientSettings
     private const int FetchQueueBackoffMs = 10;
 
     private const int EmbeddedFetchWaitMs = 10;
+    private const int ReaderFetchWaitMs = 10;
+    private const int LongestPollIntervalMs = 86_400_000;
     private const int EmbeddedCommitMs = 100;
     private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
@@ -151,6 +153,27 @@ internal sealed class ClientSettings
         }
 
         return Complete(config, ClientKind.Consumer);
+    }
+
+    /// <summary>A consumer that reads the partitions it is told to, up to their ends: it joins no group, and commits nothing.</summary>
+    public ConsumerConfig Reader(string group)
+    {
+        var config = Consumer(group);
+        config.EnableAutoCommit = false;
+        config.EnablePartitionEof = true;
+
+        // Where it begins was looked up; what retention took away since then is not there to be read.
+        config.AutoOffsetReset = AutoOffsetReset.Earliest;
+
+        // It is at an end when it waits, and leaves a partition for the next while a fetch is under way.
+        config.FetchWaitMaxMs = ReaderFetchWaitMs;
+
+        // Its reader may take its time, and no group waits for it; a group of the next protocol takes no partitions by hand.
+        config.MaxPollIntervalMs = LongestPollIntervalMs;
+        config.GroupInstanceId = null;
+        config.GroupProtocol = null;
+        config.GroupRemoteAssignor = null;
+        return config;
     }
 
     public AdminClientConfig Admin() => Complete(new AdminClientConfig(), ClientKind.Admin);

@@ -18,7 +18,8 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
         return true;
     }
 
-    private static MessageHeaders? HeadersOf(Headers? received)
+    /// <summary>The headers of a message as the client has them; null where there are none.</summary>
+    public static MessageHeaders? HeadersOf(Headers? received)
     {
         if (received is not { Count: > 0 })
         {

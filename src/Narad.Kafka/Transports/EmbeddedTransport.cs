@@ -26,6 +26,7 @@ internal sealed class EmbeddedTransport : ITransport
         Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true);
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
+        Records = new TopicRecords(_admin, options.ConnectTimeout, _broker);
         _gate = new EmbeddedSendGate(CommittedAsync, diagnostics.Time, diagnostics.Logger<EmbeddedSendGate>());
         _broker.TopicDeleted += OnTopicDeleted;
         if (_owned)
@@ -41,6 +42,8 @@ internal sealed class EmbeddedTransport : ITransport
     public ClientSettings Clients { get; }
 
     public IKafkaTopics Topics { get; }
+
+    public TopicRecords? Records { get; }
 
     public ISendGate? SendGate => _gate;
 
