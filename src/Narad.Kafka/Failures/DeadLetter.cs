@@ -45,7 +45,7 @@ public sealed class DeadLetter
     public MessageKey Key { get; }
 
     /// <summary>The message's value as it is; null for a tombstone.</summary>
-    public ReadOnlyMemory<byte>? Value => _value is null ? null : new ReadOnlyMemory<byte>(_value);
+    public ReadOnlyMemory<byte>? Value => _value is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(_value);
 
     /// <summary>All headers: the application's, then ours. Not to be changed.</summary>
     public MessageHeaders Headers { get; }

@@ -88,7 +88,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
     private void Begin(PartitionSpan span)
     {
         _client ??= new ConsumerBuilder<byte[]?, byte[]?>(_transport.Clients.Reader($"{_topic}-redrive"))
-            .SetErrorHandler((_, error) => _trouble = error.Reason)
+            .SetErrorHandler((_, error) => OnError(error))
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         _next = span.Start;
@@ -179,6 +179,16 @@ internal sealed class DeadLetterReader : IAsyncDisposable
         {
             Decoder = _decoder,
         };
+    }
+
+    // On the client's thread: must neither throw nor call the application's logger.
+    private void OnError(Error error)
+    {
+        // "1/1 brokers are down" comes beside the reason, and says less.
+        if (error.Code is not ErrorCode.Local_AllBrokersDown || _trouble is null)
+        {
+            _trouble = error.Reason;
+        }
     }
 
     private void Close(IConsumer<byte[]?, byte[]?> client)

@@ -217,6 +217,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
 
         var (transport, spans) = await SpansAsync(topic, cancellationToken).ConfigureAwait(false);
+        var records = transport.Records ?? throw NotInConsole("deleted");
         var wanted = new Dictionary<int, long>();
         foreach (var (partition, offset) in before)
         {
@@ -228,7 +229,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             wanted[partition.Partition] = offset;
         }
 
-        return await DeleteBeforeAsync(transport, topic, spans, wanted, cancellationToken).ConfigureAwait(false);
+        return await DeleteBeforeAsync(records, topic, spans, wanted, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<long> DeleteAllAsync(string deadLetterTopic, bool anyTopic = false, CancellationToken cancellationToken = default)
@@ -236,7 +237,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         var topic = _realName(deadLetterTopic);
         CheckMayBeDeleted(topic, anyTopic);
         var (transport, spans) = await SpansAsync(topic, cancellationToken).ConfigureAwait(false);
-        return await DeleteBeforeAsync(transport, topic, spans, spans.ToDictionary(span => span.Partition, span => span.End), cancellationToken).ConfigureAwait(false);
+        var records = transport.Records ?? throw NotInConsole("deleted");
+        return await DeleteBeforeAsync(records, topic, spans, spans.ToDictionary(span => span.Partition, span => span.End), cancellationToken).ConfigureAwait(false);
     }
 
     private async IAsyncEnumerable<DeadLetter> BrowseCoreAsync(string topic, DeadLetterFilter filter, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -280,13 +282,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             : throw new KafkaTopicException($"Topic {topic} does not exist: there are no dead letters to look at.", topic);
     }
 
-    private async Task<long> DeleteBeforeAsync(ITransport transport, string topic, IReadOnlyList<PartitionSpan> spans, Dictionary<int, long> before, CancellationToken cancellationToken)
+    private async Task<long> DeleteBeforeAsync(TopicRecords records, string topic, IReadOnlyList<PartitionSpan> spans, Dictionary<int, long> before, CancellationToken cancellationToken)
     {
-        if (transport.Records is not { } records)
-        {
-            throw NotInConsole("deleted");
-        }
-
         var wanted = before.Where(offset => offset.Value > spans[offset.Key].Start).ToDictionary();
         var count = wanted.Sum(offset => offset.Value - spans[offset.Key].Start);
         if (count > 0)
@@ -302,7 +299,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     {
         if (!anyTopic && !_isDeadLetterTopic(topic))
         {
-            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {DeadLetterTopics.Suffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(topic));
+            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {DeadLetterTopics.Suffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
         }
     }
 
