@@ -24,7 +24,8 @@ public sealed record RedriveOptions
     /// <summary>
     /// Under which name its progress is kept, as the committed offsets of group <c>{topic}-redrive-{name}</c>. Default: one that follows from
     /// <see cref="Target"/>, <see cref="RetryTopic"/> and <see cref="Filter"/>, so that the same redrive goes on where it stood and another one begins at the beginning.
-    /// Must be given where the filter has a delegate.
+    /// Must be given where the filter has a delegate. The cluster forgets the offsets of a group without members after a while (<c>offsets.retention.minutes</c>,
+    /// 7 days by default), and the redrive then begins at the beginning: delete what was redriven (<see cref="RedriveReport.Positions"/>) before that.
     /// </summary>
     public string? Name { get; init; }
 

@@ -289,6 +289,29 @@ public sealed class BrowsingOnEmbedded(EmbeddedTestBroker broker) : BrowsingCont
     }
 }
 
+public sealed class DeletingOnEmbedded
+{
+    [Fact]
+    [Trait("Promise", "S25")]
+    public async Task Deleting_dead_letters_makes_room_for_others_where_the_embedded_broker_was_full_of_them()
+    {
+        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, MaxMessageBytes = 1_000_000 });
+        await kafka.ConnectProducerAsync();
+        await kafka.Topics.EnsureAsync([new TopicSpec("orders-dlt", 1)]);
+        var value = new byte[900_000];
+        for (var n = 0; n < 4; n++)
+        {
+            await kafka.SendAsync("orders-dlt", value);
+        }
+
+        var waiting = kafka.SendAsync("orders-dlt", value).AsTask();
+        (await Task.WhenAny(waiting, Task.Delay(TimeSpan.FromMilliseconds(300)))).Should().NotBe(waiting);
+        (await kafka.DeadLetters.DeleteAllAsync("orders-dlt")).Should().Be(4);
+
+        (await waiting.WaitAsync(Waiting.Deadline)).Offset.Should().Be(4);
+    }
+}
+
 public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<KafkaTestBroker>(broker)
 {
     private readonly KafkaTestBroker _broker = broker;

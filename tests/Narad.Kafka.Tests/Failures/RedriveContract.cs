@@ -144,6 +144,39 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 
     [SkippableFact]
+    public async Task One_from_the_start_that_crashed_goes_on_where_it_crashed_and_not_where_the_one_before_had_ended()
+    {
+        await using var kafka = Service();
+        var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
+        await dead.WriteAsync(12);
+        var options = new RedriveOptions { BatchSize = 3 };
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, options)).Sent.Should().Be(12);
+        using var cancelling = new CancellationTokenSource();
+
+        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options with { FromStart = true }, new Progress { Then = _ => cancelling.Cancel() }, cancelling.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await kafka.DeadLetters.RedriveAsync(dead.Topic, options);
+
+        var copies = dead.Numbers(dead.Retry, 24);
+        copies.GroupBy(number => number).Should().HaveCount(12).And.OnlyContain(sent => sent.Count() >= 2);
+        copies.Should().HaveCountLessThanOrEqualTo(24 + options.BatchSize);
+    }
+
+    [SkippableFact]
+    public async Task Progress_that_is_beyond_the_end_or_before_the_beginning_leaves_none_out()
+    {
+        await using var kafka = Service();
+        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 2);
+        await dead.WriteAsync(8);
+        await broker.DeleteRecordsAsync(dead.Topic, 1, 2);
+        broker.Commit($"{dead.Topic}-redrive-group", dead.Topic, 0, 999);
+        broker.Commit($"{dead.Topic}-redrive-group", dead.Topic, 1, 1);
+
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(6);
+
+        dead.Numbers(dead.Retry, 6).Should().Equal(0, 2, 4, 5, 6, 7);
+    }
+
+    [SkippableFact]
     public async Task A_dry_run_counts_and_does_nothing()
     {
         await using var kafka = Service(static options => options.TopicCreation = TopicCreation.IfMissing);
