@@ -353,6 +353,8 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         await dead.WriteAsync(1, from: 5);
         (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should().Equal([0, 1, 2], "what stands behind an open transaction cannot be read yet");
         producer.AbortTransaction(TimeSpan.FromSeconds(20));
+        await Waiting.Until(() => kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 7).GetAwaiter().GetResult() is not null, "the transaction is over");
+        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 3)).Should().BeNull("what stands there is no message, and the next one is another");
     }
 
     [SkippableFact]

@@ -313,16 +313,16 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     public async Task It_tells_how_far_it_is_after_each_batch_and_ends_at_the_end_as_it_was_when_it_began()
     {
         await using var kafka = Service();
-        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
+        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 2);
         await dead.WriteAsync(10);
-        var meanwhile = 10;
-        var seen = new Progress { Then = _ => dead.WriteAsync(1, from: meanwhile++).GetAwaiter().GetResult() };
+        var meanwhile = 9;   // odd numbers: the partition that is read last
+        var seen = new Progress { Then = _ => dead.WriteAsync(1, from: meanwhile += 2).GetAwaiter().GetResult() };
 
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { BatchSize = 4 }, seen);
 
         report.Sent.Should().Be(10);
-        seen.All.Should().Equal(new RedriveProgress(4, 0, 0, 6), new RedriveProgress(8, 0, 0, 2), new RedriveProgress(10, 0, 0, 0));
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(3);
+        seen.All.Should().Equal(new RedriveProgress(4, 0, 0, 6), new RedriveProgress(5, 0, 0, 5), new RedriveProgress(9, 0, 0, 1), new RedriveProgress(10, 0, 0, 0));
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(4);
     }
 
     [SkippableFact]
