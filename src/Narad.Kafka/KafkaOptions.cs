@@ -150,6 +150,9 @@ public sealed class KafkaOptions
     /// <summary>Middleware around every handler, in order, outside a subscription's own. Code only.</summary>
     public IList<IConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
+    /// <summary>Told of every message that goes to a retry or dead-letter topic. Code only.</summary>
+    public IList<IFailureObserver> FailureObservers { get; } = [];
+
     // Noted while the environment and the configuration were read; reported with everything else when the options are validated.
     internal List<string> BindingFaults { get; } = [];
 

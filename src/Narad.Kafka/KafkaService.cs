@@ -51,6 +51,7 @@ public sealed class KafkaService : IKafkaService
     private volatile bool _mayBeSentWith;
     private volatile bool _ended;
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
+    private ImmutableDictionary<string, ConsumerGroup> _retryGroups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);   // by the group whose retries they read
     private ImmutableList<ISubscription> _subscriptions = [];
 
     /// <summary>Creates the service; connects nothing and checks nothing yet: <see cref="Init"/> does, and connecting calls it.</summary>
@@ -105,7 +106,19 @@ public sealed class KafkaService : IKafkaService
 
     internal MessageProducer? Producer => _producer;
 
-    internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values];
+    /// <summary>Those of the application, and those that read their retry topics.</summary>
+    internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values, .. _retryGroups.Values];
+
+    /// <summary>For how long the waiting retry that is due first has been due.</summary>
+    internal TimeSpan LongestOverdue
+    {
+        get
+        {
+            var now = _diagnostics.Time.GetUtcNow().ToUnixTimeMilliseconds();
+            var next = Groups.Select(group => group.Loop?.NextRetryDue ?? long.MaxValue).DefaultIfEmpty(long.MaxValue).Min();
+            return TimeSpan.FromMilliseconds(Math.Max(0, next == long.MaxValue ? 0 : now - next));
+        }
+    }
 
     internal string? ConnectionTrouble => _transport?.LastConnectionError;
 
@@ -267,16 +280,43 @@ public sealed class KafkaService : IKafkaService
         var consumers = GroupFor(group);
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
-        var deadLetters = options.DeadLettersValue
-            ? new DeadLetterTopics(options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync)
-            : null;
-        var settings = SubscriptionSettings.From(RealTopic(topic, patterns: true), consumers.Name, options, _options, _services, deadLetters);
-        var subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time);
+        var real = RealTopic(topic, patterns: true);
+        options.ThrowIfContradictory(real);
+        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
+        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies);
+        Subscription subscription = null!;
+        subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time)
+        {
+            Found = copies is null ? null : source => Task.Run(() => SaidAsync(subscription, source, () => SeeToCopiesAsync(subscription, source, pipeline))).Forget(),
+        };
+        if (copies?.Ladder is not null && options.IsOrderOnlyDefault)
+        {
+            ConsumingLog.OrderEnds(_logger, real, consumers.Name);
+        }
+
+        await AddAsync(consumers, subscription, cancellationToken).ConfigureAwait(false);
+        if (copies is not null && !settings.IsPattern)
+        {
+            // One that only redriven messages come through is not waited for: its topic need never be there.
+            if (copies.Ladder is null)
+            {
+                SaidAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
+            }
+            else
+            {
+                await AddRetriesAsync(subscription, real, pipeline, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return subscription;
+    }
+
+    private async Task AddAsync(ConsumerGroup consumers, Subscription subscription, CancellationToken cancellationToken)
+    {
         ImmutableInterlocked.Update(ref _subscriptions, static (all, added) => all.Add(added), subscription);
         try
         {
             await consumers.AddAsync(subscription, cancellationToken).ConfigureAwait(false);
-            return subscription;
         }
         finally
         {
@@ -285,6 +325,77 @@ public sealed class KafkaService : IKafkaService
             {
                 ImmutableInterlocked.Update(ref _subscriptions, static (all, refused) => all.Remove(refused), subscription);
             }
+        }
+    }
+
+    // A pattern found a source. Off the poll thread; once a source.
+    private async Task SeeToCopiesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
+    {
+        if (subscription.RetrySubscriptions.Exists(retries => string.Equals(retries.Settings.Retries!.Source, source, StringComparison.Ordinal)))
+        {
+            return;
+        }
+
+        var found = await _transport!.Topics.DescribeAsync([source], _ending.Token).ConfigureAwait(false);
+        await subscription.Settings.Copies!.EnsureAsync(source, found.GetValueOrDefault(source, 1), _ending.Token).ConfigureAwait(false);
+        await AddRetriesAsync(subscription, source, pipeline, _ending.Token).ConfigureAwait(false);
+    }
+
+    // What nobody awaits says itself that it failed.
+    private async Task SaidAsync(Subscription subscription, string source, Func<Task> work)
+    {
+        try
+        {
+            await work().ConfigureAwait(false);
+        }
+        catch (Exception) when (_disconnecting is not null)
+        {
+            // Nothing is to be seen to any more.
+        }
+        catch (Exception error)
+        {
+            ConsumingLog.CopiesNotEnsured(_logger, error, source, subscription.Group);
+        }
+    }
+
+    // S22: retry topics are read by a group of their own, and only this group's messages of them.
+    private async Task AddRetriesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
+    {
+        var main = subscription.Settings;
+        var group = RetryGroupOf(main.Group);
+        var settings = main with
+        {
+            Topic = main.Copies!.RetryNameFor(source),
+            Start = StartPosition.Earliest,
+            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Retry.AdoptsUngrouped),
+        };
+        var retries = new Subscription(group, settings, pipeline(settings, group.Metrics), _diagnostics.Time);
+        subscription.AddRetries(retries);
+        try
+        {
+            await AddAsync(group, retries, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!group.Subscriptions.Contains(retries))
+            {
+                subscription.RemoveRetries(retries);
+            }
+        }
+    }
+
+    private ConsumerGroup RetryGroupOf(string group)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
+            if (!_retryGroups.TryGetValue(group, out var retries))
+            {
+                retries = new ConsumerGroup(group + CopyTopics.RetrySuffix, _transport!, _options, _diagnostics, OnFault);
+                _retryGroups = _retryGroups.Add(group, retries);
+            }
+
+            return retries;
         }
     }
 
@@ -389,7 +500,7 @@ public sealed class KafkaService : IKafkaService
         }
 
         var abandoned = new List<string>();
-        foreach (var stopped in await Task.WhenAll(_groups.Values.Select(group => group.StopAsync(Left()))).ConfigureAwait(false))
+        foreach (var stopped in await Task.WhenAll(Groups.Select(group => group.StopAsync(Left()))).ConfigureAwait(false))
         {
             abandoned.AddRange(stopped);
         }
@@ -494,8 +605,8 @@ public sealed class KafkaService : IKafkaService
 
     // By name, or because a subscription says so.
     private bool IsDeadLetterTopic(string topic) =>
-        topic.EndsWith(DeadLetterTopics.Suffix, StringComparison.Ordinal)
-        || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.DeadLetters?.NameFor(subscription.Topic), topic, StringComparison.Ordinal));
+        topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
+        || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
 
     /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>
     private sealed class ServiceTopics(KafkaService service) : IKafkaTopics

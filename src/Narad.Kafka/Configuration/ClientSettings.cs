@@ -19,6 +19,9 @@ internal sealed class ClientSettings
     private const int DefaultReceiveBytes = 100_000_000;
     private const int DefaultQueuedMessages = 100_000;
     private const int MaxQueuedKilobytes = 2_097_151;
+    private const int DefaultBatchBytes = 1_000_000;
+    private const int LargestCopy = 1_000_000_000;
+    private const int ReaderQueueKilobytes = 2_000;
 
     // A broker that comes back is found within about three seconds (the client adds up to half as jitter), not within its default ten.
     private const int ReconnectBackoffMaxMs = 2_000;
@@ -77,7 +80,10 @@ internal sealed class ClientSettings
                 _ => CompressionType.None,
             },
             MessageTimeoutMs = Milliseconds(Options.SendTimeout),
-            MessageMaxBytes = Options.MaxMessageBytes,
+
+            // A copy of a failed message may be as large as any message that another program sent; what the application sends is measured by us.
+            MessageMaxBytes = LargestCopy,
+            BatchSize = Math.Min(DefaultBatchBytes, Options.MaxMessageBytes),
 
             // Without "status" each report would say "possibly persisted".
             DeliveryReportFields = "value,status",
@@ -155,24 +161,23 @@ internal sealed class ClientSettings
         return Complete(config, ClientKind.Consumer);
     }
 
-    /// <summary>A consumer that reads the partitions it is told to, up to their ends: it joins no group, and commits nothing.</summary>
+    /// <summary>For a client that reads from offsets it is told, joins no group and commits nothing.</summary>
     public ConsumerConfig Reader(string group)
     {
         var config = Consumer(group);
         config.EnableAutoCommit = false;
+        config.AutoOffsetReset = AutoOffsetReset.Earliest;
         config.EnablePartitionEof = true;
 
-        // Where it begins was looked up; what retention took away since then is not there to be read.
-        config.AutoOffsetReset = AutoOffsetReset.Earliest;
-
-        // It is at an end when it waits, and leaves a partition for the next while a fetch is under way.
-        config.FetchWaitMaxMs = ReaderFetchWaitMs;
-
-        // Its reader may take its time, and no group waits for it; a group of the next protocol takes no partitions by hand.
+        // No group waits for it, so it may take its time; and one of the next protocol takes no partitions by hand.
         config.MaxPollIntervalMs = LongestPollIntervalMs;
-        config.GroupInstanceId = null;
         config.GroupProtocol = null;
         config.GroupRemoteAssignor = null;
+        config.GroupInstanceId = null;
+
+        // It is told where to begin all the time, and throws away what it fetched beyond; what it asked for at an end holds up where it goes on.
+        config.FetchWaitMaxMs = ReaderFetchWaitMs;
+        config.QueuedMaxMessagesKbytes = Math.Min(ReaderQueueKilobytes, config.QueuedMaxMessagesKbytes ?? ReaderQueueKilobytes);
         return config;
     }
 

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Consuming;
 
@@ -94,6 +95,12 @@ internal sealed class AssignedPartition
 
     /// <summary>The offset at which it became unreadable; −1 where there is none.</summary>
     public long UnreadableAt { get; set; } = -1;
+
+    /// <summary>Of a retry topic: what is not due yet.</summary>
+    public DelayedRetries Delayed => field ??= new DelayedRetries();
+
+    /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
+    public bool IsForCopies { get; init; }
 
     /// <summary>Finished messages per second, smoothed: how much work a third of a second is.</summary>
     public double Rate { get; set; }

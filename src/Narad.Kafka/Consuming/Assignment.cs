@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Consuming;
 
@@ -66,7 +67,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>A partition begins an epoch.</summary>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
-        var added = new AssignedPartition(partition, subscription);
+        var added = new AssignedPartition(partition, subscription) { IsForCopies = subscription.IsForCopies(partition.Topic) };
         subscription.Lanes.Hold(added, subscription.Holds.Includes(added.Id));
         _partitions[partition] = added;
         _latest = null;
@@ -136,11 +137,41 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         flow.Remove(partition, delivery.Bytes);
         partition.Tracker.Finish(delivery.Arrival);
         partition.FinishedSinceTick++;
+        if (ReferenceEquals(delivery.Departure, Departure.Hop))
+        {
+            partition.Delayed.Hopping--;
+        }
+
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
         {
             SetPause(partition);
         }
     }
+
+    /// <summary>A message is finished that never was in memory.</summary>
+    public void Finish(AssignedPartition partition, long arrival)
+    {
+        partition.Tracker.Finish(arrival);
+        if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
+        {
+            SetPause(partition);
+        }
+    }
+
+    /// <summary>A message is left unfinished that is not in memory.</summary>
+    public void Defer(AssignedPartition partition)
+    {
+        if (flow.IsFull(partition, _partitions.Count))
+        {
+            _brimming = partition;
+        }
+    }
+
+    /// <summary>Whether another message that arrived before fits into memory.</summary>
+    public bool HasRoomFor(AssignedPartition partition) => flow.HasRoomFor(partition, _partitions.Count);
+
+    /// <summary>How many unfinished messages of a partition are to make room, where it is at its limit of them; 0 where it is not.</summary>
+    public int SurplusOf(AssignedPartition partition) => flow.SurplusOf(partition);
 
     /// <summary>The client forgot whether the partition is paused.</summary>
     public void ForgetPause(AssignedPartition partition)
@@ -179,6 +210,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
 
         var pause = IsStopping
+            || partition.IsForCopies
             || partition.Unreadable is not null
             || partition.OnHold
             || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active

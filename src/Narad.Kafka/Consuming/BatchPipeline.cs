@@ -21,9 +21,9 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var first = lane.Head!;
-        if (first.Condemned is not null)
+        if (first.Departure is not null)
         {
-            return await BuryAsync(first).ConfigureAwait(false);
+            return await LeaveAsync(first).ConfigureAwait(false);
         }
 
         var taken = lane.Taken;

@@ -13,13 +13,17 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
             return false;
         }
 
-        var received = result.Message;
-        message = new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers));
+        message = Of(result);
         return true;
     }
 
-    /// <summary>The headers of a message as the client has them; null where there are none.</summary>
-    public static MessageHeaders? HeadersOf(Headers? received)
+    public static ReceivedMessage Of(ConsumeResult<byte[]?, byte[]?> result)
+    {
+        var received = result.Message;
+        return new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers));
+    }
+
+    private static MessageHeaders? HeadersOf(Headers? received)
     {
         if (received is not { Count: > 0 })
         {

@@ -15,6 +15,7 @@ namespace Narad.Kafka.Consuming;
 internal sealed class ConsumerGroup
 {
     private static readonly TimeSpan TopicCheckInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OptionalCheckInterval = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan UnmatchedAfter = TimeSpan.FromSeconds(4);
 
     private readonly ITransport _transport;
@@ -296,7 +297,8 @@ internal sealed class ConsumerGroup
     {
         if (_options.CreatesTopics(_transport.Mode))
         {
-            await _transport.Topics.EnsureAsync(wanted.Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
+            // Retry topics are seen to with their source, whose number of partitions they have.
+            await _transport.Topics.EnsureAsync(wanted.Where(subscription => subscription.Settings.Retries is null).Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
         }
 
         var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
@@ -308,7 +310,10 @@ internal sealed class ConsumerGroup
                 try
                 {
                     // Before the first failure, so that nobody learns of a missing topic by it.
-                    await (subscription.Settings.DeadLetters?.EnsureAsync(subscription.Topic, partitions, cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+                    if (subscription.Settings is { Retries: null, Copies: { } copies })
+                    {
+                        await copies.EnsureAsync(subscription.Topic, partitions, cancellationToken).ConfigureAwait(false);
+                    }
                 }
                 catch (Exception error) when (error is not OperationCanceledException)
                 {
@@ -325,7 +330,11 @@ internal sealed class ConsumerGroup
             }
             else if (subscription.State is SubscriptionState.Joining)
             {
-                ConsumingLog.TopicMissing(_logger, subscription.Topic, Name);
+                if (!subscription.IsOptional)
+                {
+                    ConsumingLog.TopicMissing(_logger, subscription.Topic, Name);
+                }
+
                 subscription.MoveTo(SubscriptionState.TopicMissing);
             }
         }
@@ -343,7 +352,13 @@ internal sealed class ConsumerGroup
         {
             try
             {
-                await Task.Delay(TopicCheckInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
+                bool isPressing;
+                lock (_gate)
+                {
+                    isPressing = _unseen.Any(static subscription => !subscription.IsOptional);
+                }
+
+                await Task.Delay(isPressing ? TopicCheckInterval : OptionalCheckInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
                 List<Subscription> unseen;
                 lock (_gate)
                 {

@@ -40,10 +40,37 @@ internal static partial class ConsumingLog
     public static partial void MovedToDeadLetters(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, int copyPartition, long copyOffset);
 
     [LoggerMessage(3016, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}'. It stays unfinished, holds its key, and is tried again in {Delay}.")]
-    public static partial void DeadLetterFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, string delay);
+    public static partial void CopyFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, string delay);
 
     [LoggerMessage(3017, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was SKIPPED by policy: it is finished without having been handled.")]
     public static partial void SkippedByPolicy(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3018, LogLevel.Warning, "Retry scheduled #{Retry}: {Partition} offset {Offset} of group '{Group}' is due at {Due:O}; it waits in '{Topic}'[{CopyPartition}] offset {CopyOffset}.")]
+    public static partial void RetryScheduled(ILogger logger, Exception error, int retry, TopicPartitionId partition, long offset, string group, DateTimeOffset due, string topic, int copyPartition, long copyOffset);
+
+    [LoggerMessage(3019, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' is too large for '{Topic}' with the headers that a retry needs, so it becomes a dead letter now. Give that topic a larger max.message.bytes.")]
+    public static partial void TooLargeToRetry(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
+
+    [LoggerMessage(3070, LogLevel.Warning, "'{Topic}' holds messages without the header narad-group, the first one {Partition} offset {Offset}: group '{Group}' leaves them alone. If they are to be handled, say AdoptUngrouped() in the retry options of one group.")]
+    public static partial void Ungrouped(ILogger logger, string topic, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3071, LogLevel.Critical, "{Partition} offset {Offset} waited for its retry in group '{Group}' and is not in the topic any more: retention or somebody deleted it. Give the topic a longer retention.ms.")]
+    public static partial void RetryGone(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3072, LogLevel.Debug, "Group '{Group}' moves {Count} retries of {Partition} to the end of their topic: they waited in front of what was finished, or of what was not read yet.")]
+    public static partial void Hopping(ILogger logger, string group, int count, TopicPartitionId partition);
+
+    [LoggerMessage(3073, LogLevel.Information, "'{Topic}' in group '{Group}' is ordered by key only until a message fails: what goes through the retry topic is overtaken by what is behind it. Say AllowReorder() where that is right.")]
+    public static partial void OrderEnds(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3074, LogLevel.Error, "A failure observer threw for {Partition} offset {Offset}; the message's copy is written all the same.")]
+    public static partial void ObserverFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset);
+
+    [LoggerMessage(3075, LogLevel.Error, "The retry and dead-letter topics of '{Topic}' in group '{Group}' could not be seen to; it is tried again when a message fails.")]
+    public static partial void CopiesNotEnsured(ILogger logger, Exception error, string topic, string group);
+
+    [LoggerMessage(3076, LogLevel.Warning, "{Partition} offset {Offset}, which waits for its retry in group '{Group}', could not be moved out of the way of what is finished behind it, which may be handled again.")]
+    public static partial void MoveFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);

@@ -10,6 +10,10 @@ internal sealed class ConsumingMetrics
     private long _resets;
     private long _deadLetters;
     private long _skippedByPolicy;
+    private long _retried;
+    private long _hops;
+    private long _ungrouped;
+    private long _lostToRetention;
 
     /// <summary>Messages finished by their handler (or skipped by name), over the life of the service.</summary>
     public long Finished => Interlocked.Read(ref _finished);
@@ -26,6 +30,15 @@ internal sealed class ConsumingMetrics
     /// <summary>Messages moved to a dead-letter topic.</summary>
     public long DeadLetters => Interlocked.Read(ref _deadLetters);
 
+    /// <summary>Messages moved to a retry topic.</summary>
+    public long Retries => Interlocked.Read(ref _retried);
+
+    /// <summary>Waiting messages moved to the end of their retry topic.</summary>
+    public long Hops => Interlocked.Read(ref _hops);
+
+    /// <summary>Messages of retry topics that name no group and were left alone.</summary>
+    public long Ungrouped => Interlocked.Read(ref _ungrouped);
+
     /// <summary>Messages finished unhandled by <see cref="FailureAction.Skip"/>.</summary>
     public long SkipsByPolicy => Interlocked.Read(ref _skippedByPolicy);
 
@@ -41,6 +54,17 @@ internal sealed class ConsumingMetrics
     public void TombstoneFinished() => Interlocked.Increment(ref _tombstones);
 
     public void DeadLettered() => Interlocked.Increment(ref _deadLetters);
+
+    /// <summary>Messages that waited for a retry and were deleted meanwhile.</summary>
+    public long Gone => Interlocked.Read(ref _lostToRetention);
+
+    public void LostToRetention() => Interlocked.Increment(ref _lostToRetention);
+
+    public void Retried() => Interlocked.Increment(ref _retried);
+
+    public void Hopped() => Interlocked.Increment(ref _hops);
+
+    public void LeftUngrouped() => Interlocked.Increment(ref _ungrouped);
 
     public void SkippedByPolicy() => Interlocked.Increment(ref _skippedByPolicy);
 

@@ -1,3 +1,5 @@
+using Narad.Kafka.Failures;
+
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
@@ -38,8 +40,8 @@ internal sealed class Delivery
     /// <summary>How many invocations it had.</summary>
     public int Attempts { get; set; }
 
-    /// <summary>Why it is a dead letter, while its copy is not acknowledged: then it is not handled again.</summary>
-    public Exception? Condemned { get; set; }
+    /// <summary>Where it goes, while its copy is not acknowledged: then it is not handled again.</summary>
+    public Departure? Departure { get; set; }
 
     /// <summary>How often publishing its copy failed.</summary>
     public int FailedCopies { get; set; }
@@ -59,7 +61,7 @@ internal sealed class Delivery
         Arrival = arrival;
         Bytes = SizeOf(message);
         Attempts = 0;
-        Condemned = null;
+        Departure = null;
         FailedCopies = 0;
         Next = null;
     }

@@ -62,10 +62,16 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 
     /// <summary>Whether the partition has its share, or the group is full. One that holds nothing is not full by itself: nothing would wake it.</summary>
     public bool IsFull(AssignedPartition partition, int assigned) =>
-        IsGroupFull
-        || partition.HeldMessages >= Share(messages, _messages, assigned)
-        || (partition.HeldMessages > 0 && partition.HeldBytes + _largest > Share(bytes, _bytes, assigned))
-        || partition.Tracker.Span >= maxAhead;
+        !HasRoomFor(partition, assigned) || partition.Tracker.Span >= maxAhead;
+
+    /// <summary>Whether another message fits into memory, however far the partition is ahead of what is finished.</summary>
+    public bool HasRoomFor(AssignedPartition partition, int assigned) =>
+        !IsGroupFull
+        && partition.HeldMessages < Share(messages, _messages, assigned)
+        && (partition.HeldMessages == 0 || partition.HeldBytes + _largest <= Share(bytes, _bytes, assigned));
+
+    /// <summary>How many messages must be finished before a partition that is as far ahead as it may be goes on; 0 for one that is not.</summary>
+    public int SurplusOf(AssignedPartition partition) => partition.Tracker.Span >= maxAhead ? partition.Tracker.Span - (int)Math.Max(1, maxAhead * 0.75) + 1 : 0;
 
     /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its patience.</summary>
     public bool MayWait(AssignedPartition partition)

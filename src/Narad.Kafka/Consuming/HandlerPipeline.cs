@@ -27,7 +27,7 @@ internal abstract class HandlerPipeline
         _settings = settings;
         _metrics = metrics;
         _logger = diagnostics.Logger<HandlerPipeline>();
-        _policy = new FailurePolicy(settings.Retry, settings.DeadLetters is not null, _logger);
+        _policy = new FailurePolicy(settings.Retry, settings.Copies is not null, _logger);
         _time = diagnostics.Time;
     }
 
@@ -44,12 +44,12 @@ internal abstract class HandlerPipeline
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
     protected void CountTombstone() => _metrics.TombstoneFinished();
 
-    protected MessageContext NewContext(Delivery delivery) => new(delivery.Partition.OriginIn(_settings.Group))
+    protected MessageContext NewContext(Delivery delivery) => new(OriginOf(delivery))
     {
         Offset = delivery.Offset,
         Key = MessageKey.From(delivery.Key),
         Headers = delivery.Headers is { } headers ? new MessageHeaders(headers) : null!,   // without any, made when first asked for
-        Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(delivery.Timestamp, 0, LastTimestamp)),
+        Timestamp = TimeOf(delivery.Timestamp),
         Attempt = delivery.Attempts,
         Services = _settings.Services,
         RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
@@ -106,7 +106,8 @@ internal abstract class HandlerPipeline
             error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
-        var verdict = _policy.Judge(error, NewContext(delivery));
+        var context = NewContext(delivery);
+        var verdict = _policy.Judge(error, context);
         switch (verdict.Action)
         {
             case FailureAction.Retry:
@@ -114,32 +115,59 @@ internal abstract class HandlerPipeline
                 ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
                 return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
 
+            case FailureAction.RetryLater:
+                delivery.Departure = new Departure(error, context.Retry + 1, DueAfter(verdict.Delay));
+                return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+
             case FailureAction.Skip:
                 _metrics.SkippedByPolicy();
                 ConsumingLog.SkippedByPolicy(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group);
                 return new Outcome(finishedBefore + 1);
 
             case FailureAction.DeadLetter:
-                delivery.Condemned = error;
-                return await BuryAsync(delivery, finishedBefore).ConfigureAwait(false);
+                delivery.Departure = new Departure(error);
+                return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
 
             default:
                 return new Outcome(finishedBefore, OutcomeKind.Failed, Error: error);
         }
     }
 
-    /// <summary>Moves a condemned message to the dead-letter topic; where that fails it stays unfinished, holds its lane and is tried again.</summary>
-    protected async ValueTask<Outcome> BuryAsync(Delivery delivery, int finishedBefore = 0)
+    /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its lane and is tried again.</summary>
+    protected async ValueTask<Outcome> LeaveAsync(Delivery delivery, int finishedBefore = 0)
     {
-        var error = delivery.Condemned!;
-        var deadLetters = _settings.DeadLetters!;
-        var name = deadLetters.NameFor(delivery.Partition.Id.Topic);
+        var departure = delivery.Departure!;
+        var copies = _settings.Copies!;
+        var source = _settings.Retries?.Source ?? delivery.Partition.Id.Topic;
+        var target = departure.Error is null || departure.Retry is not null ? copies.RetryNameFor(source) : copies.DeadLetterNameFor(source);
         try
         {
-            // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
-            var copy = await deadLetters.PublishAsync(delivery, error, _settings.Group, CancellationToken.None).ConfigureAwait(false);
+            if (departure.Error is not { } error)
+            {
+                await copies.HopAsync(delivery, source).ConfigureAwait(false);
+                _metrics.Hopped();
+                return new Outcome(finishedBefore + 1);
+            }
+
+            if (departure.Retry is { } retry)
+            {
+                if (await copies.RetryAsync(delivery, source, departure, _settings.Group).ConfigureAwait(false) is not { } written)
+                {
+                    ConsumingLog.TooLargeToRetry(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
+                    delivery.Departure = new Departure(error);
+                    return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+                }
+
+                _metrics.Retried();
+                ConsumingLog.RetryScheduled(_logger, error, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset);
+                Tell(delivery, error, written, departure.Due);
+                return new Outcome(finishedBefore + 1);
+            }
+
+            var copy = await copies.BuryAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
             _metrics.DeadLettered();
-            ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, name, copy.Partition, copy.Offset);
+            ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, target, copy.Partition, copy.Offset);
+            Tell(delivery, error, copy, due: null);
             return new Outcome(finishedBefore + 1);
         }
         catch (Exception failure)
@@ -151,8 +179,55 @@ internal abstract class HandlerPipeline
             }
 
             var delay = CopyBackoff.Before(++delivery.FailedCopies);
-            ConsumingLog.DeadLetterFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, name, Duration.Text(delay));
+            ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
             return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
+        }
+    }
+
+    private MessageOrigin OriginOf(Delivery delivery)
+    {
+        var here = delivery.Partition.OriginIn(_settings.Group);
+        if (_settings.Retries is null)
+        {
+            return here;
+        }
+
+        var headers = delivery.Headers ?? [];
+        return here with
+        {
+            Retry = FailureHeaders.AttemptOf(headers, _settings.Copies!.Ladder?.Attempts ?? 0),
+            Original = FailureHeaders.OriginOf(headers) is { } origin ? new MessagePlace(origin.Topic, origin.Partition, origin.Offset, TimeOf(origin.Timestamp)) : null,
+        };
+    }
+
+    // To the next millisecond, which is how it is written: never early.
+    private DateTimeOffset DueAfter(TimeSpan delay) => DateTimeOffset.FromUnixTimeMilliseconds((_time.GetUtcNow() + delay).ToUnixTimeMilliseconds() + 1);
+
+    private int? AttemptsBefore(Delivery delivery) => OriginOf(delivery).Retry is > 0 and { } attempts ? attempts : null;
+
+    private static DateTimeOffset TimeOf(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(milliseconds, 0, LastTimestamp));
+
+    private void Tell(Delivery delivery, Exception error, SendResult copy, DateTimeOffset? due)
+    {
+        foreach (var observer in _settings.Observers)
+        {
+            try
+            {
+                var failed = new FailedMessage(error, NewContext(delivery));
+                if (due is { } time)
+                {
+                    observer.Retried(failed, copy, time);
+                }
+                else
+                {
+                    observer.DeadLettered(failed, copy);
+                }
+            }
+            catch (Exception thrown)
+            {
+                // The copy is written, and what is told of it changes nothing.
+                ConsumingLog.ObserverFailed(_logger, thrown, delivery.Partition.Id, delivery.Offset);
+            }
         }
     }
 }

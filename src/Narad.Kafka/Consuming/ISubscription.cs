@@ -9,6 +9,11 @@ public interface ISubscription
     /// <summary>The group.</summary>
     string Group { get; }
 
+    /// <summary>
+    /// The subscriptions to its retry topics, in the group <c>{group}-retry</c>: pausing all, resuming all and stopping this one goes for them too. Empty where there are none.
+    /// </summary>
+    IReadOnlyList<ISubscription> Retries => [];
+
     /// <summary>What it is doing.</summary>
     SubscriptionState State { get; }
 

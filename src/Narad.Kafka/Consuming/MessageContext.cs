@@ -68,8 +68,22 @@ public sealed class MessageContext
         init => _origin = _origin with { Group = value };
     }
 
-    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …</summary>
+    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry topic.</summary>
     public int Attempt { get; internal set; } = 1;
+
+    /// <summary>0 from the topic itself; 1, 2, … at the first, second … attempt through the retry topic (0 there for a dead letter that was sent again).</summary>
+    public int Retry
+    {
+        get => _origin.Retry;
+        init => _origin = _origin with { Retry = value };
+    }
+
+    /// <summary>Where the message was when it failed for the first time; where it is, unless it came through a retry topic.</summary>
+    public MessagePlace Original
+    {
+        get => _origin.Original ?? new MessagePlace(Topic, Partition, Offset, Timestamp);
+        init => _origin = _origin with { Original = value };
+    }
 
     /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.</summary>
     public IServiceProvider? Services { get; internal set; }
@@ -84,7 +98,7 @@ public sealed class MessageContext
     /// <summary>Which message this is, for logs: place, group and attempt; neither its key nor anything of what it says.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}");
+        $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}{(Retry == 0 ? "" : $", retry {Retry}")}");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
     internal MessageRoute? Route { get; set; }

@@ -41,6 +41,23 @@ internal sealed class OffsetTracker
     /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
     public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
 
+    /// <summary>The offset of the highest finished message above an unfinished one; null where there is none. Goes over the unfinished ones.</summary>
+    public long? LastFinished
+    {
+        get
+        {
+            for (var arrival = _tail - 1; arrival > _head; arrival--)
+            {
+                if (At(arrival).Done)
+                {
+                    return At(arrival).Offset;
+                }
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Where to go on: behind the latest arrival, or where it begins; null while neither is known.</summary>
     public long? Next => _last < 0 ? Committable : _last + 1;
 

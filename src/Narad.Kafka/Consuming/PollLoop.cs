@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -29,6 +31,7 @@ internal sealed class PollLoop
     private const int MostSpares = 16_384;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
 
     private readonly ConsumerGroup _group;
     private readonly ITransport _transport;
@@ -43,12 +46,14 @@ internal sealed class PollLoop
     private readonly Assignment _assignment;
     private readonly StartPositions _starts;
     private readonly OffsetStore _offsets;
+    private readonly RetrySchedule _retries;
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
     private IMessageSource _messages = null!;   // the client's
     private Delivery? _spare;                   // finished ones, behind one another, for the next messages
     private int _spares;
+    private bool _readsRetries;                 // there was something of them in the latest turn
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -77,6 +82,7 @@ internal sealed class PollLoop
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _clientLog = new ClientLog(_logger);
+        _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -88,6 +94,12 @@ internal sealed class PollLoop
 
     /// <summary>Their bytes. Any thread.</summary>
     public long HeldBytes => _assignment.HeldBytes;
+
+    /// <summary>Messages of retry topics that are not due yet. Any thread.</summary>
+    public long WaitingRetries => _retries.Waiting;
+
+    /// <summary>When the next of them is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where there is none. Any thread.</summary>
+    public long NextRetryDue => _retries.NextDue;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -218,6 +230,7 @@ internal sealed class PollLoop
         }
 
         Poll();
+        ReadRetries();
         _starts.Settle();
     }
 
@@ -228,7 +241,7 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = HeldMessages > 0 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(25);
+            var timeout = TimeSpan.FromMilliseconds(_readsRetries ? 1 : HeldMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -239,6 +252,31 @@ internal sealed class PollLoop
         {
             HandOver();
         }
+    }
+
+    private void ReadRetries()
+    {
+        if (_assignment.IsStopping)
+        {
+            return;
+        }
+
+        try
+        {
+            _readsRetries = _retries.Turn(OnRetry);
+        }
+        finally
+        {
+            HandOver();
+        }
+    }
+
+    private void OnRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    {
+        var delivery = Fill(partition, message, retry.Arrival);
+        delivery.Departure = hop ? Departure.Hop : null;
+        _assignment.Hold(delivery);
+        _arrived.Add(delivery);
     }
 
     private void HandOver()
@@ -269,15 +307,26 @@ internal sealed class PollLoop
             return;
         }
 
+        if (partition.IsForCopies)
+        {
+            return;   // fetched before it was paused
+        }
+
         var incarnation = partition.Tracker.Incarnation;
         var arrival = partition.Tracker.Add(message.Offset);
         if (partition.Tracker.Incarnation != incarnation)
         {
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
+            _retries.Forget(partition);
         }
 
         partition.StartAt = null;
         Works();
+        if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, arrival))
+        {
+            return;
+        }
+
         var delivery = Fill(partition, message, arrival);
         _assignment.Hold(delivery);
         _arrived.Add(delivery);
@@ -338,6 +387,8 @@ internal sealed class PollLoop
             _offsets.Store(partition);
         }
 
+        _retries.Tick();
+
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
         if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _assignment.Client.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
         {
@@ -377,7 +428,7 @@ internal sealed class PollLoop
         _assignment.Changed = false;
         foreach (var subscription in _group.Subscriptions)
         {
-            var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription)).ToList();
+            var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription) && !partition.IsForCopies).ToList();
             subscription.Show(
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
                 [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal).ThenBy(stopped => stopped.Partition.Partition)],
@@ -418,9 +469,10 @@ internal sealed class PollLoop
                 subscription.Lanes.Drain(assigned);
             }
 
-            if (subscription.Settings.IsPattern)
+            if (subscription.Settings.IsPattern && !assigned.IsForCopies)
             {
                 _transport.SendGate?.GroupReads(_group.Name, partition.Topic);
+                subscription.Found?.Invoke(partition.Topic);
             }
         }
 
@@ -459,6 +511,12 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
+        if (!_closing)
+        {
+            var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
+            MoveWaiting(revoked, left < LongestMove ? left : LongestMove);
+        }
+
         foreach (var partition in revoked)
         {
             var running = partition.Subscription.Lanes.RunningIn(partition);
@@ -476,6 +534,47 @@ internal sealed class PollLoop
             _assignment.Remove(partition);
         }
     });
+
+    // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes to the end of
+    // its topic first, as it is. Blocks the poll thread, but not for long.
+    private void MoveWaiting(IEnumerable<AssignedPartition> leaving, TimeSpan limit)
+    {
+        var moving = _retries.WantMoves(leaving);
+        var failed = new StrongBox<int>();
+        var started = _diagnostics.Time.GetTimestamp();
+        while (moving.Sum(static partition => partition.Delayed.Hopping) > Volatile.Read(ref failed.Value) && _diagnostics.Time.GetElapsedTime(started) < limit)
+        {
+            _retries.Turn((AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop) =>
+            {
+                if (hop)
+                {
+                    var delivery = Fill(partition, message, retry.Arrival);
+                    delivery.Departure = Departure.Hop;
+                    _assignment.Hold(delivery);
+                    MoveAsync(delivery, failed).Forget();
+                }
+            });
+            _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
+            TakeCompleted();
+        }
+    }
+
+    private async Task MoveAsync(Delivery delivery, StrongBox<int> failed)
+    {
+        var settings = delivery.Partition.Subscription.Settings;
+        try
+        {
+            await settings.Copies!.HopAsync(delivery, settings.Retries!.Source).ConfigureAwait(false);
+            _group.Metrics.Hopped();
+            _group.Completed.Push(delivery);
+        }
+        catch (Exception error)
+        {
+            // It stays where it is, and what is behind it may be handled again.
+            ConsumingLog.MoveFailed(_logger, error, delivery.Partition.Id, delivery.Offset, _group.Name);
+            Interlocked.Increment(ref failed.Value);
+        }
+    }
 
     private void OnLost(List<TopicPartitionOffset> partitions) => Rebalance(() =>
     {
@@ -681,6 +780,13 @@ internal sealed class PollLoop
         var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
         if (running == 0 && _group.Completed.IsEmpty)
         {
+            if (!stop.Moved)
+            {
+                stop.Moved = true;
+                var left = (stop.Deadline - _diagnostics.Time.GetElapsedTime(stop.Since)) / 2;
+                MoveWaiting(_assignment.Partitions, left < LongestMove ? left : LongestMove);
+            }
+
             return TryCommitLast() || !isTimeLeft;
         }
 
@@ -747,6 +853,7 @@ internal sealed class PollLoop
         }
 
         LoseEverything();
+        _retries.Close();
         _assignment.Client.Dispose();
     }
 

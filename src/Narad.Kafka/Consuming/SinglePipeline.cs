@@ -19,9 +19,9 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var delivery = lane.Head!;
-        if (delivery.Condemned is not null)
+        if (delivery.Departure is not null)
         {
-            return await BuryAsync(delivery).ConfigureAwait(false);
+            return await LeaveAsync(delivery).ConfigureAwait(false);
         }
 
         delivery.Attempts++;

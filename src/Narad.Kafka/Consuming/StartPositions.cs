@@ -164,14 +164,6 @@ internal sealed class StartPositions(
             assignment.Client.Assign(all);
         }
 
-        AwaitStops();
-    }
-
-    // librdkafka stops a partition's fetcher behind our back, and aborts the process where a partition is unassigned a second time before that
-    // came about. It serves one queue: the first of these questions is behind the order to stop, the second one behind its answer.
-    private void AwaitStops()
-    {
-        _ = assignment.Client.Assignment;
-        _ = assignment.Client.Assignment;
+        assignment.Client.AwaitStops();
     }
 }

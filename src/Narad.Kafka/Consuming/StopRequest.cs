@@ -17,6 +17,9 @@ internal sealed class StopRequest(long since, TimeSpan deadline)
 
     public bool Begun { get; set; }
 
+    /// <summary>Whether what waits in front of finished retries was moved out of the way.</summary>
+    public bool Moved { get; set; }
+
     public void Abandon(AssignedPartition partition, int running, string group) =>
         Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Duration.Text(Deadline)}: their messages stay uncommitted");
 }

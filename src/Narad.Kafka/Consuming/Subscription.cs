@@ -22,6 +22,7 @@ internal sealed class Subscription : ISubscription
     private ImmutableArray<TopicPartitionId> _paused = [];
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _ending;
+    private ImmutableList<Subscription> _retries = [];
 
     public Subscription(ConsumerGroup group, SubscriptionSettings settings, HandlerPipeline pipeline, TimeProvider time)
     {
@@ -37,7 +38,7 @@ internal sealed class Subscription : ISubscription
 
     public string Topic => Settings.Topic;
 
-    public string Group => Settings.Group;
+    public string Group => _group.Name;
 
     public SubscriptionState State => _state;
 
@@ -52,22 +53,52 @@ internal sealed class Subscription : ISubscription
     /// <summary>What was paused by name. Poll thread only.</summary>
     public PausedByName Holds { get; } = new();
 
+    /// <summary>Whether its topic may be missing for ever: a retry topic that only redriven dead letters come through.</summary>
+    public bool IsOptional => Settings is { Retries: not null, Copies.Ladder: null };
+
     /// <summary>Whether it was told to end: its topic is not read any more.</summary>
     public bool IsEnding => _ending;
 
     /// <summary>Completes when the group was joined or the topic was found missing.</summary>
     public Task Ready => _ready.Task;
 
+    /// <summary>Sees to the retry and dead-letter topics of a source that a pattern found; null where there are none to see to, or the source was named.</summary>
+    public Action<string>? Found { get; init; }
+
+    /// <summary>The subscriptions to its retry topics; written while it runs where a pattern finds topics.</summary>
+    public ImmutableList<Subscription> RetrySubscriptions => _retries;
+
+    public IReadOnlyList<ISubscription> Retries => _retries;
+
+    public void AddRetries(Subscription retries) => ImmutableInterlocked.Update(ref _retries, static (all, added) => all.Add(added), retries);
+
+    public void RemoveRetries(Subscription retries) => ImmutableInterlocked.Update(ref _retries, static (all, removed) => all.Remove(removed), retries);
+
+    /// <summary>Whether a pattern found a topic that copies of failed messages go to.</summary>
+    public bool IsForCopies(string topic) => _pattern is not null && Settings.Copies?.IsForCopies(topic) is true;
+
     public bool Covers(string topic) => _pattern is null ? string.Equals(topic, Settings.Topic, StringComparison.Ordinal) : _pattern.IsMatch(topic);
 
-    public Task PauseAllAsync(CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Pause(this), cancellationToken);
+    public async Task PauseAllAsync(CancellationToken cancellationToken = default)
+    {
+        await _group.AskAsync(control => control.Pause(this), cancellationToken).ConfigureAwait(false);
+        foreach (var retries in _retries)
+        {
+            await retries.PauseAllAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     public Task<bool> PauseAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Pause(this, partition), none: false, remembered: true, cancellationToken);
 
-    public Task ResumeAllAsync(CancellationToken cancellationToken = default) =>
-        _group.AskAsync(control => control.Resume(this), cancellationToken);
+    public async Task ResumeAllAsync(CancellationToken cancellationToken = default)
+    {
+        await _group.AskAsync(control => control.Resume(this), cancellationToken).ConfigureAwait(false);
+        foreach (var retries in _retries)
+        {
+            await retries.ResumeAllAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Resume(this, partition, skipFirst: false), none: false, remembered: true, cancellationToken);
@@ -100,6 +131,10 @@ internal sealed class Subscription : ISubscription
         Lanes.Close();
         _group.Remove(this);
         await _ended.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var retries in _retries)
+        {
+            await retries.StopAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     public void MoveTo(SubscriptionState state, Exception? fault = null)

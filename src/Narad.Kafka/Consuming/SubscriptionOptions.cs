@@ -8,9 +8,17 @@ namespace Narad.Kafka;
 /// </summary>
 public sealed class SubscriptionOptions
 {
+    private MessageOrder? _order;
+
     internal int? ParallelismValue { get; private set; }
 
-    internal MessageOrder OrderValue { get; private set; } = MessageOrder.ByKey;
+    internal MessageOrder OrderValue => _order ?? MessageOrder.ByKey;
+
+    /// <summary>Whether by key is only what nobody said otherwise about.</summary>
+    internal bool IsOrderOnlyDefault => _order is null && !RetryValue.ReorderAllowed;
+
+    /// <summary>Whether failed messages may leave for another topic: a retry topic brings dead letters with it.</summary>
+    internal bool HasCopies => DeadLettersValue || RetryValue.Ladder is not null;
 
     internal RetryOptions RetryValue { get; } = new();
 
@@ -47,24 +55,27 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>Keeps the order within each key (the default): see <see cref="MessageOrder.ByKey"/>.</summary>
+    /// <summary>
+    /// Keeps the order within each key (the default): see <see cref="MessageOrder.ByKey"/>. Said by name it is kept: with retry topics, which end it at a failure, start is
+    /// refused unless <see cref="RetryOptions.AllowReorder"/> says that this is right.
+    /// </summary>
     public SubscriptionOptions OrderedByKey()
     {
-        OrderValue = MessageOrder.ByKey;
+        _order = MessageOrder.ByKey;
         return this;
     }
 
-    /// <summary>Keeps the order within each partition: see <see cref="MessageOrder.ByPartition"/>.</summary>
+    /// <summary>Keeps the order within each partition: see <see cref="MessageOrder.ByPartition"/>. With retry topics as <see cref="OrderedByKey"/>.</summary>
     public SubscriptionOptions OrderedByPartition()
     {
-        OrderValue = MessageOrder.ByPartition;
+        _order = MessageOrder.ByPartition;
         return this;
     }
 
     /// <summary>Keeps no order.</summary>
     public SubscriptionOptions Unordered()
     {
-        OrderValue = MessageOrder.Unordered;
+        _order = MessageOrder.Unordered;
         return this;
     }
 
@@ -174,5 +185,31 @@ public sealed class SubscriptionOptions
         ArgumentOutOfRangeException.ThrowIfGreaterThan(wait, TimeSpan.FromMinutes(1));
         MaxBatchWaitValue = wait;
         return this;
+    }
+
+    /// <summary>Throws where what was asked for cannot be had together.</summary>
+    internal void ThrowIfContradictory(string topic)
+    {
+        if (RetryValue.Ladder is not { } ladder)
+        {
+            return;
+        }
+
+        if (_order is MessageOrder.ByKey or MessageOrder.ByPartition && !RetryValue.ReorderAllowed)
+        {
+            var (method, order) = _order is MessageOrder.ByKey ? (nameof(OrderedByKey), "key") : (nameof(OrderedByPartition), "partition");
+            throw new KafkaConfigurationException([
+                $"the subscription to '{topic}' says {method}() and has a retry topic: a message that failed is overtaken there by the ones behind it. Say Retry(r => r.AllowReorder()) where that is right; leave {method}() out; or repeat in memory only (InMemory), which keeps the order of each {order}.",
+            ]);
+        }
+
+        if (ladder.Topic is { } name && (TopicName.IsPattern(topic) || string.Equals(name, topic, StringComparison.Ordinal)))
+        {
+            throw new KafkaConfigurationException([
+                TopicName.IsPattern(topic)
+                    ? $"the subscription to the pattern '{topic}' names the retry topic '{name}': each topic that a pattern finds has a retry topic of its own. Leave the name out."
+                    : $"the subscription to '{topic}' names that same topic as its retry topic. Name another one, or leave the name out.",
+            ]);
+        }
     }
 }

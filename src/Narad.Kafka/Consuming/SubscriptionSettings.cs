@@ -17,8 +17,13 @@ internal sealed record SubscriptionSettings
 
     public required RetryOptions Retry { get; init; }
 
-    /// <summary>Null: there are none.</summary>
-    public required DeadLetterTopics? DeadLetters { get; init; }
+    /// <summary>Null: there are no dead letters and no retry topic.</summary>
+    public required CopyTopics? Copies { get; init; }
+
+    /// <summary>Of a retry topic's subscription: what it reads there. Null everywhere else.</summary>
+    public RetrySource? Retries { get; init; }
+
+    public required IReadOnlyList<IFailureObserver> Observers { get; init; }
 
     public required TimeSpan? Timeout { get; init; }
 
@@ -40,14 +45,15 @@ internal sealed record SubscriptionSettings
 
     public bool IsPattern => TopicName.IsPattern(Topic);
 
-    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services, DeadLetterTopics? deadLetters = null) => new()
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services, CopyTopics? copies = null) => new()
     {
         Topic = topic,
         Group = group,
         Parallelism = options.ParallelismValue ?? defaults.Parallelism,
         Order = options.OrderValue,
         Retry = options.RetryValue,
-        DeadLetters = deadLetters,
+        Copies = copies,
+        Observers = [.. defaults.FailureObservers],
         Timeout = options.TimeoutValue,
         Tombstones = options.TombstonesValue,
         Start = options.StartValue ?? defaults.StartPosition,

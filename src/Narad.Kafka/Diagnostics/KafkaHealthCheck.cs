@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
@@ -18,6 +19,8 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             ["brokers"] = service.Options.Brokers,
             ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
+            ["retry.waiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
+            ["retry.overdue"] = service.LongestOverdue.TotalSeconds,
             ["resets"] = service.Groups.Sum(group => group.Metrics.Resets),
         };
         var bad = new List<string>();
@@ -43,7 +46,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
                 case SubscriptionState.Faulted:
                     bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {subscription.Fault!.Message}");
                     break;
-                case SubscriptionState.TopicMissing:
+                case SubscriptionState.TopicMissing when subscription is not Subscription { IsOptional: true }:
                     doubtful.Add($"topic '{subscription.Topic}' of group '{subscription.Group}' does not exist");
                     break;
             }

@@ -26,12 +26,18 @@ internal sealed class KafkaMeter : IDisposable
         Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.Stopped.Count));
         Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0));
         Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.HeldBytes ?? 0));
+        Gauge("narad.kafka.retry.waiting", "{message}", "Messages of retry topics that are not due yet.", () => service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0));
+        Gauge("narad.kafka.retry.oldest_due", "s", "For how long the message that is due first has been due; 0 where none is.", () => (long)service.LongestOverdue.TotalSeconds);
         Gauge("narad.kafka.sends.in_flight", "{message}", "Sends without an answer yet.", () => service.Producer?.InFlight ?? 0);
         Gauge("narad.kafka.connected", "1", "1 while a broker answers.", () => service.IsConnected ? 1 : 0);
         Counter("narad.kafka.messages.finished", "{message}", "Messages finished by their handler, or skipped on request.", () => service.Groups.Sum(group => group.Metrics.Finished));
         Counter("narad.kafka.messages.repetitions", "{invocation}", "Invocations repeated in memory.", () => service.Groups.Sum(group => group.Metrics.Repetitions));
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () => service.Groups.Sum(group => group.Metrics.SkipsByPolicy));
+        Counter("narad.kafka.messages.retried", "{message}", "Messages moved to a retry topic.", () => service.Groups.Sum(group => group.Metrics.Retries));
+        Counter("narad.kafka.retry.hops", "{message}", "Waiting messages moved to the end of their retry topic, because they stood in the way.", () => service.Groups.Sum(group => group.Metrics.Hops));
+        Counter("narad.kafka.retry.ungrouped", "{message}", "Messages of retry topics that name no group and were left alone.", () => service.Groups.Sum(group => group.Metrics.Ungrouped));
+        Counter("narad.kafka.retry.gone", "{message}", "Messages that waited for a retry and were deleted from their topic meanwhile.", () => service.Groups.Sum(group => group.Metrics.Gone));
         Counter("narad.kafka.messages.dead_lettered", "{message}", "Messages moved to a dead-letter topic.", () => service.Groups.Sum(group => group.Metrics.DeadLetters));
         Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));
         Counter("narad.kafka.offsets.resets", "{reset}", "Offsets that were reset because they were not there any more.", () => service.Groups.Sum(group => group.Metrics.Resets));

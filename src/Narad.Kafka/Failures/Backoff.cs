@@ -105,6 +105,20 @@ public sealed class Backoff
         return delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Longest ? Longest : delay;
     }
 
+    /// <summary>The longest of the first waits, whatever chance makes of them.</summary>
+    internal TimeSpan LongestOf(int repetitions)
+    {
+        var longest = TimeSpan.Zero;
+        for (var repetition = 1; repetition <= repetitions; repetition++)
+        {
+            var delay = _delay(repetition);
+            delay = delay < Longest ? delay * (1 + _jitter) : Longest;
+            longest = delay > longest ? delay : longest;
+        }
+
+        return longest > Longest ? Longest : longest;
+    }
+
     private static void Check(TimeSpan delay, string name)
     {
         if (delay < TimeSpan.Zero || delay > Longest)

@@ -168,14 +168,14 @@ internal sealed class DeadLetterReader : IAsyncDisposable
 
     private DeadLetter LetterOf(ConsumeResult<byte[]?, byte[]?> result)
     {
-        var (message, time) = (result.Message, result.Message.Timestamp.UnixTimestampMs);
+        var received = ClientMessages.Of(result);
         return new DeadLetter(
             new TopicPartitionId(_topic, result.Partition.Value),
-            result.Offset.Value,
-            DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(time, 0, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())),
-            MessageKey.From(message.Key),
-            message.Value,
-            ClientMessages.HeadersOf(message.Headers) ?? [])
+            received.Offset,
+            DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(received.Timestamp, 0, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())),
+            MessageKey.From(received.Key),
+            received.Value,
+            received.Headers ?? [])
         {
             Decoder = _decoder,
         };

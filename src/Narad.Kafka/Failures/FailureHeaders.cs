@@ -43,7 +43,7 @@ internal static class FailureHeaders
     public static MessageHeaders For(
         MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
     {
-        var headers = isCopy ? WithoutOurs(received) : new MessageHeaders(received);
+        var headers = Application(received, isCopy);
         AddOrigin(headers, origin);
         if (retry is { } attempt)
         {
@@ -94,6 +94,9 @@ internal static class FailureHeaders
         return audit is null ? headers : headers.Add(Redriven, audit);
     }
 
+    /// <summary>What the application sent, of a message as it came or of a copy of ours.</summary>
+    public static MessageHeaders Application(MessageHeaders received, bool isCopy) => isCopy ? WithoutOurs(received) : new MessageHeaders(received);
+
     /// <summary>What the application sent: a copy's headers without our last set of them, which begins with the topic that it came from.</summary>
     public static MessageHeaders WithoutOurs(MessageHeaders copy)
     {
@@ -124,16 +127,23 @@ internal static class FailureHeaders
             : null;
     }
 
-    /// <summary>The attempt that a copy is for, at least 1 and at most the policy's; a missing or malformed one is the first.</summary>
-    public static int AttemptOf(MessageHeaders copy, int attempts)
-        => (int)Math.Clamp(Number(copy, StartOfAny(copy), Retry) ?? 1, 1, attempts);
+    /// <summary>The group that a copy is for, as it is written; null where none is named.</summary>
+    public static byte[]? GroupOf(MessageHeaders copy) => Find(copy, StartOfAny(copy), Group) is { Length: > 0 } group ? group : null;
 
-    /// <summary>When a copy may be handled: no later than <paramref name="longest"/> after it was written; a missing or malformed time is that of its writing.</summary>
+    /// <summary>
+    /// The attempt that a copy is for: at most the policy's, and 0 where the message was sent again by hand and has all of them before it; a missing or malformed one is the first.
+    /// </summary>
+    public static int AttemptOf(MessageHeaders copy, int attempts)
+        => (int)Math.Min(Number(copy, StartOfAny(copy), Retry) is >= 0 and { } attempt ? attempt : 1, attempts);
+
+    /// <summary>
+    /// When a copy may be handled: no later than <paramref name="longest"/> after it was written, whatever it says; a missing or malformed time is that of its writing.
+    /// </summary>
     public static DateTimeOffset DueOf(MessageHeaders copy, DateTimeOffset written, TimeSpan longest)
     {
         var earliest = written.ToUnixTimeMilliseconds();
         var latest = earliest + (long)longest.TotalMilliseconds;
-        var due = Math.Clamp(Number(copy, StartOfAny(copy), Due) ?? earliest, earliest, latest);
+        var due = Math.Clamp(Number(copy, StartOfAny(copy), Due) ?? earliest, 0, latest);
         return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(due, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
     }
 

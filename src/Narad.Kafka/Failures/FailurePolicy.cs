@@ -10,6 +10,8 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 {
     private static readonly TimeSpan LongestRepetition = TimeSpan.FromDays(1);
 
+    private readonly RetryLadder? _ladder = options.Ladder;
+
     /// <summary>The verdict on an invocation's error.</summary>
     public FailureVerdict Judge(Exception error, MessageContext context)
     {
@@ -18,14 +20,28 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
             return Last;
         }
 
+        if (error is RetryLaterException later)
+        {
+            return _ladder is { MaxDelay: var longest }
+                ? new FailureVerdict(FailureAction.RetryLater, later.Delay < longest ? later.Delay : longest)
+                : new FailureVerdict(FailureAction.Retry, later.Delay);
+        }
+
         return Ask(error, context) switch
         {
             FailureAction.Skip => new FailureVerdict(FailureAction.Skip),
             FailureAction.Stop => new FailureVerdict(FailureAction.Stop),
-            FailureAction.Retry when context.Attempt <= options.InMemoryRetries && IsRepeated(error) => new FailureVerdict(FailureAction.Retry, DelayBefore(context.Attempt)),
+            FailureAction.Retry when IsRepeatedInMemory(error, context) => InMemory(context),
+            FailureAction.RetryLater when _ladder is null && IsRepeatedInMemory(error, context) => InMemory(context),
+            FailureAction.Retry or FailureAction.RetryLater when _ladder is { } ladder && context.Retry < ladder.Attempts =>
+                new FailureVerdict(FailureAction.RetryLater, DelayBefore(ladder.Delay, context.Retry + 1, ladder.MaxDelay)),
             _ => Last,
         };
     }
+
+    private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemoryRetries && IsRepeated(error);
+
+    private FailureVerdict InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(options.InMemoryDelay, context.Attempt, LongestRepetition));
 
     private FailureVerdict Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
 
@@ -78,12 +94,12 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
         }
     }
 
-    private TimeSpan DelayBefore(int repetition)
+    private TimeSpan DelayBefore(Backoff backoff, int repetition, TimeSpan longest)
     {
         try
         {
-            var wanted = options.InMemoryDelay.Before(repetition);
-            return wanted > LongestRepetition ? LongestRepetition : wanted;
+            var wanted = backoff.Before(repetition);
+            return wanted > longest ? longest : wanted;
         }
         catch (Exception delayError)
         {

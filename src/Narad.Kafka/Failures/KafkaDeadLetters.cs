@@ -169,7 +169,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             }
 
             await using var reader = opened.Reader;
-            var redriver = new Redriver(topic, options.Target, options.RetryTopic, options.DryRun, opened.Transport, _options, _diagnostics.Time);
+            var redriver = new Redriver(topic, options.Target, options.RetryTopic, options.DryRun, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
             var run = new RedriveRun(topic, group, options, redriver, _producer, opened.Transport, _diagnostics.Time, _logger, progress);
             return await run.RunAsync(opened.Spans, reader, cancellationToken).ConfigureAwait(false);
         }
@@ -189,7 +189,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             throw NotInConsole("sent again");
         }
 
-        var redriver = new Redriver(deadLetter.Place.Topic, target, retryTopic, dryRun: false, transport, _options, _diagnostics.Time);
+        var redriver = new Redriver(deadLetter.Place.Topic, target, retryTopic, dryRun: false, TopicsOf(transport), transport, _options, _diagnostics.Time);
         var (route, _, explanation) = await redriver.RouteAsync(deadLetter, cancellationToken).ConfigureAwait(false);
         if (route is not { } way)
         {
@@ -299,9 +299,11 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     {
         if (!anyTopic && !_isDeadLetterTopic(topic))
         {
-            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {DeadLetterTopics.Suffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
+            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {CopyTopics.DeadLetterSuffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
         }
     }
+
+    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, deadLetterName: null, transport, _options, _producer, _diagnostics.Logger<CopyTopics>());
 
     private static NotSupportedException NotInConsole(string what) => new($"There are no dead letters in Console mode, so none can be {what}.");
 

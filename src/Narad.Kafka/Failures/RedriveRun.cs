@@ -123,7 +123,7 @@ internal sealed class RedriveRun(
         _batch.Add((letter, redriver.SendAsync(_producer, letter, way, cancellationToken)));
     }
 
-    // A group without members has nobody who fences: of two in two processes each sends a batch, and the second to note it stops.
+    // A group without members has nobody who fences: of two in two processes both send a batch, and the second to note it stops.
     private async Task CheckNobodyElseAsync(int partition, CancellationToken cancellationToken)
     {
         var committed = await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false);

@@ -11,9 +11,8 @@ namespace Narad.Kafka.Failures;
 /// Finds out where a dead letter goes when it is sent again, and sends it there. What its headers say was written by whoever may write to the dead-letter topic:
 /// it goes to topics that exist, never to internal ones, and none is created but a retry topic. Not thread-safe: one redrive's own.
 /// </summary>
-internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, string? retryTopic, bool dryRun, ITransport transport, KafkaOptions options, TimeProvider time)
+internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, string? retryTopic, bool dryRun, CopyTopics topics, ITransport transport, KafkaOptions options, TimeProvider time)
 {
-    private const string RetrySuffix = "-retry";
     private const int MostTopicsKnown = 1_000;
 
     private readonly Dictionary<string, int> _partitions = new(StringComparer.Ordinal);   // by topic; 0 for one that does not exist
@@ -39,7 +38,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
             return (null, PassedOverReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
         }
 
-        var retry = retryTopic ?? origin.Topic + RetrySuffix;
+        var retry = retryTopic ?? origin.Topic + CopyTopics.RetrySuffix;
         return MayBeWritten(retry) && await RetryPartitionsAsync(retry, origin.Topic, cancellationToken).ConfigureAwait(false) is > 0 and var partitions
             ? (new RedriveRoute(retry, origin.Partition % partitions, origin), default, "")
             : (null, PassedOverReason.NoTopic, $"the topic that it came from does not exist, nor does its retry topic ({FailureHeaders.Topic})");
@@ -96,19 +95,10 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
             return 0;
         }
 
-        if (!options.CreatesTopics(transport.Mode))
-        {
-            throw new KafkaTopicException(
-                string.Create(CultureInfo.InvariantCulture, $"Topic '{retry}', where the group of '{source}' reads what it is to try again, does not exist. Create it with {wanted} partition(s), name another one, or set TopicCreation to IfMissing."),
-                retry);
-        }
-
-        if (!dryRun)
-        {
-            await transport.Topics.EnsureAsync([new TopicSpec(retry, wanted)], cancellationToken).ConfigureAwait(false);
-        }
-
-        return _partitions[retry] = wanted;
+        // A dry run creates nothing, and says what is missing where nothing may be created.
+        return _partitions[retry] = dryRun && options.CreatesTopics(transport.Mode)
+            ? wanted
+            : await topics.EnsureRetryAsync(retry, source, wanted, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<int> PartitionsAsync(string topic, CancellationToken cancellationToken)

@@ -1,12 +1,16 @@
+using Narad.Kafka.Failures;
+
 namespace Narad.Kafka;
 
 /// <summary>
 /// What happens when a handler fails. What is asked first: <see cref="Decide"/>, then each <see cref="On{TException}"/> in the order in which they were added, then
-/// repetitions in memory; what is left goes to the dead-letter topic, or stops its partition where the subscription has none. Default: nothing is repeated.
+/// repetitions in memory, then attempts through the retry topic; what is left goes to the dead-letter topic, or stops its partition where the subscription has none.
+/// Default: nothing is repeated.
 /// </summary>
 /// <remarks>
 /// Not asked for what no repetition can mend, bytes that cannot be deserialized and unknown message types: these go to the dead-letter topic at once, or stop.
-/// A handler decides by itself with <see cref="DeadLetterException"/>.
+/// A handler decides by itself with <see cref="RetryLaterException"/> and <see cref="DeadLetterException"/>. With all of them a message is handled
+/// (1 + repetitions in memory) × (1 + attempts through the retry topic) times, then it is a dead letter.
 /// </remarks>
 public sealed class RetryOptions
 {
@@ -19,6 +23,13 @@ public sealed class RetryOptions
     internal List<(Type Type, FailureAction Action)> Rules { get; } = [];
 
     internal Func<FailedMessage, FailureAction?>? Decision { get; private set; }
+
+    /// <summary>Null: there is no retry topic.</summary>
+    internal RetryLadder? Ladder { get; private set; }
+
+    internal bool ReorderAllowed { get; private set; }
+
+    internal bool AdoptsUngrouped { get; private set; }
 
     /// <summary>
     /// Repeats a failed invocation in memory. The repetitions hold the key (with <see cref="MessageOrder.ByPartition"/> the partition, with
@@ -39,6 +50,44 @@ public sealed class RetryOptions
 
     /// <summary>As <see cref="InMemory(int, Backoff?, Func{Exception, bool}?)"/>, with the wait before repetition 1, 2, … from a delegate.</summary>
     public RetryOptions InMemory(int retries, Func<int, TimeSpan> delay, Func<Exception, bool>? when = null) => InMemory(retries, Backoff.Custom(delay), when);
+
+    /// <summary>
+    /// Moves what still fails to a retry topic, where it waits until it is due without holding up anything else, and is handled again by the same handler. The
+    /// topic is read by a group of its own (<c>{group}-retry</c>). Brings dead letters with it (<see cref="SubscriptionOptions.DeadLetter"/>): that is where a message goes after the last attempt.
+    /// </summary>
+    /// <param name="attempts">How often a message is handled again this way (each time with its repetitions in memory); 1 to 1,000; default 3. The header <c>retry</c> counts them.</param>
+    /// <param name="delay">The wait before attempt 1, 2, …; default 2, 4, 8 … seconds. At most <paramref name="maxDelay"/> each.</param>
+    /// <param name="topic">The retry topic's name; default: the source topic's with <c>-retry</c> at its end. Not with a pattern, each of whose topics has its own.</param>
+    /// <param name="maxDelay">
+    /// The longest wait that there is, that of a <see cref="RetryLaterException"/> included; the topic's retention must be longer. Above 0, at most <see cref="Backoff.Longest"/>
+    /// (366 days); default: one day, or the longest of <paramref name="delay"/> where that is longer.
+    /// </param>
+    /// <exception cref="ArgumentException">A number is out of range, or the name is not legal.</exception>
+    public RetryOptions Topics(int attempts = 3, Backoff? delay = null, string? topic = null, TimeSpan? maxDelay = null)
+    {
+        Ladder = new RetryLadder(attempts, delay ?? Backoff.Exponential(TimeSpan.FromSeconds(2)), topic, maxDelay);
+        return this;
+    }
+
+    /// <summary>
+    /// Says that messages of a key may be handled in another order once one of them has failed: with retry topics, those behind it overtake it. Needed where an order
+    /// was asked for (<see cref="SubscriptionOptions.OrderedByKey"/>, <see cref="SubscriptionOptions.OrderedByPartition"/>) and failures go through a retry topic.
+    /// </summary>
+    public RetryOptions AllowReorder()
+    {
+        ReorderAllowed = true;
+        return this;
+    }
+
+    /// <summary>
+    /// Handles messages of the retry topic that name no group, as another system writes them; without this every group leaves them alone. Say it in one
+    /// group only, or each of them handles every such message.
+    /// </summary>
+    public RetryOptions AdoptUngrouped()
+    {
+        AdoptsUngrouped = true;
+        return this;
+    }
 
     /// <summary>What to do with failures of a type; an exception's causes count (inner exceptions, all of them where there are several). The first match decides.</summary>
     /// <typeparam name="TException">The type; derived ones too.</typeparam>

@@ -15,6 +15,7 @@ internal sealed class KafkaProducerClient : IProducerClient
 {
     // The client's default of batch.size and of message.max.bytes; a batch keeps to both.
     private const int DefaultBatchSize = 1_000_000;
+    private static readonly Error TooLarge = new(ErrorCode.MsgSizeTooLarge);
 
     private static readonly Headers NoHeaders = [];
     private static readonly Error NoError = new(ErrorCode.NoError);
@@ -27,6 +28,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly NativeProducer? _native;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
+    private readonly int _largest;
     private ErrorCode _lastError;
 
     // Guards the admin client, which uses the producer's own connections, and the start of every call: the handle is freed under a call that has not returned yet.
@@ -38,9 +40,11 @@ internal sealed class KafkaProducerClient : IProducerClient
     /// <param name="config">Its settings; whether it polls by itself is decided here.</param>
     /// <param name="diagnostics">Logs.</param>
     /// <param name="onFatal">Called for every fatal error, on the client's thread; must not throw.</param>
+    /// <param name="largest">The most bytes of a message of the application's own, with key and headers.</param>
     /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, bool direct = true)
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true)
     {
+        _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
         Name = config.ClientId ?? "producer";
@@ -67,7 +71,8 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     public string Name { get; }
 
-    public Error TryProduce(PendingSend send) => _native is null ? Produce(send) : _native.TryProduce(send);
+    public Error TryProduce(PendingSend send) =>
+        send.Bytes > _largest && !send.IsCopy ? TooLarge : _native is null ? Produce(send) : _native.TryProduce(send);
 
     public void PurgeQueued(bool wait) => LibrdkafkaProducer.PurgeQueued(_producer.Handle, wait);
 

@@ -26,7 +26,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
             ? new ConsoleProducerClient(diagnostics, Console.Out)
-            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail))
+            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes))
     {
     }
 
@@ -106,7 +106,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         _line.ThrowIfNotConnected();
         return ct.IsCancellationRequested
             ? ValueTask.FromCanceled<SendResult>(ct)
-            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct);
+            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct, isCopy: true);
     }
 
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
@@ -255,9 +255,10 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     private ValueTask<SendResult> Accept(
-        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct)
+        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool isCopy = false)
     {
         var send = _line.Rent(topic);
+        send.IsCopy = isCopy;
         Fill(send, payload, key, headers, partition, timestamp);
         var result = send.Task;
         _line.Accept(send);

@@ -58,6 +58,9 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>When its time is over, as a timestamp of the clock; 0 while it never had to wait.</summary>
     public long Deadline { get; set; }
 
+    /// <summary>Whether it is a message of the broker's own, sent again: then only the broker says whether it is too large.</summary>
+    public bool IsCopy { get; set; }
+
     /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal for size is its own.</summary>
     public bool Alone { get; set; }
 
@@ -158,6 +161,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         Depth = 0;
         Deadline = 0;
         Alone = false;
+        IsCopy = false;
         Generation = null;
         Line = null!;
         _owner.Return(this);

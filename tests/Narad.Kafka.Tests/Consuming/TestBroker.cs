@@ -27,6 +27,9 @@ public abstract class TestBroker : IDisposable
 
     public abstract Task<string> CreateTopicAsync(int partitions);
 
+    /// <summary>A topic of one partition that takes no larger messages; the embedded broker refuses the next ones as if it were one.</summary>
+    public abstract Task<string> CreateSmallTopicAsync(int maxMessageBytes);
+
     public abstract Task RecreateTopicAsync(string topic, int partitions);
 
     public abstract Task DeleteRecordsAsync(string topic, int partition, long before);
@@ -150,6 +153,13 @@ public sealed class EmbeddedTestBroker : TestBroker
         return Task.FromResult(name);
     }
 
+    public override Task<string> CreateSmallTopicAsync(int maxMessageBytes)
+    {
+        // One by one as well as together, each time.
+        Broker.FailNext(KafkaRequest.Produce, ErrorCode.NoError, ErrorCode.MsgSizeTooLarge, ErrorCode.MsgSizeTooLarge, ErrorCode.MsgSizeTooLarge);
+        return CreateTopicAsync(1);
+    }
+
     public override Task RecreateTopicAsync(string topic, int partitions)
     {
         Broker.DeleteTopic(topic);
@@ -208,6 +218,14 @@ public sealed class KafkaTestBroker : TestBroker
     }
 
     public override Task<string> CreateTopicAsync(int partitions) => RealKafka.CreateTopicAsync(partitions);
+
+    public override async Task<string> CreateSmallTopicAsync(int maxMessageBytes)
+    {
+        var name = RealKafka.NewName("small");
+        using var admin = Admin();
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = 1, Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
+        return name;
+    }
 
     public override async Task RecreateTopicAsync(string topic, int partitions)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
@@ -106,8 +107,8 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var copies = broker.ReadAll($"{topic}-dlt", 5);
         copies.Select(copy => Encoding.UTF8.GetString(copy.Message.Value!)).Should().BeEquivalentTo("repeated", "caused", "several", "handler", "delegate");
         Text(copies.Single(copy => Encoding.UTF8.GetString(copy.Message.Value!) == "handler"), "narad-exception-message").Should().Be("no such customer");
-        kafka.Groups.Single().Metrics.SkipsByPolicy.Should().Be(1);
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(5);
+        kafka.Groups.First().Metrics.SkipsByPolicy.Should().Be(1);
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(5);
     }
 
     [SkippableFact]
@@ -187,18 +188,44 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
     public async Task Where_our_headers_would_make_a_copy_too_large_they_are_cut_and_never_the_value()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var buried = await broker.CreateSmallTopicAsync(100_000);
         var value = new byte[98_500];
         Random.Shared.NextBytes(value);
         await broker.SendRawAsync(topic, 0, new Message<byte[]?, byte[]?> { Value = value });
-        await using var kafka = await StartAsync(group, static options => options.MaxMessageBytes = 100_000);
-        await kafka.SubscribeAsync<byte[]>(topic, static (_, _, _) => throw new InvalidOperationException(new string('x', 2_000)), configure: static s => s.DeadLetter());
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<byte[]>(topic, static (_, _, _) => throw new InvalidOperationException(new string('x', 2_000)), configure: s => s.DeadLetter(buried));
 
         await broker.CommittedReaches(group, topic, 0, 1);
 
-        var copy = broker.ReadAll($"{topic}-dlt", 1).Should().ContainSingle().Subject;
+        var copy = broker.ReadAll(buried, 1).Should().ContainSingle().Subject;
         copy.Message.Value.Should().Equal(value);
         Text(copy, "narad-topic").Should().Be(topic);
         copy.Message.Headers.Should().NotContain(header => header.Key == "narad-exception-stack");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S20")]
+    public async Task A_message_larger_than_any_that_this_application_may_send_is_moved_all_the_same()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var value = new byte[120_000];
+        Random.Shared.NextBytes(value);
+        await broker.SendRawAsync(topic, 0, new Message<byte[]?, byte[]?> { Value = value });
+        var retries = 0;
+        await using var kafka = await StartAsync(group, static options => options.MaxMessageBytes = 100_000);
+        await kafka.SubscribeAsync<byte[]>(
+            topic,
+            (_, context, _) =>
+            {
+                Interlocked.Add(ref retries, context.Retry);
+                throw new InvalidOperationException();
+            },
+            configure: static s => s.Retry(static r => r.Topics(attempts: 1, Backoff.Fixed(TimeSpan.FromMilliseconds(50)))));
+
+        broker.ReadAll($"{topic}-dlt", 1).Should().ContainSingle().Which.Message.Value.Should().Equal(value);
+        retries.Should().Be(1);
+        await kafka.ConnectProducerAsync();
+        (await kafka.Awaiting(service => service.SendAsync(topic, value).AsTask()).Should().ThrowAsync<KafkaSendException>()).Which.Reason.Should().Be(nameof(ErrorCode.MsgSizeTooLarge));
     }
 
     [SkippableFact]
@@ -255,5 +282,50 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = _broker.Brokers }).Build();
         var settings = await admin.DescribeConfigsAsync([new ConfigResource { Type = ResourceType.Topic, Name = $"{topic}-dlt" }]);
         settings.Single().Entries["retention.ms"].Value.Should().Be("-1");
+        int.Parse(settings.Single().Entries["max.message.bytes"].Value, CultureInfo.InvariantCulture).Should().BeGreaterThan(1_048_588, "a copy has headers that the message has not");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task Retry_topics_are_created_like_their_source_and_keep_longer_than_the_longest_delay()
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics(maxDelay: TimeSpan.FromDays(30))));
+
+        var found = await kafka.Topics.InspectAsync($"{topic}-retry");
+        found!.Partitions.Should().Be(4);
+        found.Retention.Should().Be(TimeSpan.FromDays(37));
+        found.CleanupPolicy.Should().Be(TopicCleanupPolicy.Delete);
+        (await kafka.Topics.InspectAsync($"{topic}-dlt"))!.Retention.Should().BeNull();
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S21")]
+    [InlineData("retention.ms", "86400000", "*keeps messages for 24 h*maxDelay*")]
+    [InlineData("cleanup.policy", "compact", "*is compacted*cleanup.policy=delete*")]
+    public async Task A_retry_topic_that_would_forget_what_waits_is_refused_at_the_start(string setting, string value, string message)
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
+        await using var kafka = await StartAsync(group);
+        await kafka.Topics.EnsureAsync([new TopicSpec($"{topic}-retry", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
+
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
+
+        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage(message);
+    }
+
+    [SkippableFact]
+    public async Task A_dead_letter_topic_that_forgets_or_is_too_small_is_warned_about()
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
+        using var logs = new LogEvents();
+        await using var kafka = new KafkaService(_broker.Options(static options => options.TopicCreation = TopicCreation.IfMissing), logs);
+        await kafka.ConnectConsumerAsync(group);
+        await kafka.Topics.EnsureAsync([new TopicSpec(
+            $"{topic}-dlt", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = "3600000", ["cleanup.policy"] = "compact", ["max.message.bytes"] = "1000" })]);
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
+
+        logs.All.Where(one => one.Id is 6010 or 6011 or 6012).Select(one => one.Id).Should().BeEquivalentTo([6010, 6011, 6012]);
     }
 }

@@ -215,7 +215,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     public async Task What_cannot_be_sent_is_passed_over_and_counted_by_reason_and_stays()
     {
         var log = new LogEvents();
-        await using var kafka = new KafkaService(broker.Options(static options => options.MaxMessageBytes = 100_000), log);
+        await using var kafka = new KafkaService(broker.Options(), log);
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
         await dead.WriteAsync(1);
         MessageHeaders From(FailureOrigin origin) => FailureHeaders.For([], isCopy: false, origin, retry: null, due: null, new TimeoutException());
@@ -224,16 +224,15 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await dead.WriteAsync(0, "k", "no group", From(dead.Origin(0, " ")));
         await dead.WriteAsync(0, "k", "no such topic", From(dead.Origin(0) with { Topic = "gone-" + dead.Source }));
         await dead.WriteAsync(0, "k", "no topic at all", From(dead.Origin(0) with { Topic = "../etc" }));
-        await dead.WriteAsync(0, "k", new string('x', 99_900), From(dead.Origin(0)));
         await dead.WriteAsync(1, from: 1);
 
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
         report.Sent.Should().Be(2);
-        report.PassedOver.Should().BeEquivalentTo(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 3, [PassedOverReason.NoTopic] = 2, [PassedOverReason.TooLarge] = 1 });
-        log.Count(PassedOverEvent).Should().Be(3);
+        report.PassedOver.Should().BeEquivalentTo(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 3, [PassedOverReason.NoTopic] = 2 });
+        log.Count(PassedOverEvent).Should().Be(2);
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 1);
-        (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(8);
+        (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(7);
 
         await dead.WriteAsync(0, "k", "itself", From(dead.Origin(0) with { Topic = dead.Topic }));
         await dead.WriteAsync(0, "k", "internal", From(dead.Origin(0) with { Topic = "__consumer_offsets" }));
@@ -242,22 +241,48 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 
     [SkippableFact]
-    public async Task Where_who_sent_it_would_make_a_copy_too_large_that_is_left_out_and_never_the_value()
+    public async Task The_group_that_failed_handles_it_again_and_another_group_does_not()
     {
-        await using var kafka = Service(static options =>
-        {
-            options.MaxMessageBytes = 100_000;
-            options.ClientId = new string('c', 249);
-        });
-        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
-        var headers = FailureHeaders.For([], isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException());
-        await dead.WriteAsync(0, "k", new string('x', 99_650), headers);
+        var topic = await broker.CreateTopicAsync(2);
+        var (billing, mail) = (broker.NewGroup(), broker.NewGroup());
+        var (outage, billed, mailed) = (true, new ConcurrentQueue<(string, int)>(), new ConcurrentQueue<string>());
+        await using var kafka = await broker.StartAsync(billing, static options => options.TopicCreation = TopicCreation.IfMissing);
+        await kafka.ConnectConsumerAsync(mail);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (outage)
+                {
+                    throw new TimeoutException("no answer");
+                }
 
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(1);
+                billed.Enqueue((message, context.Partition));
+                return Task.CompletedTask;
+            },
+            billing,
+            static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, _, _) =>
+            {
+                mailed.Enqueue(message);
+                return Task.CompletedTask;
+            },
+            mail,
+            static s => s.DeadLetter());
+        await broker.SendAsync(topic, 1, 5);
+        await broker.CommittedReaches(billing, topic, 1, 5);
+        await broker.CommittedReaches(mail, topic, 1, 5);
+        outage = false;
 
-        var copy = broker.ReadAll(dead.Retry, 1).Single();
-        copy.Message.Value.Should().HaveCount(99_650);
-        copy.Message.Headers.Select(header => header.Key).Should().NotContain("narad-redriven").And.Contain("narad-due");
+        (await kafka.DeadLetters.RedriveAsync($"{topic}-dlt", new RedriveOptions { Filter = new DeadLetterFilter { Group = billing } })).Sent.Should().Be(5);
+
+        await Waiting.Until(() => billed.Count == 5, "the group handles them again");
+        billed.Select(message => message.Item1).Should().BeEquivalentTo("0", "1", "2", "3", "4");
+        await Waiting.Until(() => broker.Committed($"{mail}-retry", $"{topic}-retry", 1) == 5, "the other group has passed them by");
+        mailed.Should().HaveCount(5);
+        (await kafka.DeadLetters.CountAsync($"{topic}-dlt")).Should().Be(5);
     }
 
     [SkippableFact]
@@ -339,25 +364,27 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     }
 
     [SkippableFact]
-    public async Task Two_of_the_same_name_are_refused_in_one_process_and_in_two_the_second_stops()
+    public async Task Two_of_the_same_name_are_refused_in_one_process_and_of_two_in_two_one_stops()
     {
         await using var kafka = Service();
         await using var other = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
         await dead.WriteAsync(60);
-        var options = new RedriveOptions { BatchSize = 5, MaxPerSecond = 50 };
-        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var first = kafka.DeadLetters.RedriveAsync(dead.Topic, options, new Progress { Then = _ => started.TrySetResult() });
-        await started.Task.WaitAsync(Waiting.Deadline);
+        var options = new RedriveOptions { BatchSize = 5 };
+        var (first, second) = (new Held(), new Held());
 
-        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options)).Should().ThrowAsync<InvalidOperationException>().WithMessage("*same name*");
-        await other.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options)).Should().ThrowAsync<InvalidOperationException>().WithMessage("*same name*progress*moved*");
+        // Each is held after its first batch: the second has noted its own when the first goes on.
+        var overtaken = Task.Run(() => kafka.DeadLetters.RedriveAsync(dead.Topic, options, first));
+        await first.Reached.Task.WaitAsync(Waiting.Deadline);
+        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options)).Should().ThrowAsync<InvalidOperationException>().WithMessage("*same name in this process*");
+        var overtaking = Task.Run(() => other.DeadLetters.RedriveAsync(dead.Topic, options, second));
+        await second.Reached.Task.WaitAsync(Waiting.Deadline);
+        first.GoOn.Set();
 
-        (await first).Sent.Should().Be(60);
-        var copies = dead.Numbers(dead.Retry, 65);
-        copies.Distinct().Should().HaveCount(60);
-        copies.Should().HaveCountLessThanOrEqualTo(65);
-        (await other.DeadLetters.RedriveAsync(dead.Topic, options)).Sent.Should().Be(0);
+        await FluentActions.Awaiting(() => overtaken).Should().ThrowAsync<InvalidOperationException>().WithMessage("*same name*progress*moved*");
+        second.GoOn.Set();
+        (await overtaking).Sent.Should().Be(55);
+        dead.Numbers(dead.Retry, 65).Should().Equal(Enumerable.Range(0, 60).Concat(Enumerable.Range(5, 5)).Order());
     }
 
     [SkippableFact]
@@ -379,6 +406,22 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     protected static string? Text(byte[]? bytes) => bytes is null ? null : Encoding.UTF8.GetString(bytes);
 
     protected KafkaService Service(Action<KafkaOptions>? configure = null) => new(broker.Options(configure));
+
+    /// <summary>Holds a redrive after its first batch until it may go on.</summary>
+    protected sealed class Held : IProgress<RedriveProgress>
+    {
+        public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ManualResetEventSlim GoOn { get; } = new();
+
+        public void Report(RedriveProgress value)
+        {
+            if (Reached.TrySetResult())
+            {
+                GoOn.Wait(Waiting.Deadline).Should().BeTrue();
+            }
+        }
+    }
 
     /// <summary>Progress as it was told, on the redrive's own thread.</summary>
     protected sealed class Progress : IProgress<RedriveProgress>
@@ -518,5 +561,27 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
 
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(6);
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(0);
+    }
+
+    [SkippableFact]
+    public async Task Where_who_sent_it_makes_a_copy_too_large_that_is_left_out_and_what_is_too_large_all_the_same_stays_and_is_counted()
+    {
+        await using var kafka = Service(static options => options.ClientId = new string('c', 249));
+        var dead = await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1, retry: false);
+        await kafka.Topics.EnsureAsync([new TopicSpec(dead.Retry, 1, Settings: new Dictionary<string, string> { ["max.message.bytes"] = "4096" })]);
+        var headers = FailureHeaders.For([], isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException());
+        foreach (var length in new[] { 10, 3_650, 5_000, 11 })
+        {
+            await dead.WriteAsync(0, "k", new string('x', length), headers);
+        }
+
+        var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
+
+        report.Sent.Should().Be(3);
+        report.PassedOver.Should().Equal(new Dictionary<PassedOverReason, long> { [PassedOverReason.TooLarge] = 1 });
+        var copies = _broker.ReadAll(dead.Retry, 3);
+        copies.Select(copy => copy.Message.Value!.Length).Should().BeEquivalentTo([10, 3_650, 11]);
+        copies.Where(copy => copy.Message.Headers.All(header => header.Key != "narad-redriven")).Should().ContainSingle().Which.Message.Value!.Should().HaveCount(3_650);
+        copies.Should().OnlyContain(copy => Text(copy.Message.Headers.GetLastBytes("narad-topic")) == dead.Source);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class Sending : IAsyncDisposable
             transport,
             options,
             diagnostics,
-            generation => new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, direct: false)));
+            generation => new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, direct: false)));
         await sending.Producer.ConnectAsync(default);
         return sending;
     }

@@ -1,0 +1,246 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Producing;
+using Narad.Kafka.Topics;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>
+/// Where copies of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails, and publishes
+/// the copies. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
+/// </summary>
+internal sealed class CopyTopics
+{
+    /// <summary>What a source topic's name gets where no name was given.</summary>
+    public const string RetrySuffix = "-retry";
+
+    /// <summary>What a source topic's name gets where no name was given.</summary>
+    public const string DeadLetterSuffix = "-dlt";
+
+    // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
+    private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
+
+    // So that a copy fits with all its headers wherever the message fits.
+    private const int RoomForHeaders = 32 * 1024;
+
+    private readonly RetryLadder? _ladder;
+    private readonly string? _deadLetterName;
+    private readonly ITransport _transport;
+    private readonly Func<Task<MessageProducer>> _producer;
+    private readonly bool _creates;
+    private readonly ILogger _logger;
+    private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
+
+    public CopyTopics(RetryLadder? ladder, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, ILogger logger)
+    {
+        _logger = logger;
+        _ladder = ladder;
+        _deadLetterName = deadLetterName;
+        _transport = transport;
+        _producer = producer;
+        _creates = options.CreatesTopics(transport.Mode);
+    }
+
+    /// <summary>Null: nothing is retried through a topic, only what was redriven comes that way.</summary>
+    public RetryLadder? Ladder => _ladder;
+
+    public string RetryNameFor(string source) => _ladder?.Topic ?? source + RetrySuffix;
+
+    public string DeadLetterNameFor(string source) => _deadLetterName ?? source + DeadLetterSuffix;
+
+    /// <summary>Whether a topic that a pattern found is one of those that copies go to: not a source of its own.</summary>
+    public bool IsForCopies(string topic) =>
+        topic.EndsWith(RetrySuffix, StringComparison.Ordinal)
+        || (_deadLetterName is null ? topic.EndsWith(DeadLetterSuffix, StringComparison.Ordinal) : string.Equals(topic, _deadLetterName, StringComparison.Ordinal));
+
+    /// <summary>Creates the retry and dead-letter topics of a source topic where that is wanted; connects what copies are published with.</summary>
+    /// <exception cref="KafkaTopicException">One is not there and may not be created, or would not keep copies for as long as they wait.</exception>
+    public async Task EnsureAsync(string source, int partitions, CancellationToken cancellationToken)
+    {
+        if (_transport.Mode is KafkaMode.Console)
+        {
+            return;
+        }
+
+        var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
+        if (_ladder is { } ladder)
+        {
+            var name = RetryNameFor(source);
+            if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source, cancellationToken).ConfigureAwait(false) is { } retries)
+            {
+                ThrowIfForgetful(retries, ladder.MaxDelay);
+                WarnOfSize(retries, largest, source);
+            }
+        }
+
+        var deadLetters = await FindOrCreateAsync(DeadLetterNameFor(source), partitions, retention: null, largest, "go that cannot be handled", source, cancellationToken).ConfigureAwait(false);
+        if (deadLetters is not null)
+        {
+            if (deadLetters.Retention is { } kept)
+            {
+                TopicsLog.DeadLettersExpire(_logger, deadLetters.Name, Duration.Text(kept), source);
+            }
+
+            if (deadLetters.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
+            {
+                TopicsLog.DeadLettersCompacted(_logger, deadLetters.Name, source);
+            }
+
+            WarnOfSize(deadLetters, largest, source);
+        }
+
+        await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.</summary>
+    /// <exception cref="KafkaTopicException">It is not there and may not be created.</exception>
+    public async Task<int> EnsureRetryAsync(string name, string source, int partitions, CancellationToken cancellationToken)
+    {
+        var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
+        await FindOrCreateAsync(name, partitions, BeyondLongestDelay, largest, "are sent again", source, cancellationToken).ConfigureAwait(false);
+        return _partitions[name];
+    }
+
+    /// <summary>Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.</summary>
+    public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
+    {
+        for (var detail = FailureDetail.Stack; ; detail--)
+        {
+            var headers = detail is FailureDetail.None
+                ? FailureHeaders.Application(failed.Headers ?? [], IsCopy(failed))
+                : FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), retry, due: null, error, detail);
+            if (await PublishAsync(DeadLetterNameFor(source), source, failed, headers, mayBeTooLarge: detail > FailureDetail.None).ConfigureAwait(false) is { } written)
+            {
+                return written;
+            }
+        }
+    }
+
+    /// <summary>Publishes a message's copy to the retry topic of its source; null where it is too large for that with the few headers that are needed.</summary>
+    public async Task<SendResult?> RetryAsync(Delivery failed, string source, Departure departure, string group)
+    {
+        for (var detail = FailureDetail.Stack; detail >= FailureDetail.Origin; detail--)
+        {
+            var headers = FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error!, detail);
+            if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
+            {
+                return written;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is.</summary>
+    public async Task<SendResult> HopAsync(Delivery waiting, string source) =>
+        (await PublishAsync(RetryNameFor(source), source, waiting, waiting.Headers ?? [], mayBeTooLarge: false).ConfigureAwait(false))!.Value;
+
+    /// <summary>Where a message came from at first: from here, or from where its copy says.</summary>
+    public static FailureOrigin OriginOf(Delivery message, string group) =>
+        (IsCopy(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
+        ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
+
+    private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
+
+    // Null: too large, where that may be.
+    private async Task<SendResult?> PublishAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
+    {
+        if (!_partitions.TryGetValue(topic, out var count))
+        {
+            // A topic that a pattern found, before it was seen to.
+            var sources = await _transport.Topics.DescribeAsync([source], CancellationToken.None).ConfigureAwait(false);
+            await EnsureAsync(source, sources.GetValueOrDefault(source, message.Partition.Id.Partition + 1), CancellationToken.None).ConfigureAwait(false);
+            count = _partitions[topic];
+        }
+
+        var producer = await _producer().ConfigureAwait(false);
+        try
+        {
+            // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
+            return await producer.SendCopyAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (KafkaSendException tooLarge) when (mayBeTooLarge && string.Equals(tooLarge.Reason, nameof(ErrorCode.MsgSizeTooLarge), StringComparison.Ordinal))
+        {
+            // What we add gives way, never what the application sent.
+            return null;
+        }
+    }
+
+    // What was found; null where it was created, or cannot be looked at.
+    private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source, CancellationToken cancellationToken)
+    {
+        var found = await _transport.Topics.DescribeAsync([name], cancellationToken).ConfigureAwait(false);
+        if (found.TryGetValue(name, out var count))
+        {
+            _partitions[name] = count;
+            return await InspectAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+
+        var milliseconds = retention is { } kept ? kept.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture) : "-1";
+        if (!_creates)
+        {
+            throw new KafkaTopicException(
+                $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and {(retention is null ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or set TopicCreation to IfMissing.",
+                name);
+        }
+
+        Dictionary<string, string>? settings = null;
+        if (_transport.Mode is not KafkaMode.Embedded)   // which keeps no settings, and everything
+        {
+            settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = milliseconds, ["cleanup.policy"] = "delete" };
+            if (largest is { } bytes)
+            {
+                settings["max.message.bytes"] = Math.Min((long)bytes + RoomForHeaders, int.MaxValue).ToString(CultureInfo.InvariantCulture);
+            }
+        }
+
+        await _transport.Topics.EnsureAsync([new TopicSpec(name, partitions, Settings: settings)], cancellationToken).ConfigureAwait(false);
+        _partitions[name] = partitions;
+        return null;
+    }
+
+    // Where settings cannot be looked at (the right to is one of its own), nobody is kept from starting.
+    private async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _transport.Topics.InspectAsync(topic, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is KafkaTopicException or NotSupportedException)
+        {
+            TopicsLog.SettingsUnknown(_logger, error, topic);
+            return null;
+        }
+    }
+
+    // What dies while it waits is lost without a word.
+    private static void ThrowIfForgetful(TopicDetails retries, TimeSpan maxDelay)
+    {
+        if (retries.Retention is { } kept && kept <= maxDelay)
+        {
+            throw new KafkaTopicException(
+                $"Retry topic '{retries.Name}' keeps messages for {Duration.Text(kept)} (retention.ms), and one may wait for {Duration.Text(maxDelay)}: it would be deleted before it is handled again. Set a longer retention (kafka.Topics.SetRetentionAsync), or a shorter maxDelay in Retry(r => r.Topics(…)).",
+                retries.Name);
+        }
+
+        if (retries.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
+        {
+            throw new KafkaTopicException(
+                $"Retry topic '{retries.Name}' is compacted (cleanup.policy): of several failed messages of one key all but the last would be deleted before they are handled again. Set cleanup.policy=delete.",
+                retries.Name);
+        }
+    }
+
+    private void WarnOfSize(TopicDetails copies, int? largest, string source)
+    {
+        if (copies.MaxMessageBytes is { } bytes && largest is { } wanted && bytes < wanted)
+        {
+            TopicsLog.CopiesTooSmall(_logger, copies.Name, bytes, source, wanted);
+        }
+    }
+}

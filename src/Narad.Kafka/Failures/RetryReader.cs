@@ -1,0 +1,305 @@
+using Confluent.Kafka;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>
+/// Reads messages of retry topics a second time, when they are due: with a client of its own, which joins no group and commits nothing, from the offsets that are
+/// wanted. It never decides when; what it reads it hands over at once.
+/// </summary>
+/// <remarks>
+/// Single-threaded: poll thread only. It never waits for a broker: a partition is assigned at the first offset that is wanted, read forward (over what lies in
+/// between, where that is little), and unassigned when there is nothing more to read or no room for it.
+/// </remarks>
+internal sealed class RetryReader(ITransport transport, string group, ClientLog log, Action<Error> refused)
+{
+    // Reading over messages costs less than beginning anew somewhere else, up to here.
+    private const long LongestGap = 1_000;
+
+    private readonly Dictionary<TopicPartition, Run> _runs = [];
+    private IConsumer<byte[]?, byte[]?>? _client;
+    private volatile Error? _fatal;     // set by the client's callback, which runs on the poll thread too
+
+    /// <summary>A message that was wanted, and whether it is to be moved instead of handled.</summary>
+    public delegate void Deliver(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop);
+
+    /// <summary>Messages that are wanted and were not read yet.</summary>
+    public int Wanted => _runs.Values.Sum(static run => run.All);
+
+    /// <summary>Wants messages of a partition, in the order of their offsets.</summary>
+    public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool hop)
+    {
+        if (retries.Count == 0)
+        {
+            return;
+        }
+
+        if (!_runs.TryGetValue(partition.Partition, out var run) || !ReferenceEquals(run.Partition, partition))
+        {
+            if (run is not null)
+            {
+                Stop(run);
+            }
+
+            run = _runs[partition.Partition] = new Run(partition);
+        }
+
+        run.Add(retries, hop);
+    }
+
+    /// <summary>What is wanted of a partition is to be moved instead of handled; returns how much that is.</summary>
+    public int MoveInstead(AssignedPartition partition) => _runs.TryGetValue(partition.Partition, out var run) && ReferenceEquals(run.Partition, partition) ? run.MoveInstead() : 0;
+
+    /// <summary>Nothing of a partition is wanted any more.</summary>
+    public void Forget(AssignedPartition partition)
+    {
+        if (_runs.TryGetValue(partition.Partition, out var run) && ReferenceEquals(run.Partition, partition))
+        {
+            End(run);
+        }
+    }
+
+    /// <summary>Reads some of what is wanted.</summary>
+    /// <param name="most">How many messages at most, those that are read over included.</param>
+    /// <param name="isCurrent">Whether a partition is ours still.</param>
+    /// <param name="hasRoom">Whether another message of a partition fits into memory.</param>
+    /// <param name="deliver">Takes what was wanted.</param>
+    /// <param name="gone">Takes what is not in the topic any more.</param>
+    /// <returns>Whether there was anything.</returns>
+    public bool Turn(int most, Func<AssignedPartition, bool> isCurrent, Func<AssignedPartition, bool> hasRoom, Deliver deliver, Action<AssignedPartition, DelayedRetry> gone)
+    {
+        if (_fatal is { } fatal)
+        {
+            Abandon(fatal);
+        }
+
+        foreach (var run in _runs.Values.Where(run => !isCurrent(run.Partition)).ToList())
+        {
+            End(run);
+        }
+
+        if (_runs.Count == 0)
+        {
+            return false;
+        }
+
+        var starting = _runs.Values.Where(run => !run.IsReading && hasRoom(run.Partition)).ToList();
+        if (starting.Count > 0)
+        {
+            Start(starting);
+        }
+
+        var read = 0;
+        for (; read < most && _client is not null && TryRead(out var result); read++)
+        {
+            if (!_runs.TryGetValue(result.TopicPartition, out var run) || !run.IsReading)
+            {
+                continue;   // of a run that ended
+            }
+
+            while (run.Left > 0 && run.Next.Retry.Offset < result.Offset.Value)
+            {
+                gone(run.Partition, run.Take().Retry);
+            }
+
+            if (!result.IsPartitionEOF && run.Left > 0 && run.Next.Retry.Offset == result.Offset.Value)
+            {
+                var (retry, hop) = run.Take();
+                deliver(run.Partition, ClientMessages.Of(result), retry, hop);
+            }
+
+            Continue(run, result.Offset.Value, hasRoom);
+        }
+
+        return read > 0;
+    }
+
+    /// <summary>Serves what the client has to say while nothing is wanted.</summary>
+    public void Idle()
+    {
+        if (_client is not null && _runs.Count == 0)
+        {
+            TryRead(out _);
+        }
+    }
+
+    /// <summary>Forgets everything; the client is closed behind our back.</summary>
+    public void Close()
+    {
+        _runs.Clear();
+        if (_client is { } client)
+        {
+            _client = null;
+            Task.Run(client.Dispose).Forget();
+        }
+    }
+
+    private bool TryRead(out ConsumeResult<byte[]?, byte[]?> result)
+    {
+        try
+        {
+            result = _client!.Consume(TimeSpan.Zero)!;
+            return result is not null;
+        }
+        catch (KafkaException error)
+        {
+            // It says so and goes on by itself, or it is fatal.
+            OnError(error.Error);
+            result = null!;
+            return false;
+        }
+    }
+
+    // Behind a message: on to the next one that is wanted, wherever it is.
+    private void Continue(Run run, long offset, Func<AssignedPartition, bool> hasRoom)
+    {
+        if (run.Left == 0)
+        {
+            run.TakeLate();
+        }
+
+        if (run.Left == 0)
+        {
+            End(run);
+        }
+        else if (run.Next.Retry.Offset <= offset || run.Next.Retry.Offset > offset + LongestGap || !hasRoom(run.Partition))
+        {
+            Stop(run);   // starts again in a next turn
+        }
+    }
+
+    private void End(Run run)
+    {
+        _runs.Remove(run.Partition.Partition);
+        Stop(run);
+    }
+
+    private void Start(List<Run> runs)
+    {
+        try
+        {
+            _client ??= Build();
+            _client.IncrementalAssign(runs.ConvertAll(static run => new TopicPartitionOffset(run.Partition.Partition, run.Next.Retry.Offset)));
+            runs.ForEach(static run => run.IsReading = true);
+        }
+        catch (KafkaException error)
+        {
+            OnError(error.Error);   // tried again in the next turn
+        }
+    }
+
+    private void Stop(Run run)
+    {
+        if (!run.IsReading || _client is null)
+        {
+            return;
+        }
+
+        run.IsReading = false;
+        try
+        {
+            _client.IncrementalUnassign([run.Partition.Partition]);
+            _client.AwaitStops();
+        }
+        catch (KafkaException error)
+        {
+            Abandon(error.Error);   // what it reads is unknown now
+        }
+    }
+
+    private IConsumer<byte[]?, byte[]?> Build() => new ConsumerBuilder<byte[]?, byte[]?>(transport.Clients.Reader(group))
+        .SetKeyDeserializer(Deserializers.ByteArray!)
+        .SetValueDeserializer(Deserializers.ByteArray!)
+        .SetErrorHandler((_, error) => OnError(error))
+        .SetLogHandler((_, message) => log.Write(message))
+        .Build();
+
+    private void OnError(Error error)
+    {
+        if (error.IsFatal)
+        {
+            _fatal = error;
+        }
+        else
+        {
+            refused(error);
+        }
+    }
+
+    // Another client reads on.
+    private void Abandon(Error error)
+    {
+        _fatal = null;
+        refused(error);
+        foreach (var run in _runs.Values)
+        {
+            run.IsReading = false;
+        }
+
+        if (_client is { } client)
+        {
+            _client = null;
+            Task.Run(client.Dispose).Forget();
+        }
+    }
+
+    /// <summary>What is wanted of one partition: in the order of the offsets; what is wanted meanwhile comes after that.</summary>
+    private sealed class Run(AssignedPartition partition)
+    {
+        private List<(DelayedRetry Retry, bool Hop)> _wanted = [];
+        private List<(DelayedRetry Retry, bool Hop)> _late = [];
+        private int _next;
+
+        public AssignedPartition Partition => partition;
+
+        public bool IsReading { get; set; }
+
+        /// <summary>Of those in order.</summary>
+        public int Left => _wanted.Count - _next;
+
+        public int All => Left + _late.Count;
+
+        public (DelayedRetry Retry, bool Hop) Next => _wanted[_next];
+
+        public (DelayedRetry Retry, bool Hop) Take() => _wanted[_next++];
+
+        public void Add(List<DelayedRetry> retries, bool hop)
+        {
+            foreach (var retry in retries)
+            {
+                _late.Add((retry, hop));
+            }
+
+            if (Left == 0)
+            {
+                TakeLate();
+            }
+        }
+
+        /// <summary>Returns how many were to be handled.</summary>
+        public int MoveInstead()
+        {
+            var handled = 0;
+            foreach (var entries in (List<(DelayedRetry Retry, bool Hop)>[])[_wanted, _late])
+            {
+                for (var i = ReferenceEquals(entries, _wanted) ? _next : 0; i < entries.Count; i++)
+                {
+                    handled += entries[i].Hop ? 0 : 1;
+                    entries[i] = (entries[i].Retry, Hop: true);
+                }
+            }
+
+            return handled;
+        }
+
+        public void TakeLate()
+        {
+            (_wanted, _late) = (_late, _wanted);
+            _late.Clear();
+            _next = 0;
+            _wanted.Sort(static (a, b) => a.Retry.Offset.CompareTo(b.Retry.Offset));
+        }
+    }
+}

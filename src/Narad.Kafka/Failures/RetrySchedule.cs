@@ -1,0 +1,148 @@
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Consuming;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>
+/// Holds messages of retry topics back until they are due. One that is not due when it is read leaves only its offset and due time behind, so it blocks nothing and
+/// costs next to nothing; when it is due it is read a second time. It never handles a message and never finishes one of this group's.
+/// </summary>
+/// <remarks>
+/// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the clock, so a wait may be
+/// as long as it likes and the clock may jump.
+/// <code>
+///   read ──due──────────────────────────────▶ its lane
+///     ├──not due──▶ waits ──due──▶ read again ──▶ its lane
+///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a hop), finished here
+///     └──another group's, nobody's──▶ finished
+/// </code>
+/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxAhead</c>, once half its wait is over; and where the partition is
+/// given away in order although messages behind it are finished, which would otherwise be handled again.
+/// </remarks>
+internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, ConsumerGroup group, TimeProvider time, ILogger logger)
+{
+    private const int MostAtOnce = 256;
+
+    private readonly HashSet<string> _saidUngrouped = new(StringComparer.Ordinal);
+    private long _waiting;
+    private long _nextDue = long.MaxValue;
+
+    /// <summary>Messages that are not due yet, or due and not read yet. Any thread.</summary>
+    public long Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>When the next one is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none waits. Any thread.</summary>
+    public long NextDue => Volatile.Read(ref _nextDue);
+
+    private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Whether a message that was just read is not to be handled now: then it was seen to.</summary>
+    public bool Defers(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long arrival)
+    {
+        var owner = source.OwnerOf(message.Headers);
+        if (owner is not RetryOwner.Us)
+        {
+            if (owner is RetryOwner.Nobody)
+            {
+                group.Metrics.LeftUngrouped();
+                if (_saidUngrouped.Add(partition.Id.Topic))
+                {
+                    ConsumingLog.Ungrouped(logger, partition.Id.Topic, partition.Id, message.Offset, partition.Subscription.Settings.Group);
+                }
+            }
+
+            assignment.Finish(partition, arrival);
+            return true;
+        }
+
+        var now = Now;
+        var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
+        if (due <= now)
+        {
+            return false;
+        }
+
+        partition.Delayed.Add(new DelayedRetry(message.Offset, arrival, due, now + ((due - now) / 2)));
+        assignment.Defer(partition);
+        return true;
+    }
+
+    /// <summary>Reads some of what is due by now; returns whether there was anything.</summary>
+    public bool Turn(RetryReader.Deliver deliver) => reader.Turn(MostAtOnce, assignment.IsCurrent, assignment.HasRoomFor, deliver, Gone);
+
+    /// <summary>Looks for what is due, and for what is in the way; counts.</summary>
+    public void Tick()
+    {
+        reader.Idle();
+        var now = Now;
+        long waiting = 0;
+        var next = long.MaxValue;
+        foreach (var partition in assignment.Partitions.Where(static partition => partition.Subscription.Settings.Retries is not null))
+        {
+            var delayed = partition.Delayed;
+            if (delayed.NextDue <= now)
+            {
+                next = Math.Min(next, delayed.NextDue);
+                reader.Want(partition, delayed.TakeDue(now), hop: false);
+            }
+
+            if (delayed.Count > 0 && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
+            {
+                var hops = delayed.TakeFirst(surplus, now);
+                if (hops.Count > 0)
+                {
+                    delayed.Hopping += hops.Count;
+                    ConsumingLog.Hopping(logger, group.Name, hops.Count, partition.Id);
+                    reader.Want(partition, hops, hop: true);
+                }
+            }
+
+            waiting += delayed.Count;
+            next = Math.Min(next, delayed.NextDue);
+        }
+
+        Volatile.Write(ref _waiting, waiting + reader.Wanted);
+        Volatile.Write(ref _nextDue, next);
+    }
+
+    /// <summary>Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved.</summary>
+    /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Hopping"/> says.</returns>
+    public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving)
+    {
+        var moving = new List<AssignedPartition>();
+        foreach (var partition in leaving.Where(static partition => partition.Subscription.Settings.Retries is not null))
+        {
+            var delayed = partition.Delayed;
+            if (partition.Tracker.LastFinished is { } last)
+            {
+                var hops = delayed.TakeBelow(last);
+                delayed.Hopping += reader.MoveInstead(partition) + hops.Count;
+                reader.Want(partition, hops, hop: true);
+            }
+
+            if (delayed.Hopping > 0)
+            {
+                ConsumingLog.Hopping(logger, group.Name, delayed.Hopping, partition.Id);
+                moving.Add(partition);
+            }
+        }
+
+        return moving;
+    }
+
+    /// <summary>The partition's log went back: what waited is not where it was.</summary>
+    public void Forget(AssignedPartition partition)
+    {
+        reader.Forget(partition);
+        partition.Delayed.Clear();
+    }
+
+    /// <summary>Closes what it reads with.</summary>
+    public void Close() => reader.Close();
+
+    private void Gone(AssignedPartition partition, DelayedRetry retry)
+    {
+        ConsumingLog.RetryGone(logger, partition.Id, retry.Offset, partition.Subscription.Settings.Group);
+        group.Metrics.LostToRetention();
+        assignment.Finish(partition, retry.Arrival);
+    }
+}

@@ -1,0 +1,30 @@
+using System.Text;
+
+namespace Narad.Kafka.Failures;
+
+/// <summary>What a retry topic's subscription takes from it: the messages of one group, those that are due. Immutable.</summary>
+/// <param name="source">The topic that the messages came from at first.</param>
+/// <param name="group">The group that they failed in.</param>
+/// <param name="longest">The longest that one may wait.</param>
+/// <param name="adoptsUngrouped">Whether those that name no group are taken too.</param>
+internal sealed class RetrySource(string source, string group, TimeSpan longest, bool adoptsUngrouped)
+{
+    // The clocks of who wrote a copy, of the broker that stamped it and of who reads it may be this far apart: then it is not early. What is further off is forged.
+    private static readonly TimeSpan BelievedSkew = TimeSpan.FromHours(2);
+
+    private readonly byte[] _group = Encoding.UTF8.GetBytes(group);
+
+    public string Source => source;
+
+    /// <summary>Whether this group handles a message.</summary>
+    public RetryOwner OwnerOf(MessageHeaders? headers) => headers is null || FailureHeaders.GroupOf(headers) is not { } named
+        ? adoptsUngrouped ? RetryOwner.Us : RetryOwner.Nobody
+        : named.AsSpan().SequenceEqual(_group) ? RetryOwner.Us : RetryOwner.Others;
+
+    /// <summary>When a message may be handled, in milliseconds since 1970.</summary>
+    public long DueOf(MessageHeaders? headers, long written, DateTimeOffset now)
+    {
+        var latest = (now + BelievedSkew).ToUnixTimeMilliseconds();
+        return FailureHeaders.DueOf(headers ?? [], DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(written, 0, latest)), longest + BelievedSkew).ToUnixTimeMilliseconds();
+    }
+}

@@ -1,0 +1,518 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using Confluent.Kafka;
+using Narad.Kafka.Tests.Consuming;
+using Narad.Kafka.Tests.Service;
+
+namespace Narad.Kafka.Tests.Failures;
+
+/// <summary>S19 to S23: what fails comes back through the retry topic, when it is due, to the group that it failed in, and holds up nothing meanwhile.</summary>
+public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+    where TBroker : TestBroker
+{
+    private const int RetryScheduled = 3018;
+    private const int Moved = 3015;
+    private const int CouldNotBeMoved = 3016;
+    private const int LeftAlone = 3070;
+
+    private static readonly Backoff Quick = Backoff.Exponential(TimeSpan.FromMilliseconds(150));
+
+    [SkippableFact]
+    [Trait("Promise", "S19")]
+    public async Task A_message_that_always_fails_is_invoked_exactly_as_often_as_the_policy_says_and_then_a_dead_letter()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 1, [("k", "poison"), ("k", "good")]);
+        var invocations = new ConcurrentQueue<(int Retry, int Attempt, string Topic, MessagePlace Original, DateTimeOffset At)>();
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (message == "good")
+                {
+                    handled.Enqueue(message);
+                    return Task.CompletedTask;
+                }
+
+                invocations.Enqueue((context.Retry, context.Attempt, context.Topic, context.Original, DateTimeOffset.UtcNow));
+                throw new TimeoutException("always");
+            },
+            configure: static s => s.Retry(static r => r.InMemory(1).Topics(attempts: 3, Quick)).DeadLetter());
+
+        await Waiting.Until(() => logs.Count(Moved) == 1, "it is a dead letter");
+        await broker.CommittedReaches(group, topic, 1, 2);
+        await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 1, 3);
+
+        handled.Should().ContainSingle("the message behind it was not held up");
+        invocations.Select(one => (one.Retry, one.Attempt)).Should().Equal((0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2));
+        invocations.Select(one => one.Topic).Distinct(StringComparer.Ordinal).Should().Equal(topic, $"{topic}-retry");
+        invocations.Select(one => (one.Original.Topic, one.Original.Partition, one.Original.Offset)).Distinct().Should().Equal((topic, 1, 0L));
+        var copies = broker.ReadAll($"{topic}-retry", 3);
+        copies.Select(copy => (Text(copy, "retry"), copy.Partition.Value)).Should().Equal(("1", 1), ("2", 1), ("3", 1));
+        foreach (var copy in copies)
+        {
+            var round = int.Parse(Text(copy, "retry"), CultureInfo.InvariantCulture);
+            var due = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(copy, "narad-due"), CultureInfo.InvariantCulture));
+            var (failed, again) = (invocations.Last(one => one.Retry == round - 1).At, invocations.First(one => one.Retry == round).At);
+            (due - failed).Should().BeGreaterThanOrEqualTo(Quick.Before(round)).And.BeLessThan(Quick.Before(round) + TimeSpan.FromSeconds(1));
+            again.Should().BeOnOrAfter(due, "never early").And.BeBefore(due + TimeSpan.FromSeconds(1), "and at most a second late");
+        }
+
+        var buried = broker.ReadAll($"{topic}-dlt", 1).Single();
+        (Text(buried, "retry"), Text(buried, "narad-offset"), Text(buried, "narad-group"), buried.Partition.Value).Should().Be(("3", "0", group, 1));
+        logs.All.Where(one => one.Id is RetryScheduled).Select(one => one.Message[..18]).Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3");
+        logs.The(Moved).Message.Should().StartWith("Moved to DLQ");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task A_message_due_in_a_second_passes_one_due_in_an_hour()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, Enumerable.Range(0, 60).Select(n => ((string?)$"k{n}", n % 2 == 0 ? "hour" : "second")));
+        var again = new ConcurrentQueue<(string Message, DateTimeOffset At)>();
+        var failed = new ConcurrentQueue<DateTimeOffset>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue((message, DateTimeOffset.UtcNow));
+                    return Task.CompletedTask;
+                }
+
+                failed.Enqueue(DateTimeOffset.UtcNow);
+                throw new RetryLaterException(message == "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+
+        await Waiting.Until(() => again.Count == 30, "those due in a second are handled");
+
+        again.Select(one => one.Message).Distinct(StringComparer.Ordinal).Should().Equal("second");
+        again.Max(one => one.At).Should().BeBefore(failed.Max() + TimeSpan.FromSeconds(2.5));
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 30, "the others wait");
+        RetryLoop(kafka).HeldMessages.Should().Be(0, "what waits is not in memory");
+        broker.Committed($"{group}-retry", $"{topic}-retry", 0).Should().BeLessThan(2, "what waits is not committed past");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S22")]
+    public async Task Two_groups_on_one_topic_never_handle_each_others_retries()
+    {
+        var topic = await broker.CreateTopicAsync(2);
+        var groups = new[] { broker.NewGroup(), broker.NewGroup() };
+        await broker.SendAsync(topic, 0, 20);
+        await broker.SendAsync(topic, 1, 20, from: 20);
+        var retried = new ConcurrentQueue<(string Group, string Message, string Context)>();
+        await using var one = await StartAsync(groups[0]);
+        await using var two = await StartAsync(groups[1]);
+        for (var i = 0; i < 2; i++)
+        {
+            var group = groups[i];
+            await new[] { one, two }[i].SubscribeAsync<string>(
+                topic,
+                (message, context, _) =>
+                {
+                    if (context.Retry == 0)
+                    {
+                        throw new TimeoutException();
+                    }
+
+                    retried.Enqueue((group, message, context.Group));
+                    return Task.CompletedTask;
+                },
+                configure: static s => s.Retry(static r => r.Topics(delay: Quick)));
+        }
+
+        foreach (var group in groups)
+        {
+            await Waiting.Until(
+                () => broker.Committed($"{group}-retry", $"{topic}-retry", 0) + broker.Committed($"{group}-retry", $"{topic}-retry", 1) == 80, $"group {group} went over all retries, the other's too");
+        }
+
+        retried.Should().HaveCount(80).And.OnlyContain(item => item.Group == item.Context);
+        retried.Select(item => (item.Group, item.Message)).Should().OnlyHaveUniqueItems();
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S22")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_retry_that_names_no_group_is_left_alone_and_said_once_unless_a_group_adopts_it(bool adopts)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var handled = new ConcurrentQueue<(string Message, int Retry)>();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                handled.Enqueue((message, context.Retry));
+                return Task.CompletedTask;
+            },
+            configure: s => s.Retry(r => _ = adopts ? r.Topics().AdoptUngrouped() : r.Topics()));
+
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "foreign"u8.ToArray(), Headers = new Headers { { "retry", "2"u8.ToArray() } } });
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "bare"u8.ToArray() });
+
+        await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 0, 2);
+        handled.Should().BeEquivalentTo(adopts ? new[] { ("foreign", 2), ("bare", 1) } : []);
+        logs.Count(LeftAlone).Should().Be(adopts ? 0 : 1);
+        kafka.Groups.Sum(one => one.Metrics.Ungrouped).Should().Be(adopts ? 0 : 2);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S20")]
+    public async Task While_the_retry_copy_cannot_be_published_a_message_stays_unfinished()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var (retries, buried) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
+        var handled = new ConcurrentQueue<string>();
+        var refused = new TaskCompletionSource();
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs, static options => options.TopicCreation = TopicCreation.None);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            async (message, context, _) =>
+            {
+                if (message == "bad" && context.Retry == 0)
+                {
+                    await refused.Task;
+                    throw new TimeoutException();
+                }
+
+                handled.Enqueue(message);
+            },
+            configure: s => s.Retry(r => r.Topics(delay: Quick, topic: retries)).DeadLetter(buried));
+        await broker.SendAsync(topic, 0, [("a", "bad"), ("a", "behind"), ("b", "other")]);
+        await Waiting.Until(() => handled.Contains("other"), "another key went on");
+
+        var mend = await broker.RefuseWritesAsync(retries);
+        refused.SetResult();
+        await Waiting.Until(() => logs.Count(CouldNotBeMoved) >= 2, "publishing is tried again", TimeSpan.FromSeconds(90));
+        handled.Should().Equal("other");
+        broker.Committed(group, topic, 0).Should().BeLessThan(1);
+
+        await mend();
+        await Waiting.Until(() => handled.Count == 3, "it was retried and what was behind it handled", TimeSpan.FromSeconds(90));
+        await broker.CommittedReaches(group, topic, 0, 3);
+        handled.Should().BeEquivalentTo("other", "bad", "behind");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task What_waits_survives_restarts_unchanged_and_what_was_finished_behind_it_is_not_handled_again()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, Enumerable.Range(0, 40).Select(n => ((string?)$"k{n}", n < 10 ? $"late{n}" : $"soon{n}")));
+        var invocations = new ConcurrentQueue<(string Message, int Retry)>();
+        DateTimeOffset due = default;
+        for (var run = 0; run < 3; run++)
+        {
+            await using var kafka = await StartAsync(group);
+            await kafka.SubscribeAsync<string>(
+                topic,
+                (message, context, _) =>
+                {
+                    invocations.Enqueue((message, context.Retry));
+                    due = due == default ? DateTimeOffset.UtcNow.AddSeconds(20) : due;
+                    return context.Retry > 0 ? Task.CompletedTask : throw new RetryLaterException(message[0] == 'l' ? due - DateTimeOffset.UtcNow : TimeSpan.FromMilliseconds(100));
+                },
+                configure: static s => s.Retry(static r => r.Topics()));
+            await Waiting.Until(() => invocations.Count >= 70 && RetryLoop(kafka).WaitingRetries == 10, $"run {run}: all are handled but the ten that wait");
+        }
+
+        await using var last = await StartAsync(group);
+        await last.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                DateTimeOffset.UtcNow.Should().BeOnOrAfter(due.AddMilliseconds(-50));
+                invocations.Enqueue((message, context.Retry));
+                return Task.CompletedTask;
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        await Waiting.Until(() => invocations.Count >= 80, "the ten came when they were due", TimeSpan.FromSeconds(60));
+
+        invocations.Should().OnlyHaveUniqueItems("each was invoked once and retried once, across three restarts").And.HaveCount(80);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task Beyond_MaxAhead_the_oldest_waiting_copies_hop_to_the_end_and_nothing_is_early_lost_or_doubled()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 300);
+        var again = new ConcurrentQueue<(string Message, int Retry, DateTimeOffset At)>();
+        var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
+        await using var kafka = await StartAsync(group, configure: static options => options.MaxAhead = 50);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue((message, context.Retry, DateTimeOffset.UtcNow));
+                    return Task.CompletedTask;
+                }
+
+                dues[message] = DateTimeOffset.UtcNow.AddSeconds(6);
+                throw new RetryLaterException(TimeSpan.FromSeconds(6));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+
+        await Waiting.Until(() => again.Count >= 300, "all were handled again", TimeSpan.FromSeconds(60));
+
+        again.Select(one => one.Message).Should().OnlyHaveUniqueItems();
+        again.Should().OnlyContain(one => one.Retry == 1 && one.At >= dues[one.Message].AddMilliseconds(-5));
+        kafka.Groups.Sum(one => one.Metrics.Hops).Should().BeGreaterThanOrEqualTo(40);
+        var copies = broker.ReadAll($"{topic}-retry", 300);
+        copies.Max(copy => copy.Message.Headers.Count).Should().Be(copies.Min(copy => copy.Message.Headers.Count), "a hop adds nothing");
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S21")]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public async Task A_clock_that_jumps_an_hour_makes_nothing_early_and_a_second_late_at_most_once_it_is_right(int hours)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, [("a", "x")]);
+        var clock = new JumpingClock();
+        var again = new ConcurrentQueue<DateTimeOffset>();
+        DateTimeOffset due = default;
+        await using var kafka = await StartAsync(group, time: clock);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.Enqueue(clock.GetUtcNow());
+                    return Task.CompletedTask;
+                }
+
+                due = clock.GetUtcNow().AddHours(1).AddSeconds(2);
+                throw new RetryLaterException(TimeSpan.FromHours(1) + TimeSpan.FromSeconds(2));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
+
+        clock.Ahead = TimeSpan.FromHours(hours);
+        var jumped = DateTimeOffset.UtcNow;
+        if (hours < 0)
+        {
+            // An hour back: it waits on, and the clock is put right.
+            await Waiting.Until(() => DateTimeOffset.UtcNow - jumped > TimeSpan.FromSeconds(3), "it waits on");
+            again.Should().BeEmpty();
+            clock.Ahead = TimeSpan.FromHours(1) + TimeSpan.FromSeconds(1);
+        }
+
+        await Waiting.Until(() => !again.IsEmpty, "it is handled");
+        again.Single().Should().BeOnOrAfter(due, "never early").And.BeBefore(due.AddSeconds(hours < 0 ? 4 : 3));
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S23")]
+    public async Task Forged_retries_neither_stall_nor_skip_nor_loop()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        var handled = new ConcurrentQueue<(string Message, int Retry)>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, context, _) =>
+            {
+                handled.Enqueue((message, context.Retry));
+                return message == "ok" ? Task.CompletedTask : throw new TimeoutException();
+            },
+            configure: static s => s.Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(50)), maxDelay: TimeSpan.FromMilliseconds(50))));
+        var name = Encoding.UTF8.GetBytes(group);
+        string[] attempts = ["-9223372036854775808", "-1", "999999999999999999999999", "2147483648", "two", "", "\u0662", "1e3", "0"];
+        foreach (var attempt in attempts)
+        {
+            await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>
+            {
+                Value = Encoding.UTF8.GetBytes($"forged {attempt}"),
+                Headers = new Headers
+                {
+                    { "retry", "1"u8.ToArray() }, { "narad-topic", [0xFF, 0xFE] }, { "narad-partition", "-5"u8.ToArray() }, { "narad-offset", [] }, { "narad-timestamp", null },
+                    { "narad-group", "someone"u8.ToArray() }, { "narad-group", name }, { "retry", Encoding.UTF8.GetBytes(attempt) }, { "narad-due", "-1"u8.ToArray() }, { "narad-exception-type", [0xC3, 0x28] },
+                },
+            });
+        }
+
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == attempts.Length, "each is a dead letter");
+        handled.Should().OnlyContain(one => one.Retry >= 0 && one.Retry <= 2);
+        handled.GroupBy(one => one.Message, StringComparer.Ordinal).Should().OnlyContain(one => one.Count() <= 3, "none loops");
+        broker.ReadAll($"{topic}-dlt", attempts.Length).Should().HaveCount(attempts.Length);
+
+        // Stamped and due in the year 9999: believed for two hours and the longest delay, so it waits, and blocks nothing.
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>
+        {
+            Value = "year 9999"u8.ToArray(),
+            Timestamp = new Timestamp(DateTimeOffset.UtcNow),
+            Headers = new Headers { { "narad-group", name }, { "narad-due", "253402300799999"u8.ToArray() } },
+        });
+        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "ok"u8.ToArray(), Headers = new Headers { { "narad-group", name }, { "narad-due", [0xFF] } } });
+        await Waiting.Until(() => handled.Any(one => one.Message == "ok"), "what is behind it is handled");
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
+        kafka.Groups.Min(one => one.Loop!.NextRetryDue).Should().BeLessThan(DateTimeOffset.UtcNow.AddHours(2.1).ToUnixTimeMilliseconds());
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S8")]
+    public async Task An_order_asked_for_by_name_and_a_retry_topic_are_refused_together_unless_reordering_is_allowed()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        using var logs = new LogEvents();
+        await using var kafka = await StartAsync(group, logs);
+        Task Subscribe(Action<SubscriptionOptions> configure) => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: configure);
+
+        var byKey = () => Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics()));
+        (await byKey.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*OrderedByKey()*AllowReorder()*");
+        var byPartition = () => Subscribe(static s => s.Retry(static r => r.Topics()).OrderedByPartition());
+        await byPartition.Should().ThrowAsync<KafkaConfigurationException>();
+        kafka.Subscriptions.Should().BeEmpty();
+        logs.Count(3073).Should().Be(0);
+
+        await Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics().AllowReorder()));
+        logs.Count(3073).Should().Be(0);
+        await kafka.Subscriptions[0].StopAsync();
+        await Subscribe(static s => s.Retry(static r => r.Topics()));
+        logs.Count(3073).Should().Be(1, "where by key is only the default, that it ends there is said");
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S22")]
+    public async Task A_pattern_reads_neither_its_own_dead_letters_nor_its_own_retries_and_retries_each_topic()
+    {
+        var group = broker.NewGroup();
+        var first = await broker.CreateTopicAsync(2);
+        var handled = new ConcurrentQueue<(string Topic, string Message, int Retry)>();
+        await using var kafka = await StartAsync(group);
+        var subscription = await kafka.SubscribeAsync<string>(
+            $"^{first}.*",
+            (message, context, _) =>
+            {
+                handled.Enqueue((context.Topic, message, context.Retry));
+                throw new TimeoutException();
+            },
+            configure: static s => s.Retry(static r => r.Topics(attempts: 1, Quick)).DeadLetter());
+        await Waiting.Until(() => subscription.Retries.Count == 1 && subscription.Retries[0].State is SubscriptionState.Running, "its retry topic is read");
+        await broker.SendAsync(first, 1, [("k", "m")]);
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 1, "it is a dead letter");
+
+        // Long enough for the pattern to find what was created meanwhile.
+        await broker.SendAsync(first, 0, [("k", "n")]);
+        await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 2, "the next one too");
+        var until = DateTime.UtcNow.AddSeconds(6);
+        await Waiting.Until(() => DateTime.UtcNow > until, "the pattern was matched again");
+
+        handled.Should().BeEquivalentTo([(first, "m", 0), ($"{first}-retry", "m", 1), (first, "n", 0), ($"{first}-retry", "n", 1)]);
+        subscription.Assignment.Select(partition => partition.Topic).Distinct(StringComparer.Ordinal).Should().Equal(first);
+        broker.Committed(group, $"{first}-dlt", 0).Should().Be(-1);
+    }
+
+    protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
+
+    private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)
+    {
+        var service = new KafkaService(
+            broker.Options(options =>
+            {
+                options.TopicCreation = TopicCreation.IfMissing;
+                configure?.Invoke(options);
+            }),
+            logs,
+            time);
+        await service.ConnectConsumerAsync(group);
+        return service;
+    }
+
+    protected static string Text(ConsumeResult<byte[]?, byte[]?> copy, string header) => Encoding.UTF8.GetString(copy.Message.Headers.GetLastBytes(header));
+
+    /// <summary>What the groups that read retry topics hold.</summary>
+    protected readonly record struct ConsumedLoop(KafkaService Kafka)
+    {
+        public long WaitingRetries => Kafka.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0);
+
+        public long HeldMessages => Kafka.Groups.Sum(group => group.Loop?.HeldMessages ?? 0);
+    }
+}
+
+public sealed class RetryTopicsOnEmbedded(EmbeddedTestBroker broker) : RetryTopicContract<EmbeddedTestBroker>(broker);
+
+public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContract<KafkaTestBroker>(broker)
+{
+    private readonly KafkaTestBroker _broker = broker;
+
+    [SkippableFact]
+    [Trait("Promise", "S13")]
+    [Trait("Promise", "S21")]
+    public async Task A_million_messages_due_in_an_hour_wait_in_less_than_64_MiB_and_one_due_now_passes_them()
+    {
+        const int Partitions = 12;
+        const int Each = 1_000_000 / Partitions + 1;
+        var (topic, group) = (await _broker.CreateTopicAsync(Partitions), _broker.NewGroup());
+        var handled = new ConcurrentQueue<string>();
+        await using var kafka = await StartAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (message, _, _) =>
+            {
+                handled.Enqueue(message);
+                return Task.CompletedTask;
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        await WriteAsync($"{topic}-retry", group, Partitions, Each, DateTimeOffset.UtcNow.AddHours(1));
+
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == Each * Partitions, "all of them wait", TimeSpan.FromSeconds(120));
+        var held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        await WriteAsync($"{topic}-retry", group, Partitions, 1, DateTimeOffset.UtcNow);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        await Waiting.Until(() => handled.Count == Partitions, "what is due now passes them", TimeSpan.FromSeconds(10));
+
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(2));
+        held.Should().BeLessThan(64L * 1024 * 1024).And.BeGreaterThan(1024 * 1024, "it measures something");
+    }
+
+    private async Task WriteAsync(string topic, string group, int partitions, int each, DateTimeOffset due)
+    {
+        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 200_000, CompressionType = CompressionType.Lz4 }).Build();
+        var headers = new Headers { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{due.ToUnixTimeMilliseconds()}") } };
+        var left = partitions * each;
+        var all = new TaskCompletionSource();
+        for (var n = 0; n < partitions * each; n++)
+        {
+            while (true)
+            {
+                try
+                {
+                    producer.Produce(new TopicPartition(topic, n % partitions), new Message<Null, byte[]> { Value = new byte[100], Headers = headers }, _ =>
+                    {
+                        if (Interlocked.Decrement(ref left) == 0)
+                        {
+                            all.SetResult();
+                        }
+                    });
+                    break;
+                }
+                catch (ProduceException<Null, byte[]> full) when (full.Error.Code is ErrorCode.Local_QueueFull)
+                {
+                    await Task.Delay(20);
+                }
+            }
+        }
+
+        await all.Task.WaitAsync(TimeSpan.FromSeconds(120));
+    }
+}
