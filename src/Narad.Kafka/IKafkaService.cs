@@ -26,6 +26,9 @@ public interface IKafkaService : IAsyncDisposable
     /// <summary>Creates, describes and inspects topics through the same settings as the rest of the service.</summary>
     IKafkaTopics Topics { get; }
 
+    /// <summary>Finds messages that could not be handled, and sends them again.</summary>
+    IDeadLetters DeadLetters { get; }
+
     /// <summary>The subscriptions of this service, in the order in which they were made.</summary>
     IReadOnlyList<ISubscription> Subscriptions { get; }
 

@@ -73,6 +73,7 @@ public sealed class KafkaService : IKafkaService
         _monitor = new ConnectionMonitor(options, _diagnostics);
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
+        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, IsDeadLetterTopic);
         _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
@@ -87,6 +88,9 @@ public sealed class KafkaService : IKafkaService
 
     /// <inheritdoc/>
     public IKafkaTopics Topics { get; }
+
+    /// <inheritdoc/>
+    public IDeadLetters DeadLetters { get; }
 
     /// <inheritdoc/>
     public IReadOnlyList<ISubscription> Subscriptions => _subscriptions;
@@ -596,18 +600,31 @@ public sealed class KafkaService : IKafkaService
         return _topics.TryGetValue(topic, out var real) ? real : _topics.GetOrAdd(topic, TopicName.Resolve(_options, topic));
     }
 
+    // What is asked of the cluster connects to it, where that has not been done.
+    private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)
+    {
+        ThrowIfEnded();
+        Init();
+        return ConnectTransportAsync().WaitAsync(cancellationToken);
+    }
+
+    // By name, or because a subscription says so.
+    private bool IsDeadLetterTopic(string topic) =>
+        topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
+        || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
+
     /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>
     private sealed class ServiceTopics(KafkaService service) : IKafkaTopics
     {
         public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             await transport.Topics.EnsureAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken).ConfigureAwait(false);
         }
 
         public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             var names = topics.Distinct(StringComparer.Ordinal).ToDictionary(name => name, name => service.RealTopic(name), StringComparer.Ordinal);
             var found = await transport.Topics.DescribeAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
             return names.Where(name => found.ContainsKey(name.Value)).ToDictionary(name => name.Key, name => found[name.Value], StringComparer.Ordinal);
@@ -615,19 +632,19 @@ public sealed class KafkaService : IKafkaService
 
         public async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             return await transport.Topics.InspectAsync(service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
         }
 
         public async Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             await transport.Topics.SetRetentionAsync(service.RealTopic(topic), retention, cancellationToken).ConfigureAwait(false);
         }
 
         public async Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             var names = topics.Distinct(StringComparer.Ordinal).ToDictionary(name => name, name => service.RealTopic(name), StringComparer.Ordinal);
             var deleted = await transport.Topics.DeleteAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
             return [.. names.Where(name => deleted.Contains(name.Value, StringComparer.Ordinal)).Select(name => name.Key)];
@@ -635,15 +652,8 @@ public sealed class KafkaService : IKafkaService
 
         public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
         {
-            var transport = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
+            var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             return await transport.Topics.CommittedAsync(group, service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
-        }
-
-        private Task<ITransport> ConnectedAsync(CancellationToken cancellationToken)
-        {
-            service.ThrowIfEnded();
-            service.Init();
-            return service.ConnectTransportAsync().WaitAsync(cancellationToken);
         }
     }
 }

@@ -33,6 +33,8 @@ internal sealed class ClientSettings
     private const int FetchQueueBackoffMs = 10;
 
     private const int EmbeddedFetchWaitMs = 10;
+    private const int ReaderFetchWaitMs = 10;
+    private const int LongestPollIntervalMs = 86_400_000;
     private const int EmbeddedCommitMs = 100;
     private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
@@ -166,11 +168,15 @@ internal sealed class ClientSettings
         config.EnableAutoCommit = false;
         config.AutoOffsetReset = AutoOffsetReset.Earliest;
         config.EnablePartitionEof = true;
+
+        // No group waits for it, so it may take its time; and one of the next protocol takes no partitions by hand.
+        config.MaxPollIntervalMs = LongestPollIntervalMs;
         config.GroupProtocol = null;
         config.GroupRemoteAssignor = null;
         config.GroupInstanceId = null;
 
-        // It is told where to begin all the time, and throws away what it fetched beyond.
+        // It is told where to begin all the time, and throws away what it fetched beyond; what it asked for at an end holds up where it goes on.
+        config.FetchWaitMaxMs = ReaderFetchWaitMs;
         config.QueuedMaxMessagesKbytes = Math.Min(ReaderQueueKilobytes, config.QueuedMaxMessagesKbytes ?? ReaderQueueKilobytes);
         return config;
     }

@@ -97,6 +97,15 @@ internal sealed class CopyTopics
         await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.</summary>
+    /// <exception cref="KafkaTopicException">It is not there and may not be created.</exception>
+    public async Task<int> EnsureRetryAsync(string name, string source, int partitions, CancellationToken cancellationToken)
+    {
+        var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
+        await FindOrCreateAsync(name, partitions, BeyondLongestDelay, largest, "are sent again", source, cancellationToken).ConfigureAwait(false);
+        return _partitions[name];
+    }
+
     /// <summary>Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.</summary>
     public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {

@@ -20,6 +20,9 @@ internal static class FailureHeaders
     public const string ExceptionMessage = "narad-exception-message";
     public const string ExceptionStack = "narad-exception-stack";
 
+    /// <summary>Who sent a dead letter again. It stands before ours and is none of them, so that it stays when the message fails once more.</summary>
+    public const string Redriven = "narad-redriven";
+
     private const int MostTypeCharacters = 256;
     private const int MostMessageCharacters = 1_024;
     private const int MostStackCharacters = 4_096;
@@ -41,11 +44,7 @@ internal static class FailureHeaders
         MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
     {
         var headers = Application(received, isCopy);
-        headers.Add(Topic, origin.Topic);
-        headers.Add(Partition, Number(origin.Partition));
-        headers.Add(Offset, Number(origin.Offset));
-        headers.Add(Timestamp, Number(origin.Timestamp));
-        headers.Add(Group, origin.Group);
+        AddOrigin(headers, origin);
         if (retry is { } attempt)
         {
             headers.Add(Retry, Number(attempt));
@@ -72,6 +71,27 @@ internal static class FailureHeaders
         }
 
         return headers;
+    }
+
+    /// <summary>The headers of a dead letter that goes to its group's retry topic again: with all attempts, due at once.</summary>
+    /// <param name="deadLetter">Those that it has.</param>
+    /// <param name="origin">Where the message came from at first: what they say.</param>
+    /// <param name="audit">Who sends it again; null where there is no room for that.</param>
+    /// <param name="due">Now.</param>
+    public static MessageHeaders ForRedrive(MessageHeaders deadLetter, FailureOrigin origin, string? audit, DateTimeOffset due)
+    {
+        var headers = ForEveryGroup(deadLetter, audit);
+        AddOrigin(headers, origin);
+        headers.Add(Retry, Number(0));
+        headers.Add(Due, Number(due.ToUnixTimeMilliseconds()));
+        return headers;
+    }
+
+    /// <summary>The headers of a dead letter that goes to its source topic again: the application's, and who sends it.</summary>
+    public static MessageHeaders ForEveryGroup(MessageHeaders deadLetter, string? audit)
+    {
+        var headers = WithoutOurs(deadLetter).Remove(Redriven);
+        return audit is null ? headers : headers.Add(Redriven, audit);
     }
 
     /// <summary>What the application sent, of a message as it came or of a copy of ours.</summary>
@@ -125,6 +145,24 @@ internal static class FailureHeaders
         var latest = earliest + (long)longest.TotalMilliseconds;
         var due = Math.Clamp(Number(copy, StartOfAny(copy), Due) ?? earliest, 0, latest);
         return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(due, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
+    }
+
+    /// <summary>A header of ours as text; null where there is none, or it is not UTF-8. Where another system wrote the copy, of any header so named.</summary>
+    public static string? TextOf(MessageHeaders copy, string name) => Text(copy, StartOfAny(copy), name);
+
+    /// <summary>A header of ours as a number; null where there is none, or it is not one.</summary>
+    public static long? NumberOf(MessageHeaders copy, string name) => Number(copy, StartOfAny(copy), name);
+
+    /// <summary>Who sent the message again; null where nobody did.</summary>
+    public static string? RedrivenOf(MessageHeaders copy) => Text(copy, 0, Redriven);
+
+    private static void AddOrigin(MessageHeaders headers, FailureOrigin origin)
+    {
+        headers.Add(Topic, origin.Topic);
+        headers.Add(Partition, Number(origin.Partition));
+        headers.Add(Offset, Number(origin.Offset));
+        headers.Add(Timestamp, Number(origin.Timestamp));
+        headers.Add(Group, origin.Group);
     }
 
     private static int StartOfOurs(MessageHeaders copy)

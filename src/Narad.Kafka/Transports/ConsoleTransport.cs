@@ -21,6 +21,8 @@ internal sealed class ConsoleTransport : ITransport
 
     public IKafkaTopics Topics { get; }
 
+    public TopicRecords? Records => null;
+
     public ISendGate? SendGate => null;
 
     public string? LastConnectionError => null;

@@ -41,6 +41,9 @@ public sealed class EmbeddedBroker : IDisposable
     // Raised after a topic was deleted, on the deleting thread: its backlog is gone with it.
     internal event EventHandler<TopicDeletedEventArgs>? TopicDeleted;
 
+    // Raised after messages were deleted, on the deleting thread: they are no backlog any more.
+    internal event EventHandler<RecordsDeletedEventArgs>? RecordsDeleted;
+
     /// <summary>How many brokers it has; their ids are 1 to this.</summary>
     public int Brokers { get; }
 
@@ -122,6 +125,8 @@ public sealed class EmbeddedBroker : IDisposable
         {
             throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"The embedded broker did not delete the records of {topic}[{partition}] below {beforeOffset}: {new Error(error).Reason}."), topic);
         }
+
+        RecordsDeleted?.Invoke(this, new RecordsDeletedEventArgs(topic, partition, beforeOffset));
     }
 
     /// <summary>Fault: closes a broker's connections and refuses new ones, until <see cref="SetUp(int)"/>.</summary>

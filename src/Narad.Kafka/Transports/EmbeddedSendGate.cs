@@ -80,6 +80,9 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
     /// <summary>A topic was deleted, with what it held.</summary>
     public void Deleted(string topic) => Of(topic).Forget();
 
+    /// <summary>What a partition held below an offset was deleted; who waits for room finds it at the next round.</summary>
+    public void Deleted(string topic, int partition, long before) => Of(topic).Committed(new Dictionary<int, long> { [partition] = before });
+
     /// <summary>Ends the reading; who still waits gets an <see cref="ObjectDisposedException"/>.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -26,8 +26,10 @@ internal sealed class EmbeddedTransport : ITransport
         Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true);
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
+        Records = new TopicRecords(_admin, options.ConnectTimeout, _broker);
         _gate = new EmbeddedSendGate(CommittedAsync, diagnostics.Time, diagnostics.Logger<EmbeddedSendGate>());
         _broker.TopicDeleted += OnTopicDeleted;
+        _broker.RecordsDeleted += OnRecordsDeleted;
         if (_owned)
         {
             TransportLog.EmbeddedBrokerStarted(diagnostics.Logger<EmbeddedTransport>(), _broker.BootstrapServers);
@@ -42,6 +44,8 @@ internal sealed class EmbeddedTransport : ITransport
 
     public IKafkaTopics Topics { get; }
 
+    public TopicRecords? Records { get; }
+
     public ISendGate? SendGate => _gate;
 
     public string? LastConnectionError => _admin.LastError;
@@ -51,6 +55,7 @@ internal sealed class EmbeddedTransport : ITransport
     public async ValueTask DisposeAsync()
     {
         _broker.TopicDeleted -= OnTopicDeleted;
+        _broker.RecordsDeleted -= OnRecordsDeleted;
         await _gate.DisposeAsync();
         await _admin.DisposeAsync();
         if (_owned)
@@ -60,6 +65,8 @@ internal sealed class EmbeddedTransport : ITransport
     }
 
     private void OnTopicDeleted(object? sender, TopicDeletedEventArgs deleted) => _gate.Deleted(deleted.Topic);
+
+    private void OnRecordsDeleted(object? sender, RecordsDeletedEventArgs deleted) => _gate.Deleted(deleted.Topic, deleted.Partition, deleted.Before);
 
     private async Task<IReadOnlyList<TopicPartitionOffset>> CommittedAsync(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken)
     {

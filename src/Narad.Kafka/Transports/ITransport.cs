@@ -1,4 +1,5 @@
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
 
@@ -19,6 +20,9 @@ internal interface ITransport : IAsyncDisposable
 
     /// <summary>Topics through this transport.</summary>
     IKafkaTopics Topics { get; }
+
+    /// <summary>What topics hold, through this transport; null in Console.</summary>
+    TopicRecords? Records { get; }
 
     /// <summary>Holds sends back where the broker would drop what nobody has consumed; null where it would not.</summary>
     ISendGate? SendGate { get; }

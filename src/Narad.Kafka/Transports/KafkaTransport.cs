@@ -14,6 +14,7 @@ internal sealed class KafkaTransport : ITransport
         Clients = new ClientSettings(options, options.Brokers, embedded: false);
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, broker: null);
+        Records = new TopicRecords(_admin, options.ConnectTimeout, broker: null);
     }
 
     public KafkaMode Mode => KafkaMode.Kafka;
@@ -23,6 +24,8 @@ internal sealed class KafkaTransport : ITransport
     public ClientSettings Clients { get; }
 
     public IKafkaTopics Topics { get; }
+
+    public TopicRecords? Records { get; }
 
     public ISendGate? SendGate => null;
 

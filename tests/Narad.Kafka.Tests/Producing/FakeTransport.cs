@@ -1,4 +1,5 @@
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
@@ -17,6 +18,8 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
     public ClientSettings Clients => throw new NotSupportedException();
 
     public IKafkaTopics Topics => this;
+
+    public TopicRecords? Records => null;
 
     public ISendGate? SendGate => Gate;
 

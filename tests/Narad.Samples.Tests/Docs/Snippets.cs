@@ -110,6 +110,58 @@ public static class Snippets
         // end
     }
 
+    public static async Task LookingAtDeadLetters(IKafkaService kafka)
+    {
+        // snippet: browsing-dead-letters
+        var recent = new DeadLetterFilter { From = DateTimeOffset.UtcNow - TimeSpan.FromDays(1), ExceptionType = "TimeoutException" };
+        Console.WriteLine($"{await kafka.DeadLetters.CountAsync("orders-dlt", recent)} of {await kafka.DeadLetters.CountAsync("orders-dlt")}");
+
+        await foreach (var letter in kafka.DeadLetters.BrowseAsync("orders-dlt", recent))
+        {
+            Console.WriteLine($"{letter} from {letter.SourceTopic}, key {letter.Key}, for {letter.Group}: {letter.ExceptionMessage}");
+        }
+
+        var one = await kafka.DeadLetters.PeekAsync(new TopicPartitionId("orders-dlt", 3), offset: 17);
+        var order = await one!.ReadAsync<OrderPlaced>();   // through the service's deserializer
+        // end
+
+        // snippet: paging-dead-letters
+        DeadLetterPage page = await kafka.DeadLetters.PageAsync("orders-dlt", recent, size: 50);
+        while (page.Continuation is { } next)   // text that may go to a browser and come back
+        {
+            page = await kafka.DeadLetters.PageAsync("orders-dlt", recent, size: 50, after: next);
+        }
+        // end
+        _ = order;
+    }
+
+    public static async Task Redriving(IKafkaService kafka, DeadLetter letter, CancellationToken token)
+    {
+        // snippet: redriving
+        var billing = new RedriveOptions { Filter = new DeadLetterFilter { Group = "billing" }, MaxPerSecond = 200 };
+        var ahead = await kafka.DeadLetters.RedriveAsync("orders-dlt", billing with { DryRun = true }, cancellationToken: token);
+        Console.WriteLine($"{ahead.Sent} would be sent again.");
+
+        var report = await kafka.DeadLetters.RedriveAsync(
+            "orders-dlt", billing, new Progress<RedriveProgress>(now => Console.WriteLine($"{now.Sent} sent, {now.Remaining} to go")), token);
+        Console.WriteLine($"{report.Sent} sent again, {report.PassedOver.Values.Sum()} passed over.");
+
+        await kafka.DeadLetters.RedriveAsync(letter, cancellationToken: token);   // or one
+        // end
+
+        // snippet: deleting-dead-letters
+        await kafka.DeadLetters.DeleteAsync("orders-dlt", report.Positions, cancellationToken: token);   // all up to where the redrive went
+        // end
+
+        // snippet: a-topic-s-retention
+        TopicDetails? details = await kafka.Topics.InspectAsync("orders-dlt", token);
+        if (details is { Retention: not null })
+        {
+            await kafka.Topics.SetRetentionAsync("orders-dlt", retention: null, token);   // for ever
+        }
+        // end
+    }
+
     public static async Task Repetitions(IKafkaService kafka, BillingDatabase database)
     {
         // snippet: repetitions

@@ -51,6 +51,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public IKafkaTopics Topics => this;
 
+    public IDeadLetters DeadLetters => throw new NotSupportedException();
+
     public IReadOnlyList<ISubscription> Subscriptions => [this];
 
     public string Topic { get; private set; } = "";

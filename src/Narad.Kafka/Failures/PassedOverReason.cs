@@ -1,0 +1,14 @@
+namespace Narad.Kafka;
+
+/// <summary>Why a dead letter was not sent again. It stays where it is.</summary>
+public enum PassedOverReason
+{
+    /// <summary>It does not say where it came from, or for which group, in a form that could be this library's.</summary>
+    NoOrigin,
+
+    /// <summary>The topic that it came from does not exist, or is none that may be written to so: an internal one, or the dead-letter topic itself.</summary>
+    NoTopic,
+
+    /// <summary>With the few headers that a copy needs it is larger than its target takes.</summary>
+    TooLarge,
+}

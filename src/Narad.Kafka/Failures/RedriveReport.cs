@@ -1,0 +1,14 @@
+namespace Narad.Kafka;
+
+/// <summary>What a redrive did.</summary>
+/// <param name="Sent">Sent again and acknowledged; in a dry run, would have been.</param>
+/// <param name="NotMatching">Left out by the filter.</param>
+/// <param name="PassedOver">Those that could not be sent, counted by reason; empty where there were none. They stay, and a later redrive from the start finds them.</param>
+/// <param name="Positions">How far each partition was gone through: the next offset.</param>
+/// <param name="Group">The group whose committed offsets are its progress.</param>
+public sealed record RedriveReport(
+    long Sent,
+    long NotMatching,
+    IReadOnlyDictionary<PassedOverReason, long> PassedOver,
+    IReadOnlyDictionary<TopicPartitionId, long> Positions,
+    string Group);
