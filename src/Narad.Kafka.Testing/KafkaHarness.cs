@@ -5,8 +5,8 @@ namespace Narad.Kafka.Testing;
 
 /// <summary>
 /// Watches a service, so that tests await what it does instead of sleeping: <em>published</em> (acknowledged by the broker), <em>handled</em> (its
-/// handler completed) and <em>stopped</em> (a partition, at a message that no policy covers), each with a deadline, 10 s unless said. What happened
-/// before the waiting began counts too. It sees through middleware and changes nothing. It remembers all that it saw: for tests, not for production.
+/// handler completed), <em>retried</em> and <em>dead-lettered</em> (moved there, acknowledged) and <em>stopped</em> (a partition, at a message that no policy covers), each with a
+/// deadline, 10 s unless said. What happened before the waiting began counts too. It sees through middleware and changes nothing. It remembers all that it saw: for tests, not for production.
 /// Thread-safe.
 /// </summary>
 /// <remarks>Messages for batch handlers count as handled when they were handed to their batch.</remarks>
@@ -19,7 +19,7 @@ namespace Narad.Kafka.Testing;
 /// var handled = await harness.Handled&lt;Order&gt;(order => order.Id == "42");
 /// </code>
 /// </example>
-public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
+public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailureObserver
 {
     private const int Listed = 20;
 
@@ -44,6 +44,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
         NotPublished,
         Handled,
         Failed,
+        Retried,
+        DeadLettered,
     }
 
     /// <summary>Creates a service that this harness watches.</summary>
@@ -53,12 +55,13 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
         ArgumentNullException.ThrowIfNull(options);
         options.SendMiddleware.Insert(0, this);
         options.ConsumeMiddleware.Insert(0, this);
+        options.FailureObservers.Insert(0, this);
         var service = new KafkaService(options);
         Observe(service);
         return service;
     }
 
-    /// <summary>Names the service whose stopped partitions are watched; its options must have the harness as middleware. <see cref="Create"/> does both.</summary>
+    /// <summary>Names the service whose stopped partitions are watched; its options must have the harness as middleware and as failure observer. <see cref="Create"/> does both.</summary>
     public void Observe(IKafkaService service)
     {
         ArgumentNullException.ThrowIfNull(service);
@@ -90,6 +93,30 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
     /// <summary>Waits for several messages whose handlers completed, in the order of their completion. See <see cref="Handled{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
     public Task<IReadOnlyList<ObservedMessage<T>>> Handled<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitAsync(What.Handled, count, match, topic, within);
+
+    /// <summary>Waits for a message that failed and went to its retry topic.</summary>
+    /// <param name="match">Which; default any. <see cref="ObservedFailure.Message"/> has the attempt that failed.</param>
+    /// <param name="topic">The topic that it came from at first; default any.</param>
+    /// <param name="within">The deadline; default the harness's.</param>
+    /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
+    public async Task<ObservedFailure> Retried(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        (await WaitForFailuresAsync(What.Retried, count: 1, match, topic, within).ConfigureAwait(false))[0];
+
+    /// <summary>Waits for several messages that failed and went to their retry topic, in that order; one that goes there three times counts three times.</summary>
+    public Task<IReadOnlyList<ObservedFailure>> Retried(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        WaitForFailuresAsync(What.Retried, count, match, topic, within);
+
+    /// <summary>Waits for a message that went to its dead-letter topic.</summary>
+    /// <param name="match">Which; default any.</param>
+    /// <param name="topic">The topic that it came from at first; default any.</param>
+    /// <param name="within">The deadline; default the harness's.</param>
+    /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
+    public async Task<ObservedFailure> DeadLettered(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        (await WaitForFailuresAsync(What.DeadLettered, count: 1, match, topic, within).ConfigureAwait(false))[0];
+
+    /// <summary>Waits for several messages that went to their dead-letter topic, in that order.</summary>
+    public Task<IReadOnlyList<ObservedFailure>> DeadLettered(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+        WaitForFailuresAsync(What.DeadLettered, count, match, topic, within);
 
     /// <summary>Waits for a partition to stop at a message that no policy covers.</summary>
     /// <param name="topic">The topic's real name.</param>
@@ -150,6 +177,18 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
         }
     }
 
+    /// <inheritdoc/>
+    void IFailureObserver.Retried(FailedMessage message, SendResult copy, DateTimeOffset due) => Add(What.Retried, new ObservedFailure(message, copy, due));
+
+    /// <inheritdoc/>
+    void IFailureObserver.DeadLettered(FailedMessage message, SendResult copy) => Add(What.DeadLettered, new ObservedFailure(message, copy, Due: null));
+
+    private void Add(What what, ObservedFailure failure)
+    {
+        var context = failure.Message.Context;
+        Add(new Observation(what, failure, context.Original.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, failure.Message.Error));
+    }
+
     private void Add(Observation observation)
     {
         TaskCompletionSource changed;
@@ -161,6 +200,12 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
         }
 
         changed.TrySetResult();
+    }
+
+    private async Task<IReadOnlyList<ObservedFailure>> WaitForFailuresAsync(What what, int count, Func<ObservedFailure, bool>? match, string? topic, TimeSpan? within)
+    {
+        var seen = await WaitAsync(what, count, match, topic, within).ConfigureAwait(false);
+        return [.. seen.Select(observed => observed.Message)];
     }
 
     private async Task<IReadOnlyList<ObservedMessage<T>>> WaitAsync<T>(What what, int count, Func<T, bool>? match, string? topic, TimeSpan? within)
@@ -200,10 +245,9 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
             }
             catch (TimeoutException)
             {
-                var verb = what is What.Published ? "published" : "handled";
                 throw new HarnessTimeoutException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{found.Count} of {count} {typeof(T).Name}{(match is null ? "" : " that match")}{(topic is null ? "" : $" of topic {topic}")} were {verb} within {limit.TotalSeconds:0.###} s.{Report()}"));
+                    $"{found.Count} of {count} {(typeof(T) == typeof(ObservedFailure) ? "messages" : typeof(T).Name)}{(match is null ? "" : " that match")}{(topic is null ? "" : $" of topic {topic}")} were {Verb(what)} within {limit.TotalSeconds:0.###} s.{Report()}"));
             }
         }
     }
@@ -226,14 +270,7 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
 
         foreach (var one in seen.TakeLast(Listed))
         {
-            var verb = one.What switch
-            {
-                What.Published => "published",
-                What.NotPublished => "not published",
-                What.Handled => "handled",
-                _ => "failed",
-            };
-            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  {verb} {one.Topic}[{one.Partition}]@{one.Offset} key {one.Key}: {one.Message?.GetType().Name ?? "tombstone"} {Shortened(one.Message)}");
+            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  {Verb(one.What)} {one.Topic}[{one.Partition}]@{one.Offset} key {one.Key}: {one.Message?.GetType().Name ?? "tombstone"} {Shortened(one.Message)}");
             if (one.Failure is not null)
             {
                 report.Append(CultureInfo.InvariantCulture, $" — {one.Failure.GetType().Name}: {one.Failure.Message}");
@@ -254,6 +291,16 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware
 
         return report.ToString();
     }
+
+    private static string Verb(What what) => what switch
+    {
+        What.Published => "published",
+        What.NotPublished => "not published",
+        What.Handled => "handled",
+        What.Retried => "retried",
+        What.DeadLettered => "dead-lettered",
+        _ => "failed",
+    };
 
     private static string Shortened(object? message)
     {

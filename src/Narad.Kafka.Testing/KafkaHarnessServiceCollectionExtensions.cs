@@ -14,6 +14,7 @@ public static class KafkaHarnessServiceCollectionExtensions
         services.AddSingleton(provider => new KafkaHarness(provider.GetRequiredService<IKafkaService>, deadline));
         services.AddSingleton<ISendMiddleware>(static provider => provider.GetRequiredService<KafkaHarness>());
         services.AddSingleton<IConsumeMiddleware>(static provider => provider.GetRequiredService<KafkaHarness>());
+        services.AddSingleton<IFailureObserver>(static provider => provider.GetRequiredService<KafkaHarness>());
         return services;
     }
 }

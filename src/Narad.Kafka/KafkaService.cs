@@ -73,7 +73,9 @@ public sealed class KafkaService : IKafkaService
         _monitor = new ConnectionMonitor(options, _diagnostics);
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
-        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, IsDeadLetterTopic);
+        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, IsDeadLetterTopic, RetryTopicOf);
+        DeadLetterCounts = new DeadLetterCounts(
+            () => DeadLetterTopics, (topic, cancellation) => DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
         _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
@@ -106,8 +108,20 @@ public sealed class KafkaService : IKafkaService
 
     internal MessageProducer? Producer => _producer;
 
+    internal DeadLetterCounts DeadLetterCounts { get; }
+
+    // Of the topics that its subscriptions read, and of those that a pattern found.
+    private IReadOnlyCollection<string> DeadLetterTopics =>
+        [.. _subscriptions.OfType<Subscription>()
+            .Where(subscription => subscription.Settings.Copies is not null && !subscription.Settings.IsPattern)
+            .Select(subscription => subscription.Settings.Copies!.DeadLetterNameFor(subscription.Settings.Retries?.Source ?? subscription.Topic))
+            .Distinct(StringComparer.Ordinal)];
+
     /// <summary>Those of the application, and those that read their retry topics.</summary>
     internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values, .. _retryGroups.Values];
+
+    /// <summary>The circuit breakers of its subscriptions; a subscription shares one with its retry topics.</summary>
+    internal IEnumerable<CircuitBreaker> Circuits => _subscriptions.OfType<Subscription>().Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct();
 
     /// <summary>For how long the waiting retry that is due first has been due.</summary>
     internal TimeSpan LongestOverdue
@@ -609,6 +623,10 @@ public sealed class KafkaService : IKafkaService
     }
 
     // By name, or because a subscription says so.
+    private string? RetryTopicOf(string group, string source) =>
+        _subscriptions.OfType<Subscription>().FirstOrDefault(subscription =>
+            string.Equals(subscription.Settings.Group, group, StringComparison.Ordinal) && string.Equals(subscription.Settings.Retries?.Source, source, StringComparison.Ordinal))?.Topic;
+
     private bool IsDeadLetterTopic(string topic) =>
         topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
         || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));

@@ -67,6 +67,14 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
+    /// <summary>Adds an observer that is told of every message that goes to a retry or dead-letter topic; a singleton.</summary>
+    public NaradKafkaBuilder UseFailureObserver<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TObserver>()
+        where TObserver : class, IFailureObserver
+    {
+        Services.AddSingleton<IFailureObserver, TObserver>();
+        return this;
+    }
+
     private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);

@@ -98,6 +98,11 @@ public static class NaradKafkaServiceCollectionExtensions
             throw new KafkaConfigurationException([.. error.Failures]);
         }
 
+        foreach (var observer in services.GetServices<IFailureObserver>())
+        {
+            options.FailureObservers.Add(observer);
+        }
+
         foreach (var middleware in services.GetServices<ISendMiddleware>())
         {
             options.SendMiddleware.Add(middleware);

@@ -73,6 +73,33 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
     }
 
     [Fact]
+    public async Task What_fails_is_seen_as_retried_each_time_and_then_as_dead_lettered()
+    {
+        var (topic, group) = (kafka.CreateTopic(), kafka.NewName("group"));
+        var harness = new KafkaHarness();
+        await using var service = harness.Create(kafka.Options());
+        await service.Init().ConnectProducerAsync();
+        await service.ConnectConsumerAsync(group);
+        await service.SubscribeAsync<Order>(
+            topic,
+            static (order, _, _) => throw (order.Id == "retried" ? new TimeoutException("away") : new DeadLetterException("no such customer")),
+            configure: static s => s.Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(50)))));
+
+        await service.SendAsync(topic, new Order("retried", 1));
+        await service.SendAsync(topic, new Order("buried", 1));
+
+        (await harness.Retried(2)).Select(failure => failure.Message.Context.Retry).Should().Equal(0, 1);
+        var buried = await harness.DeadLettered(failure => failure.Message.Error is DeadLetterException);
+        buried.Copy.Topic.Should().Be($"{topic}-dlt");
+        buried.Due.Should().BeNull();
+        var all = await harness.DeadLettered(2, topic: topic);
+        all.Should().ContainSingle(failure => failure.Message.Context.Retry == 2 && failure.Message.Error is TimeoutException && failure.Message.Context.Original.Topic == topic);
+        (await harness.Awaiting(watch => watch.DeadLettered(topic: "elsewhere", within: Brief)).Should().ThrowAsync<HarnessTimeoutException>())
+            .Which.Message.Should().Contain("0 of 1 messages of topic elsewhere were dead-lettered").And.Contain($"  dead-lettered {topic}[");
+        await harness.Awaiting(watch => watch.Retried(3, within: Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+    }
+
+    [Fact]
     public async Task A_harness_without_a_service_says_what_to_do() =>
         await new KafkaHarness().Awaiting(harness => harness.Stopped("t")).Should().ThrowAsync<InvalidOperationException>().WithMessage("*AddNaradKafkaHarness*");
 

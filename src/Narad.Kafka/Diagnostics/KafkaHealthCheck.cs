@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Narad.Kafka.Consuming;
-using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
@@ -20,8 +19,9 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             ["brokers"] = service.Options.Brokers,
             ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
-            ["retry.waiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
-            ["retry.overdue"] = service.LongestOverdue.TotalSeconds,
+            ["retriesWaiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
+            ["retriesOverdueSeconds"] = service.LongestOverdue.TotalSeconds,
+            ["deadLetters"] = service.DeadLetterCounts.Latest.Values.Sum(),
             ["resets"] = service.Groups.Sum(group => group.Metrics.Resets),
         };
         var bad = new List<string>();
@@ -55,7 +55,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
         }
 
-        foreach (var circuit in service.Groups.SelectMany(group => group.Subscriptions).Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct())
+        foreach (var circuit in service.Circuits)
         {
             if (circuit.Outage is { } outage)
             {

@@ -24,7 +24,12 @@ internal sealed class KafkaMeter : IDisposable
             _meter.CreateObservableCounter(name, () => new Measurement<long>(read(), tags), unit, description);
 
         Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.Stopped.Count));
-        Gauge("narad.kafka.circuits.open", "{circuit}", "Subscriptions whose circuit is not closed: they start nothing, or one message to see whether what they need answers.", () => service.Subscriptions.Count(subscription => subscription.Circuit is not CircuitState.Closed));
+        Gauge("narad.kafka.circuits.open", "{circuit}", "Subscriptions whose circuit is not closed: they start nothing, or one message to see whether what they need answers.", () => service.Circuits.Count(circuit => circuit.State is not CircuitState.Closed));
+        _meter.CreateObservableGauge(
+            "narad.kafka.dead_letters",
+            () => service.DeadLetterCounts.Latest.Select(topic => new Measurement<long>(topic.Value, [.. tags, new("topic", topic.Key)])),
+            "{message}",
+            "Messages in the dead-letter topics of the subscriptions, as the brokers said at most 15 s before the reading before.");
         Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0));
         Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.HeldBytes ?? 0));
         Gauge("narad.kafka.retry.waiting", "{message}", "Messages of retry topics that are not due yet.", () => service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0));

@@ -31,4 +31,7 @@ internal static partial class DeadLettersLog
 
     [LoggerMessage(7009, LogLevel.Debug, "The client that read dead letters at {BootstrapServers} failed to close.")]
     public static partial void ReaderCloseFailed(ILogger logger, Exception exception, string bootstrapServers);
+
+    [LoggerMessage(7090, LogLevel.Warning, "The dead letters could not be counted; the gauge narad.kafka.dead_letters shows what was counted last.")]
+    public static partial void NotCounted(ILogger logger, Exception error);
 }

@@ -27,6 +27,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     private readonly Func<string, string> _realName;
     private readonly Func<Task<MessageProducer>> _producer;
     private readonly Func<string, bool> _isDeadLetterTopic;
+    private readonly Func<string, string, string?> _retryTopicOf;   // by group and source; null where this service does not know
     private readonly MessageDecoder _decoder;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, string> _running = new(StringComparer.Ordinal);   // redrives under way, by group
@@ -37,8 +38,10 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         Func<CancellationToken, Task<ITransport>> connect,
         Func<string, string> realName,
         Func<Task<MessageProducer>> producer,
-        Func<string, bool> isDeadLetterTopic)
+        Func<string, bool> isDeadLetterTopic,
+        Func<string, string, string?> retryTopicOf)
     {
+        _retryTopicOf = retryTopicOf;
         _options = options;
         _diagnostics = diagnostics;
         _connect = connect;
@@ -169,7 +172,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             }
 
             await using var reader = opened.Reader;
-            var redriver = new Redriver(topic, options.Target, options.RetryTopic, options.DryRun, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
+            var redriver = new Redriver(topic, options.Target, options.RetryTopic, _retryTopicOf, options.DryRun, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
             var run = new RedriveRun(topic, group, options, redriver, _producer, opened.Transport, _diagnostics.Time, _logger, progress);
             return await run.RunAsync(opened.Spans, reader, cancellationToken).ConfigureAwait(false);
         }
@@ -189,7 +192,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             throw NotInConsole("sent again");
         }
 
-        var redriver = new Redriver(deadLetter.Place.Topic, target, retryTopic, dryRun: false, TopicsOf(transport), transport, _options, _diagnostics.Time);
+        var redriver = new Redriver(deadLetter.Place.Topic, target, retryTopic, _retryTopicOf, dryRun: false, TopicsOf(transport), transport, _options, _diagnostics.Time);
         var (route, _, explanation) = await redriver.RouteAsync(deadLetter, cancellationToken).ConfigureAwait(false);
         if (route is not { } way)
         {

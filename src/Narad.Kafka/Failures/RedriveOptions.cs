@@ -9,7 +9,10 @@ public sealed record RedriveOptions
     /// <summary>Which; null for all.</summary>
     public DeadLetterFilter? Filter { get; init; }
 
-    /// <summary>The retry topic of the group, by its real name; null for <c>{topic}-retry</c> of the topic that each came from.</summary>
+    /// <summary>
+    /// The retry topic of the group, by its real name; null for the one that a subscription of this service names for that group and topic, or else <c>{topic}-retry</c> of the
+    /// topic that each came from.
+    /// </summary>
     public string? RetryTopic { get; init; }
 
     /// <summary>The most that are sent in a second; null for no limit.</summary>

@@ -11,7 +11,7 @@ namespace Narad.Kafka.Failures;
 /// Finds out where a dead letter goes when it is sent again, and sends it there. What its headers say was written by whoever may write to the dead-letter topic:
 /// it goes to topics that exist, never to internal ones, and none is created but a retry topic. Not thread-safe: one redrive's own.
 /// </summary>
-internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, string? retryTopic, bool dryRun, CopyTopics topics, ITransport transport, KafkaOptions options, TimeProvider time)
+internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, string? retryTopic, Func<string, string, string?> retryTopicOf, bool dryRun, CopyTopics topics, ITransport transport, KafkaOptions options, TimeProvider time)
 {
     private const int MostTopicsKnown = 1_000;
 
@@ -38,7 +38,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
             return (null, PassedOverReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
         }
 
-        var retry = retryTopic ?? origin.Topic + CopyTopics.RetrySuffix;
+        var retry = retryTopic ?? retryTopicOf(origin.Group, origin.Topic) ?? origin.Topic + CopyTopics.RetrySuffix;
         return MayBeWritten(retry) && await RetryPartitionsAsync(retry, origin.Topic, cancellationToken).ConfigureAwait(false) is > 0 and var partitions
             ? (new RedriveRoute(retry, origin.Partition % partitions, origin), default, "")
             : (null, PassedOverReason.NoTopic, $"the topic that it came from does not exist, nor does its retry topic ({FailureHeaders.Topic})");

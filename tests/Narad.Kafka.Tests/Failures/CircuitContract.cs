@@ -64,14 +64,14 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         subscription.Stopped.Should().BeEmpty();
 
         database.IsDown = false;
-        var buried = kafka.Groups.Single().Metrics.DeadLetters;
+        var buried = kafka.Groups.First().Metrics.DeadLetters;
         await Waiting.Until(() => database.Written + buried == messages, "the rest is handled", TimeSpan.FromSeconds(60));
         for (var partition = 0; partition < partitions; partition++)
         {
             await broker.CommittedReaches(group, topic, partition, messages / partitions);
         }
 
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(buried);
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(buried);
         buried.Should().BeInRange(1, 19, "the twentieth failure opens it, and what runs then is not judged");
         subscription.Circuit.Should().Be(CircuitState.Closed);
         Readings.Of("narad.kafka.circuits.open", client).Should().Be(0);
@@ -108,7 +108,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await broker.CommittedReaches(group, topic, 0, 24);
 
         database.Written.Should().Be(24);
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(0);
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(0);
         database.Attempts.Should().OnlyContain(static attempt => attempt <= 2);
     }
 
@@ -132,7 +132,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await broker.CommittedReaches(group, topic, 1, 200);
 
         log.Count(Opened).Should().Be(0);
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(80 + 200);
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(80 + 200);
     }
 
     [SkippableFact]
@@ -185,7 +185,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             var watch = Stopwatch.StartNew();
             (await first.DisconnectAsync()).Abandoned.Should().BeEmpty();
             watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(8), "nothing runs");
-            buried = first.Groups.Single().Metrics.DeadLetters;
+            buried = first.Groups.First().Metrics.DeadLetters;
             buried.Should().BeLessThan(20);
         }
 
@@ -216,7 +216,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             configure: static s => s.CircuitBreaker(static c => c.MinimumMessages(1).ProbeAfter(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50))));
         await Waiting.Until(() => log.Count(ProbeFailed) > 0, "the circuit is open");
         await subscription.PauseAllAsync();
-        await Waiting.Until(() => subscription.Circuit is CircuitState.Probing && kafka.Groups.Single().Loop!.HeldMessages > 0 && subscription.Paused.Count == 1, "nothing is ready to be tried");
+        await Waiting.Until(() => subscription.Circuit is CircuitState.Probing && kafka.Groups.First().Loop!.HeldMessages > 0 && subscription.Paused.Count == 1, "nothing is ready to be tried");
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 15)).Should().BeTrue();
         database.IsDown = false;
         await subscription.ResumeAllAsync();
@@ -306,7 +306,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await broker.CommittedReaches(group, topic, 0, 1_000);
 
         sizes.Take(6).Should().Equal(100, 100, 100, 1, 1, 1);
-        kafka.Groups.Single().Metrics.DeadLetters.Should().Be(2, "the first messages of the two batches that failed before it opened");
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(2, "the first messages of the two batches that failed before it opened");
         handled.Should().Equal(Enumerable.Range(2, 998));
     }
 

@@ -421,6 +421,86 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         broker.Committed(group, $"{first}-dlt", 0).Should().Be(-1);
     }
 
+    [SkippableTheory]
+    [Trait("Promise", "S25")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_redriven_dead_letter_is_handled_again_by_the_group_that_failed_with_all_its_attempts(bool hasRetryTopic)
+    {
+        var (topic, group, other) = (await broker.CreateTopicAsync(2), broker.NewGroup(), broker.NewGroup());
+        await broker.SendAsync(topic, 1, [("k", "m")]);
+        var mended = false;
+        var invocations = new ConcurrentQueue<(string Group, string Topic, int Retry, MessagePlace Original)>();
+        await using var kafka = await StartAsync(group);
+        await kafka.ConnectConsumerAsync(other);
+        foreach (var one in (string[])[group, other])
+        {
+            await kafka.SubscribeAsync<string>(
+                topic,
+                (_, context, _) =>
+                {
+                    invocations.Enqueue((one, context.Topic, context.Retry, context.Original));
+                    return one == other || (mended && context.Retry > 0) || (mended && !hasRetryTopic) ? Task.CompletedTask : throw new TimeoutException();
+                },
+                group: one,
+                configure: s => _ = hasRetryTopic ? s.Retry(static r => r.Topics(attempts: 1, Quick)) : s.DeadLetter());
+        }
+
+        await Waiting.Until(() => kafka.Groups.Sum(x => x.Metrics.DeadLetters) == 1 && invocations.Count(x => x.Group == other) == 1, "it is a dead letter of one group");
+        invocations.Clear();
+        Volatile.Write(ref mended, true);
+
+        var report = await kafka.DeadLetters.RedriveAsync($"{topic}-dlt");
+
+        report.Sent.Should().Be(1);
+        var expected = hasRetryTopic ? new[] { 0, 1 } : [0];
+        await Waiting.Until(() => invocations.Count >= expected.Length, "it is handled again");
+        await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 1, hasRetryTopic ? 3 : 1);
+        invocations.Select(x => (x.Group, x.Topic, x.Retry)).Should().Equal(expected.Select(retry => (group, $"{topic}-retry", retry)), "all its attempts are before it again");
+        invocations.Select(x => (x.Original.Topic, x.Original.Partition, x.Original.Offset)).Distinct().Should().Equal((topic, 1, 0L));
+        kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(1);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S33")]
+    public async Task An_outage_during_a_retry_holds_the_topic_and_its_retries_and_buries_nothing_more()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 200);
+        await broker.SendAsync(topic, 1, 200, from: 200);
+        var isDown = true;
+        var handled = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        await using var kafka = await StartAsync(group);
+        var subscription = await kafka.SubscribeAsync<string>(
+            topic,
+            (message, _, _) =>
+            {
+                if (Volatile.Read(ref isDown))
+                {
+                    throw new TimeoutException();
+                }
+
+                handled.AddOrUpdate(message, 1, static (_, count) => count + 1);
+                return Task.CompletedTask;
+            },
+            configure: static s => s
+                .Parallelism(4)
+                .Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(100))))
+                .CircuitBreaker(static c => c.MinimumMessages(10).Window(TimeSpan.FromSeconds(10)).ProbeAfter(TimeSpan.FromMilliseconds(500), max: TimeSpan.FromSeconds(1))));
+
+        await Waiting.Until(() => subscription.Circuit is not CircuitState.Closed, "the circuit opens");
+        var since = DateTime.UtcNow;
+        await Waiting.Until(() => DateTime.UtcNow - since > TimeSpan.FromSeconds(4), "the outage goes on");
+        kafka.Groups.Sum(x => x.Metrics.Retries).Should().BeLessThan(20, "its topic is not emptied into the retry topic");
+        kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(0);
+        subscription.Retries.Single().Circuit.Should().NotBe(CircuitState.Closed, "its retries are held by the same circuit");
+        Volatile.Write(ref isDown, false);
+
+        await Waiting.Until(() => handled.Count == 400, "all are handled");
+        handled.Values.Should().OnlyContain(count => count == 1);
+        kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(0);
+    }
+
     protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
 
     private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)
