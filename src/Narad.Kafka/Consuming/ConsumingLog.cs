@@ -111,19 +111,19 @@ internal static partial class ConsumingLog
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3050, LogLevel.Error, "The circuit of '{Topic}' in group '{Group}' OPENED: {Failures} of {Messages} message(s) failed within {Window}, the last one as follows. Nothing of it is started for {Wait}, then one message is tried. Offsets stay; mend what the handler needs.")]
+    [LoggerMessage(3080, LogLevel.Error, "The circuit of '{Topic}' in group '{Group}' OPENED: {Failures} of {Messages} message(s) failed within {Window}, the last one as follows. Nothing of it is started for {Wait}, then one message is tried. Offsets stay; mend what the handler needs.")]
     public static partial void CircuitOpened(ILogger logger, Exception error, string topic, string group, long failures, long messages, string window, string wait);
 
-    [LoggerMessage(3051, LogLevel.Warning, "The circuit of '{Topic}' in group '{Group}' stays open: {Partition} offset {Offset} was tried and failed. One message is tried again in {Wait}.")]
+    [LoggerMessage(3081, LogLevel.Warning, "The circuit of '{Topic}' in group '{Group}' stays open: {Partition} offset {Offset} was tried and failed. One message is tried again in {Wait}.")]
     public static partial void ProbeFailed(ILogger logger, Exception error, string topic, string group, TopicPartitionId partition, long offset, string wait);
 
-    [LoggerMessage(3052, LogLevel.Information, "The circuit of '{Topic}' in group '{Group}' closed after {Time}: the message that was tried succeeded, and all go on.")]
+    [LoggerMessage(3082, LogLevel.Information, "The circuit of '{Topic}' in group '{Group}' closed after {Time}: the message that was tried succeeded, and all go on.")]
     public static partial void CircuitClosed(ILogger logger, string topic, string group, string time);
 
-    [LoggerMessage(3053, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was tried {Probes} times while the circuit was open and failed each time: it is treated like any message that fails, in case it is to blame.")]
+    [LoggerMessage(3083, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was tried {Probes} times while the circuit was open and failed each time: it is treated like any message that fails, in case it is to blame.")]
     public static partial void ProbeJudged(ILogger logger, TopicPartitionId partition, long offset, string group, int probes);
 
-    [LoggerMessage(3054, LogLevel.Debug, "The handler of {Partition} offset {Offset} in group '{Group}' failed while its circuit is open; the message waits where it is, and the attempt does not count.")]
+    [LoggerMessage(3084, LogLevel.Debug, "The handler of {Partition} offset {Offset} in group '{Group}' failed while its circuit is open; the message waits where it is, and the attempt does not count.")]
     public static partial void HandedBack(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3040, LogLevel.Warning, "The client of group '{Group}' reports {Code}: {Reason}")]

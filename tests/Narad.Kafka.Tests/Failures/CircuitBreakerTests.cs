@@ -12,10 +12,10 @@ namespace Narad.Kafka.Tests.Failures;
 /// <summary>S33: the circuit's states, without a broker and with a clock that only the test moves.</summary>
 public sealed class CircuitBreakerTests
 {
-    private const int Opened = 3050;
-    private const int ProbeFailed = 3051;
-    private const int Closed = 3052;
-    private const int ProbeJudged = 3053;
+    private const int Opened = 3080;
+    private const int ProbeFailed = 3081;
+    private const int Closed = 3082;
+    private const int ProbeJudged = 3083;
 
     private readonly ManualTime _time = new();
     private readonly LogEvents _log = new();

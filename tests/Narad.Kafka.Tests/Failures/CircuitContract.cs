@@ -13,9 +13,9 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 {
     private const int Assigned = 3001;
     private const int Lost = 3003;
-    private const int Opened = 3050;
-    private const int ProbeFailed = 3051;
-    private const int Closed = 3052;
+    private const int Opened = 3080;
+    private const int ProbeFailed = 3081;
+    private const int Closed = 3082;
 
     [SkippableFact]
     [Trait("Promise", "S33")]
