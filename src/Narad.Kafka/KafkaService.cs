@@ -314,7 +314,7 @@ public sealed class KafkaService : IKafkaService
         }
 
         await AddAsync(consumers, subscription, cancellationToken).ConfigureAwait(false);
-        if (copies is not null && !settings.IsPattern)
+        if (copies is not null && !settings.IsPattern && _transport!.Mode is not KafkaMode.Console)
         {
             // One that only redriven messages come through is not waited for: its topic need never be there.
             if (copies.Ladder is null)
@@ -323,7 +323,17 @@ public sealed class KafkaService : IKafkaService
             }
             else
             {
-                await AddRetriesAsync(subscription, real, pipeline, cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    await AddRetriesAsync(subscription, real, pipeline, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // Nobody would read what it moves there.
+                    await subscription.StopAsync(CancellationToken.None).ConfigureAwait(false);
+                    ImmutableInterlocked.Update(ref _subscriptions, static (all, refused) => all.Remove(refused), subscription);
+                    throw;
+                }
             }
         }
 

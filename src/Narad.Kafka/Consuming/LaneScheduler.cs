@@ -360,9 +360,9 @@ internal sealed class LaneScheduler
     {
         lane.State = LaneState.Waiting;
         lane.Head!.Partition.Waiting.Add(lane);
-        var timer = new LaneTimer(this, lane);
+        var timer = new LaneTimer(this, lane, delay);
         lane.Timer = timer.Timer = _time.CreateTimer(static state => ((LaneTimer)state!).Fire(), timer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        lane.Timer.Change(delay, Timeout.InfiniteTimeSpan);
+        timer.Start();
     }
 
     private void Wake(Lane lane, ITimer timer)
@@ -530,10 +530,31 @@ internal sealed class LaneScheduler
         return next;
     }
 
-    private sealed class LaneTimer(LaneScheduler scheduler, Lane lane)
+    /// <summary>A wait in pieces: the longest timer that there is ends after 49.7 days.</summary>
+    private sealed class LaneTimer(LaneScheduler scheduler, Lane lane, TimeSpan delay)
     {
+        private static readonly TimeSpan LongestPiece = TimeSpan.FromDays(1);
+
+        private readonly long _started = scheduler._time.GetTimestamp();
+
         public ITimer Timer { get; set; } = null!;
 
-        public void Fire() => scheduler.Wake(lane, Timer);
+        public void Start() => Wait(delay);
+
+        public void Fire()
+        {
+            var left = delay - scheduler._time.GetElapsedTime(_started);
+            if (left > TimeSpan.Zero)
+            {
+                Wait(left);
+            }
+            else
+            {
+                scheduler.Wake(lane, Timer);
+            }
+        }
+
+        // One that was disposed meanwhile changes nothing.
+        private void Wait(TimeSpan time) => Timer.Change(time < LongestPiece ? time : LongestPiece, Timeout.InfiniteTimeSpan);
     }
 }

@@ -29,6 +29,7 @@ internal sealed class PollLoop
 {
     private const int MostAtOnce = 64;
     private const int MostSpares = 16_384;
+    private const int MostMoves = 1_000;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
@@ -345,7 +346,7 @@ internal sealed class PollLoop
         return delivery;
     }
 
-    private void TakeCompleted()
+    private int TakeCompleted()
     {
         var finished = 0;
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
@@ -374,6 +375,8 @@ internal sealed class PollLoop
         {
             _group.Metrics.FinishedMessages(finished);
         }
+
+        return finished;
     }
 
     private void Tick()
@@ -541,6 +544,7 @@ internal sealed class PollLoop
     {
         var moving = _retries.WantMoves(leaving);
         var failed = new StrongBox<int>();
+        var underWay = 0;
         var started = _diagnostics.Time.GetTimestamp();
         while (moving.Sum(static partition => partition.Delayed.Hopping) > Volatile.Read(ref failed.Value) && _diagnostics.Time.GetElapsedTime(started) < limit)
         {
@@ -548,14 +552,16 @@ internal sealed class PollLoop
             {
                 if (hop)
                 {
+                    underWay++;
                     var delivery = Fill(partition, message, retry.Arrival);
                     delivery.Departure = Departure.Hop;
                     _assignment.Hold(delivery);
                     MoveAsync(delivery, failed).Forget();
                 }
-            });
+            },
+            _ => underWay < MostMoves);
             _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
-            TakeCompleted();
+            underWay = Math.Max(0, underWay - TakeCompleted());
         }
     }
 

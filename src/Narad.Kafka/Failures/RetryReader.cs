@@ -28,6 +28,9 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// <summary>Messages that are wanted and were not read yet.</summary>
     public int Wanted => _runs.Values.Sum(static run => run.All);
 
+    /// <summary>When about the first of them was due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none is wanted.</summary>
+    public long NextDue => _runs.Values.Where(static run => run.Left > 0).Select(static run => run.Next.Retry.Due).DefaultIfEmpty(long.MaxValue).Min();
+
     /// <summary>Wants messages of a partition, in the order of their offsets.</summary>
     public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool hop)
     {

@@ -67,7 +67,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>Reads some of what is due by now; returns whether there was anything.</summary>
-    public bool Turn(RetryReader.Deliver deliver) => reader.Turn(MostAtOnce, assignment.IsCurrent, assignment.HasRoomFor, deliver, Gone);
+    public bool Turn(RetryReader.Deliver deliver) => Turn(deliver, assignment.HasRoomFor);
+
+    /// <inheritdoc cref="Turn(RetryReader.Deliver)"/>
+    public bool Turn(RetryReader.Deliver deliver, Func<AssignedPartition, bool> hasRoom) => reader.Turn(MostAtOnce, assignment.IsCurrent, hasRoom, deliver, Gone);
 
     /// <summary>Looks for what is due, and for what is in the way; counts.</summary>
     public void Tick()
@@ -81,7 +84,6 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             var delayed = partition.Delayed;
             if (delayed.NextDue <= now)
             {
-                next = Math.Min(next, delayed.NextDue);
                 reader.Want(partition, delayed.TakeDue(now), hop: false);
             }
 
@@ -101,7 +103,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         Volatile.Write(ref _waiting, waiting + reader.Wanted);
-        Volatile.Write(ref _nextDue, next);
+        Volatile.Write(ref _nextDue, Math.Min(next, reader.NextDue));
     }
 
     /// <summary>Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved.</summary>

@@ -31,9 +31,8 @@ public static class Snippets
         builder.Services.AddNaradKafka(builder.Configuration)      // section "Kafka" and KAFKA_* variables
             .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", s => s
                 .Parallelism(64)
-                .OrderedByKey()
-                .Retry(r => r.InMemory(2))
-                .DeadLetter());
+                .Retry(r => r.InMemory(2).Topics(attempts: 3))          // twice at once, then after 2, 4 and 8 s, holding up nothing
+                .DeadLetter());                                         // then to orders-dlt, to be looked at and sent again
         builder.Services.AddHealthChecks().AddNaradKafka();
         // end
     }
@@ -87,6 +86,29 @@ public static class Snippets
                     .On<OperationCanceledException>(FailureAction.Stop)
                     .Decide(failed => failed.Context.Attempt > 1 && failed.Error is ArgumentException ? FailureAction.Skip : null))
                 .DeadLetter());                                                          // to "orders-dlt"
+        // end
+    }
+
+    public static async Task RetryTopics(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: retry-topics
+        await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            async (order, context, token) =>
+            {
+                if (await database.IsLockedAsync(order.OrderId, token))
+                {
+                    throw new RetryLaterException(TimeSpan.FromMinutes(10));             // the handler decides, whatever the policy says
+                }
+
+                await database.BillAsync(order.OrderId, token);
+            },
+            configure: s => s
+                .Retry(r => r
+                    .InMemory(2, Backoff.Fixed(TimeSpan.FromMilliseconds(200)))          // first, holding the key
+                    .Topics(attempts: 3)                                                 // then through "orders-retry" after 2, 4 and 8 s
+                    .On<IOException>(FailureAction.RetryLater))                          // or there at once
+                .DeadLetter());                                                          // and at last to "orders-dlt"
         // end
     }
 
@@ -416,6 +438,8 @@ public sealed class BillingDatabase
         _billed.Enqueue(order);
         return Task.CompletedTask;
     }
+
+    public Task<bool> IsLockedAsync(string order, CancellationToken cancellationToken) => Task.FromResult(order.Length == 0 && !cancellationToken.IsCancellationRequested);
 
     public Task SawAsync(string user, CancellationToken cancellationToken) => BillAsync(user, cancellationToken);
 }
