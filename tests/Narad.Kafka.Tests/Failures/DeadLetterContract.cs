@@ -271,6 +271,19 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     }
 
     [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task A_retry_topic_that_is_missing_and_may_not_be_created_is_named_at_the_start()
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
+        await using var kafka = await _broker.StartAsync(group);
+
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
+
+        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"Topic '{topic}-retry'*does not exist. Create it with 4 partition(s)*retention.ms=691200000*TopicCreation*");
+        kafka.Subscriptions.Should().BeEmpty();
+    }
+
+    [SkippableFact]
     [Trait("Promise", "S24")]
     public async Task A_dead_letter_topic_is_created_like_its_source_and_keeps_for_ever()
     {

@@ -18,16 +18,18 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
     private static readonly Backoff Quick = Backoff.Exponential(TimeSpan.FromMilliseconds(150));
 
-    [SkippableFact]
+    [SkippableTheory]
     [Trait("Promise", "S19")]
-    public async Task A_message_that_always_fails_is_invoked_exactly_as_often_as_the_policy_says_and_then_a_dead_letter()
+    [InlineData(KafkaGroupProtocol.Classic)]
+    [InlineData(KafkaGroupProtocol.Consumer)]
+    public async Task A_message_that_always_fails_is_invoked_exactly_as_often_as_the_policy_says_and_then_a_dead_letter(KafkaGroupProtocol protocol)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 1, [("k", "poison"), ("k", "good")]);
         var invocations = new ConcurrentQueue<(int Retry, int Attempt, string Topic, MessagePlace Original, DateTimeOffset At)>();
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogEvents();
-        await using var kafka = await StartAsync(group, logs);
+        await using var kafka = await StartAsync(group, logs, options => options.GroupProtocol = protocol);
         await kafka.SubscribeAsync<string>(
             topic,
             (message, context, _) =>

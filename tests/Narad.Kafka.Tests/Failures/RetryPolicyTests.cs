@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Failures;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Failures;
+
+/// <summary>What a policy with a retry topic says of a failure, and what it refuses to be told.</summary>
+public sealed class RetryPolicyTests
+{
+    [Fact]
+    [Trait("Promise", "S19")]
+    public void By_default_there_are_three_attempts_after_2_4_and_8_seconds()
+    {
+        var options = new RetryOptions().Topics();
+
+        var verdicts = Enumerable.Range(0, 4).Select(retry => Judge(options, new TimeoutException(), retry: retry)).ToList();
+
+        verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
+        verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
+        var topics = new CopyTopics(
+            options.Ladder, deadLetterName: null, new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()), new KafkaOptions(), static () => throw new InvalidOperationException(), NullLogger.Instance);
+        topics.RetryNameFor("client-messages").Should().Be("client-messages-retry");
+        topics.DeadLetterNameFor("client-messages").Should().Be("client-messages-dlt");
+    }
+
+    [Fact]
+    public void Repetitions_in_memory_come_first_unless_the_failure_is_to_be_retried_later()
+    {
+        var options = new RetryOptions().InMemory(1).Topics(attempts: 1).On<FormatException>(FailureAction.RetryLater).On<NotSupportedException>(FailureAction.DeadLetter);
+
+        Judge(options, new TimeoutException(), attempt: 1).Action.Should().Be(FailureAction.Retry);
+        Judge(options, new TimeoutException(), attempt: 2).Action.Should().Be(FailureAction.RetryLater);
+        Judge(options, new InvalidOperationException("outside", new FormatException()), attempt: 1).Action.Should().Be(FailureAction.RetryLater, "causes count");
+        Judge(options, new FormatException(), attempt: 1, retry: 1).Action.Should().Be(FailureAction.DeadLetter, "no attempt is left");
+        Judge(options, new NotSupportedException(), attempt: 1).Action.Should().Be(FailureAction.DeadLetter);
+    }
+
+    [Fact]
+    public void A_handler_that_asks_for_it_later_gets_it_whatever_the_policy_says_and_no_later_than_the_longest_delay()
+    {
+        var options = new RetryOptions().Topics(attempts: 1, maxDelay: TimeSpan.FromHours(2)).Decide(static _ => FailureAction.Stop);
+
+        Judge(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should().Be(new FailureVerdict(FailureAction.RetryLater, TimeSpan.FromHours(1)));
+        Judge(options, new RetryLaterException(TimeSpan.FromDays(3))).Delay.Should().Be(TimeSpan.FromHours(2));
+        Judge(new RetryOptions(), new RetryLaterException(TimeSpan.FromDays(60))).Should().Be(new FailureVerdict(FailureAction.Retry, TimeSpan.FromDays(60)), "without a retry topic it waits in memory");
+    }
+
+    [Fact]
+    public void What_cannot_be_honoured_is_refused_when_it_is_said()
+    {
+        var options = new RetryOptions();
+
+        options.Invoking(it => it.Topics(attempts: 0)).Should().Throw<ArgumentOutOfRangeException>();
+        options.Invoking(it => it.Topics(attempts: 1_001)).Should().Throw<ArgumentOutOfRangeException>();
+        options.Invoking(it => it.Topics(maxDelay: TimeSpan.Zero)).Should().Throw<ArgumentOutOfRangeException>();
+        options.Invoking(it => it.Topics(maxDelay: TimeSpan.FromDays(367))).Should().Throw<ArgumentOutOfRangeException>();
+        options.Invoking(it => it.Topics(attempts: 4, maxDelay: TimeSpan.FromSeconds(10))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*reach 16 s*longer maxDelay*");
+        options.Invoking(it => it.Topics(topic: "not a topic")).Should().Throw<ArgumentException>().WithMessage("*not a legal topic name*");
+        FluentActions.Invoking(() => new RetryLaterException(TimeSpan.FromDays(-1))).Should().Throw<ArgumentOutOfRangeException>();
+        options.Ladder.Should().BeNull("nothing of it was taken");
+    }
+
+    [Theory]
+    [InlineData(3, 86_400)]          // waits of seconds: a day, for whoever says RetryLaterException
+    [InlineData(20, 1_048_576)]      // 2^20 s: longer than a day
+    public void The_longest_delay_is_a_day_or_the_longest_wait(int attempts, int seconds) =>
+        new RetryOptions().Topics(attempts: attempts, delay: Backoff.Exponential(TimeSpan.FromSeconds(2), max: TimeSpan.FromDays(30))).Ladder!.MaxDelay
+            .Should().Be(TimeSpan.FromSeconds(seconds));
+
+    private static FailureVerdict Judge(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
+        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance).Judge(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
+}
