@@ -4,5 +4,5 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddClientA();
 
 var app = builder.Build();
-app.MapPost("/send-message", SendMessage.HandleAsync);
+app.MapClientA();
 await app.RunAsync();

@@ -4,10 +4,10 @@ using Narad.Kafka;
 namespace ClientToClient.ClientA;
 
 /// <summary><c>POST /send-message {from, to, message}</c>: saves the message, then sends it.</summary>
-internal static class SendMessage
+internal sealed class SendMessage(IMessageStore store, IKafkaService kafka, TimeProvider time, ILogger<SendMessage> logger)
 {
     // No cancellation token: whoever hangs up leaves no message that was saved and not sent.
-    public static async Task<IResult> HandleAsync(HttpRequest http, IMessageStore store, IKafkaService kafka, TimeProvider time, ILogger<Topics> logger)
+    public async Task<IResult> HandleAsync(HttpRequest http)
     {
         var (body, refusal) = await ReadAsync(http);
         if (body is null)
