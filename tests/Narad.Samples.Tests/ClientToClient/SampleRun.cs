@@ -9,7 +9,7 @@ namespace Narad.Samples.Tests.ClientToClient;
 internal sealed partial class SampleRun : IDisposable
 {
     // It builds first.
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lines = new();
