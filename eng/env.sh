@@ -1,5 +1,5 @@
 # What every script of this repository needs first: the .NET SDK, and the native library where no package source has it.
-# To be sourced; leaves $repository set, NARAD_NATIVE_LIBRARY exported where it is needed, and the function build_and_run. Needs bash.
+# To be sourced; leaves $repository set, NARAD_NATIVE_LIBRARY exported where it is needed, and the functions build and build_and_run. Needs bash.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -23,15 +23,21 @@ native=$("$repository/eng/native.sh")
 eval "$native"
 unset native folder
 
-# build_and_run PROJECT-FOLDER [arguments]: builds quietly, then becomes that program, in the caller's folder: its arguments may name the
-# caller's files, its output is the program's alone, and signals and exit code are its own.
-build_and_run() {
+# build PROJECT-FOLDER: builds quietly; what it says is shown where it fails.
+build() {
   local project=$repository/$1 log
-  shift
   log=$(mktemp "${TMPDIR:-/tmp}/narad-build.XXXXXX")
   echo "building $(basename "$project") ..." >&2
   (cd "$repository" && dotnet build "$project" --configuration Release --verbosity quiet -nodeReuse:false) > "$log" 2>&1 < /dev/null ||
     { cat "$log" >&2; rm -f "$log"; echo "$(basename "$project") could not be built." >&2; exit 1; }
   rm -f "$log"
+}
+
+# build_and_run PROJECT-FOLDER [arguments]: builds, then becomes that program, in the caller's folder: its arguments may name the
+# caller's files, its output is the program's alone, and signals and exit code are its own.
+build_and_run() {
+  local project=$repository/$1
+  build "$1"
+  shift
   exec dotnet "$project/bin/Release/net10.0/$(basename "$project").dll" "$@"
 }

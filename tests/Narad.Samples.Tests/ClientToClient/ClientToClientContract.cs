@@ -1,0 +1,151 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using ClientToClient;
+using Confluent.Kafka;
+
+namespace Narad.Samples.Tests.ClientToClient;
+
+/// <summary>The three tests of the system's own document, with its words, topics and entries.</summary>
+public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
+    where TBroker : SampleBroker, new()
+{
+    private const string ForClientB = """{"from":"clientA","to":"clientB","message":"Test success"}""";
+    private const string NotForClientB = """{"from":"clientA","to":"clientA","message":"Test failure"}""";
+
+    private static readonly string[] Words = ["Message saved", "Message ignored", "Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Retry scheduled #4", "Moved to DLQ"];
+
+    private readonly TBroker _broker = new();
+    private readonly TwoServices _services = new();
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        await _services.DisposeAsync();
+        _broker.Dispose();
+    }
+
+    [SkippableFact]
+    public async Task Test_1_a_message_for_client_B_is_saved_by_both()
+    {
+        await StartAsync();
+
+        (await _services.PostAsync(ForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
+        await _services.CommittedAsync(_broker.Group, _broker.Topic, 1);
+
+        _services.LogA.Of("Message saved to MongoDB").Should().ContainSingle();
+        _services.LogB.Of(Words).Should().Equal("Message saved");
+        _services.Store.Entries.Should().HaveCount(2).And.OnlyContain(entry => entry.From == "clientA" && entry.To == "clientB" && entry.Message == "Test success");
+        var sent = _broker.Read(_broker.Topic).Single();
+        var fields = JsonDocument.Parse(sent.Value).RootElement;
+        fields.EnumerateObject().Select(field => field.Name).Should().Equal("from", "to", "message", "timestamp");
+        fields.GetProperty("timestamp").GetDateTimeOffset().Should().Be(_services.Clock.GetUtcNow());
+        _services.Store.Entries.Select(entry => entry.Timestamp).Min().Should().Be(_services.Clock.GetUtcNow());
+        (await TopicsAsync()).Should().Equal(1, 1, 1);
+        _broker.Read($"{_broker.Topic}-retry").Should().BeEmpty();
+        _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task Test_2_a_message_for_somebody_else_is_ignored_and_its_offset_committed()
+    {
+        await StartAsync();
+
+        (await _services.PostAsync(NotForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
+        await _services.CommittedAsync(_broker.Group, _broker.Topic, 1);
+
+        _services.LogA.Of("Message saved to MongoDB").Should().ContainSingle();
+        _services.LogB.Of(Words).Should().Equal("Message ignored");
+        _services.Store.Entries.Should().ContainSingle().Which.Should().Be(new ClientMessage("clientA", "clientA", "Test failure", _services.Clock.GetUtcNow()));
+        _broker.Read($"{_broker.Topic}-retry").Should().BeEmpty();
+        _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task Test_3_a_message_that_always_fails_is_retried_after_2_4_and_8_seconds_and_then_a_dead_letter()
+    {
+        await StartAsync(forceFailure: true);
+
+        (await _services.PostAsync(ForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
+        for (var retry = 1; retry <= 3; retry++)
+        {
+            await TwoServices.UntilAsync(() => _services.Dues.Count == retry && _services.LogB.Count($"Retry scheduled #{retry}: ") == 1, $"retry {retry} is scheduled");
+            var wait = TimeSpan.FromSeconds(1 << retry);
+            (_services.Dues.Last() - _services.Clock.GetUtcNow()).Should().BeGreaterThanOrEqualTo(wait).And.BeLessThanOrEqualTo(wait + TimeSpan.FromMilliseconds(1));
+
+            // A moment before it is due others go on, and it waits.
+            _services.Clock.Advance(wait - TimeSpan.FromMilliseconds(1));
+            await _services.PostAsync(NotForClientB);
+            await TwoServices.UntilAsync(() => _services.LogB.Count("Message ignored") == retry, "what is behind it goes on");
+            _services.Dues.Should().HaveCount(retry);
+            _services.LogB.Count("Moved to DLQ").Should().Be(0);
+
+            _services.Clock.Advance(TimeSpan.FromMilliseconds(2));
+        }
+
+        await TwoServices.UntilAsync(() => _services.LogB.Count("Moved to DLQ") == 1, "it is a dead letter");
+        await _services.CommittedAsync(_broker.Group, _broker.Topic, 4);
+        await _services.CommittedAsync($"{_broker.Group}-retry", $"{_broker.Topic}-retry", 3);
+
+        _services.LogB.Of(Words).Should().Equal(
+            "Retry scheduled #1", "Message ignored", "Retry scheduled #2", "Message ignored", "Retry scheduled #3", "Message ignored", "Moved to DLQ");
+        var original = _broker.Read(_broker.Topic)[0];
+        var retries = _broker.Read($"{_broker.Topic}-retry");
+        var buried = _broker.Read($"{_broker.Topic}-dlt").Should().ContainSingle("it is not lost").Which;
+        retries.Select(copy => Header(copy, "retry")).Should().Equal("1", "2", "3");
+        retries.Append(buried).Should().OnlyContain(copy => copy.Value == original.Value);
+        (Header(buried, "retry"), Header(buried, "narad-topic"), Header(buried, "narad-offset"), Header(buried, "narad-group")).Should().Be(("3", _broker.Topic, "0", _broker.Group));
+        _services.Store.Entries.Where(entry => entry.To == "clientB").Should().ContainSingle("only client A saved it");
+        (await TopicsAsync()).Should().Equal(1, 1, 1);
+    }
+
+    [SkippableFact]
+    public async Task What_succeeds_one_time_in_five_is_saved_once_when_it_does()
+    {
+        await StartAsync(successRate: 0.2, random: new Draws(0.2, 0.9, 0.19));
+
+        await _services.PostAsync(ForClientB);
+        for (var retry = 1; retry <= 2; retry++)
+        {
+            await TwoServices.UntilAsync(() => _services.LogB.Count($"Retry scheduled #{retry}: ") == 1, $"retry {retry} is scheduled");
+            _services.Clock.Advance(TimeSpan.FromSeconds((1 << retry) + 1));
+        }
+
+        await _services.CommittedAsync($"{_broker.Group}-retry", $"{_broker.Topic}-retry", 2);
+
+        _services.LogB.Of(Words).Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Message saved");
+        _services.Store.Entries.Should().HaveCount(2);
+        _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
+    }
+
+    private static string Header(Message<byte[]?, string> message, string name) => Encoding.UTF8.GetString(message.Headers.GetLastBytes(name));
+
+    private async Task StartAsync(bool forceFailure = false, double successRate = 1, Random? random = null)
+    {
+        await _services.StartClientAAsync(_broker);
+        await _services.StartClientBAsync(
+            _broker,
+            options =>
+            {
+                options.ForceFailure = forceFailure;
+                options.SuccessRate = successRate;
+            },
+            random);
+    }
+
+    // The partitions of the three topics; one that does not exist is left out.
+    private async Task<IEnumerable<int>> TopicsAsync() =>
+        (await _services.Kafka.Topics.DescribeAsync([_broker.Topic, $"{_broker.Topic}-retry", $"{_broker.Topic}-dlt"])).Values;
+
+    private sealed class Draws(params double[] draws) : Random
+    {
+        private readonly Queue<double> _draws = new(draws);
+
+        public override double NextDouble() => _draws.Dequeue();
+    }
+}
+
+public sealed class ClientToClientOnEmbedded : ClientToClientContract<EmbeddedSampleBroker>;
+
+public sealed class ClientToClientOnKafka : ClientToClientContract<KafkaSampleBroker>;

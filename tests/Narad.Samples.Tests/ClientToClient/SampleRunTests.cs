@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Narad.Samples.Tests.ClientToClient;
+
+/// <summary>Measures time: nothing else runs meanwhile.</summary>
+[CollectionDefinition(nameof(SampleRunTests), DisableParallelization = true)]
+public sealed class AloneCollection;
+
+/// <summary>The sample as people run it: <c>samples/run client-to-client</c>, two processes, in real time.</summary>
+[Collection(nameof(SampleRunTests))]
+public sealed partial class SampleRunTests
+{
+    private const string AnyPort = "--urls=http://127.0.0.1:0";
+    private const string NoBash = "samples/run is a bash script.";
+
+    private static readonly Dictionary<string, string> Embedded = [];
+
+    [SkippableFact]
+    public async Task Without_a_name_it_lists_the_samples()
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = new SampleRun(Embedded);
+        (await run.EndAsync()).Should().Be(0);
+        run.Lines.Should().Contain(line => line.Contains("client-to-client"));
+
+        using var unknown = new SampleRun(Embedded, "client-to-server");
+        (await unknown.EndAsync()).Should().Be(2);
+        unknown.Lines.Should().Contain("There is no sample 'client-to-server'.");
+    }
+
+    [SkippableFact]
+    public async Task Messages_arrive_and_both_services_stop_cleanly()
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = new SampleRun(Embedded, "client-to-client", AnyPort);
+        var url = await run.UrlAsync();
+
+        await PostAsync(url, "clientB");
+        await PostAsync(url, "clientA");
+        await run.LineAsync("Message ignored");
+        run.Stop();
+
+        (await run.EndAsync()).Should().Be(0);
+        run.Lines.Count(line => line.StartsWith("a│ ", StringComparison.Ordinal) && line.Contains("Message saved to MongoDB")).Should().Be(2);
+        run.Lines.Count(line => line.StartsWith("b│ ", StringComparison.Ordinal) && line.Contains("Message saved (")).Should().Be(1);
+        run.Lines.Should().NotContain(line => line.Contains("warn: ") || line.Contains("fail: ") || line.Contains("crit: "));
+        run.Lines.Count(line => line.Contains("Kafka disconnected")).Should().Be(2);
+    }
+
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_always_fails_is_retried_after_2_4_and_8_seconds_never_early_and_at_most_a_second_late(bool onKafka)
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = onKafka ? OnKafka("--ClientB:ForceFailure=true") : new SampleRun(Embedded, "client-to-client", AnyPort, "--ClientB:ForceFailure=true");
+        var url = await run.UrlAsync();
+
+        var sent = DateTimeOffset.UtcNow;
+        await PostAsync(url, "clientB");
+        await run.LineAsync("Moved to DLQ");
+        var buried = DateTimeOffset.UtcNow;
+        run.Stop();
+        (await run.EndAsync()).Should().Be(0);
+
+        // Each line says when its retry is due, which is its wait after the failure before it.
+        var retries = run.Lines.Select(line => Scheduled().Match(line)).Where(line => line.Success).ToList();
+        retries.Select(line => line.Groups["retry"].Value).Should().Equal("1", "2", "3");
+        var failures = retries.Select((line, i) => DateTimeOffset.Parse(line.Groups["due"].Value, CultureInfo.InvariantCulture).AddSeconds(-(2 << i))).ToList();
+        failures[0].Should().BeOnOrAfter(sent.AddMilliseconds(-1));
+        (failures[1] - failures[0]).Should().BeCloseTo(TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(0.5));
+        (failures[2] - failures[1]).Should().BeCloseTo(TimeSpan.FromSeconds(4.5), TimeSpan.FromSeconds(0.5));
+        (buried - failures[2]).Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(8)).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(9));
+        run.Lines.Count(line => line.Contains("Moved to DLQ")).Should().Be(1);
+        run.Lines.Should().NotContain(line => line.Contains("Message saved ("));
+    }
+
+    [SkippableFact]
+    public async Task On_a_real_cluster_messages_arrive_too()
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = OnKafka();
+        var url = await run.UrlAsync();
+
+        await PostAsync(url, "clientB");
+        await PostAsync(url, "clientA");
+        await run.LineAsync("Message saved (");
+        await run.LineAsync("Message ignored");
+        run.Stop();
+
+        (await run.EndAsync()).Should().Be(0);
+        run.Lines.Should().NotContain(line => line.Contains("embedded broker runs"));
+    }
+
+    [SkippableTheory]
+    [InlineData("ClientA.dll", "client-a-service")]
+    [InlineData("ClientB.dll", "client-b-service")]
+    public async Task When_one_service_dies_the_other_is_stopped_and_the_run_fails(string program, string name)
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = new SampleRun(Embedded, "client-to-client", AnyPort);
+        await run.UrlAsync();
+        var services = run.Services();
+        services.Should().HaveCount(2);
+
+        SampleRun.Kill(services[program]);
+
+        (await run.EndAsync()).Should().Be(1);
+        run.Lines.Should().Contain(line => line.StartsWith($"{name} ended by itself", StringComparison.Ordinal));
+        run.Services().Should().BeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_port_that_is_taken_ends_the_run_with_the_reason()
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        using var run = new SampleRun(Embedded, "client-to-client", $"--urls=http://{other.LocalEndpoint}");
+
+        (await run.EndAsync()).Should().Be(1);
+        run.Lines.Should().Contain(line => line.Contains("address already in use")).And.Contain(line => line.StartsWith("client-a-service ended by itself", StringComparison.Ordinal));
+    }
+
+    // With names of its own, because others use the cluster too.
+    private static SampleRun OnKafka(params string[] settings)
+    {
+        using var broker = new KafkaSampleBroker();
+        return new SampleRun(
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["KAFKA_BROKERS"] = broker.Brokers },
+            ["client-to-client", AnyPort, $"--Kafka:Topics:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}", .. settings]);
+    }
+
+    private static async Task PostAsync(Uri url, string to)
+    {
+        using var http = new HttpClient();
+        using var content = new StringContent($$"""{"from":"clientA","to":"{{to}}","message":"Test"}""", Encoding.UTF8, "application/json");
+        (await http.PostAsync(url, content)).StatusCode.Should().Be(HttpStatusCode.Created);
+    }
+
+    [GeneratedRegex("Retry scheduled #(?<retry>[0-9]+): .* is due at (?<due>[^ ;]+)", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Scheduled();
+}
