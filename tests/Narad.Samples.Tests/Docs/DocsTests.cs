@@ -60,7 +60,7 @@ public sealed partial class DocsTests
     public void The_readme_names_every_setting_and_every_variable()
     {
         var readme = Read("README.md");
-        string[] codeOnly = ["Environment", "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "EmbeddedBroker", "StartWithoutBroker"];
+        string[] codeOnly = ["Environment", "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "FailureObservers", "EmbeddedBroker", "StartWithoutBroker"];
         var settings = typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly);
         settings.Where(setting => !Regex.IsMatch(readme, $@"`{setting}\b|`{setting}:", RegexOptions.None, TimeSpan.FromSeconds(5))).Should().BeEmpty();
         string[] variables =
