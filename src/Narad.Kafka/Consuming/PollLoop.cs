@@ -546,14 +546,18 @@ internal sealed class PollLoop
         {
             _retries.Turn((AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop) =>
             {
-                if (hop)
+                if (!hop)
                 {
-                    var delivery = Fill(partition, message, retry.Arrival);
-                    delivery.Departure = Departure.Hop;
-                    _assignment.Hold(delivery);
-                    MoveAsync(delivery, failed).Forget();
+                    OnRetry(partition, message, retry, hop);   // of a partition that stays: it is read only once
+                    return;
                 }
+
+                var delivery = Fill(partition, message, retry.Arrival);
+                delivery.Departure = Departure.Hop;
+                _assignment.Hold(delivery);
+                MoveAsync(delivery, failed).Forget();
             });
+            HandOver();
             _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
             TakeCompleted();
         }
