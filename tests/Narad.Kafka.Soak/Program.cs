@@ -7,9 +7,9 @@ using Narad.Kafka.Soak.Load;
 using Narad.Kafka.Soak.Scenarios;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-if (args is ["--child", var number, var brokers, var group, var topics, var path])
+if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var kind])
 {
-    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path);
+    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, fails: string.Equals(kind, "failing", StringComparison.Ordinal));
 }
 
 if (args.Length == 0 || args.Any(static argument => argument is "--help" or "-h"))
@@ -45,14 +45,15 @@ if (cluster is null)
 await using var brokersUnderTest = cluster;
 var rows = new List<string>();
 var clean = true;
+var columns = "";
 foreach (var scenario in arguments.Scenarios)
 {
     using var events = new EventLog($"{arguments.Log}-{scenario.Name}.log");
     var started = Stopwatch.GetTimestamp();
     Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {arguments.Rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
-    await using var bed = await Bed.CreateAsync(cluster, events, scenario.Name, arguments.Seed, arguments.Rate, scenario.Keys, scenario.Partitions);
+    await using var bed = await Bed.CreateAsync(cluster, events, scenario, arguments.Seed, arguments.Rate);
     await scenario.RunAsync(bed);
-    var verdict = await bed.FinishAsync();
+    var verdict = await scenario.FinishAsync(bed);
     Console.WriteLine(verdict);
     foreach (var example in verdict.Examples)
     {
@@ -64,9 +65,14 @@ foreach (var scenario in arguments.Scenarios)
     clean &= held;
     var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
     Console.WriteLine($"  {(held ? "PASSED" : "FAILED")} in {seconds:0} s\n");
-    rows.Add($"| `{scenario.Name}` | {seconds:0} s | {verdict.Acknowledged:N0} | {verdict.SendsFailed + verdict.SendsUnknown} | {verdict.Handled:N0} | {verdict.Lost} | {verdict.OutOfOrder} | {verdict.Duplicates} ({verdict.Ahead}, {verdict.Unexplained}) |{(held ? "" : " FAILED |")}");
+    if (!string.Equals(columns, verdict.Columns, StringComparison.Ordinal))
+    {
+        columns = verdict.Columns;
+        rows.Add($"| scenario | took | {columns} |");
+    }
+
+    rows.Add($"| `{scenario.Name}` | {seconds:0} s | {verdict.Row} |{(held ? "" : " FAILED |")}");
 }
 
-Console.WriteLine("| scenario | took | acknowledged | sends failed | handled | lost | out of order | duplicates (ahead, not explained) |");
 rows.ForEach(Console.WriteLine);
 return clean ? 0 : 1;

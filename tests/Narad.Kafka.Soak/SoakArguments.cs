@@ -8,23 +8,28 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
 {
     public const string Help = """
         eng/soak.sh MINUTES [--seed N] [--rate N] [--log FILE]
+        eng/soak.sh --failures [MINUTES] [--seed N] [--rate N] [--log FILE]
         eng/soak.sh --scenario NAME[,NAME …] [--seed N] [--rate N] [--log FILE]
         eng/soak.sh --list
 
           MINUTES      random faults under a running load, for so long, and then the ledger
+          --failures   the same where 5 % of the messages fail in their handlers and 1 % cannot be read: retries and dead letters; default: 5 minutes
           --scenario   one fault, or several one after the other, each with its stated outcome; 'all' for all of --list
           --seed       chooses the faults, and when they come; default: another one every time, printed
           --rate       messages a second; default 500
           --log        where the library's log goes: FILE-SCENARIO.log; default: narad-soak in the temporary folder
 
         NARAD_TEST_KAFKA names three brokers, NARAD_TEST_KAFKA_BROKER the command that makes them fail.
-        Exit code 1: something was lost or out of order, or a stated outcome did not come about. 2: an argument or a variable is wrong.
+        Exit code 1: something was lost, out of order or handled too early, or a stated outcome did not come about. 2: an argument or a variable is wrong.
         """;
+
+    private const double UsualMinutes = 5;
 
     public static (SoakArguments? Arguments, string Fault) Parse(string[] args)
     {
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
         double minutes = 0;
+        var failures = false;
         for (var at = 0; at < args.Length; at++)
         {
             if (args[at] is "--scenario" or "--seed" or "--rate" or "--log")
@@ -35,6 +40,10 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
                 }
 
                 values[args[at]] = args[++at];
+            }
+            else if (args[at] is "--failures")
+            {
+                failures = true;
             }
             else if (!double.TryParse(args[at], CultureInfo.InvariantCulture, out minutes) || minutes <= 0)
             {
@@ -60,6 +69,10 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
 
                 scenarios.AddRange(found);
             }
+        }
+        else if (failures)
+        {
+            scenarios.Add(FailingHandlers.For(TimeSpan.FromMinutes(minutes > 0 ? minutes : UsualMinutes)));
         }
         else if (minutes > 0)
         {

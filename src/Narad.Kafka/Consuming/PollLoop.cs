@@ -550,16 +550,20 @@ internal sealed class PollLoop
         {
             _retries.Turn((AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop) =>
             {
-                if (hop)
+                if (!hop)
                 {
-                    underWay++;
-                    var delivery = Fill(partition, message, retry.Arrival);
-                    delivery.Departure = Departure.Hop;
-                    _assignment.Hold(delivery);
-                    MoveAsync(delivery, failed).Forget();
+                    OnRetry(partition, message, retry, hop);   // of a partition that stays: it is read only once
+                    return;
                 }
+
+                underWay++;
+                var delivery = Fill(partition, message, retry.Arrival);
+                delivery.Departure = Departure.Hop;
+                _assignment.Hold(delivery);
+                MoveAsync(delivery, failed).Forget();
             },
-            _ => underWay < MostMoves);
+            partition => underWay < MostMoves && moving.Contains(partition));
+            HandOver();
             _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
             underWay = Math.Max(0, underWay - TakeCompleted());
         }

@@ -13,6 +13,15 @@ internal sealed class EventLog(string file) : ILoggerFactory
     /// <summary>Told the name of every event that is counted. On the library's threads: must not throw.</summary>
     public Action<string>? Seen { get; set; }
 
+    /// <summary>The file.</summary>
+    public string File => file;
+
+    /// <summary>
+    /// Whether an event says that something which was finished may not be committed, and so may be handled again: a commit that the broker refuses, as in the middle of a
+    /// rebalance; a partition that is lost; a handler that its revoke deadline or the end of its member interrupts; a copy whose publication failed and may be there.
+    /// </summary>
+    public static bool LeavesUncommitted(string name) => name is "CommitFailed" or "Lost" or "RevokeDeadline" or "CopyFailed" or "MoveFailed" or "CloseAbandoned";
+
     public int Count(string name) => _counts.GetValueOrDefault(name);
 
     public string Summary() =>

@@ -6,9 +6,14 @@ namespace Narad.Kafka.Soak.Books;
 /// <summary>What was sent, acknowledged and handled, and when something was broken on purpose. Judges nothing: see <see cref="Verdict"/>. Thread-safe.</summary>
 internal sealed class Ledger(int keys)
 {
+    /// <summary>What a fault leaves uncommitted: two intervals of the commits before it.</summary>
+    public static readonly TimeSpan BeforeFault = TimeSpan.FromSeconds(2);
+
     private readonly KeyBook[] _keys = [.. Enumerable.Range(0, keys).Select(_ => new KeyBook())];
     private readonly ConcurrentQueue<Handling> _handlings = new();
+    private readonly ConcurrentQueue<Invocation> _invocations = new();
     private readonly ConcurrentQueue<(long From, long To)> _faults = new();
+    private readonly ConcurrentQueue<(long From, long To)> _disturbances = new();
     private long _sent;
     private long _acknowledged;
     private long _handled;
@@ -24,7 +29,13 @@ internal sealed class Ledger(int keys)
 
     public IReadOnlyCollection<Handling> Handlings => _handlings;
 
+    /// <summary>Those of runs where handlers fail, the failed ones included.</summary>
+    public IReadOnlyCollection<Invocation> Invocations => _invocations;
+
     public IReadOnlyCollection<(long From, long To)> Faults => _faults;
+
+    /// <summary>When members came or went: what is handled then may be late.</summary>
+    public IReadOnlyCollection<(long From, long To)> Disturbances => _disturbances;
 
     /// <summary>A new message of a key: its number.</summary>
     public int Next(int key)
@@ -52,6 +63,15 @@ internal sealed class Ledger(int keys)
         }
     }
 
+    public void Invoke(Invocation invocation)
+    {
+        _invocations.Enqueue(invocation);
+        if (!invocation.Failed)
+        {
+            Handle(invocation.Handling);
+        }
+    }
+
     public bool IsHandled(int key, int sequence) => _keys[key].IsHandled(sequence);
 
     public IEnumerable<(int Key, int Sequence, SendOutcome Outcome)> Sends() =>
@@ -63,8 +83,14 @@ internal sealed class Ledger(int keys)
     /// </summary>
     public void Fault(long began, TimeSpan before, TimeSpan after)
     {
-        var from = began - (long)(before.TotalSeconds * Stopwatch.Frequency);
-        var to = Stopwatch.GetTimestamp() + (long)(after.TotalSeconds * Stopwatch.Frequency);
-        _faults.Enqueue((from, to));
+        _faults.Enqueue((began - Ticks(before), Stopwatch.GetTimestamp() + Ticks(after)));
     }
+
+    /// <summary>The same of a fault that is noted later than it came.</summary>
+    public void FaultAt(long at, TimeSpan before) => _faults.Enqueue((at - Ticks(before), at));
+
+    /// <summary>A member came or went, from this moment until now, and partitions with it until <paramref name="after"/>.</summary>
+    public void Disturb(long began, TimeSpan after) => _disturbances.Enqueue((began, Stopwatch.GetTimestamp() + Ticks(after)));
+
+    private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);
 }

@@ -10,7 +10,7 @@ namespace Narad.Kafka.Soak.Books;
 /// or while a message below it in its partition had not begun.</item>
 /// </list>
 /// </summary>
-internal sealed record Verdict
+internal sealed record Verdict : IVerdict
 {
     public long Sent { get; private init; }
 
@@ -57,6 +57,10 @@ internal sealed record Verdict
     public long OutOfOrder => Inverted + Overlapping + WrittenOutOfOrder;
 
     public bool IsClean => Lost == 0 && OutOfOrder == 0 && Phantoms == 0;
+
+    public string Columns => "acknowledged | sends failed | handled | lost | out of order | duplicates (ahead, not explained)";
+
+    public string Row => $"{Acknowledged:N0} | {SendsFailed + SendsUnknown} | {Handled:N0} | {Lost} | {OutOfOrder} | {Duplicates} ({Ahead}, {Unexplained})";
 
     /// <param name="ledger">What was sent and handled.</param>
     /// <param name="records">What the topics hold or held; each log in the order of its offsets.</param>

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Confluent.Kafka;
 using Narad.Kafka.Soak.Books;
 using Narad.Kafka.Soak.Load;
@@ -7,27 +9,59 @@ namespace Narad.Kafka.Soak.Cluster;
 /// <summary>The truth of what topics hold: a bare client that is in no group and reads every partition from its first message to its end.</summary>
 internal static class TopicReader
 {
-    public static Task<List<LogRecord>> ReadAsync(KafkaCluster cluster, IReadOnlyList<string> topics, int incarnation = 1) => Task.Run(() => Read(cluster, topics, incarnation));
+    public static Task<List<LogRecord>> ReadAsync(KafkaCluster cluster, IReadOnlyList<string> topics, int incarnation = 1) =>
+        Task.Run(() => Read(cluster, topics, result => PlaceOf(result, $"#{incarnation}")));
 
-    private static List<LogRecord> Read(KafkaCluster cluster, IReadOnlyList<string> topics, int incarnation)
+    /// <summary>The same with keys, values and what copies say of their origin.</summary>
+    public static Task<List<CopyRecord>> ReadCopiesAsync(KafkaCluster cluster, IReadOnlyList<string> topics) => Task.Run(() => Read(cluster, topics, CopyOf));
+
+    /// <summary>Where each partition that holds anything ends, by its name.</summary>
+    public static Task<Dictionary<string, long>> EndsAsync(KafkaCluster cluster, IReadOnlyList<string> topics) => Task.Run(() =>
     {
-        using var consumer = new ConsumerBuilder<byte[]?, string>(new ConsumerConfig
-        {
-            BootstrapServers = cluster.Brokers,
-            GroupId = "independent-reader",   // the client wants one; nothing is joined or committed
-            EnableAutoCommit = false,
-            AutoOffsetReset = AutoOffsetReset.Error,
-        }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        using var consumer = NewConsumer(cluster);
+        return Ends(cluster, consumer, topics).ToDictionary(end => NameOf(end.Key), end => end.Value, StringComparer.Ordinal);
+    });
 
+    private static IConsumer<byte[]?, byte[]?> NewConsumer(KafkaCluster cluster) => new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
+    {
+        BootstrapServers = cluster.Brokers,
+        GroupId = "independent-reader",   // the client wants one; nothing is joined or committed
+        EnableAutoCommit = false,
+        AutoOffsetReset = AutoOffsetReset.Error,
+    }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+
+    private static string NameOf(TopicPartition partition) => $"{partition.Topic}[{partition.Partition.Value}]";
+
+    // Latin-1 spoils no byte: what is no text is read as well.
+    private static LogRecord PlaceOf(ConsumeResult<byte[]?, byte[]?> result, string incarnation)
+    {
+        var (key, sequence) = Numbered.Parse(Encoding.Latin1.GetString(result.Message.Value!));
+        return new LogRecord(NameOf(result.TopicPartition) + incarnation, result.Offset.Value, key, sequence);
+    }
+
+    private static CopyRecord CopyOf(ConsumeResult<byte[]?, byte[]?> result)
+    {
+        string? Text(string name) => result.Message.Headers.TryGetLastBytes(name, out var bytes) ? Encoding.UTF8.GetString(bytes) : null;
+        var origin = Text("narad-topic") is { } topic ? $"{topic}[{Text("narad-partition")}]@{Text("narad-offset")}" : null;
+        return new CopyRecord(
+            PlaceOf(result, ""),
+            result.Message.Key,
+            result.Message.Value,
+            result.Message.Timestamp.UnixTimestampMs,
+            origin,
+            int.Parse(Text("retry") ?? "0", CultureInfo.InvariantCulture),
+            long.Parse(Text("narad-due") ?? "0", CultureInfo.InvariantCulture));
+    }
+
+    private static Dictionary<TopicPartition, long> Ends(KafkaCluster cluster, IConsumer<byte[]?, byte[]?> consumer, IReadOnlyList<string> topics)
+    {
         var ends = new Dictionary<TopicPartition, long>();
-        var names = new Dictionary<TopicPartition, string>();
         foreach (var topic in topics)
         {
             foreach (var partition in cluster.Admin.GetMetadata(topic, TimeSpan.FromSeconds(20)).Topics.Single().Partitions)
             {
                 var id = new TopicPartition(topic, partition.PartitionId);
                 var marks = consumer.QueryWatermarkOffsets(id, TimeSpan.FromSeconds(20));
-                names[id] = $"{topic}[{partition.PartitionId}]#{incarnation}";
                 if (marks.High > marks.Low)
                 {
                     ends[id] = marks.High;
@@ -35,8 +69,15 @@ internal static class TopicReader
             }
         }
 
+        return ends;
+    }
+
+    private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take)
+    {
+        using var consumer = NewConsumer(cluster);
+        var ends = Ends(cluster, consumer, topics);
         consumer.Assign(ends.Keys.Select(id => new TopicPartitionOffset(id, Offset.Beginning)));
-        var records = new List<LogRecord>();
+        var records = new List<T>();
         var last = DateTime.UtcNow;
         while (ends.Count > 0)
         {
@@ -51,8 +92,7 @@ internal static class TopicReader
             }
 
             last = DateTime.UtcNow;
-            var (key, sequence) = Numbered.Parse(result.Message.Value);
-            records.Add(new LogRecord(names[result.TopicPartition], result.Offset.Value, key, sequence));
+            records.Add(take(result));
             if (ends.TryGetValue(result.TopicPartition, out var end) && result.Offset.Value + 1 >= end)
             {
                 ends.Remove(result.TopicPartition);

@@ -10,6 +10,8 @@ namespace Narad.Kafka.Soak.Load;
 /// </summary>
 internal sealed class ChildMember : IAsyncDisposable
 {
+    private const string Uncommitted = "uncommitted";   // a line of the ledger that is no handling, but a time
+
     private readonly Process _process;
     private readonly FileStream _file;
     private readonly StreamReader _lines;
@@ -24,7 +26,13 @@ internal sealed class ChildMember : IAsyncDisposable
         _lines = new StreamReader(_file);
     }
 
-    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics)
+    /// <param name="number">The member's.</param>
+    /// <param name="brokers">The cluster.</param>
+    /// <param name="group">The group that it joins.</param>
+    /// <param name="topics">What it handles.</param>
+    /// <param name="log">The file for what the library logs.</param>
+    /// <param name="fails">Whether its handlers fail where a message's <see cref="Fate"/> says so.</param>
+    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics, string log, bool fails)
     {
         var path = Path.GetTempFileName();
         var program = Environment.ProcessPath!;
@@ -34,7 +42,7 @@ internal sealed class ChildMember : IAsyncDisposable
             start.ArgumentList.Add(typeof(ChildMember).Assembly.Location);
         }
 
-        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path])
+        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, fails ? "failing" : "numbered"])
         {
             start.ArgumentList.Add(argument);
         }
@@ -43,21 +51,35 @@ internal sealed class ChildMember : IAsyncDisposable
     }
 
     /// <summary>What the child process does.</summary>
-    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path)
+    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, bool fails)
     {
         await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         var gate = new Lock();
-        void Write(Handling handling)
+        void Write(FormattableString text)
         {
-            var line = System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{handling.Key} {handling.Sequence} {handling.Started} {handling.Finished}\n"));
+            var line = System.Text.Encoding.ASCII.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n");
             lock (gate)
             {
                 file.Write(line);
             }
         }
 
-        var service = new KafkaService(MemberOptions.For(brokers, number));
-        await using var member = await Member.StartAsync(number, service, group, topics, Write, Member.Short);
+        void Handled(Handling handling) => Write($"{handling.Key} {handling.Sequence} {handling.Started} {handling.Finished}");
+        void Invoked(Invocation one) =>
+            Write($"{one.Handling.Key} {one.Handling.Sequence} {one.Handling.Started} {one.Handling.Finished} {one.Retry} {one.Attempt} {(one.Failed ? 1 : 0)} {one.At} {one.Log} {one.Offset}");
+
+        using var events = new EventLog(log);
+        events.Seen = name =>
+        {
+            if (EventLog.LeavesUncommitted(name))
+            {
+                Write($"{Uncommitted} {Stopwatch.GetTimestamp()}");
+            }
+        };
+        var service = new KafkaService(MemberOptions.For(brokers, number, fails ? FailingHandler.Configure : null), events.For($"m{number}"));
+        await using var member = fails
+            ? await Member.StartFailingAsync(number, service, group, topics, Invoked)
+            : await Member.StartAsync(number, service, group, topics, Handled, Member.Short);
         while (Console.Read() >= 0)
         {
             // Nothing is ever said: the end is all that matters.
@@ -66,20 +88,31 @@ internal sealed class ChildMember : IAsyncDisposable
         return 0;
     }
 
-    /// <summary>The handlings since it was last asked.</summary>
-    public IEnumerable<Handling> Collect(int number)
+    /// <summary>Takes over what it wrote since it was last asked.</summary>
+    public void Collect(int number, Ledger ledger)
     {
         var lines = (_rest + _lines.ReadToEnd()).Split('\n');
         _rest = lines[^1];
         foreach (var line in lines[..^1])
         {
             var parts = line.Split(' ');
-            yield return new Handling(
-                int.Parse(parts[0], CultureInfo.InvariantCulture),
-                int.Parse(parts[1], CultureInfo.InvariantCulture),
-                number,
-                long.Parse(parts[2], CultureInfo.InvariantCulture),
-                long.Parse(parts[3], CultureInfo.InvariantCulture));
+            int Number(int part) => int.Parse(parts[part], CultureInfo.InvariantCulture);
+            long Long(int part) => long.Parse(parts[part], CultureInfo.InvariantCulture);
+            if (parts.Length == 2)
+            {
+                ledger.FaultAt(Long(1), Ledger.BeforeFault);
+                continue;
+            }
+
+            var handling = new Handling(Number(0), Number(1), number, Long(2), Long(3));
+            if (parts.Length == 4)
+            {
+                ledger.Handle(handling);
+            }
+            else
+            {
+                ledger.Invoke(new Invocation(handling, Number(4), Number(5), Number(6) == 1, Long(7), parts[8], Long(9)));
+            }
         }
     }
 
@@ -90,14 +123,19 @@ internal sealed class ChildMember : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>It leaves in good order, and its ledger is complete.</summary>
+    public async Task EndAsync()
     {
         if (!_process.HasExited)
         {
             _process.StandardInput.Close();
             await _process.WaitForExitAsync();
         }
+    }
 
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
         _process.Dispose();
         _lines.Dispose();
         File.Delete(_path);

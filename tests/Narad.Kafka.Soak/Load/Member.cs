@@ -6,16 +6,12 @@ namespace Narad.Kafka.Soak.Load;
 /// <summary>A service that is one member of the group: handles every topic of the run by key, in parallel, and writes to the ledger what it handled.</summary>
 internal sealed class Member : IAsyncDisposable
 {
-    private readonly Action<Handling> _handled;
-    private readonly Func<int, int, CancellationToken, Task> _work;
     private readonly List<ISubscription> _subscriptions = [];
 
-    private Member(int number, KafkaService service, Action<Handling> handled, Func<int, int, CancellationToken, Task> work)
+    private Member(int number, KafkaService service)
     {
         Number = number;
         Service = service;
-        _handled = handled;
-        _work = work;
     }
 
     public int Number { get; }
@@ -28,7 +24,7 @@ internal sealed class Member : IAsyncDisposable
 
     public int Partitions => _subscriptions.Sum(subscription => subscription.Assignment.Count);
 
-    public static async Task<Member> StartAsync(
+    public static Task<Member> StartAsync(
         int number,
         KafkaService service,
         string group,
@@ -37,19 +33,22 @@ internal sealed class Member : IAsyncDisposable
         Func<int, int, CancellationToken, Task> work,
         Action<SubscriptionOptions>? configure = null)
     {
-        var member = new Member(number, service, handled, work);
-        try
+        async Task HandleAsync(string text, MessageContext context, CancellationToken cancellationToken)
         {
-            await service.ConnectConsumerAsync(group);
-            var joined = topics.Select(topic => service.SubscribeAsync<string>(topic, member.HandleAsync, group, configure));
-            member._subscriptions.AddRange(await Task.WhenAll(joined));
-            return member;
+            var started = Stopwatch.GetTimestamp();
+            var (key, sequence) = Numbered.Parse(text);
+            await work(key, sequence, cancellationToken);
+            handled(new Handling(key, sequence, number, started, Stopwatch.GetTimestamp()));
         }
-        catch
-        {
-            await service.DisposeAsync();
-            throw;
-        }
+
+        return StartAsync(number, service, group, topics, topic => service.SubscribeAsync<string>(topic, HandleAsync, group, configure));
+    }
+
+    /// <summary>A member whose handlers fail where a message's <see cref="Fate"/> says so, with a retry topic and dead letters.</summary>
+    public static Task<Member> StartFailingAsync(int number, KafkaService service, string group, IEnumerable<string> topics, Action<Invocation> invoked)
+    {
+        var handler = new FailingHandler(number, invoked);
+        return StartAsync(number, service, group, topics, topic => handler.SubscribeAsync(service, topic, group));
     }
 
     /// <summary>Work of a few milliseconds, not the same for any two messages.</summary>
@@ -57,11 +56,19 @@ internal sealed class Member : IAsyncDisposable
 
     public ValueTask DisposeAsync() => Service.DisposeAsync();
 
-    private async Task HandleAsync(string text, MessageContext context, CancellationToken cancellationToken)
+    private static async Task<Member> StartAsync(int number, KafkaService service, string group, IEnumerable<string> topics, Func<string, Task<ISubscription>> subscribe)
     {
-        var started = Stopwatch.GetTimestamp();
-        var (key, sequence) = Numbered.Parse(text);
-        await _work(key, sequence, cancellationToken);
-        _handled(new Handling(key, sequence, Number, started, Stopwatch.GetTimestamp()));
+        var member = new Member(number, service);
+        try
+        {
+            await service.ConnectConsumerAsync(group);
+            member._subscriptions.AddRange(await Task.WhenAll(topics.Select(subscribe)));
+            return member;
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
     }
 }

@@ -8,6 +8,7 @@ internal static class Numbered
     public static string Text(string run, int key, int sequence, int filling = 0) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}|{key}|{sequence}|") + (filling > 0 ? new string('x', filling) : "");
 
+    /// <summary>Of text as it is, or with something before and behind it, as in JSON.</summary>
     public static (int Key, int Sequence) Parse(string text)
     {
         var parts = text.Split('|', 4);

@@ -11,24 +11,24 @@ internal sealed class Senders : IAsyncDisposable
     private readonly KafkaService _service;
     private readonly Ledger _ledger;
     private readonly Func<int, string> _topicOf;
-    private readonly string _run;
+    private readonly Func<int, int, byte[]> _bytes;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _room = new(Outstanding, Outstanding);
     private Task[] _tasks = [];
     private Task? _stopped;
 
-    private Senders(KafkaService service, Ledger ledger, Func<int, string> topicOf, string run)
+    private Senders(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes)
     {
         _service = service;
         _ledger = ledger;
         _topicOf = topicOf;
-        _run = run;
+        _bytes = bytes;
     }
 
-    public static async Task<Senders> StartAsync(KafkaService service, Ledger ledger, Func<int, string> topicOf, string run, int tasks, int rate)
+    public static async Task<Senders> StartAsync(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate)
     {
         await service.ConnectProducerAsync();
-        var senders = new Senders(service, ledger, topicOf, run);
+        var senders = new Senders(service, ledger, topicOf, bytes);
         senders._tasks = [.. Enumerable.Range(0, tasks).Select(task => Task.Run(() => senders.SendAsync(task, tasks, (double)rate / tasks)))];
         return senders;
     }
@@ -74,7 +74,7 @@ internal sealed class Senders : IAsyncDisposable
                 await _room.WaitAsync();
                 var key = mine[random.Next(mine.Length)];
                 var sequence = _ledger.Next(key);
-                _ = AwaitAsync(_service.SendAsync(_topicOf(key), Numbered.Text(_run, key, sequence), key), key, sequence);
+                _ = AwaitAsync(_service.SendAsync(_topicOf(key), _bytes(key, sequence), key), key, sequence);
             }
 
             await Task.Delay(20);

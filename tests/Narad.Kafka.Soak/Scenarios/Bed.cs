@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Narad.Kafka.Soak.Books;
 using Narad.Kafka.Soak.Cluster;
 using Narad.Kafka.Soak.Load;
@@ -12,9 +13,9 @@ internal sealed class Bed : IAsyncDisposable
 {
     private static readonly TimeSpan NoProgress = TimeSpan.FromSeconds(90);
 
-    // What a fault leaves uncommitted: two intervals of the commits before it; and the group needs a session, and the client its backoff, after it.
-    private static readonly TimeSpan BeforeFault = TimeSpan.FromSeconds(2);
+    // After a fault the group needs a session, and the client its backoff; after a change of its members, a rebalance.
     private static readonly TimeSpan AfterFault = MemberOptions.Session + TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan AfterChange = TimeSpan.FromSeconds(5);
 
     private readonly List<Member> _members = [];
     private readonly List<(int Number, ChildMember Child)> _children = [];
@@ -25,24 +26,24 @@ internal sealed class Bed : IAsyncDisposable
     private int _number;
     private int _read;   // how many incarnations of the topics were read
 
-    private Bed(KafkaCluster cluster, EventLog events, string name, int seed, int rate, int keys)
+    private Bed(KafkaCluster cluster, EventLog events, Scenario scenario, int seed, int rate)
     {
         Cluster = cluster;
         Events = events;
         Random = new Random(seed);
         Rate = rate;
-        Run = $"{name}-{Guid.NewGuid().ToString("N")[..8]}";
+        Run = $"{scenario.Name}-{Guid.NewGuid().ToString("N")[..8]}";
         Group = $"narad-soak-{Run}";
         Topics = [$"narad-soak-{Run}-a", $"narad-soak-{Run}-b"];
-        Ledger = new Ledger(keys);
-
-        // A commit that the broker refuses, as in the middle of a rebalance, and a partition that is lost: said by the library, and what was
-        // finished since the commit before may be handled again.
+        Fails = scenario.Fails;
+        RetryTopics = Fails ? [.. Topics.Select(topic => $"{topic}-retry")] : [];
+        DeadLetterTopics = Fails ? [.. Topics.Select(topic => $"{topic}-dlt")] : [];
+        Ledger = new Ledger(scenario.Keys);
         Events.Seen = name =>
         {
-            if (name is "CommitFailed" or "Lost")
+            if (EventLog.LeavesUncommitted(name))
             {
-                Ledger.Fault(Stopwatch.GetTimestamp(), BeforeFault, TimeSpan.Zero);
+                Ledger.FaultAt(Stopwatch.GetTimestamp(), Ledger.BeforeFault);
             }
         };
     }
@@ -62,6 +63,14 @@ internal sealed class Bed : IAsyncDisposable
 
     public IReadOnlyList<string> Topics { get; }
 
+    /// <summary>Whether messages fail in their handlers.</summary>
+    public bool Fails { get; }
+
+    /// <summary>Where they wait then: the library makes these topics.</summary>
+    public IReadOnlyList<string> RetryTopics { get; }
+
+    public IReadOnlyList<string> DeadLetterTopics { get; }
+
     public Ledger Ledger { get; }
 
     public IReadOnlyList<Member> Members => _members;
@@ -70,18 +79,22 @@ internal sealed class Bed : IAsyncDisposable
 
     public IReadOnlyList<string> Failed => _failed;
 
-    public static async Task<Bed> CreateAsync(KafkaCluster cluster, EventLog events, string name, int seed, int rate, int keys, int partitions)
+    public static async Task<Bed> CreateAsync(KafkaCluster cluster, EventLog events, Scenario scenario, int seed, int rate)
     {
-        var bed = new Bed(cluster, events, name, seed, rate, keys);
+        var bed = new Bed(cluster, events, scenario, seed, rate);
         foreach (var topic in bed.Topics)
         {
-            await cluster.CreateTopicAsync(topic, partitions);
+            await cluster.CreateTopicAsync(topic, scenario.Partitions);
         }
 
         return bed;
     }
 
     public string TopicOf(int key) => Topics[key % Topics.Count];
+
+    private IReadOnlyList<string> AllTopics => [.. Topics, .. RetryTopics, .. DeadLetterTopics];
+
+    private byte[] Bytes(int key, int sequence) => Fails ? FailingHandler.Bytes(Run, key, sequence) : Encoding.UTF8.GetBytes(Numbered.Text(Run, key, sequence));
 
     public void Say(string text)
     {
@@ -103,7 +116,7 @@ internal sealed class Bed : IAsyncDisposable
         new(MemberOptions.For(Cluster.Brokers, number, configure), Events.For($"m{number}"));
 
     public async Task SendAsync(int tasks = 8, int? rate = null) =>
-        _senders = await Senders.StartAsync(NewService(0), Ledger, TopicOf, Run, tasks, rate ?? Rate);
+        _senders = await Senders.StartAsync(NewService(0), Ledger, TopicOf, Bytes, tasks, rate ?? Rate);
 
     /// <summary>Sends this many messages, or to these keys one each, and waits for all of them.</summary>
     public async Task SendAllAsync(int messages, int filling = 0)
@@ -138,7 +151,11 @@ internal sealed class Bed : IAsyncDisposable
     public async Task<Member> JoinAsync(Action<KafkaOptions>? configure = null, Func<int, int, CancellationToken, Task>? work = null, Action<SubscriptionOptions>? subscription = null)
     {
         var number = ++_number;
-        var member = await Member.StartAsync(number, NewService(number, configure), Group, Topics, Ledger.Handle, work ?? Member.Short, subscription);
+        var began = Stopwatch.GetTimestamp();
+        var member = Fails
+            ? await Member.StartFailingAsync(number, NewService(number, FailingHandler.Configure), Group, Topics, Ledger.Invoke)
+            : await Member.StartAsync(number, NewService(number, configure), Group, Topics, Ledger.Handle, work ?? Member.Short, subscription);
+        Ledger.Disturb(began, AfterChange);
         _members.Add(member);
         return member;
     }
@@ -146,13 +163,17 @@ internal sealed class Bed : IAsyncDisposable
     public async Task<DisconnectReport> LeaveAsync(Member member)
     {
         _members.Remove(member);
-        return await member.Service.DisconnectAsync();
+        var began = Stopwatch.GetTimestamp();
+        var report = await member.Service.DisconnectAsync();
+        Ledger.Disturb(began, AfterChange);
+        return report;
     }
 
     public ChildMember StartChild()
     {
         var number = ++_number;
-        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics);
+        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics, $"{Events.File}.m{number}", Fails);
+        Ledger.Disturb(Stopwatch.GetTimestamp(), AfterChange + AfterChange);   // it is a process that starts first
         _children.Add((number, child));
         return child;
     }
@@ -161,7 +182,8 @@ internal sealed class Bed : IAsyncDisposable
     public async Task KillAsync(ChildMember child)
     {
         await child.KillAsync();
-        Ledger.Fault(Stopwatch.GetTimestamp(), BeforeFault, TimeSpan.Zero);
+        Ledger.FaultAt(Stopwatch.GetTimestamp(), Ledger.BeforeFault);
+        Ledger.Disturb(Stopwatch.GetTimestamp(), AfterFault);
         Collect();
         _children.RemoveAll(other => other.Child == child);
         await child.DisposeAsync();
@@ -174,8 +196,8 @@ internal sealed class Bed : IAsyncDisposable
         Say($"{action} broker {broker} for {time.TotalSeconds:0} s");
         await Cluster.BrokerAsync(action, broker);
         await Task.WhenAll(Task.Delay(time), meanwhile?.Invoke() ?? Task.CompletedTask);
-        await Cluster.RepairAsync(Topics);
-        Ledger.Fault(began, BeforeFault, AfterFault);
+        await Cluster.RepairAsync(AllTopics);
+        Ledger.Fault(began, Ledger.BeforeFault, AfterFault);
         Say($"broker {broker} is back after {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, all replicas in sync; {Status()}");
     }
 
@@ -185,10 +207,7 @@ internal sealed class Bed : IAsyncDisposable
     {
         foreach (var (number, child) in _children)
         {
-            foreach (var handling in child.Collect(number))
-            {
-                Ledger.Handle(handling);
-            }
+            child.Collect(number, Ledger);
         }
     }
 
@@ -247,15 +266,31 @@ internal sealed class Bed : IAsyncDisposable
     /// <summary>Stops the load, reads the topics, lets the members finish and leave, and adds up.</summary>
     public async Task<Verdict> FinishAsync()
     {
-        await StopSendingAsync();
-        await Cluster.RepairAsync(Topics);
-        Say($"the load ended: {Status()}");
+        await EndLoadAsync();
         if (_read == 0 || _senders is not null)
         {
             await ReadAsync();
         }
 
         await SettleAsync();
+        await LeaveAllAsync();
+        await CheckCommittedAsync(Group, Topics, _records.Where(record => record.Log.EndsWith($"#{_read}", StringComparison.Ordinal))
+            .GroupBy(record => record.Log[..record.Log.IndexOf('#', StringComparison.Ordinal)], StringComparer.Ordinal)
+            .ToDictionary(log => log.Key, log => log.Max(record => record.Offset) + 1, StringComparer.Ordinal));
+        return Verdict.Of(Ledger, _records, _deleted);
+    }
+
+    /// <summary>Sends nothing more, and brings back what is broken.</summary>
+    public async Task EndLoadAsync()
+    {
+        await StopSendingAsync();
+        await Cluster.RepairAsync(AllTopics);
+        Say($"the load ended: {Status()}");
+    }
+
+    /// <summary>All members leave, in good order.</summary>
+    public async Task LeaveAllAsync()
+    {
         foreach (var stopped in _members.SelectMany(member => member.Stopped))
         {
             Say($"stopped: {stopped.Partition} at offset {stopped.Offset}: {stopped.Reason.Message}");
@@ -267,15 +302,14 @@ internal sealed class Bed : IAsyncDisposable
             Check(report.Abandoned.Count == 0, $"member {member.Number} leaves with nothing abandoned{string.Concat(report.Abandoned.Select(left => $"; {left}"))}");
         }
 
-        Collect();
-        foreach (var (_, child) in _children)
+        foreach (var (number, child) in _children)
         {
+            await child.EndAsync();
+            child.Collect(number, Ledger);
             await child.DisposeAsync();
         }
 
         _children.Clear();
-        await CheckCommittedAsync();
-        return Verdict.Of(Ledger, _records, _deleted);
     }
 
     public async ValueTask DisposeAsync()
@@ -296,31 +330,35 @@ internal sealed class Bed : IAsyncDisposable
         }
 
         await Cluster.RepairAsync([]);
-        await Cluster.Admin.DeleteTopicsAsync(Topics);
+        await Cluster.Admin.DeleteTopicsAsync(AllTopics);
     }
 
-    // What was committed, where every member left in good order: the end of each partition, and never more.
-    private async Task CheckCommittedAsync()
+    /// <summary>How far a group is behind the ends of the partitions, and beyond them.</summary>
+    public async Task<(long Behind, long Beyond)> DistanceAsync(string group, IReadOnlyList<string> topics, IReadOnlyDictionary<string, long> ends)
     {
-        var ends = _records.Where(record => record.Log.EndsWith($"#{_read}", StringComparison.Ordinal)).GroupBy(record => record.Log, StringComparer.Ordinal)
-            .ToDictionary(log => log.Key, log => log.Max(record => record.Offset) + 1, StringComparer.Ordinal);
         await using var service = NewService(0);
         long behind = 0;
         long beyond = 0;
-        foreach (var topic in Topics)
+        foreach (var topic in topics)
         {
-            var committed = await service.Topics.CommittedAsync(Group, topic);
+            var committed = (await service.Topics.CommittedAsync(group, topic)).ToDictionary(partition => partition.Key.ToString(), partition => partition.Value, StringComparer.Ordinal);
             foreach (var (partition, offset) in committed)
             {
-                var end = ends.GetValueOrDefault($"{partition}#{_read}");
-                behind += Math.Max(0, end - offset);
-                beyond += Math.Max(0, offset - end);
+                beyond += Math.Max(0, offset - ends.GetValueOrDefault(partition));
             }
 
-            behind += ends.Where(end => end.Key.StartsWith($"{topic}[", StringComparison.Ordinal) && !committed.Keys.Any(partition => string.Equals($"{partition}#{_read}", end.Key, StringComparison.Ordinal))).Sum(end => end.Value);
+            behind += ends.Where(end => end.Key.StartsWith($"{topic}[", StringComparison.Ordinal)).Sum(end => Math.Max(0, end.Value - committed.GetValueOrDefault(end.Key)));
         }
 
-        Check(beyond == 0, $"nothing is committed beyond the end of a partition ({beyond})");
-        Check(behind == 0, $"after the last member left, everything that was handled is committed (behind: {behind})");
+        return (behind, beyond);
+    }
+
+    /// <summary>What was committed, where every member left in good order: the end of each partition, and never more.</summary>
+    public async Task CheckCommittedAsync(string group, IReadOnlyList<string> topics, IReadOnlyDictionary<string, long> ends)
+    {
+        var (behind, beyond) = await DistanceAsync(group, topics, ends);
+        var which = string.Equals(group, Group, StringComparison.Ordinal) ? "" : $" by {group[Group.Length..].TrimStart('-')} group";
+        Check(beyond == 0, $"nothing is committed{which} beyond the end of a partition ({beyond})");
+        Check(behind == 0, $"after the last member left, everything that was handled is committed{which} (behind: {behind})");
     }
 }

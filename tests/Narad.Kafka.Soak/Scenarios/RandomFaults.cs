@@ -9,9 +9,10 @@ internal static class RandomFaults
 {
     private const int MostPartitions = 24;
 
-    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", bed => RunAsync(bed, time));
+    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", bed => RunAsync(bed, time, MostPartitions));
 
-    private static async Task RunAsync(Bed bed, TimeSpan time)
+    /// <summary>Members, a load, and faults for a while; the topics grow up to so many partitions.</summary>
+    public static async Task RunAsync(Bed bed, TimeSpan time, int mostPartitions)
     {
         await bed.JoinAsync();
         await bed.JoinAsync();
@@ -65,7 +66,7 @@ internal static class RandomFaults
                     bed.Say("a consuming process joins");
                     break;
                 default:
-                    if (partitions >= MostPartitions)
+                    if (partitions >= mostPartitions)
                     {
                         continue;
                     }

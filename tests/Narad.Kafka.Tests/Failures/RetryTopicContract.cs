@@ -503,6 +503,45 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(0);
     }
 
+    [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task What_is_due_while_other_partitions_are_given_away_is_handled()
+    {
+        // In each partition one that waits for an hour, so that it is moved when the partition goes; and more that are due than fit into memory, so that some are read just then.
+        const int Partitions = 4;
+        const int Each = 150;
+        var (topic, group) = (await broker.CreateTopicAsync(Partitions), broker.NewGroup());
+        for (var partition = 0; partition < Partitions; partition++)
+        {
+            await broker.SendAsync(topic, partition, Enumerable.Range(0, Each + 1).Select(n => ((string?)$"k{n}", n == 0 ? "hour" : $"soon {partition} {n}")));
+        }
+
+        var handled = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        async Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken)
+        {
+            if (context.Retry == 0)
+            {
+                throw new RetryLaterException(message is "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1));
+            }
+
+            await Task.Delay(30, cancellationToken);
+            handled.AddOrUpdate(message, 1, static (_, count) => count + 1);
+        }
+
+        async Task<KafkaService> JoinAsync()
+        {
+            var member = await StartAsync(group, configure: static options => options.BufferMessages = 40);
+            await member.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Parallelism(4).Retry(static r => r.Topics()));
+            return member;
+        }
+
+        await using var first = await JoinAsync();
+        await Waiting.Until(() => Enumerable.Range(0, Partitions).All(partition => handled.Keys.Any(message => message.StartsWith($"soon {partition}", StringComparison.Ordinal))), "some of each partition are handled");
+        await using var second = await JoinAsync();
+
+        await Waiting.Until(() => handled.Count == Partitions * Each, "all that were due are handled", TimeSpan.FromSeconds(30));
+    }
+
     protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
 
     private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)

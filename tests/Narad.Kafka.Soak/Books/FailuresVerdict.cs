@@ -1,0 +1,363 @@
+namespace Narad.Kafka.Soak.Books;
+
+/// <summary>
+/// The ledger of a run with failing handlers against what the independent reader found in the topics, the retry topics and the dead-letter topics.
+/// <list type="bullet">
+/// <item>Lost: acknowledged and not in the topic, or in the topic and neither handled nor a dead letter.</item>
+/// <item>Early: a copy whose handler began before its due time, or before the failure that led to it and the wait that the policy has behind that.</item>
+/// <item>Wrong: a dead letter that should not be one, or is not the message that it says byte for byte, or not in its partition; an attempt that the policy does not have, or that was left out.</item>
+/// <item>Repeats: what was begun again after it had been done, each counted once where it began (what follows from it is not counted again), and why. Duplicates are
+/// what comes of them: successes and dead letters beyond a message's first.</item>
+/// <item>Late: from the due time to the handler, where no broker was broken and no member came or went meanwhile.</item>
+/// </list>
+/// </summary>
+internal sealed record FailuresVerdict : IVerdict
+{
+    private readonly Dictionary<RepeatCause, int> _repeats = [];
+    private readonly List<string> _examples = [];
+
+    public long Sent { get; private set; }
+
+    public long Acknowledged { get; private set; }
+
+    public long InTopic { get; private set; }
+
+    public long Handled { get; private set; }
+
+    public long DeadLettered { get; private set; }
+
+    public long Poison { get; private set; }
+
+    public long Retried { get; private set; }
+
+    public long Hopped { get; private set; }
+
+    public long Lost { get; private set; }
+
+    public long Early { get; private set; }
+
+    public long Wrong { get; private set; }
+
+    public long Duplicates { get; private set; }
+
+    /// <summary>Messages that fail, and were invoked exactly as often as the policy says.</summary>
+    public long Exact { get; private set; }
+
+    public long Failing { get; private set; }
+
+    /// <summary>Milliseconds, of the retries in quiet times; sorted.</summary>
+    public IReadOnlyList<long> Late { get; private set; } = [];
+
+    public long LatestOfAll { get; private set; }
+
+    public IReadOnlyList<string> Examples => _examples;
+
+    public int Repeats => _repeats.Values.Sum();
+
+    public bool IsClean => Lost == 0 && Early == 0 && Wrong == 0 && Count(RepeatCause.Unexplained) == 0;
+
+    public string Columns => "acknowledged | handled | dead letters (poison) | lost | early | wrong | repeats (by a fault, ahead, begun again, not explained) | late: p99, most";
+
+    public string Row =>
+        $"{Acknowledged:N0} | {Handled:N0} | {DeadLettered:N0} ({Poison:N0}) | {Lost} | {Early} | {Wrong} | {Repeats} ({Causes}) | {Percentile(0.99)} ms, {Percentile(1)} ms";
+
+    private string Causes => $"{Count(RepeatCause.Fault)}, {Count(RepeatCause.Ahead) + Count(RepeatCause.AheadOfRetry)}, {Count(RepeatCause.BegunAgain)}, {Count(RepeatCause.Unexplained)}";
+
+    /// <param name="ledger">What was sent and handled.</param>
+    /// <param name="records">What the topics hold, each log in the order of its offsets; so the others.</param>
+    /// <param name="retries">What the retry topics hold.</param>
+    /// <param name="deadLetters">What the dead-letter topics hold.</param>
+    public static FailuresVerdict Of(Ledger ledger, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    {
+        var verdict = new FailuresVerdict();
+        var stories = verdict.Tell(ledger, records, retries, deadLetters);
+        verdict.CountLost(ledger, stories);
+        verdict.Compare(records, retries, deadLetters);
+        var faults = new Windows(ledger.Faults);
+        var changes = new Windows([.. ledger.Faults, .. ledger.Disturbances]);
+        verdict.Time(stories.Values, changes);
+        var below = Below(records, stories).Concat(Below(retries, stories)).ToDictionary(StringComparer.Ordinal);
+        foreach (var story in stories.Values)
+        {
+            verdict.Judge(story, faults, changes, below);
+        }
+
+        return verdict;
+    }
+
+    public override string ToString() =>
+        $"""
+          sent {Sent}: acknowledged {Acknowledged}, in the topics {InTopic}
+          handled {Handled}, dead letters {DeadLettered} ({Poison} of them poison), lost {Lost}
+          copies in retry topics {Retried} (moved to the end out of the way: {Hopped}), handled too early {Early}, wrong {Wrong}
+          of {Failing} failing messages {Exact} were invoked exactly as often as the policy says
+          repeats {Repeats} (by a fault {Count(RepeatCause.Fault)}, ahead of an unfinished message at a hand-over {Count(RepeatCause.Ahead)}, ahead of a waiting retry {Count(RepeatCause.AheadOfRetry)}, a round begun again at a hand-over {Count(RepeatCause.BegunAgain)}, not explained {Count(RepeatCause.Unexplained)}); successes and dead letters beyond the first {Duplicates}
+          late in quiet times ({Late.Count} retries): {Percentile(0.5)} ms (half), {Percentile(0.99)} ms (99 %), {Percentile(1)} ms (most); with faults {LatestOfAll} ms
+        """;
+
+    private int Count(RepeatCause cause) => _repeats.GetValueOrDefault(cause);
+
+    private long Percentile(double part) => Late.Count == 0 ? 0 : Late[Math.Min(Late.Count - 1, (int)(part * Late.Count))];
+
+    private void Example(string text)
+    {
+        if (_examples.Count < 20)
+        {
+            _examples.Add(text);
+        }
+    }
+
+    private void IsWrong(string text)
+    {
+        Wrong++;
+        Example(text);
+    }
+
+    // What was found, by message.
+    private Dictionary<(int, int), MessageStory> Tell(Ledger ledger, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    {
+        var stories = new Dictionary<(int, int), MessageStory>(records.Count);
+        MessageStory StoryOf(int key, int sequence)
+        {
+            if (!stories.TryGetValue((key, sequence), out var story))
+            {
+                stories[(key, sequence)] = story = new MessageStory(key, sequence);
+            }
+
+            return story;
+        }
+
+        foreach (var record in records)
+        {
+            StoryOf(record.Place.Key, record.Place.Sequence).Records.Add(record);
+        }
+
+        foreach (var copy in retries)
+        {
+            StoryOf(copy.Place.Key, copy.Place.Sequence).Retries.Add(copy);
+        }
+
+        foreach (var copy in deadLetters)
+        {
+            StoryOf(copy.Place.Key, copy.Place.Sequence).DeadLetters.Add(copy);
+        }
+
+        foreach (var one in ledger.Invocations.OrderBy(one => one.Handling.Started))
+        {
+            StoryOf(one.Handling.Key, one.Handling.Sequence).Invocations.Add(one);
+        }
+
+        InTopic = stories.Values.Count(story => story.Records.Count > 0);
+        Retried = retries.Count;
+        return stories;
+    }
+
+    private void CountLost(Ledger ledger, Dictionary<(int, int), MessageStory> stories)
+    {
+        foreach (var (key, sequence, outcome) in ledger.Sends())
+        {
+            Sent++;
+            if (outcome is SendOutcome.Acknowledged)
+            {
+                Acknowledged++;
+                if (!stories.TryGetValue((key, sequence), out var found) || found.Records.Count == 0)
+                {
+                    Lost++;
+                    Example($"acknowledged and not in the topic: key {key} number {sequence}");
+                }
+            }
+        }
+
+        foreach (var story in stories.Values)
+        {
+            if (story.Records.Count == 0)
+            {
+                IsWrong($"handled or copied, but not in the topic: {story}");
+            }
+            else if (story.Successes == 0 && story.DeadLetters.Count == 0)
+            {
+                Lost++;
+                Example($"LOST: {story}");
+            }
+
+            Handled += story.Successes > 0 ? 1 : 0;
+            DeadLettered += story.DeadLetters.Count > 0 ? 1 : 0;
+            Poison += story.DeadLetters.Count > 0 && story.Fate.Kind is FateKind.Poison ? 1 : 0;
+            Duplicates += Math.Max(0, story.Successes + story.DeadLetters.Count - 1);
+        }
+    }
+
+    // Each copy against the message that it says it is a copy of.
+    private void Compare(IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    {
+        var originals = records.ToDictionary(record => record.Name, StringComparer.Ordinal);
+        foreach (var copy in retries.Concat(deadLetters))
+        {
+            if (copy.Origin is null || !originals.TryGetValue(copy.Origin, out var original))
+            {
+                IsWrong($"a copy of nothing: {copy.Name} says {copy.Origin ?? "nothing"}");
+            }
+            else if (!copy.Key.AsSpan().SequenceEqual(original.Key) || !copy.Value.AsSpan().SequenceEqual(original.Value))
+            {
+                IsWrong($"not byte for byte: {copy.Name} of {original.Name}");
+            }
+            else if (PartitionOf(copy) != PartitionOf(original))
+            {
+                IsWrong($"in another partition: {copy.Name} of {original.Name}");
+            }
+        }
+
+        static ReadOnlySpan<char> Bracket(CopyRecord record) => record.Place.Log.AsSpan(record.Place.Log.LastIndexOf('['));
+        static int PartitionOf(CopyRecord record) => int.Parse(Bracket(record).Trim("[]"), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    // For each record the time at which the last of those below it in its log was settled.
+    private static IEnumerable<KeyValuePair<string, long>> Below(IReadOnlyList<CopyRecord> records, Dictionary<(int, int), MessageStory> stories)
+    {
+        var last = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var record in records)
+        {
+            var soFar = last.GetValueOrDefault(record.Place.Log);
+            yield return new KeyValuePair<string, long>(record.Name, soFar);
+            last[record.Place.Log] = Math.Max(soFar, stories[(record.Place.Key, record.Place.Sequence)].SettledAt(record));
+        }
+    }
+
+    private void Time(IEnumerable<MessageStory> stories, Windows changes)
+    {
+        var late = new List<long>();
+        foreach (var story in stories.Where(story => story.Retries.Count > 0))
+        {
+            foreach (var copy in story.Retries)
+            {
+                var invocations = story.Of(copy);
+                foreach (var one in invocations)
+                {
+                    var failures = story.Invocations.Where(before => before.Retry == copy.Retry - 1 && before.Failed && story.Ends(before)).ToList();
+                    if (failures.Count == 0)
+                    {
+                        IsWrong($"an attempt that no failure led to: {story}");
+                    }
+                    else if (one.At < copy.Due || one.At + 1 < failures.Min(failure => failure.FinishedAt) + story.Fate.DelayBefore(copy.Retry).TotalMilliseconds)
+                    {
+                        Early++;
+                        Example($"EARLY: {story}");
+                    }
+                }
+
+                if (invocations.Count > 0)
+                {
+                    var lateness = invocations[0].At - copy.Due;
+                    LatestOfAll = Math.Max(LatestOfAll, lateness);
+                    if (!changes.Touches(copy.Due, invocations[0].At))
+                    {
+                        late.Add(lateness);
+                        if (lateness > 1_000)
+                        {
+                            Example($"late by {lateness} ms: {story}");
+                        }
+                    }
+                }
+            }
+        }
+
+        late.Sort();
+        Late = late;
+    }
+
+    private void Judge(MessageStory story, Windows faults, Windows changes, Dictionary<string, long> below)
+    {
+        var fate = story.Fate;
+        if (story.DeadLetters.Count > 0 && !fate.IsDeadLetter)
+        {
+            IsWrong($"should not be a dead letter: {story}");
+        }
+
+        var last = fate.Retries;
+        if (story.Invocations.Exists(one => one.Retry > last || one.Attempt > 1 + Fate.InMemory) || story.Retries.Exists(copy => copy.Retry > last))
+        {
+            IsWrong($"more attempts than the policy has: {story}");
+        }
+
+        if (fate.Kind is not (FateKind.Succeeds or FateKind.Poison) && (story.Successes > 0 || story.DeadLetters.Count > 0))
+        {
+            Failing++;
+            var least = (last * fate.Invocations) + (fate.IsDeadLetter ? fate.Invocations : 1);
+            Exact += story.Invocations.Count == least ? 1 : 0;
+            if (Enumerable.Range(0, last + 1).Any(retry => Enumerable.Range(1, fate.FailsAt(retry) ? fate.Invocations : 1)
+                .Any(attempt => !story.Invocations.Exists(one => one.Retry == retry && one.Attempt == attempt))))
+            {
+                IsWrong($"fewer attempts than the policy has: {story}");
+            }
+        }
+
+        for (var retry = 0; retry <= last; retry++)
+        {
+            var here = story.At(retry);
+            foreach (var record in here)
+            {
+                JudgeInvocations(story, record, faults, changes, below[record.Name]);
+            }
+
+            if (retry == 0)
+            {
+                continue;
+            }
+
+            // Copies with one due time are one copy that was moved: from one of them it is handled.
+            var departures = here.GroupBy(copy => copy.Due).ToList();
+            Hopped += here.Count - departures.Count;
+            foreach (var copies in departures.Select(group => group.ToList()))
+            {
+                foreach (var copy in copies.Where(copy => story.Of(copy).Count > 0).Skip(1))
+                {
+                    var written = copies.ConvertAll(one => one.Written);
+                    Repeat(story, "two copies of one departure handled", written.Exists(faults.Contains) ? RepeatCause.Fault
+                        : written.Skip(1).Any(at => below[copies[0].Name] >= at) ? RepeatCause.AheadOfRetry : RepeatCause.Unexplained);
+                }
+            }
+
+            JudgeCopies(story, "copies", [.. departures.Select(group => group.First())], story.Departures(retry - 1), faults, below);
+        }
+
+        JudgeCopies(story, "dead letters", story.DeadLetters, story.Departures(last), faults, below);
+    }
+
+    private void JudgeInvocations(MessageStory story, CopyRecord record, Windows faults, Windows changes, long below)
+    {
+        var invocations = story.Of(record);
+        for (var i = 1; i < invocations.Count; i++)
+        {
+            var (before, again) = (invocations[i - 1], invocations[i]);
+            if (again.Attempt > before.Attempt)
+            {
+                continue;
+            }
+
+            Repeat(story, $"{record.Name} handled again at {i + 1}", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
+                : !story.Ends(before) && changes.Touches(before.FinishedAt, again.At) ? RepeatCause.BegunAgain
+                : below >= before.FinishedAt ? record.Retry == 0 ? RepeatCause.Ahead : RepeatCause.AheadOfRetry
+                : RepeatCause.Unexplained);
+        }
+    }
+
+    // More copies than there were failures to copy.
+    private void JudgeCopies(MessageStory story, string what, IReadOnlyList<CopyRecord> copies, int departures, Windows faults, Dictionary<string, long> below)
+    {
+        for (var i = Math.Max(1, departures); i < copies.Count; i++)
+        {
+            Repeat(story, what, copies.Any(copy => faults.Contains(copy.Written)) ? RepeatCause.Fault
+                : story.Fate.Kind is FateKind.Poison && story.Records.Exists(record => below[record.Name] >= copies[0].Written) ? RepeatCause.Ahead
+                : RepeatCause.Unexplained);
+        }
+    }
+
+    private void Repeat(MessageStory story, string what, RepeatCause cause)
+    {
+        _repeats[cause] = Count(cause) + 1;
+        if (cause is RepeatCause.Unexplained)
+        {
+            Example($"not explained, {what}: {story}");
+        }
+    }
+}
