@@ -1,0 +1,2 @@
+// Nearly all of these tests wait for a broker nearly all of the time, so more of them run at once than there are processors.
+[assembly: CollectionBehavior(MaxParallelThreads = 4)]

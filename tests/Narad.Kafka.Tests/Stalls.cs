@@ -1,0 +1,45 @@
+using System.Diagnostics;
+
+namespace Narad.Kafka.Tests;
+
+/// <summary>
+/// How long this machine kept a thread of the process waiting that only wanted to run: what a test that measures lateness has to allow for. It says nothing of the code under test.
+/// </summary>
+internal sealed class Stalls : IDisposable
+{
+    private static readonly TimeSpan Nap = TimeSpan.FromMilliseconds(20);
+
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Thread _sleeper;
+    private long _worst;
+
+    public Stalls()
+    {
+        _sleeper = new Thread(Sleep) { IsBackground = true };
+        _sleeper.Start();
+    }
+
+    /// <summary>The worst so far, some times over: what is measured has several steps, each of which may be kept waiting.</summary>
+    public TimeSpan Allowance => TimeSpan.FromTicks(5 * Interlocked.Read(ref _worst));
+
+    public void Dispose()
+    {
+        _ended.Cancel();
+        _sleeper.Join();
+        _ended.Dispose();
+    }
+
+    private void Sleep()
+    {
+        while (!_ended.IsCancellationRequested)
+        {
+            var started = Stopwatch.GetTimestamp();
+            Thread.Sleep(Nap);
+            var over = (Stopwatch.GetElapsedTime(started) - Nap).Ticks;
+            if (over > Interlocked.Read(ref _worst))
+            {
+                Interlocked.Exchange(ref _worst, over);
+            }
+        }
+    }
+}
