@@ -387,7 +387,7 @@ internal sealed class SendLine
         {
             { Stage: SendStage.Preparing } => "its serializer or middleware",
             _ when _life.State == ProducerState.Rebuilding => $"a new producer after a fatal error: {SendFailure.Text(_life.Reason!)}",
-            _ when line.GateClosed => _gate!.Describe(line.Topic),
+            _ when line.GateClosed => $"room: {_gate!.Describe(line.Topic)}",
             _ when line.Existence != TopicExistence.Assured => "the topic's creation",
             _ when line.Limit is TopicLimit.Unasked or TopicLimit.Asking => "the topic's max.message.bytes",
             _ when _refusals.Draining || line.Limit == TopicLimit.Refused => "messages of its topic that are sent again after the broker refused their batch for its size",
