@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Books;
 
@@ -17,10 +18,16 @@ internal sealed class EventLog(string file) : ILoggerFactory
     public string File => file;
 
     /// <summary>
-    /// Whether an event says that something which was finished may not be committed, and so may be handled again: a commit that the broker refuses, as in the middle of a
-    /// rebalance; a partition that is lost; a handler that its revoke deadline or the end of its member interrupts; a copy whose publication failed and may be there.
+    /// How long before an event what was finished may not have been committed, and so may be handled again; null where it says nothing of that. It may: a commit that the broker
+    /// refuses, as in the middle of a rebalance; a handler that its revoke deadline or the end of its member interrupts; a copy whose publication failed and may be there; and
+    /// a partition that is lost, since the broker has heard nothing of its member for a session then.
     /// </summary>
-    public static bool LeavesUncommitted(string name) => name is "CommitFailed" or "Lost" or "RevokeDeadline" or "CopyFailed" or "MoveFailed" or "CloseAbandoned";
+    public static TimeSpan? Uncommitted(string name) => name switch
+    {
+        "Lost" => Ledger.BeforeFault + MemberOptions.Session,
+        "CommitFailed" or "RevokeDeadline" or "CopyFailed" or "MoveFailed" or "CloseAbandoned" => Ledger.BeforeFault,
+        _ => null,
+    };
 
     public int Count(string name) => _counts.GetValueOrDefault(name);
 

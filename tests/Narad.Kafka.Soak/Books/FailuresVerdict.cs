@@ -14,7 +14,9 @@ namespace Narad.Kafka.Soak.Books;
 internal sealed record FailuresVerdict : IVerdict
 {
     private readonly Dictionary<RepeatCause, int> _repeats = [];
+    private readonly SortedDictionary<string, int> _repeated = new(StringComparer.Ordinal);
     private readonly List<string> _examples = [];
+    private readonly List<string> _notes = [];
 
     public long Sent { get; private set; }
 
@@ -51,6 +53,9 @@ internal sealed record FailuresVerdict : IVerdict
     public long LatestOfAll { get; private set; }
 
     public IReadOnlyList<string> Examples => _examples;
+
+    /// <summary>Every repeat and why.</summary>
+    public IReadOnlyList<string> Notes => _notes;
 
     public int Repeats => _repeats.Values.Sum();
 
@@ -92,6 +97,7 @@ internal sealed record FailuresVerdict : IVerdict
           copies in retry topics {Retried} (moved to the end out of the way: {Hopped}), handled too early {Early}, wrong {Wrong}
           of {Failing} failing messages {Exact} were invoked exactly as often as the policy says
           repeats {Repeats} (by a fault {Count(RepeatCause.Fault)}, ahead of an unfinished message at a hand-over {Count(RepeatCause.Ahead)}, ahead of a waiting retry {Count(RepeatCause.AheadOfRetry)}, a round begun again at a hand-over {Count(RepeatCause.BegunAgain)}, not explained {Count(RepeatCause.Unexplained)}); successes and dead letters beyond the first {Duplicates}
+          repeated: {(_repeated.Count == 0 ? "nothing" : string.Join(", ", _repeated.Select(what => $"{what.Key} {what.Value}")))}
           late in quiet times ({Late.Count} retries): {Percentile(0.5)} ms (half), {Percentile(0.99)} ms (99 %), {Percentile(1)} ms (most); with faults {LatestOfAll} ms
         """;
 
@@ -312,15 +318,15 @@ internal sealed record FailuresVerdict : IVerdict
                 foreach (var copy in copies.Where(copy => story.Of(copy).Count > 0).Skip(1))
                 {
                     var written = copies.ConvertAll(one => one.Written);
-                    Repeat(story, "two copies of one departure handled", written.Exists(faults.Contains) ? RepeatCause.Fault
+                    Repeat(story, "a copy and what it was moved to handled", written.Exists(faults.Contains) ? RepeatCause.Fault
                         : written.Skip(1).Any(at => below[copies[0].Name] >= at) ? RepeatCause.AheadOfRetry : RepeatCause.Unexplained);
                 }
             }
 
-            JudgeCopies(story, "copies", [.. departures.Select(group => group.First())], story.Departures(retry - 1), faults, below);
+            JudgeCopies(story, "copied again", [.. departures.Select(group => group.First())], story.Departures(retry - 1), faults, below);
         }
 
-        JudgeCopies(story, "dead letters", story.DeadLetters, story.Departures(last), faults, below);
+        JudgeCopies(story, "dead letters again", story.DeadLetters, story.Departures(last), faults, below);
     }
 
     private void JudgeInvocations(MessageStory story, CopyRecord record, Windows faults, Windows changes, long below)
@@ -334,10 +340,11 @@ internal sealed record FailuresVerdict : IVerdict
                 continue;
             }
 
-            Repeat(story, $"{record.Name} handled again at {i + 1}", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
+            Repeat(story, record.Retry == 0 ? "messages handled again" : "copies handled again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
                 : !story.Ends(before) && changes.Touches(before.FinishedAt, again.At) ? RepeatCause.BegunAgain
-                : below >= before.FinishedAt ? record.Retry == 0 ? RepeatCause.Ahead : RepeatCause.AheadOfRetry
-                : RepeatCause.Unexplained);
+                : below < before.FinishedAt ? RepeatCause.Unexplained
+                : faults.Touches(before.FinishedAt, Math.Min(below, again.At)) ? RepeatCause.Fault   // it came before it could be committed
+                : record.Retry == 0 ? RepeatCause.Ahead : RepeatCause.AheadOfRetry);
         }
     }
 
@@ -355,6 +362,8 @@ internal sealed record FailuresVerdict : IVerdict
     private void Repeat(MessageStory story, string what, RepeatCause cause)
     {
         _repeats[cause] = Count(cause) + 1;
+        _repeated[what] = _repeated.GetValueOrDefault(what) + 1;
+        _notes.Add($"{cause}, {what}: {story}");
         if (cause is RepeatCause.Unexplained)
         {
             Example($"not explained, {what}: {story}");

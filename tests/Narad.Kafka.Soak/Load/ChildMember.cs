@@ -10,8 +10,6 @@ namespace Narad.Kafka.Soak.Load;
 /// </summary>
 internal sealed class ChildMember : IAsyncDisposable
 {
-    private const string Uncommitted = "uncommitted";   // a line of the ledger that is no handling, but a time
-
     private readonly Process _process;
     private readonly FileStream _file;
     private readonly StreamReader _lines;
@@ -71,9 +69,9 @@ internal sealed class ChildMember : IAsyncDisposable
         using var events = new EventLog(log);
         events.Seen = name =>
         {
-            if (EventLog.LeavesUncommitted(name))
+            if (EventLog.Uncommitted(name) is { } before)
             {
-                Write($"{Uncommitted} {Stopwatch.GetTimestamp()}");
+                Write($"{Stopwatch.GetTimestamp()} {before.Ticks}");
             }
         };
         var service = new KafkaService(MemberOptions.For(brokers, number, fails ? FailingHandler.Configure : null), events.For($"m{number}"));
@@ -100,7 +98,7 @@ internal sealed class ChildMember : IAsyncDisposable
             long Long(int part) => long.Parse(parts[part], CultureInfo.InvariantCulture);
             if (parts.Length == 2)
             {
-                ledger.FaultAt(Long(1), Ledger.BeforeFault);
+                ledger.FaultAt(Long(0), TimeSpan.FromTicks(Long(1)));   // something that was finished may not be committed
                 continue;
             }
 

@@ -11,6 +11,9 @@ internal static class AllScenarios
         new("churn-cooperative", "the same (classic, cooperative-sticky)", Churn.CooperativeAsync),
         new("churn-static", "the same with static identities", Churn.StaticAsync),
         new("churn-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
+        Failing("churn-failing", "members join and leave every second while 5 % of the messages fail and 1 % is poison (classic, cooperative-sticky): each is handled or a dead letter", Churn.CooperativeAsync),
+        Failing("churn-failing-range", "the same (classic, range)", Churn.RangeAsync),
+        Failing("churn-failing-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
         new("kill-9", "a consuming process is killed, three times: what it had not committed is handled again, by another member", Churn.KillNineAsync),
         new("static-takeover", "another member takes over a static identity: the first is faulted and says so, the second goes on", Churn.TakeOverAsync),
         new("slow-handler", "handlers that take longer than max.poll.interval.ms, again and again: nobody is evicted, nothing is handled twice", HandlerFaults.SlowAsync),
@@ -22,4 +25,6 @@ internal static class AllScenarios
         new("stuck-key", "one key of 10,000 is stuck: all others are handled, nothing is committed past it", HandlerFaults.StuckKeyAsync) { Keys = 10_000, Partitions = 1 },
         new("all-failing", "every message fails and is repeated in memory: memory stays bounded, nothing is lost", HandlerFaults.AllFailingAsync),
     ];
+
+    private static Scenario Failing(string name, string outcome, Func<Bed, Task> run) => new(name, outcome, run) { Fails = true, FinishAsync = FailingHandlers.FinishAsync };
 }

@@ -41,9 +41,9 @@ internal sealed class Bed : IAsyncDisposable
         Ledger = new Ledger(scenario.Keys);
         Events.Seen = name =>
         {
-            if (EventLog.LeavesUncommitted(name))
+            if (EventLog.Uncommitted(name) is { } before)
             {
-                Ledger.FaultAt(Stopwatch.GetTimestamp(), Ledger.BeforeFault);
+                Ledger.FaultAt(Stopwatch.GetTimestamp(), before);
             }
         };
     }
@@ -153,7 +153,7 @@ internal sealed class Bed : IAsyncDisposable
         var number = ++_number;
         var began = Stopwatch.GetTimestamp();
         var member = Fails
-            ? await Member.StartFailingAsync(number, NewService(number, FailingHandler.Configure), Group, Topics, Ledger.Invoke)
+            ? await Member.StartFailingAsync(number, NewService(number, FailingHandler.Configure + configure), Group, Topics, Ledger.Invoke)
             : await Member.StartAsync(number, NewService(number, configure), Group, Topics, Ledger.Handle, work ?? Member.Short, subscription);
         Ledger.Disturb(began, AfterChange);
         _members.Add(member);

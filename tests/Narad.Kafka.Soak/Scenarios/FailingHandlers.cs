@@ -8,30 +8,38 @@ namespace Narad.Kafka.Soak.Scenarios;
 internal static class FailingHandlers
 {
     private const int Partitions = 6;
+    // What nothing disturbs is seen too: after a fault the group needs twelve seconds until it counts as recovered.
+    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(18);
     private static readonly TimeSpan NoProgress = TimeSpan.FromSeconds(90);
 
     public static Scenario For(TimeSpan time) => new(
         "failures",
         $"random faults for {time.TotalMinutes:0.#} minutes, 5 % failing messages, 1 % poison: each is handled or a dead letter, none too early",
-        bed => RandomFaults.RunAsync(bed, time, mostPartitions: Partitions))
+        bed => RandomFaults.RunAsync(bed, time, mostPartitions: Partitions, Calm))
     {
         Partitions = Partitions,
         Fails = true,
         FinishAsync = FinishAsync,
     };
 
-    private static async Task<IVerdict> FinishAsync(Bed bed)
+    public static async Task<IVerdict> FinishAsync(Bed bed)
     {
         await bed.EndLoadAsync();
         await SettleAsync(bed);
         await bed.LeaveAllAsync();
         await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
         await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
-        return FailuresVerdict.Of(
+        var verdict = FailuresVerdict.Of(
             bed.Ledger,
             await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics),
             await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics),
             await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics));
+        foreach (var note in verdict.Notes)
+        {
+            bed.Events.Note(note);
+        }
+
+        return verdict;
     }
 
     private static string RetryGroup(Bed bed) => $"{bed.Group}-retry";

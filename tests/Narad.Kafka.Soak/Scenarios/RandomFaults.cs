@@ -9,10 +9,10 @@ internal static class RandomFaults
 {
     private const int MostPartitions = 24;
 
-    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", bed => RunAsync(bed, time, MostPartitions));
+    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", bed => RunAsync(bed, time, MostPartitions, calm: TimeSpan.Zero));
 
-    /// <summary>Members, a load, and faults for a while; the topics grow up to so many partitions.</summary>
-    public static async Task RunAsync(Bed bed, TimeSpan time, int mostPartitions)
+    /// <summary>Members, a load, and faults for a while; the topics grow up to so many partitions. After each fault it is calm for so long and a little longer.</summary>
+    public static async Task RunAsync(Bed bed, TimeSpan time, int mostPartitions, TimeSpan calm)
     {
         await bed.JoinAsync();
         await bed.JoinAsync();
@@ -79,7 +79,7 @@ internal static class RandomFaults
             }
 
             counts[what] = counts.GetValueOrDefault(what) + 1;
-            await Task.Delay(TimeSpan.FromSeconds(random.Next(1, 10)));
+            await Task.Delay(calm + TimeSpan.FromSeconds(random.Next(1, 10)));
         }
 
         bed.Say($"{Stopwatch.GetElapsedTime(started).TotalMinutes:0.0} minutes; faults: {string.Join(", ", counts.Select(count => $"{count.Key} {count.Value}"))}");
