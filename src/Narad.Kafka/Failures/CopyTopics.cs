@@ -94,7 +94,12 @@ internal sealed class CopyTopics
             WarnOfSize(deadLetters, largest, source);
         }
 
-        await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
+        var producer = await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
+        producer.Assure(DeadLetterNameFor(source));
+        if (_ladder is not null)
+        {
+            producer.Assure(RetryNameFor(source));
+        }
     }
 
     /// <summary>Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.</summary>

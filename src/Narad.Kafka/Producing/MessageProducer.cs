@@ -100,6 +100,9 @@ internal sealed class MessageProducer : IAsyncDisposable
             : Accept(topic, payload: null, key, options?.Headers, options?.Partition, options?.Timestamp, ct);
     }
 
+    /// <summary>Says that a topic is there, created as it has to be: its sends wait for no look, and do not create it anew where somebody deletes it.</summary>
+    public void Assure(string topic) => _line.Assure(topic);
+
     /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
     public ValueTask<SendResult> SendCopyAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition, CancellationToken ct)
     {

@@ -235,6 +235,20 @@ internal sealed class SendLine
         _pump.Schedule();
     }
 
+    /// <summary>Somebody saw to a topic already: its sends need not.</summary>
+    public void Assure(string topic)
+    {
+        lock (_lock)
+        {
+            var line = _waiting.Of(topic);
+            if (line.Existence == TopicExistence.Unknown)
+            {
+                line.Existence = TopicExistence.Assured;
+                Changed(line);
+            }
+        }
+    }
+
     /// <summary>What is known of a topic changed. Under the lock.</summary>
     public void Changed(TopicLine line)
     {

@@ -12,7 +12,7 @@ namespace Narad.Kafka.Tests.Failures;
 public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
-    private const int CouldNotBeMoved = 3016;
+    protected const int CouldNotBeMoved = 3016;
 
     private sealed record Order(string Id);
 
@@ -326,6 +326,25 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
 
         (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage(message);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S20")]
+    public async Task A_dead_letter_topic_that_is_deleted_meanwhile_is_not_created_anew_as_another_one_and_its_letter_waits()
+    {
+        var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
+        using var logs = new LogEvents();
+        await using var kafka = new KafkaService(_broker.Options(static options => options.TopicCreation = TopicCreation.IfMissing), logs);
+        await kafka.ConnectConsumerAsync(group);
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter());
+        await kafka.Topics.DeleteAsync([$"{topic}-dlt"]);
+
+        await _broker.SendAsync(topic, 0, 1);
+
+        await Waiting.Until(() => logs.Count(CouldNotBeMoved) >= 2, "its copy is refused and tried again", TimeSpan.FromSeconds(60));
+        (await kafka.Topics.DescribeAsync([$"{topic}-dlt"])).Should().BeEmpty("it would have been without unlimited retention");
+        await kafka.Topics.EnsureAsync([new TopicSpec($"{topic}-dlt", 1)]);
+        await _broker.CommittedReaches(group, topic, 0, 1);
     }
 
     [SkippableFact]
