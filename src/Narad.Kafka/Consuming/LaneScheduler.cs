@@ -278,9 +278,10 @@ internal sealed class LaneScheduler
             _ => 0UL,
         };
 
-        if (key == 0)
+        // What is only moved waits for nothing, and is in nobody's batch.
+        if (key == 0 || delivery.Departure is not null)
         {
-            return NewLane(key);
+            return NewLane(0);
         }
 
         if (!_lanes.TryGetValue(key, out var lane))
@@ -326,7 +327,7 @@ internal sealed class LaneScheduler
                     head.Partition.Held.Add(lane);
                     return;
 
-                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush:
+                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush && head.Departure is null:
                     lane.Filling = true;
                     Wait(lane, batch.Wait);
                     return;

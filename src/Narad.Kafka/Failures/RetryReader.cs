@@ -69,9 +69,9 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// <param name="isCurrent">Whether a partition is ours still.</param>
     /// <param name="hasRoom">Whether another message of a partition fits into memory.</param>
     /// <param name="deliver">Takes what was wanted.</param>
-    /// <param name="gone">Takes what is not in the topic any more.</param>
+    /// <param name="gone">Takes what is not in the topic any more, and whether it was to be moved.</param>
     /// <returns>Whether there was anything.</returns>
-    public bool Turn(int most, Func<AssignedPartition, bool> isCurrent, Func<AssignedPartition, bool> hasRoom, Deliver deliver, Action<AssignedPartition, DelayedRetry> gone)
+    public bool Turn(int most, Func<AssignedPartition, bool> isCurrent, Func<AssignedPartition, bool> hasRoom, Deliver deliver, Action<AssignedPartition, DelayedRetry, bool> gone)
     {
         if (_fatal is { } fatal)
         {
@@ -104,7 +104,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
             while (run.Left > 0 && run.Next.Retry.Offset < result.Offset.Value)
             {
-                gone(run.Partition, run.Take().Retry);
+                var (missed, moved) = run.Take();
+                gone(run.Partition, missed, moved);
             }
 
             if (!result.IsPartitionEOF && run.Left > 0 && run.Next.Retry.Offset == result.Offset.Value)

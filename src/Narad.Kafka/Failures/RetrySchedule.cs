@@ -141,8 +141,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     /// <summary>Closes what it reads with.</summary>
     public void Close() => reader.Close();
 
-    private void Gone(AssignedPartition partition, DelayedRetry retry)
+    private void Gone(AssignedPartition partition, DelayedRetry retry, bool hop)
     {
+        partition.Delayed.Hopping -= hop ? 1 : 0;
         ConsumingLog.RetryGone(logger, partition.Id, retry.Offset, partition.Subscription.Settings.Group);
         group.Metrics.LostToRetention();
         assignment.Finish(partition, retry.Arrival);
