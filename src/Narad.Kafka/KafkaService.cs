@@ -313,7 +313,17 @@ public sealed class KafkaService : IKafkaService
             ConsumingLog.OrderEnds(_logger, real, consumers.Name);
         }
 
-        await AddAsync(consumers, subscription, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await AddAsync(consumers, subscription, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (copies is not null && !settings.IsPattern && consumers.Subscriptions.Contains(subscription))
+        {
+            // It goes on although nobody waits for it, and so must its retries.
+            SaidAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
+            throw;
+        }
+
         if (copies is not null && !settings.IsPattern && _transport!.Mode is not KafkaMode.Console)
         {
             // One that only redriven messages come through is not waited for: its topic need never be there.

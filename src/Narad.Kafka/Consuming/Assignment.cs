@@ -139,7 +139,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         partition.FinishedSinceTick++;
         if (ReferenceEquals(delivery.Departure, Departure.Hop))
         {
-            partition.Delayed.Hopping--;
+            partition.Delayed.Moved();
         }
 
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))

@@ -206,6 +206,31 @@ internal sealed class LaneScheduler
         _circuit?.Forget(partition);
     }
 
+    /// <summary>Of a partition that is draining: takes out what was not begun, or waits for a repetition.</summary>
+    public List<Delivery> TakeUnstarted(AssignedPartition partition)
+    {
+        var taken = new List<Delivery>();
+        lock (_gate)
+        {
+            Lane[] lanes = [.. partition.Held, .. partition.Waiting, .. partition.Ready];
+            partition.Held.Clear();
+            partition.Waiting.Clear();
+            partition.Ready.Clear();
+            foreach (var lane in lanes)
+            {
+                while (lane.Head is { } head && ReferenceEquals(head.Partition, partition))
+                {
+                    taken.Add(lane.RemoveHead());
+                }
+
+                lane.State = LaneState.Idle;
+                Arm(lane);
+            }
+        }
+
+        return taken;
+    }
+
     /// <summary>Lets a stopped partition go on; with <paramref name="skipFirst"/> its first failed message is finished unhandled.</summary>
     /// <returns>Whether it was stopped at a message; and the skipped one.</returns>
     public (bool WasStopped, Delivery? Skipped) Resume(AssignedPartition partition, bool skipFirst)

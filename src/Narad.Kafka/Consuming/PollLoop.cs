@@ -189,6 +189,7 @@ internal sealed class PollLoop
             // A mistake of ours, or a client that cannot be built: nothing was committed past, and everybody is told.
             ConsumingLog.LoopFailed(_logger, error, _group.Name);
             LoseEverything();
+            _retries.Close();
             Fault(error);
         }
         finally
@@ -274,6 +275,11 @@ internal sealed class PollLoop
 
     private void OnRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
+        if (!_retries.Admits(partition, message, retry, hop))
+        {
+            return;
+        }
+
         var delivery = Fill(partition, message, retry.Arrival);
         delivery.Departure = hop ? Departure.Hop : null;
         _assignment.Hold(delivery);
@@ -542,9 +548,18 @@ internal sealed class PollLoop
     // its topic first, as it is. Blocks the poll thread, but not for long.
     private void MoveWaiting(IEnumerable<AssignedPartition> leaving, TimeSpan limit)
     {
-        var moving = _retries.WantMoves(leaving);
         var failed = new StrongBox<int>();
         var underWay = 0;
+        if (limit <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        var moving = _retries.WantMoves(leaving, delivery =>
+        {
+            underWay++;
+            MoveAsync(delivery, failed).Forget();
+        });
         var started = _diagnostics.Time.GetTimestamp();
         while (moving.Sum(static partition => partition.Delayed.Hopping) > Volatile.Read(ref failed.Value) && _diagnostics.Time.GetElapsedTime(started) < limit)
         {
@@ -553,6 +568,11 @@ internal sealed class PollLoop
                 if (!hop)
                 {
                     OnRetry(partition, message, retry, hop);   // of a partition that stays: it is read only once
+                    return;
+                }
+
+                if (!_retries.Admits(partition, message, retry, hop))
+                {
                     return;
                 }
 
@@ -847,6 +867,7 @@ internal sealed class PollLoop
     {
         if (_assignment.Client is null)
         {
+            _retries.Close();
             return;
         }
 

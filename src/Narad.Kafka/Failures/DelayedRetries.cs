@@ -22,6 +22,9 @@ internal sealed class DelayedRetries
     /// <summary>How many were taken to be moved and have not got there.</summary>
     public int Hopping { get; set; }
 
+    /// <summary>One got there, or was gone before; one of a log that went back counts no more.</summary>
+    public void Moved() => Hopping = Math.Max(0, Hopping - 1);
+
     public void Add(in DelayedRetry retry)
     {
         if (_waiting.Count == _waiting.Capacity)

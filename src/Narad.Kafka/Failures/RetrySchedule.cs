@@ -66,6 +66,33 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return true;
     }
 
+    /// <summary>
+    /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left alone, and the group begins again
+    /// when that is noticed. Where the clock was put back it waits on.
+    /// </summary>
+    public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    {
+        var source = partition.Subscription.Settings.Retries!;
+        if (source.OwnerOf(message.Headers) is not RetryOwner.Us)
+        {
+            if (hop)
+            {
+                partition.Delayed.Moved();
+            }
+
+            return false;
+        }
+
+        var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
+        if (hop || due <= Now)
+        {
+            return true;
+        }
+
+        partition.Delayed.Add(retry with { Due = due });
+        return false;
+    }
+
     /// <summary>Reads some of what is due by now; returns whether there was anything.</summary>
     public bool Turn(RetryReader.Deliver deliver) => Turn(deliver, assignment.HasRoomFor);
 
@@ -106,14 +133,32 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         Volatile.Write(ref _nextDue, Math.Min(next, reader.NextDue));
     }
 
-    /// <summary>Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved.</summary>
+    /// <summary>
+    /// Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved: what is not due, what is due and not read, and, handed to
+    /// <paramref name="move"/> at once, what is in its lane and was not begun.
+    /// </summary>
     /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Hopping"/> says.</returns>
-    public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving)
+    public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
     {
         var moving = new List<AssignedPartition>();
         foreach (var partition in leaving.Where(static partition => partition.Subscription.Settings.Retries is not null))
         {
             var delayed = partition.Delayed;
+            var finished = partition.Tracker.LastFinished ?? -1;
+            foreach (var unstarted in partition.Subscription.Lanes.TakeUnstarted(partition))
+            {
+                if (unstarted.Departure is null && unstarted.Offset < finished)
+                {
+                    unstarted.Departure = Departure.Hop;
+                    delayed.Hopping++;
+                }
+
+                if (ReferenceEquals(unstarted.Departure, Departure.Hop))
+                {
+                    move(unstarted);
+                }
+            }
+
             if (partition.Tracker.LastFinished is { } last)
             {
                 var hops = delayed.TakeBelow(last);
@@ -143,7 +188,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     private void Gone(AssignedPartition partition, DelayedRetry retry, bool hop)
     {
-        partition.Delayed.Hopping -= hop ? 1 : 0;
+        if (hop)
+        {
+            partition.Delayed.Moved();
+        }
+
         ConsumingLog.RetryGone(logger, partition.Id, retry.Offset, partition.Subscription.Settings.Group);
         group.Metrics.LostToRetention();
         assignment.Finish(partition, retry.Arrival);

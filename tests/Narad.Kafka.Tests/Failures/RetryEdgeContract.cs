@@ -8,7 +8,7 @@ using Narad.Kafka.Tests.Service;
 namespace Narad.Kafka.Tests.Failures;
 
 /// <summary>S19 to S22 where several things come together: batches, moves under way, a restart, a topic that changed.</summary>
-public abstract class AttackContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
     [SkippableFact]
@@ -232,53 +232,6 @@ public abstract class AttackContract<TBroker>(TBroker broker) : IClassFixture<TB
     private static long Held(KafkaService kafka) => kafka.Groups.Sum(static one => one.Loop?.HeldMessages ?? 0);
 }
 
-public sealed class AttackOnEmbedded(EmbeddedTestBroker broker) : AttackContract<EmbeddedTestBroker>(broker);
+public sealed class RetryEdgesOnEmbedded(EmbeddedTestBroker broker) : RetryEdgeContract<EmbeddedTestBroker>(broker);
 
-public sealed class AttackOnKafka(KafkaTestBroker broker) : AttackContract<KafkaTestBroker>(broker)
-{
-    private readonly KafkaTestBroker _broker = broker;
-
-    [SkippableTheory]
-    [Trait("Promise", "S21")]
-    [InlineData(1_000_000)]
-    [InlineData(65_536)]
-    public async Task What_is_due_is_on_time_also_where_much_that_waits_lies_in_between(int fetched)
-    {
-        const int Partitions = 4;
-        const int Due = 90;
-        const int Gap = 1_050;
-        var (topic, group) = (await _broker.CreateTopicAsync(Partitions), _broker.NewGroup());
-        var handled = new ConcurrentQueue<DateTimeOffset>();
-        using var stalls = new Stalls();
-        await using var kafka = await StartAsync(group, options => options.Client["max.partition.fetch.bytes"] = $"{fetched}");
-        await kafka.SubscribeAsync<string>(
-            topic,
-            (_, _, _) =>
-            {
-                handled.Enqueue(DateTimeOffset.UtcNow);
-                return Task.CompletedTask;
-            },
-            configure: static s => s.Retry(static r => r.Topics()));
-        var due = DateTimeOffset.UtcNow.AddSeconds(35);
-        Headers HeadersOf(DateTimeOffset time) => new() { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{time.ToUnixTimeMilliseconds()}") } };
-        var (soon, late) = (HeadersOf(due), HeadersOf(due.AddHours(1)));
-        using (var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 300_000, QueueBufferingMaxKbytes = 1_000_000 }).Build())
-        {
-            for (var n = 0; n < Due * Gap; n++)
-            {
-                for (var partition = 0; partition < Partitions; partition++)
-                {
-                    producer.Produce(new TopicPartition($"{topic}-retry", partition), new Message<Null, byte[]> { Value = new byte[300], Headers = n % Gap == 0 ? soon : late });
-                }
-            }
-
-            producer.Flush(TimeSpan.FromSeconds(60));
-        }
-
-        await Waiting.Until(() => kafka.Groups.Sum(static one => one.Loop?.WaitingRetries ?? 0) == Due * Gap * Partitions, "all wait", TimeSpan.FromSeconds(40));
-        DateTimeOffset.UtcNow.Should().BeBefore(due);
-        await Waiting.Until(() => handled.Count == Due * Partitions, "all that are due are handled", TimeSpan.FromSeconds(120));
-        handled.Min().Should().BeOnOrAfter(due);
-        (handled.Max() - due).Should().BeLessThan(TimeSpan.FromSeconds(1) + stalls.Allowance);
-    }
-}
+public sealed class RetryEdgesOnKafka(KafkaTestBroker broker) : RetryEdgeContract<KafkaTestBroker>(broker);
