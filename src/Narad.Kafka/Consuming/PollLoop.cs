@@ -275,15 +275,23 @@ internal sealed class PollLoop
 
     private void OnRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
+        if (TakeRetry(partition, message, retry, hop) is { } delivery)
+        {
+            _arrived.Add(delivery);
+        }
+    }
+
+    private Delivery? TakeRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    {
         if (!_retries.Admits(partition, message, retry, hop))
         {
-            return;
+            return null;
         }
 
         var delivery = Fill(partition, message, retry.Arrival);
         delivery.Departure = hop ? Departure.Hop : null;
         _assignment.Hold(delivery);
-        _arrived.Add(delivery);
+        return delivery;
     }
 
     private void HandOver()
@@ -571,16 +579,11 @@ internal sealed class PollLoop
                     return;
                 }
 
-                if (!_retries.Admits(partition, message, retry, hop))
+                if (TakeRetry(partition, message, retry, hop) is { } delivery)
                 {
-                    return;
+                    underWay++;
+                    MoveAsync(delivery, failed).Forget();
                 }
-
-                underWay++;
-                var delivery = Fill(partition, message, retry.Arrival);
-                delivery.Departure = Departure.Hop;
-                _assignment.Hold(delivery);
-                MoveAsync(delivery, failed).Forget();
             },
             partition => underWay < MostMoves && moving.Contains(partition));
             HandOver();

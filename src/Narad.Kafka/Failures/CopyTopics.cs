@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
@@ -169,7 +168,7 @@ internal sealed class CopyTopics
             // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
             return await producer.SendCopyAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (KafkaSendException tooLarge) when (mayBeTooLarge && string.Equals(tooLarge.Reason, nameof(ErrorCode.MsgSizeTooLarge), StringComparison.Ordinal))
+        catch (KafkaSendException refused) when (mayBeTooLarge && refused.IsTooLarge)
         {
             // What we add gives way, never what the application sent.
             return null;
@@ -186,7 +185,7 @@ internal sealed class CopyTopics
             return await InspectAsync(name, cancellationToken).ConfigureAwait(false);
         }
 
-        var milliseconds = retention is { } kept ? kept.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture) : "-1";
+        var milliseconds = TopicSettings.RetentionText(retention);
         if (!_creates)
         {
             throw new KafkaTopicException(
@@ -197,10 +196,10 @@ internal sealed class CopyTopics
         Dictionary<string, string>? settings = null;
         if (_transport.Mode is not KafkaMode.Embedded)   // which keeps no settings, and everything
         {
-            settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = milliseconds, ["cleanup.policy"] = "delete" };
+            settings = new Dictionary<string, string>(StringComparer.Ordinal) { [TopicSettings.Retention] = milliseconds, [TopicSettings.CleanupPolicy] = "delete" };
             if (largest is { } bytes)
             {
-                settings["max.message.bytes"] = Math.Min((long)bytes + RoomForHeaders, int.MaxValue).ToString(CultureInfo.InvariantCulture);
+                settings[TopicSettings.MaxMessageBytes] = Math.Min((long)bytes + RoomForHeaders, int.MaxValue).ToString(CultureInfo.InvariantCulture);
             }
         }
 

@@ -93,10 +93,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
             .Build();
         _next = span.Start;
         _client.Assign(new TopicPartitionOffset(_topic, span.Partition, span.Start));
-
-        // The client stops the fetcher of the partition before behind our back: it has when it has answered twice (see StartPositions.AwaitStops).
-        _ = _client.Assignment;
-        _ = _client.Assignment;
+        _client.AwaitStops();   // of the partition before
     }
 
     // Whether the partition was read to the end of the span.

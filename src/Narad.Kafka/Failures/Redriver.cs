@@ -1,5 +1,4 @@
 using System.Globalization;
-using Confluent.Kafka;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Topics;
@@ -54,7 +53,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
         {
             return await SendAsync(audit).ConfigureAwait(false);
         }
-        catch (KafkaSendException refused) when (IsTooLarge(refused))
+        catch (KafkaSendException refused) when (refused.IsTooLarge)
         {
             // What we add gives way, never what the application sent.
         }
@@ -63,7 +62,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
         {
             return await SendAsync(audit: null).ConfigureAwait(false);
         }
-        catch (KafkaSendException refused) when (IsTooLarge(refused))
+        catch (KafkaSendException refused) when (refused.IsTooLarge)
         {
             return null;
         }
@@ -76,8 +75,6 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
             route.Partition,
             cancellationToken);
     }
-
-    private static bool IsTooLarge(KafkaSendException refused) => string.Equals(refused.Reason, nameof(ErrorCode.MsgSizeTooLarge), StringComparison.Ordinal);
 
     private bool MayBeWritten(string topic) =>
         TopicName.IsLegal(topic) && !topic.StartsWith("__", StringComparison.Ordinal) && !string.Equals(topic, deadLetterTopic, StringComparison.Ordinal);

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+
 namespace Narad.Kafka;
 
 /// <summary>A message was not acknowledged. The message names topic, key and the broker's reason.</summary>
@@ -28,4 +30,7 @@ public sealed class KafkaSendException : NaradKafkaException
 
     /// <summary>Whether the message may be in the topic although it was not acknowledged; sending it again may then duplicate it.</summary>
     public bool MayHaveBeenWritten { get; }
+
+    /// <summary>Whether it was refused for its size, here or by the broker.</summary>
+    internal bool IsTooLarge => string.Equals(Reason, nameof(ErrorCode.MsgSizeTooLarge), StringComparison.Ordinal);
 }
