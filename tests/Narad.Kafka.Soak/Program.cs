@@ -7,9 +7,9 @@ using Narad.Kafka.Soak.Load;
 using Narad.Kafka.Soak.Scenarios;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var kind])
+if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var work])
 {
-    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, fails: string.Equals(kind, "failing", StringComparison.Ordinal));
+    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, work.Length == 0 ? null : Work.Of(work));
 }
 
 if (args.Length == 0 || args.Any(static argument => argument is "--help" or "-h"))
@@ -50,8 +50,9 @@ foreach (var scenario in arguments.Scenarios)
 {
     using var events = new EventLog($"{arguments.Log}-{scenario.Name}.log");
     var started = Stopwatch.GetTimestamp();
-    Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {arguments.Rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
-    await using var bed = await Bed.CreateAsync(cluster, events, scenario, arguments.Seed, arguments.Rate);
+    var rate = arguments.Rate ?? scenario.Rate;
+    Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
+    await using var bed = await Bed.CreateAsync(cluster, events, scenario, arguments.Seed, rate);
     await scenario.RunAsync(bed);
     var verdict = await scenario.FinishAsync(bed);
     Console.WriteLine(verdict);

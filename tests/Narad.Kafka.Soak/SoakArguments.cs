@@ -4,7 +4,7 @@ using Narad.Kafka.Soak.Scenarios;
 namespace Narad.Kafka.Soak;
 
 /// <summary>The command line.</summary>
-internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed, int Rate, string Log)
+internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed, int? Rate, string Log)
 {
     public const string Help = """
         eng/soak.sh MINUTES [--seed N] [--rate N] [--log FILE]
@@ -16,7 +16,7 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
           --failures   the same where 5 % of the messages fail in their handlers and 1 % cannot be read: retries and dead letters; default: 5 minutes
           --scenario   one fault, or several one after the other, each with its stated outcome; 'all' for all of --list
           --seed       chooses the faults, and when they come; default: another one every time, printed
-          --rate       messages a second; default 500
+          --rate       messages a second; default 500, or the scenario's own
           --log        where the library's log goes: FILE-SCENARIO.log; default: narad-soak in the temporary folder
 
         NARAD_TEST_KAFKA names three brokers, NARAD_TEST_KAFKA_BROKER the command that makes them fail.
@@ -51,7 +51,7 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
             }
         }
 
-        if (!Number("--seed", Random.Shared.Next(1, 1_000_000), out var seed) || !Number("--rate", 500, out var rate))
+        if (!Number("--seed", out var seed) || !Number("--rate", out var rate))
         {
             return (null, "--seed and --rate are whole numbers above 0.");
         }
@@ -81,12 +81,12 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
 
         return scenarios.Count == 0
             ? (null, "Say how many minutes, or which --scenario.")
-            : (new SoakArguments(scenarios, seed, rate, values.GetValueOrDefault("--log") ?? Path.Combine(Path.GetTempPath(), "narad-soak")), "");
+            : (new SoakArguments(scenarios, seed ?? Random.Shared.Next(1, 1_000_000), rate, values.GetValueOrDefault("--log") ?? Path.Combine(Path.GetTempPath(), "narad-soak")), "");
 
-        bool Number(string option, int none, out int number)
+        bool Number(string option, out int? number)
         {
-            number = none;
-            return !values.TryGetValue(option, out var text) || (int.TryParse(text, CultureInfo.InvariantCulture, out number) && number > 0);
+            number = values.TryGetValue(option, out var text) && int.TryParse(text, CultureInfo.InvariantCulture, out var parsed) ? parsed : null;
+            return text is null || number > 0;
         }
     }
 }

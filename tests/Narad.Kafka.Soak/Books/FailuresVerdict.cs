@@ -69,13 +69,14 @@ internal sealed record FailuresVerdict : IVerdict
     private string Causes => $"{Count(RepeatCause.Fault)}, {Count(RepeatCause.Ahead) + Count(RepeatCause.AheadOfRetry)}, {Count(RepeatCause.BegunAgain)}, {Count(RepeatCause.Unexplained)}";
 
     /// <param name="ledger">What was sent and handled.</param>
+    /// <param name="fates">Which messages fail.</param>
     /// <param name="records">What the topics hold, each log in the order of its offsets; so the others.</param>
     /// <param name="retries">What the retry topics hold.</param>
     /// <param name="deadLetters">What the dead-letter topics hold.</param>
-    public static FailuresVerdict Of(Ledger ledger, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    public static FailuresVerdict Of(Ledger ledger, Fates fates, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
     {
         var verdict = new FailuresVerdict();
-        var stories = verdict.Tell(ledger, records, retries, deadLetters);
+        var stories = verdict.Tell(ledger, fates, records, retries, deadLetters);
         verdict.CountLost(ledger, stories);
         verdict.Compare(records, retries, deadLetters);
         var faults = new Windows(ledger.Faults);
@@ -120,14 +121,14 @@ internal sealed record FailuresVerdict : IVerdict
     }
 
     // What was found, by message.
-    private Dictionary<(int, int), MessageStory> Tell(Ledger ledger, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    private Dictionary<(int, int), MessageStory> Tell(Ledger ledger, Fates fates, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
     {
         var stories = new Dictionary<(int, int), MessageStory>(records.Count);
         MessageStory StoryOf(int key, int sequence)
         {
             if (!stories.TryGetValue((key, sequence), out var story))
             {
-                stories[(key, sequence)] = story = new MessageStory(key, sequence);
+                stories[(key, sequence)] = story = new MessageStory(key, sequence, fates);
             }
 
             return story;
@@ -280,7 +281,7 @@ internal sealed record FailuresVerdict : IVerdict
         }
 
         var last = fate.Retries;
-        if (story.Invocations.Exists(one => one.Retry > last || one.Attempt > 1 + Fate.InMemory) || story.Retries.Exists(copy => copy.Retry > last))
+        if (story.Invocations.Exists(one => one.Retry > last || one.Attempt > 1 + fate.Policy.InMemory) || story.Retries.Exists(copy => copy.Retry > last))
         {
             IsWrong($"more attempts than the policy has: {story}");
         }

@@ -14,6 +14,8 @@ internal sealed class Ledger(int keys)
     private readonly ConcurrentQueue<Invocation> _invocations = new();
     private readonly ConcurrentQueue<(long From, long To)> _faults = new();
     private readonly ConcurrentQueue<(long From, long To)> _disturbances = new();
+    private readonly ConcurrentQueue<Zombie> _zombies = new();
+    private readonly ConcurrentQueue<(int Member, long At)> _losses = new();
     private long _sent;
     private long _acknowledged;
     private long _handled;
@@ -36,6 +38,9 @@ internal sealed class Ledger(int keys)
 
     /// <summary>When members came or went: what is handled then may be late.</summary>
     public IReadOnlyCollection<(long From, long To)> Disturbances => _disturbances;
+
+    /// <summary>Processes that stood still for longer than their session, until they knew.</summary>
+    public IReadOnlyCollection<Zombie> Zombies => _zombies;
 
     /// <summary>A new message of a key: its number.</summary>
     public int Next(int key)
@@ -88,6 +93,19 @@ internal sealed class Ledger(int keys)
 
     /// <summary>The same of a fault that is noted later than it came.</summary>
     public void FaultAt(long at, TimeSpan before) => _faults.Enqueue((at - Ticks(before), at));
+
+    /// <summary>A member was told that its partitions are lost.</summary>
+    public void Lose(int member, long at) => _losses.Enqueue((member, at));
+
+    /// <summary>When a member was told for the first time since then that its partitions are lost; null: not yet.</summary>
+    public long? LossSince(int member, long at) => _losses.Where(loss => loss.Member == member && loss.At >= at).Select(loss => (long?)loss.At).Min();
+
+    /// <summary>A process stood still for longer than its session.</summary>
+    public void Zombie(Zombie zombie)
+    {
+        _zombies.Enqueue(zombie);
+        _faults.Enqueue((zombie.From - Ticks(BeforeFault), zombie.To));
+    }
 
     /// <summary>A member came or went, from this moment until now, and partitions with it until <paramref name="after"/>.</summary>
     public void Disturb(long began, TimeSpan after) => _disturbances.Enqueue((began, Stopwatch.GetTimestamp() + Ticks(after)));

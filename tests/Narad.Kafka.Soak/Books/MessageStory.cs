@@ -1,14 +1,14 @@
 namespace Narad.Kafka.Soak.Books;
 
 /// <summary>All that is known of one message: where it is, where its copies are, and how often it was handled there. Judges nothing but what its own records say.</summary>
-internal sealed class MessageStory(int key, int sequence)
+internal sealed class MessageStory(int key, int sequence, Fates fates)
 {
     private readonly List<CopyRecord> _records = [];
     private readonly List<CopyRecord> _retries = [];
     private readonly List<CopyRecord> _deadLetters = [];
     private readonly List<Invocation> _invocations = [];
 
-    public Fate Fate { get; } = Fate.Of(key, sequence);
+    public Fate Fate { get; } = fates.Of(key, sequence);
 
     /// <summary>In the topic: one, or more where it was written twice.</summary>
     public List<CopyRecord> Records => _records;

@@ -29,8 +29,8 @@ internal sealed class ChildMember : IAsyncDisposable
     /// <param name="group">The group that it joins.</param>
     /// <param name="topics">What it handles.</param>
     /// <param name="log">The file for what the library logs.</param>
-    /// <param name="fails">Whether its handlers fail where a message's <see cref="Fate"/> says so.</param>
-    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics, string log, bool fails)
+    /// <param name="work">What its handlers do where messages fail; null: none does.</param>
+    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics, string log, Work? work)
     {
         var path = Path.GetTempFileName();
         var program = Environment.ProcessPath!;
@@ -40,7 +40,7 @@ internal sealed class ChildMember : IAsyncDisposable
             start.ArgumentList.Add(typeof(ChildMember).Assembly.Location);
         }
 
-        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, fails ? "failing" : "numbered"])
+        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, work?.Name ?? ""])
         {
             start.ArgumentList.Add(argument);
         }
@@ -49,7 +49,7 @@ internal sealed class ChildMember : IAsyncDisposable
     }
 
     /// <summary>What the child process does.</summary>
-    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, bool fails)
+    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, Work? work)
     {
         await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         var gate = new Lock();
@@ -71,13 +71,13 @@ internal sealed class ChildMember : IAsyncDisposable
         {
             if (EventLog.Uncommitted(name) is { } before)
             {
-                Write($"{Stopwatch.GetTimestamp()} {before.Ticks}");
+                Write($"{Stopwatch.GetTimestamp()} {before.Ticks} {name}");
             }
         };
-        var service = new KafkaService(MemberOptions.For(brokers, number, fails ? FailingHandler.Configure : null), events.For($"m{number}"));
-        await using var member = fails
-            ? await Member.StartFailingAsync(number, service, group, topics, Invoked)
-            : await Member.StartAsync(number, service, group, topics, Handled, Member.Short);
+        var service = new KafkaService(MemberOptions.For(brokers, number, work is null ? null : work.Configure), events.For($"m{number}"));
+        await using var member = work is null
+            ? await Member.StartAsync(number, service, group, topics, Handled, Member.Short)
+            : await Member.StartAsync(number, service, group, topics, work, Invoked);
         while (Console.Read() >= 0)
         {
             // Nothing is ever said: the end is all that matters.
@@ -96,9 +96,14 @@ internal sealed class ChildMember : IAsyncDisposable
             var parts = line.Split(' ');
             int Number(int part) => int.Parse(parts[part], CultureInfo.InvariantCulture);
             long Long(int part) => long.Parse(parts[part], CultureInfo.InvariantCulture);
-            if (parts.Length == 2)
+            if (parts.Length == 3)
             {
                 ledger.FaultAt(Long(0), TimeSpan.FromTicks(Long(1)));   // something that was finished may not be committed
+                if (parts[2] is "Lost")
+                {
+                    ledger.Lose(number, Long(0));
+                }
+
                 continue;
             }
 
@@ -121,6 +126,12 @@ internal sealed class ChildMember : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
+    /// <summary>Stands still from now on: SIGSTOP.</summary>
+    public Task StopAsync() => SignalAsync("STOP");
+
+    /// <summary>Goes on: SIGCONT.</summary>
+    public Task ContinueAsync() => SignalAsync("CONT");
+
     /// <summary>It leaves in good order, and its ledger is complete.</summary>
     public async Task EndAsync()
     {
@@ -129,6 +140,12 @@ internal sealed class ChildMember : IAsyncDisposable
             _process.StandardInput.Close();
             await _process.WaitForExitAsync();
         }
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var shell = Process.Start("sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {_process.Id}")]);
+        await shell.WaitForExitAsync();
     }
 
     public async ValueTask DisposeAsync()

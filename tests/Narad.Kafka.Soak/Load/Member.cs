@@ -44,12 +44,9 @@ internal sealed class Member : IAsyncDisposable
         return StartAsync(number, service, group, topics, topic => service.SubscribeAsync<string>(topic, HandleAsync, group, configure));
     }
 
-    /// <summary>A member whose handlers fail where a message's <see cref="Fate"/> says so, with a retry topic and dead letters.</summary>
-    public static Task<Member> StartFailingAsync(int number, KafkaService service, string group, IEnumerable<string> topics, Action<Invocation> invoked)
-    {
-        var handler = new FailingHandler(number, invoked);
-        return StartAsync(number, service, group, topics, topic => handler.SubscribeAsync(service, topic, group));
-    }
+    /// <summary>A member whose handlers fail where a message's <see cref="Fate"/> says so.</summary>
+    public static Task<Member> StartAsync(int number, KafkaService service, string group, IEnumerable<string> topics, Work work, Action<Invocation> invoked) =>
+        StartAsync(number, service, group, topics, topic => work.SubscribeAsync(service, topic, group, number, invoked));
 
     /// <summary>Work of a few milliseconds, not the same for any two messages.</summary>
     public static Task Short(int key, int sequence, CancellationToken cancellationToken) => Task.Delay(Random.Shared.Next(0, 5), cancellationToken);

@@ -1,3 +1,5 @@
+using Narad.Kafka.Soak.Load;
+
 namespace Narad.Kafka.Soak.Scenarios;
 
 /// <summary>The table of faults.</summary>
@@ -14,6 +16,8 @@ internal static class AllScenarios
         Failing("churn-failing", "members join and leave every second while 5 % of the messages fail and 1 % is poison (classic, cooperative-sticky): each is handled or a dead letter", Churn.CooperativeAsync),
         Failing("churn-failing-range", "the same (classic, range)", Churn.RangeAsync),
         Failing("churn-failing-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
+        Parked.For("parked", "one message in ten fails and parks its key while members come and go, ten processes are killed and four stand still (classic, range): the order of each key holds", KafkaGroupProtocol.Classic),
+        Parked.For("parked-consumer", "the same with the consumer protocol (KIP-848)", KafkaGroupProtocol.Consumer),
         new("kill-9", "a consuming process is killed, three times: what it had not committed is handled again, by another member", Churn.KillNineAsync),
         new("static-takeover", "another member takes over a static identity: the first is faulted and says so, the second goes on", Churn.TakeOverAsync),
         new("slow-handler", "handlers that take longer than max.poll.interval.ms, again and again: nobody is evicted, nothing is handled twice", HandlerFaults.SlowAsync),
@@ -26,5 +30,5 @@ internal static class AllScenarios
         new("all-failing", "every message fails and is repeated in memory: memory stays bounded, nothing is lost", HandlerFaults.AllFailingAsync),
     ];
 
-    private static Scenario Failing(string name, string outcome, Func<Bed, Task> run) => new(name, outcome, run) { Fails = true, FinishAsync = FailingHandlers.FinishAsync };
+    private static Scenario Failing(string name, string outcome, Func<Bed, Task> run) => new(name, outcome, run) { Work = static _ => new FailingWork(), FinishAsync = FailingHandlers.FinishAsync };
 }

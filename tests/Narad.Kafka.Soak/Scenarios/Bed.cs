@@ -17,7 +17,10 @@ internal sealed class Bed : IAsyncDisposable
     private static readonly TimeSpan AfterFault = MemberOptions.Session + TimeSpan.FromSeconds(6);
     private static readonly TimeSpan AfterChange = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan UntilLost = TimeSpan.FromSeconds(10);
+
     private readonly List<Member> _members = [];
+    private readonly Dictionary<ChildMember, long> _stopped = [];
     private readonly List<(int Number, ChildMember Child)> _children = [];
     private readonly List<LogRecord> _records = [];
     private readonly HashSet<(int, int)> _deleted = [];
@@ -34,10 +37,10 @@ internal sealed class Bed : IAsyncDisposable
         Rate = rate;
         Run = $"{scenario.Name}-{Guid.NewGuid().ToString("N")[..8]}";
         Group = $"narad-soak-{Run}";
-        Topics = [$"narad-soak-{Run}-a", $"narad-soak-{Run}-b"];
-        Fails = scenario.Fails;
-        RetryTopics = Fails ? [.. Topics.Select(topic => $"{topic}-retry")] : [];
-        DeadLetterTopics = Fails ? [.. Topics.Select(topic => $"{topic}-dlt")] : [];
+        Topics = [.. Enumerable.Range('a', scenario.Topics).Select(letter => $"narad-soak-{Run}-{(char)letter}")];
+        Work = scenario.Work?.Invoke(seed);
+        RetryTopics = Work is { HasRetryTopics: true } ? [.. Topics.Select(topic => $"{topic}-retry")] : [];
+        DeadLetterTopics = Work is not null ? [.. Topics.Select(topic => $"{topic}-dlt")] : [];
         Ledger = new Ledger(scenario.Keys);
         Events.Seen = name =>
         {
@@ -63,8 +66,8 @@ internal sealed class Bed : IAsyncDisposable
 
     public IReadOnlyList<string> Topics { get; }
 
-    /// <summary>Whether messages fail in their handlers.</summary>
-    public bool Fails { get; }
+    /// <summary>What handlers do where messages fail; null: none does.</summary>
+    public Work? Work { get; }
 
     /// <summary>Where they wait then: the library makes these topics.</summary>
     public IReadOnlyList<string> RetryTopics { get; }
@@ -94,7 +97,7 @@ internal sealed class Bed : IAsyncDisposable
 
     private IReadOnlyList<string> AllTopics => [.. Topics, .. RetryTopics, .. DeadLetterTopics];
 
-    private byte[] Bytes(int key, int sequence) => Fails ? FailingHandler.Bytes(Run, key, sequence) : Encoding.UTF8.GetBytes(Numbered.Text(Run, key, sequence));
+    private byte[] Bytes(int key, int sequence) => Work?.Bytes(Run, key, sequence) ?? Encoding.UTF8.GetBytes(Numbered.Text(Run, key, sequence));
 
     public void Say(string text)
     {
@@ -152,8 +155,8 @@ internal sealed class Bed : IAsyncDisposable
     {
         var number = ++_number;
         var began = Stopwatch.GetTimestamp();
-        var member = Fails
-            ? await Member.StartFailingAsync(number, NewService(number, FailingHandler.Configure + configure), Group, Topics, Ledger.Invoke)
+        var member = Work is not null
+            ? await Member.StartAsync(number, NewService(number, Work.Configure + configure), Group, Topics, Work, Ledger.Invoke)
             : await Member.StartAsync(number, NewService(number, configure), Group, Topics, Ledger.Handle, work ?? Member.Short, subscription);
         Ledger.Disturb(began, AfterChange);
         _members.Add(member);
@@ -172,7 +175,7 @@ internal sealed class Bed : IAsyncDisposable
     public ChildMember StartChild()
     {
         var number = ++_number;
-        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics, $"{Events.File}.m{number}", Fails);
+        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics, $"{Events.File}.m{number}", Work);
         Ledger.Disturb(Stopwatch.GetTimestamp(), AfterChange + AfterChange);   // it is a process that starts first
         _children.Add((number, child));
         return child;
@@ -187,6 +190,33 @@ internal sealed class Bed : IAsyncDisposable
         Collect();
         _children.RemoveAll(other => other.Child == child);
         await child.DisposeAsync();
+    }
+
+    /// <summary>A consuming process stands still, until it is told to go on.</summary>
+    public async Task StopAsync(ChildMember child)
+    {
+        _stopped[child] = Stopwatch.GetTimestamp();
+        await child.StopAsync();
+    }
+
+    /// <summary>It goes on after more than a session, and does not know yet that its partitions are another member's.</summary>
+    public async Task ContinueAsync(ChildMember child)
+    {
+        _stopped.Remove(child, out var from);
+        var number = _children.Single(one => one.Child == child).Number;
+        await child.ContinueAsync();
+        var continued = Stopwatch.GetTimestamp();
+        long? lost = null;
+        while (lost is null && Stopwatch.GetElapsedTime(continued) < UntilLost)
+        {
+            await Task.Delay(100);
+            Collect();
+            lost = Ledger.LossSince(number, from);
+        }
+
+        Ledger.Zombie(new Zombie(number, from, (lost ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
+        Ledger.Disturb(from, AfterFault);
+        Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {(lost is { } at ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are lost" : $"was not told within {UntilLost.TotalSeconds:0} s that its partitions are lost")}; {Status()}");
     }
 
     /// <summary>A broker is broken, stays so for a while, and comes back; what is handled meanwhile may be handled again.</summary>

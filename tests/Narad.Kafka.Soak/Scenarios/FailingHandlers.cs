@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Narad.Kafka.Soak.Books;
 using Narad.Kafka.Soak.Cluster;
+using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
@@ -18,31 +19,32 @@ internal static class FailingHandlers
         bed => RandomFaults.RunAsync(bed, time, mostPartitions: Partitions, Calm))
     {
         Partitions = Partitions,
-        Fails = true,
+        Work = static _ => new FailingWork(),
         FinishAsync = FinishAsync,
     };
 
-    public static async Task<IVerdict> FinishAsync(Bed bed)
+    public static async Task<IVerdict> FinishAsync(Bed bed) => (await AddUpAsync(bed)).Verdict;
+
+    /// <summary>Ends the load, lets the members finish and leave, and adds up; with what the topics and the dead-letter topics hold.</summary>
+    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<CopyRecord> Records, IReadOnlyList<CopyRecord> DeadLetters)> AddUpAsync(Bed bed)
     {
         await bed.EndLoadAsync();
         await SettleAsync(bed);
         await bed.LeaveAllAsync();
         await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
         await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
-        var verdict = FailuresVerdict.Of(
-            bed.Ledger,
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics),
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics),
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics));
+        var records = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics);
+        var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
+        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, records, await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics), deadLetters);
         foreach (var note in verdict.Notes)
         {
             bed.Events.Note(note);
         }
 
-        return verdict;
+        return (verdict, records, deadLetters);
     }
 
-    private static string RetryGroup(Bed bed) => $"{bed.Group}-retry";
+    private static string RetryGroup(Bed bed) => bed.Work!.RetryGroup(bed.Group);
 
     // Until no retry waits: both groups have committed to the ends of their topics. Gives up when nothing moves any more.
     private static async Task SettleAsync(Bed bed)

@@ -1,4 +1,5 @@
 using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
@@ -10,8 +11,13 @@ internal sealed record Scenario(string Name, string Outcome, Func<Bed, Task> Run
 
     public int Keys { get; init; } = 200;
 
-    /// <summary>Whether its messages fail in their handlers, and are retried and dead-lettered.</summary>
-    public bool Fails { get; init; }
+    public int Topics { get; init; } = 2;
+
+    /// <summary>Messages a second, where the command line does not say.</summary>
+    public int Rate { get; init; } = 500;
+
+    /// <summary>What its handlers do, by the run's seed, where messages fail and are retried and dead-lettered; null: none does.</summary>
+    public Func<int, Work>? Work { get; init; }
 
     /// <summary>Ends the load, lets the members finish and leave, and adds up.</summary>
     public Func<Bed, Task<IVerdict>> FinishAsync { get; init; } = static async bed => await bed.FinishAsync();

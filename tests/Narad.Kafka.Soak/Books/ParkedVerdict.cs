@@ -1,0 +1,15 @@
+namespace Narad.Kafka.Soak.Books;
+
+/// <summary>What became of every message, and whether the order of each key held.</summary>
+internal sealed record ParkedVerdict(FailuresVerdict Failures, KeyOrder Order) : IVerdict
+{
+    public bool IsClean => Failures.IsClean && Order.IsClean;
+
+    public IReadOnlyList<string> Examples => [.. Order.Examples, .. Failures.Examples];
+
+    public string Columns => $"skipped | not followed | overtook | at once (with a process that had stood still) | {Failures.Columns}";
+
+    public string Row => $"{Order.Skipped} | {Order.NotFollowed} | {Order.Overtook} | {Order.AtOnce} ({Order.AtOnceWithZombies}) | {Failures.Row}";
+
+    public override string ToString() => $"{Order}\n{Failures}";
+}

@@ -1,0 +1,18 @@
+using Narad.Kafka.Soak.Books;
+
+namespace Narad.Kafka.Soak.Load;
+
+/// <summary>Failures, poison and messages that ask for more time, with a repetition in memory and a retry topic in which order ends.</summary>
+internal sealed class FailingWork() : Work(Kind, Fates.Mixed)
+{
+    public const string Kind = "failing";
+
+    public override Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked) =>
+        service.SubscribeAsync<FailingHandler.Message>(
+            topic,
+            new FailingHandler(member, Fates, invoked).HandleAsync,
+            group,
+            subscription => subscription
+                .Retry(retry => retry.InMemory(Fates.InMemory).Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).AllowReorder())
+                .DeadLetter());
+}

@@ -1,0 +1,35 @@
+using Narad.Kafka.Soak.Books;
+
+namespace Narad.Kafka.Soak.Load;
+
+/// <summary>One message in ten fails, some for good, and what is behind it on its key waits for it.</summary>
+internal sealed class ParkedWork(int seed, KafkaGroupProtocol protocol) : Work(protocol is KafkaGroupProtocol.Consumer ? Kind + "-consumer" : Kind, FatesOf(seed))
+{
+    public const string Kind = "parked";
+
+    public override void Configure(KafkaOptions options)
+    {
+        base.Configure(options);
+        options.GroupProtocol = protocol;
+        if (protocol is not KafkaGroupProtocol.Consumer)
+        {
+            options.Assignor = KafkaAssignor.Range;
+        }
+    }
+
+    public override Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked) =>
+        service.SubscribeAsync<FailingHandler.Message>(
+            topic,
+            new FailingHandler(member, Fates, invoked).HandleAsync,
+            group,
+            subscription => subscription
+                .OrderedByKey()
+                .Retry(retry => retry.Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).AllowReorder())
+                .DeadLetter());
+
+    private static Fates FatesOf(int seed) => new(
+        0,
+        [TimeSpan.FromSeconds(0.3), TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(1.2)],
+        [(3, FateKind.Poison, 0), (12, FateKind.Fails, 3), (40, FateKind.Recovers, 1), (25, FateKind.Recovers, 2), (20, FateKind.Recovers, 3)],
+        seed);
+}
