@@ -28,6 +28,11 @@ if (args is ["--list"])
     return 0;
 }
 
+if (args is ["--check"])
+{
+    return JudgesCheck.Run() ? 0 : 1;
+}
+
 var (arguments, fault) = SoakArguments.Parse(args);
 if (arguments is null)
 {

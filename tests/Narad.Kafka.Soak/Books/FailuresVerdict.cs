@@ -70,10 +70,11 @@ internal sealed record FailuresVerdict : IVerdict
 
     /// <param name="ledger">What was sent and handled.</param>
     /// <param name="fates">Which messages fail.</param>
+    /// <param name="parked">Whether what is behind a failed message of its key waits for it in the retry topic, as a copy for no attempt.</param>
     /// <param name="records">What the topics hold, each log in the order of its offsets; so the others.</param>
     /// <param name="retries">What the retry topics hold.</param>
     /// <param name="deadLetters">What the dead-letter topics hold.</param>
-    public static FailuresVerdict Of(Ledger ledger, Fates fates, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    public static FailuresVerdict Of(Ledger ledger, Fates fates, bool parked, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
     {
         var verdict = new FailuresVerdict();
         var stories = verdict.Tell(ledger, fates, records, retries, deadLetters);
@@ -85,7 +86,17 @@ internal sealed record FailuresVerdict : IVerdict
         var below = Below(records, stories).Concat(Below(retries, stories)).ToDictionary(StringComparer.Ordinal);
         foreach (var story in stories.Values)
         {
-            verdict.Judge(story, faults, changes, below);
+            verdict.JudgeAttempts(story);
+            if (parked)
+            {
+                verdict.JudgeParked(story, faults, below);
+            }
+            else
+            {
+                verdict.Judge(story, faults, changes, below);
+            }
+
+            verdict.JudgeCopies(story, "dead letters again", story.DeadLetters, story.Departures(story.Fate.Retries), faults, below);
         }
 
         return verdict;
@@ -240,6 +251,11 @@ internal sealed record FailuresVerdict : IVerdict
                 var invocations = story.Of(copy);
                 foreach (var one in invocations)
                 {
+                    if (copy.Retry == 0)
+                    {
+                        continue;   // it waits for another one, not for a time
+                    }
+
                     var failures = story.Invocations.Where(before => before.Retry == copy.Retry - 1 && before.Failed && story.Ends(before)).ToList();
                     if (failures.Count == 0)
                     {
@@ -252,7 +268,7 @@ internal sealed record FailuresVerdict : IVerdict
                     }
                 }
 
-                if (invocations.Count > 0)
+                if (invocations.Count > 0 && copy.Retry > 0)
                 {
                     var lateness = invocations[0].At - copy.Due;
                     LatestOfAll = Math.Max(LatestOfAll, lateness);
@@ -272,7 +288,7 @@ internal sealed record FailuresVerdict : IVerdict
         Late = late;
     }
 
-    private void Judge(MessageStory story, Windows faults, Windows changes, Dictionary<string, long> below)
+    private void JudgeAttempts(MessageStory story)
     {
         var fate = story.Fate;
         if (story.DeadLetters.Count > 0 && !fate.IsDeadLetter)
@@ -298,7 +314,11 @@ internal sealed record FailuresVerdict : IVerdict
             }
         }
 
-        for (var retry = 0; retry <= last; retry++)
+    }
+
+    private void Judge(MessageStory story, Windows faults, Windows changes, Dictionary<string, long> below)
+    {
+        for (var retry = 0; retry <= story.Fate.Retries; retry++)
         {
             var here = story.At(retry);
             foreach (var record in here)
@@ -326,8 +346,30 @@ internal sealed record FailuresVerdict : IVerdict
 
             JudgeCopies(story, "copied again", [.. departures.Select(group => group.First())], story.Departures(retry - 1), faults, below);
         }
+    }
 
-        JudgeCopies(story, "dead letters again", story.DeadLetters, story.Departures(last), faults, below);
+    // Each attempt of a message is invoked once, from whichever of its copies.
+    private void JudgeParked(MessageStory story, Windows faults, Dictionary<string, long> below)
+    {
+        var followed = 0;
+        for (var retry = 0; retry <= story.Fate.Retries; retry++)
+        {
+            var here = story.Invocations.FindAll(one => one.Retry == retry);
+            for (var i = 1 + followed; i < here.Count; i++)
+            {
+                var (before, again) = (here[i - 1], here[i]);
+                var until = below.GetValueOrDefault($"{before.Log}@{before.Offset}");
+                Repeat(story, retry == 0 ? "messages handled again" : "attempts made again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
+                    : until < before.FinishedAt ? RepeatCause.Unexplained
+                    : faults.Touches(before.FinishedAt, Math.Min(until, again.At)) ? RepeatCause.Fault   // it came before it could be committed
+                    : RepeatCause.Ahead);
+            }
+
+            followed = Math.Max(0, here.Count - 1);
+            JudgeCopies(story, retry == 0 ? "parked again" : "copied again", [.. story.Retries.Where(copy => copy.Retry == retry).DistinctBy(copy => copy.Due)], retry == 0 ? 1 : story.Departures(retry - 1), faults, below);
+        }
+
+        Hopped += story.Retries.Count - story.Retries.DistinctBy(copy => (copy.Retry, copy.Due)).Count();
     }
 
     private void JudgeInvocations(MessageStory story, CopyRecord record, Windows faults, Windows changes, long below)

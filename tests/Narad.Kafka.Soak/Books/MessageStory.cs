@@ -45,8 +45,12 @@ internal sealed class MessageStory(int key, int sequence, Fates fates)
 
         // Never handled from there: it was moved to the end of its topic, or could not be read.
         var moved = Fate.Kind is FateKind.Poison ? _deadLetters.FirstOrDefault() : _retries.Find(copy => copy.Retry == record.Retry && copy.Written > record.Written);
-        return moved?.Written ?? long.MaxValue;
+        return moved?.Written ?? SettledAt();
     }
+
+    // It was not begun from there at all: at the latest when there was nothing more to do.
+    private long SettledAt() =>
+        _invocations.FindLast(one => !one.Failed) is { Handling.Finished: > 0 } success ? success.At : _deadLetters.LastOrDefault()?.Written ?? long.MaxValue;
 
     /// <summary>How often an attempt ended in a failure, and so in a copy.</summary>
     public int Departures(int retry) => Fate.Kind is FateKind.Poison ? retry == 0 ? _records.Count : 0 : _invocations.Count(one => one.Failed && one.Retry == retry && Ends(one));

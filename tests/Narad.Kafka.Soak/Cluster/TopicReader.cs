@@ -13,21 +13,27 @@ internal static class TopicReader
         Task.Run(() => Read(cluster, topics, result => PlaceOf(result, $"#{incarnation}")));
 
     /// <summary>The same with keys, values and what copies say of their origin.</summary>
-    public static Task<List<CopyRecord>> ReadCopiesAsync(KafkaCluster cluster, IReadOnlyList<string> topics) => Task.Run(() => Read(cluster, topics, CopyOf));
+    /// <param name="cluster">Where.</param>
+    /// <param name="topics">Which.</param>
+    /// <param name="isolation">Whether what a transaction wrote is read before, or without, its commit.</param>
+    public static async Task<IReadOnlyList<CopyRecord>> ReadCopiesAsync(KafkaCluster cluster, IReadOnlyList<string> topics, IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
+        [.. (await Task.Run(() => Read(cluster, topics, CopyOf, isolation))).OfType<CopyRecord>()];
 
     /// <summary>Where each partition that holds anything ends, by its name.</summary>
     public static Task<Dictionary<string, long>> EndsAsync(KafkaCluster cluster, IReadOnlyList<string> topics) => Task.Run(() =>
     {
-        using var consumer = NewConsumer(cluster);
+        using var consumer = NewConsumer(cluster, IsolationLevel.ReadUncommitted);
         return Ends(cluster, consumer, topics).ToDictionary(end => NameOf(end.Key), end => end.Value, StringComparer.Ordinal);
     });
 
-    private static IConsumer<byte[]?, byte[]?> NewConsumer(KafkaCluster cluster) => new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
+    private static IConsumer<byte[]?, byte[]?> NewConsumer(KafkaCluster cluster, IsolationLevel isolation) => new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
     {
         BootstrapServers = cluster.Brokers,
         GroupId = "independent-reader",   // the client wants one; nothing is joined or committed
         EnableAutoCommit = false,
         AutoOffsetReset = AutoOffsetReset.Error,
+        IsolationLevel = isolation,
+        EnablePartitionEof = true,
     }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 
     private static string NameOf(TopicPartition partition) => $"{partition.Topic}[{partition.Partition.Value}]";
@@ -39,8 +45,14 @@ internal static class TopicReader
         return new LogRecord(NameOf(result.TopicPartition) + incarnation, result.Offset.Value, key, sequence);
     }
 
-    private static CopyRecord CopyOf(ConsumeResult<byte[]?, byte[]?> result)
+    // Null: a record that says something of a key and is nobody's message.
+    private static CopyRecord? CopyOf(ConsumeResult<byte[]?, byte[]?> result)
     {
+        if (result.Message.Headers.TryGetLastBytes("narad-released", out _))
+        {
+            return null;
+        }
+
         string? Text(string name) => result.Message.Headers.TryGetLastBytes(name, out var bytes) ? Encoding.UTF8.GetString(bytes) : null;
         var origin = Text("narad-topic") is { } topic ? $"{topic}[{Text("narad-partition")}]@{Text("narad-offset")}" : null;
         return new CopyRecord(
@@ -72,10 +84,12 @@ internal static class TopicReader
         return ends;
     }
 
-    private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take)
+    // The end that counts is that of everything written: a transaction that nobody ends holds back a reader of committed messages, and that is said.
+    private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take, IsolationLevel isolation = IsolationLevel.ReadCommitted)
     {
-        using var consumer = NewConsumer(cluster);
-        var ends = Ends(cluster, consumer, topics);
+        using var ending = NewConsumer(cluster, IsolationLevel.ReadUncommitted);
+        var ends = Ends(cluster, ending, topics);
+        using var consumer = NewConsumer(cluster, isolation);
         consumer.Assign(ends.Keys.Select(id => new TopicPartitionOffset(id, Offset.Beginning)));
         var records = new List<T>();
         var last = DateTime.UtcNow;
@@ -83,17 +97,22 @@ internal static class TopicReader
         {
             if (consumer.Consume(TimeSpan.FromSeconds(1)) is not { } result)
             {
-                if (DateTime.UtcNow - last > TimeSpan.FromSeconds(60))
+                if (DateTime.UtcNow - last > TimeSpan.FromSeconds(100))
                 {
-                    throw new TimeoutException($"The independent reader got nothing for a minute; {string.Join(", ", ends.Keys)} not read to the end.");
+                    throw new TimeoutException($"The independent reader got nothing for 100 s; {string.Join(", ", ends.Keys)} not read to the end.");
                 }
 
                 continue;
             }
 
             last = DateTime.UtcNow;
-            records.Add(take(result));
-            if (ends.TryGetValue(result.TopicPartition, out var end) && result.Offset.Value + 1 >= end)
+            if (!result.IsPartitionEOF)
+            {
+                records.Add(take(result));
+            }
+
+            // The end itself may be a transaction's mark, which is no message.
+            if (ends.TryGetValue(result.TopicPartition, out var end) && result.Offset.Value + (result.IsPartitionEOF ? 0 : 1) >= end)
             {
                 ends.Remove(result.TopicPartition);
             }

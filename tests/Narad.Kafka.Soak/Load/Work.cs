@@ -16,6 +16,9 @@ internal abstract class Work(string kind, Fates fates)
     /// <summary>Whether failures go through a retry topic.</summary>
     public virtual bool HasRetryTopics => true;
 
+    /// <summary>Whether what is behind a failed message of its key waits for it.</summary>
+    public virtual bool Parks => false;
+
     /// <summary>The work of that name.</summary>
     public static Work Of(string name)
     {

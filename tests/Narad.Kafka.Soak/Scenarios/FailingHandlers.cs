@@ -35,7 +35,7 @@ internal static class FailingHandlers
         await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
         var records = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics);
         var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
-        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, records, await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics), deadLetters);
+        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics), deadLetters);
         foreach (var note in verdict.Notes)
         {
             bed.Events.Note(note);

@@ -1,0 +1,148 @@
+using Narad.Kafka.Soak.Load;
+
+namespace Narad.Kafka.Soak.Books;
+
+/// <summary>Shows the judges books with known faults in them, and sees whether they find these and no others. Needs no broker.</summary>
+internal static class JudgesCheck
+{
+    private const int Key = 7;
+    private const int Messages = 12;
+
+    private static readonly Fates s_fates = new(0, [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2)], [(100, FateKind.Fails, 2), (100, FateKind.Recovers, 1)], 1);
+    private static readonly Work s_numbers = new FailingWork();
+
+    private static bool s_all;
+
+    public static bool Run()
+    {
+        s_all = true;
+        Order();
+        Once();
+        Console.WriteLine(s_all ? "The judges find what is wrong, and nothing else." : "A judge is wrong.");
+        return s_all;
+    }
+
+    // ── the order of keys ─────────────────────────────────────────────────────────────────────────────────────────────
+    private static void Order()
+    {
+        var plain = Enumerable.Range(0, Messages).ToArray();
+        Judge("a log in order", Done(plain), none => none);
+        Judge("a repeat, and everything again behind it", Done([.. plain[..8], .. plain[5..]]), none => none);
+        Judge("a message twice in a row", Done([.. plain[..4], 3, .. plain[4..]]), none => none);
+        Judge("a success that is skipped, and comes later", Done([0, 1, 3, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), none => none with { Skipped = 1, Overtook = 1 });
+        Judge("a success that never comes", Done([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]), none => none with { Skipped = 1 });
+        Judge("the first message skipped", Done([1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), none => none with { Skipped = 1, Overtook = 1 });
+        Judge("a repeat alone", Done([0, 1, 2, 3, 4, 5, 2, 6, 7, 8, 9, 10, 11]), none => none with { NotFollowed = 1 });
+        Judge("a dead letter in between", Done([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]), none => none, dead: [4]);
+        Judge("a skip over a dead letter and a message", Done([0, 1, 2, 3, 6, 5, 6, 7, 8, 9, 10, 11]), none => none with { Skipped = 1, Overtook = 1 }, dead: [4]);
+
+        var failing = Enumerable.Range(0, 1_000).First(key => s_fates.Of(key, 2).IsDeadLetter);
+        var before = Done([0, 1], failing);
+        Invocation[] failures = [.. Enumerable.Range(0, 3).Select(retry => One(failing, 2, 100 + (retry * 100), retry: retry, failed: true))];
+        Judge("a message behind one that becomes a dead letter", [.. before, .. failures, One(failing, 3, 400)], none => none, dead: [2], key: failing, count: 4);
+        Judge("a message before another has become a dead letter", [.. before, .. failures, One(failing, 3, 250)], none => none with { Overtook = 1 }, dead: [2], key: failing, count: 4);
+
+        var atOnce = Done(plain);
+        atOnce[5] = atOnce[5] with { Handling = atOnce[5].Handling with { Finished = atOnce[6].Handling.Started + 3, Member = 2 } };
+        Judge("two handlers of a key at once", atOnce, none => none with { AtOnce = 1, Overtook = 1 });
+
+        // Member 9 stands still in the middle of number 3, and finishes it when the others are at 9.
+        Invocation late = One(Key, 3, 30) with { Handling = new Handling(Key, 3, 9, 30, 95) };
+        Invocation[] withZombie = [.. Done(plain), late];
+        Judge("a process that stood still finishes late", withZombie, none => none with { ByZombies = 1, AtOnceWithZombies = 7 }, zombies: [new Zombie(9, 40, 100)]);
+        Judge("the same where it did not stand still", withZombie, none => none with { NotFollowed = 1, AtOnce = 7 });
+        Judge("a message that nobody but it handled", [.. Done(plain).Where(one => one.Handling.Sequence != 3), late], none => none with { ByZombies = 1, AtOnceWithZombies = 6, Skipped = 1 }, zombies: [new Zombie(9, 40, 100)]);
+    }
+
+    private static Invocation[] Done(int[] sequences, int key = Key) => [.. sequences.Select((sequence, at) => One(key, sequence, at * 10))];
+
+    private static Invocation One(int key, int sequence, long at, int retry = 0, bool failed = false) =>
+        new(new Handling(key, sequence, 1, at, at + 5), retry, 1, failed, at, "t[0]", sequence);
+
+    private static void Judge(string what, Invocation[] invocations, Func<Found, Found> expected, int[]? dead = null, Zombie[]? zombies = null, int key = Key, int count = Messages)
+    {
+        var order = KeyOrder.Of(
+            s_fates, [.. Enumerable.Range(0, count).Select(sequence => new LogRecord("t[0]", sequence, key, sequence))], invocations, (dead ?? []).Select(sequence => (key, sequence)).ToHashSet(), zombies ?? []);
+        Expect(what, expected(new Found(0, 0, 0, 0, 0, 0)), new Found(order.Skipped, order.NotFollowed, order.Overtook, order.AtOnce, order.ByZombies, order.AtOnceWithZombies), order.Examples);
+    }
+
+    // ── exactly once ──────────────────────────────────────────────────────────────────────────────────────────────────
+    private static void Once()
+    {
+        Books("each message has one output or one dead letter", _ => { }, none => none);
+        Books("an output is missing", books => books.Outputs.RemoveAt(3), none => none with { Missing = 1 });
+        Books("an acknowledged message is not in the topic", books => books.Drop(books.Outputs[3]), none => none with { Missing = 1 });
+        Books("an output is there twice", books => books.Outputs.Insert(4, books.Outputs[3]), none => none with { Duplicates = 1 });
+        Books("a dead letter is there twice", books => books.DeadLetters.Add(books.DeadLetters[0]), none => none with { Duplicates = 1 });
+        Books("a dead letter is missing", books => books.DeadLetters.RemoveAt(0), none => none with { Missing = 1 });
+        Books("an output of a message that is a dead letter as well", books => books.Append(books.DeadLetters[0]), none => none with { Both = 1, Wrong = 1 });
+        Books("a dead letter of a message that has an output as well", books => books.DeadLetters.Add(books.Outputs[0] with { Origin = books.Outputs[0].Name.Replace("out", "t", StringComparison.Ordinal) }), none => none with { Both = 1, Wrong = 1 });
+        Books("a dead letter that is not its message", books => books.DeadLetters[0] = books.DeadLetters[0] with { Value = [1] }, none => none with { Wrong = 1 });
+        Books("two outputs of a key in the wrong order", books => books.Swap(3, 4), none => none with { Wrong = 1 });
+    }
+
+    private static void Books(string what, Action<OnceBooks> spoil, Func<FoundOnce, FoundOnce> expected)
+    {
+        var books = new OnceBooks();
+        spoil(books);
+        var verdict = OnceVerdict.Of(books.Ledger, s_fates, books.Records, books.Outputs, books.DeadLetters, []);
+        Expect(what, expected(new FoundOnce(0, 0, 0, 0)), new FoundOnce(verdict.Missing, verdict.Duplicates, verdict.Both, verdict.Wrong), verdict.Examples);
+    }
+
+    private static void Expect<T>(string what, T expected, T found, IReadOnlyList<string> examples)
+    {
+        var same = EqualityComparer<T>.Default.Equals(expected, found);
+        s_all &= same;
+        Console.WriteLine(same ? $"  yes: {what}: {found}" : $"  NO: {what}: {expected} was expected, and it found {found}{string.Concat(examples.Select(example => $"\n    {example}"))}");
+    }
+
+    private sealed record Found(int Skipped, int NotFollowed, int Overtook, int AtOnce, int ByZombies, int AtOnceWithZombies);
+
+    private sealed record FoundOnce(int Missing, int Duplicates, int Both, int Wrong);
+
+    /// <summary>One key of a hundred messages, all as it should be.</summary>
+    private sealed class OnceBooks
+    {
+        public OnceBooks()
+        {
+            for (var message = 0; message < 100; message++)
+            {
+                var sequence = Ledger.Next(0);
+                Ledger.Settle(0, sequence, SendOutcome.Acknowledged);
+                var record = new CopyRecord(new LogRecord("t[0]", sequence, 0, sequence), [0], s_numbers.Bytes("run", 0, sequence), 0, null, 0, 0);
+                Records.Add(record);
+                if (s_fates.Of(0, sequence).IsDeadLetter)
+                {
+                    DeadLetters.Add(record with { Place = new LogRecord("dead[0]", DeadLetters.Count, 0, sequence), Origin = record.Name });
+                }
+                else
+                {
+                    Append(record);
+                }
+            }
+        }
+
+        public Ledger Ledger { get; } = new(1);
+
+        public List<CopyRecord> Records { get; } = [];
+
+        public List<CopyRecord> Outputs { get; } = [];
+
+        public List<CopyRecord> DeadLetters { get; } = [];
+
+        public void Append(CopyRecord record) => Outputs.Add(record with { Place = new LogRecord("out[0]", record.Place.Sequence, 0, record.Place.Sequence) });
+
+        public void Drop(CopyRecord output)
+        {
+            Outputs.Remove(output);
+            Records.RemoveAll(record => record.Place.Sequence == output.Place.Sequence);
+        }
+
+        public void Swap(int one, int other)
+        {
+            var (first, second) = (Outputs[one], Outputs[other]);
+            Outputs[one] = second with { Place = second.Place with { Offset = first.Place.Offset } };
+            Outputs[other] = first with { Place = first.Place with { Offset = second.Place.Offset } };
+        }
+    }
+}
