@@ -7,9 +7,9 @@ using Narad.Kafka.Soak.Load;
 using Narad.Kafka.Soak.Scenarios;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var work])
+if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var work, var identity])
 {
-    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, work.Length == 0 ? null : Work.Of(work));
+    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, work.Length == 0 ? null : Work.Of(work), identity);
 }
 
 if (args.Length == 0 || args.Any(static argument => argument is "--help" or "-h"))

@@ -30,7 +30,8 @@ internal sealed class ChildMember : IAsyncDisposable
     /// <param name="topics">What it handles.</param>
     /// <param name="log">The file for what the library logs.</param>
     /// <param name="work">What its handlers do where messages fail; null: none does.</param>
-    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics, string log, Work? work)
+    /// <param name="identity">Whom it is to be, also after a restart; null: somebody new.</param>
+    public static ChildMember Start(int number, string brokers, string group, IEnumerable<string> topics, string log, Work? work, string? identity)
     {
         var path = Path.GetTempFileName();
         var program = Environment.ProcessPath!;
@@ -40,7 +41,7 @@ internal sealed class ChildMember : IAsyncDisposable
             start.ArgumentList.Add(typeof(ChildMember).Assembly.Location);
         }
 
-        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, work?.Name ?? ""])
+        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, work?.Name ?? "", identity ?? ""])
         {
             start.ArgumentList.Add(argument);
         }
@@ -49,7 +50,7 @@ internal sealed class ChildMember : IAsyncDisposable
     }
 
     /// <summary>What the child process does.</summary>
-    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, Work? work)
+    public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, Work? work, string identity)
     {
         await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         var gate = new Lock();
@@ -66,6 +67,15 @@ internal sealed class ChildMember : IAsyncDisposable
         void Invoked(Invocation one) =>
             Write($"{one.Handling.Key} {one.Handling.Sequence} {one.Handling.Started} {one.Handling.Finished} {one.Retry} {one.Attempt} {(one.Failed ? 1 : 0)} {one.At} {one.Log} {one.Offset}");
 
+        void Configure(KafkaOptions options)
+        {
+            work?.Configure(options);
+            if (identity.Length > 0)
+            {
+                options.GroupInstanceId = identity;
+            }
+        }
+
         using var events = new EventLog(log);
         events.Seen = name =>
         {
@@ -74,7 +84,7 @@ internal sealed class ChildMember : IAsyncDisposable
                 Write($"{Stopwatch.GetTimestamp()} {before.Ticks} {name}");
             }
         };
-        var service = new KafkaService(MemberOptions.For(brokers, number, work is null ? null : work.Configure), events.For($"m{number}"));
+        var service = new KafkaService(MemberOptions.For(brokers, number, Configure), events.For($"m{number}"));
         await using var member = work is null
             ? await Member.StartAsync(number, service, group, topics, Handled, Member.Short)
             : await Member.StartAsync(number, service, group, topics, work, Invoked);

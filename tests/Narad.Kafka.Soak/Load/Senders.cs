@@ -15,6 +15,7 @@ internal sealed class Senders : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _room = new(Outstanding, Outstanding);
     private Task[] _tasks = [];
+    private int _left;   // to be sent
     private Task? _stopped;
 
     private Senders(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes)
@@ -25,10 +26,10 @@ internal sealed class Senders : IAsyncDisposable
         _bytes = bytes;
     }
 
-    public static async Task<Senders> StartAsync(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate)
+    public static async Task<Senders> StartAsync(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate, int most)
     {
         await service.ConnectProducerAsync();
-        var senders = new Senders(service, ledger, topicOf, bytes);
+        var senders = new Senders(service, ledger, topicOf, bytes) { _left = most };
         senders._tasks = [.. Enumerable.Range(0, tasks).Select(task => Task.Run(() => senders.SendAsync(task, tasks, (double)rate / tasks)))];
         return senders;
     }
@@ -71,6 +72,11 @@ internal sealed class Senders : IAsyncDisposable
 
             for (; owed >= 1 && !_stop.IsCancellationRequested; owed--, sent++)
             {
+                if (Interlocked.Decrement(ref _left) < 0)
+                {
+                    return;
+                }
+
                 await _room.WaitAsync();
                 var key = mine[random.Next(mine.Length)];
                 var sequence = _ledger.Next(key);

@@ -16,6 +16,9 @@ internal abstract class Work(string kind, Fates fates)
     /// <summary>Whether failures go through a retry topic.</summary>
     public virtual bool HasRetryTopics => true;
 
+    /// <summary>Whether handlers send something themselves.</summary>
+    public virtual bool HasOutputs => false;
+
     /// <summary>Whether what is behind a failed message of its key waits for it.</summary>
     public virtual bool Parks => false;
 
@@ -29,9 +32,13 @@ internal abstract class Work(string kind, Fates fates)
             FailingWork.Kind => new FailingWork(),
             ParkedWork.Kind => new ParkedWork(seed, KafkaGroupProtocol.Classic),
             ParkedWork.Kind + "-consumer" => new ParkedWork(seed, KafkaGroupProtocol.Consumer),
+            OnceWork.Kind => new OnceWork(seed),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "There is no such work."),
         };
     }
+
+    /// <summary>Where handlers send to.</summary>
+    public static string Output(string topic) => $"{topic}-out";
 
     /// <summary>What a service needs for it.</summary>
     public virtual void Configure(KafkaOptions options) => options.TopicCreation = TopicCreation.IfMissing;

@@ -18,6 +18,7 @@ internal static class AllScenarios
         Failing("churn-failing-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
         Parked.For("parked", "one message in ten fails and parks its key while members come and go, ten processes are killed and four stand still (classic, range): the order of each key holds", KafkaGroupProtocol.Classic),
         Parked.For("parked-consumer", "the same with the consumer protocol (KIP-848)", KafkaGroupProtocol.Consumer),
+        ExactlyOnce.Scenario,
         new("kill-9", "a consuming process is killed, three times: what it had not committed is handled again, by another member", Churn.KillNineAsync),
         new("static-takeover", "another member takes over a static identity: the first is faulted and says so, the second goes on", Churn.TakeOverAsync),
         new("slow-handler", "handlers that take longer than max.poll.interval.ms, again and again: nobody is evicted, nothing is handled twice", HandlerFaults.SlowAsync),

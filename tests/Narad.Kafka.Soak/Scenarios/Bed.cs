@@ -40,6 +40,7 @@ internal sealed class Bed : IAsyncDisposable
         Topics = [.. Enumerable.Range('a', scenario.Topics).Select(letter => $"narad-soak-{Run}-{(char)letter}")];
         Work = scenario.Work?.Invoke(seed);
         RetryTopics = Work is { HasRetryTopics: true } ? [.. Topics.Select(topic => $"{topic}-retry")] : [];
+        OutputTopics = Work is { HasOutputs: true } ? [.. Topics.Select(Work.Output)] : [];
         DeadLetterTopics = Work is not null ? [.. Topics.Select(topic => $"{topic}-dlt")] : [];
         Ledger = new Ledger(scenario.Keys);
         Events.Seen = name =>
@@ -74,6 +75,8 @@ internal sealed class Bed : IAsyncDisposable
 
     public IReadOnlyList<string> DeadLetterTopics { get; }
 
+    public IReadOnlyList<string> OutputTopics { get; }
+
     public Ledger Ledger { get; }
 
     public IReadOnlyList<Member> Members => _members;
@@ -85,7 +88,7 @@ internal sealed class Bed : IAsyncDisposable
     public static async Task<Bed> CreateAsync(KafkaCluster cluster, EventLog events, Scenario scenario, int seed, int rate)
     {
         var bed = new Bed(cluster, events, scenario, seed, rate);
-        foreach (var topic in bed.Topics)
+        foreach (var topic in bed.Topics.Concat(bed.OutputTopics))
         {
             await cluster.CreateTopicAsync(topic, scenario.Partitions);
         }
@@ -95,7 +98,7 @@ internal sealed class Bed : IAsyncDisposable
 
     public string TopicOf(int key) => Topics[key % Topics.Count];
 
-    private IReadOnlyList<string> AllTopics => [.. Topics, .. RetryTopics, .. DeadLetterTopics];
+    private IReadOnlyList<string> AllTopics => [.. Topics, .. OutputTopics, .. RetryTopics, .. DeadLetterTopics];
 
     private byte[] Bytes(int key, int sequence) => Work?.Bytes(Run, key, sequence) ?? Encoding.UTF8.GetBytes(Numbered.Text(Run, key, sequence));
 
@@ -118,8 +121,9 @@ internal sealed class Bed : IAsyncDisposable
     public KafkaService NewService(int number, Action<KafkaOptions>? configure = null) =>
         new(MemberOptions.For(Cluster.Brokers, number, configure), Events.For($"m{number}"));
 
-    public async Task SendAsync(int tasks = 8, int? rate = null) =>
-        _senders = await Senders.StartAsync(NewService(0), Ledger, TopicOf, Bytes, tasks, rate ?? Rate);
+    /// <summary>Sends from now on, until it is stopped or has sent so many.</summary>
+    public async Task SendAsync(int tasks = 8, int most = int.MaxValue) =>
+        _senders = await Senders.StartAsync(NewService(0), Ledger, TopicOf, Bytes, tasks, Rate, most);
 
     /// <summary>Sends this many messages, or to these keys one each, and waits for all of them.</summary>
     public async Task SendAllAsync(int messages, int filling = 0)
@@ -172,10 +176,11 @@ internal sealed class Bed : IAsyncDisposable
         return report;
     }
 
-    public ChildMember StartChild()
+    /// <param name="identity">Whom it is to be, also after a restart; null: somebody new.</param>
+    public ChildMember StartChild(string? identity = null)
     {
         var number = ++_number;
-        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics, $"{Events.File}.m{number}", Work);
+        var child = ChildMember.Start(number, Cluster.Brokers, Group, Topics, $"{Events.File}.m{number}", Work, identity);
         Ledger.Disturb(Stopwatch.GetTimestamp(), AfterChange + AfterChange);   // it is a process that starts first
         _children.Add((number, child));
         return child;

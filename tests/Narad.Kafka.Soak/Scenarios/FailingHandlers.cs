@@ -29,7 +29,7 @@ internal static class FailingHandlers
     public static async Task<(FailuresVerdict Verdict, IReadOnlyList<CopyRecord> Records, IReadOnlyList<CopyRecord> DeadLetters)> AddUpAsync(Bed bed)
     {
         await bed.EndLoadAsync();
-        await SettleAsync(bed);
+        await SettleAsync(bed, (bed.Group, bed.Topics), (RetryGroup(bed), bed.RetryTopics));
         await bed.LeaveAllAsync();
         await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
         await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
@@ -46,24 +46,28 @@ internal static class FailingHandlers
 
     private static string RetryGroup(Bed bed) => bed.Work!.RetryGroup(bed.Group);
 
-    // Until no retry waits: both groups have committed to the ends of their topics. Gives up when nothing moves any more.
-    private static async Task SettleAsync(Bed bed)
+    /// <summary>Waits until these groups have committed to the ends of these topics. Gives up when nothing moves any more.</summary>
+    public static async Task SettleAsync(Bed bed, params (string Group, IReadOnlyList<string> Topics)[] all)
     {
         var began = Stopwatch.GetTimestamp();
         var progressed = began;
-        var before = (-1L, -1L, -1);
+        var before = (-1L, -1);
         while (true)
         {
             bed.Collect();
-            var main = await bed.DistanceAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
-            var retries = await bed.DistanceAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
-            if (main.Behind == 0 && retries.Behind == 0)
+            long behind = 0;
+            foreach (var (group, topics) in all)
+            {
+                behind += (await bed.DistanceAsync(group, topics, await TopicReader.EndsAsync(bed.Cluster, topics))).Behind;
+            }
+
+            if (behind == 0)
             {
                 bed.Say($"everything is finished and committed {Stopwatch.GetElapsedTime(began).TotalSeconds:0} s after the load ended; {bed.Status()}");
                 return;
             }
 
-            var now = (main.Behind, retries.Behind, bed.Ledger.Invocations.Count);
+            var now = (behind, bed.Ledger.Invocations.Count);
             if (now != before)
             {
                 (before, progressed) = (now, Stopwatch.GetTimestamp());
@@ -71,7 +75,7 @@ internal static class FailingHandlers
 
             if (Stopwatch.GetElapsedTime(progressed) > NoProgress)
             {
-                bed.Check(false, $"both groups commit to the ends of their topics: {main.Behind} and {retries.Behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
+                bed.Check(false, $"everything is committed to the ends of the topics: {behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
                 return;
             }
 

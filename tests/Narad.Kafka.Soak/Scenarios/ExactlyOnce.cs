@@ -1,0 +1,109 @@
+using System.Globalization;
+using Confluent.Kafka;
+using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Cluster;
+using Narad.Kafka.Soak.Load;
+
+namespace Narad.Kafka.Soak.Scenarios;
+
+/// <summary>Messages that are read, worked on and written in transactions, while processes are killed and a member comes and goes. What happens when is drawn from the seed before it begins.</summary>
+internal static class ExactlyOnce
+{
+    private const int Messages = 20_000;
+    private const int Kills = 20;
+    private const int Processes = 3;
+
+    // Two rebalances a minute.
+    private static readonly TimeSpan Change = TimeSpan.FromSeconds(30);
+
+    public static Scenario Scenario { get; } = new(
+        "exactly-once",
+        "20,000 messages with an output each in transactions, while processes are killed twenty times and members join and leave: exactly one output of each, or one dead letter",
+        RunAsync)
+    {
+        Topics = 1,
+        Rate = 110,
+        Work = seed => new OnceWork(seed),
+        FinishAsync = FinishAsync,
+    };
+
+    private static async Task RunAsync(Bed bed)
+    {
+        var plan = Plan(bed.Random);
+        var children = Enumerable.Range(0, Processes).Select(which => bed.StartChild(Identity(which))).ToArray();
+        Member? coming = null;
+        await bed.SendAsync(most: Messages);
+        var started = DateTime.UtcNow;
+        var (kills, changes) = (0, 0);
+        foreach (var (when, isKill, which, pause) in plan)
+        {
+            var wait = started + when - DateTime.UtcNow;
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait);
+            }
+
+            if (isKill)
+            {
+                var number = bed.Children.Single(one => one.Child == children[which]).Number;
+                await bed.KillAsync(children[which]);
+                kills++;
+                bed.Say($"m{number} ({Identity(which)}) was killed ({kills}); {bed.Status()}");
+                await Task.Delay(pause);
+                children[which] = bed.StartChild(Identity(which));
+            }
+            else if (coming is null)
+            {
+                coming = await bed.JoinAsync(options => options.GroupInstanceId = "comes-and-goes");
+                changes++;
+                bed.Say($"m{coming.Number} joined");
+            }
+            else
+            {
+                var report = await bed.LeaveAsync(coming);
+                bed.Say($"m{coming.Number} left{string.Concat(report.Abandoned.Select(left => $"; abandoned {left}"))}");
+                coming = null;
+                changes++;
+            }
+        }
+
+        await KafkaCluster.Until(() => bed.Ledger.Sent >= Messages, "all messages are sent", TimeSpan.FromMinutes(5));
+        bed.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, joined or left {changes} times; {bed.Status()}");
+        bed.Check(kills == Kills, $"{Kills} kills came about");
+    }
+
+    private static string Identity(int which) => string.Create(CultureInfo.InvariantCulture, $"instance-{which + 1}");
+
+    private static List<(TimeSpan When, bool IsKill, int Which, TimeSpan Pause)> Plan(Random random)
+    {
+        var plan = new List<(TimeSpan When, bool IsKill, int Which, TimeSpan Pause)>();
+        var at = TimeSpan.FromSeconds(8);
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            plan.Add((at, true, random.Next(Processes), TimeSpan.FromMilliseconds(random.Next(200, 3_000))));
+            at += TimeSpan.FromMilliseconds(random.Next(4_000, 13_000));
+        }
+
+        for (var change = Change / 2; change < at; change += Change)
+        {
+            plan.Add((change, false, 0, TimeSpan.Zero));
+        }
+
+        return [.. plan.OrderBy(step => step.When)];
+    }
+
+    private static async Task<IVerdict> FinishAsync(Bed bed)
+    {
+        await bed.EndLoadAsync();
+        await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics));
+        await bed.LeaveAllAsync();
+        await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
+        return OnceVerdict.Of(
+            bed.Ledger,
+            bed.Work!.Fates,
+            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics),
+            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.OutputTopics),
+            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics),
+            await TopicReader.ReadCopiesAsync(bed.Cluster, [.. bed.OutputTopics, .. bed.DeadLetterTopics], IsolationLevel.ReadUncommitted));
+    }
+}
