@@ -19,8 +19,10 @@ internal sealed class OnceWork(int seed) : Work(Kind, FatesOf(seed))
 
     public override bool HasOutputs => true;
 
-    public override Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked) =>
-        service.SubscribeAsync<FailingHandler.Message>(
+    public override async Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked)
+    {
+        await service.ConnectProducerAsync();
+        return await service.SubscribeAsync<FailingHandler.Message>(
             topic,
             async (message, context, cancellationToken) =>
             {
@@ -42,6 +44,7 @@ internal sealed class OnceWork(int seed) : Work(Kind, FatesOf(seed))
             subscription => subscription
                 .Retry(retry => retry.InMemory(Fates.InMemory))
                 .DeadLetter());
+    }
 
     private static Fates FatesOf(int seed) => new(2, [], [(2, FateKind.Poison, 0), (3, FateKind.Fails, 0), (10, FateKind.Recovers, 0)], seed);
 }
