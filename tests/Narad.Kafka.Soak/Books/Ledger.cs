@@ -15,7 +15,7 @@ internal sealed class Ledger(int keys)
     private readonly ConcurrentQueue<(long From, long To)> _faults = new();
     private readonly ConcurrentQueue<(long From, long To)> _disturbances = new();
     private readonly ConcurrentQueue<Zombie> _zombies = new();
-    private readonly ConcurrentQueue<(int Member, long At)> _losses = new();
+    private readonly ConcurrentQueue<(int Member, long At)> _news = new();
     private long _sent;
     private long _acknowledged;
     private long _handled;
@@ -94,11 +94,11 @@ internal sealed class Ledger(int keys)
     /// <summary>The same of a fault that is noted later than it came.</summary>
     public void FaultAt(long at, TimeSpan before) => _faults.Enqueue((at - Ticks(before), at));
 
-    /// <summary>A member was told that its partitions are lost.</summary>
-    public void Lose(int member, long at) => _losses.Enqueue((member, at));
+    /// <summary>A member was told that its partitions are lost, or that it has others.</summary>
+    public void Tell(int member, long at) => _news.Enqueue((member, at));
 
-    /// <summary>When a member was told for the first time since then that its partitions are lost; null: not yet.</summary>
-    public long? LossSince(int member, long at) => _losses.Where(loss => loss.Member == member && loss.At >= at).Select(loss => (long?)loss.At).Min();
+    /// <summary>When a member was told so for the first time since then; null: not yet.</summary>
+    public long? ToldSince(int member, long at) => _news.Where(told => told.Member == member && told.At >= at).Select(told => (long?)told.At).Min();
 
     /// <summary>A process stood still for longer than its session.</summary>
     public void Zombie(Zombie zombie)

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Narad.Kafka.Soak.Books;
 
 /// <summary>
-/// A process that stood still for longer than its session: what its handlers did from when it stopped until it was told that its partitions are lost. Another member has them by then.
+/// A process that stood still for longer than its session: what its handlers did from when it stopped until it was told that its partitions are lost, or that it has others. Another member has them by then.
 /// In ticks of <see cref="System.Diagnostics.Stopwatch"/>.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]

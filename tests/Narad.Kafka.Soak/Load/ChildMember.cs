@@ -83,6 +83,10 @@ internal sealed class ChildMember : IAsyncDisposable
             {
                 Write($"{Stopwatch.GetTimestamp()} {before.Ticks} {name}");
             }
+            else if (name is "Assigned")
+            {
+                Write($"{Stopwatch.GetTimestamp()} {name}");
+            }
         };
         var service = new KafkaService(MemberOptions.For(brokers, number, Configure), events.For($"m{number}"));
         await using var member = work is null
@@ -106,12 +110,18 @@ internal sealed class ChildMember : IAsyncDisposable
             var parts = line.Split(' ');
             int Number(int part) => int.Parse(parts[part], CultureInfo.InvariantCulture);
             long Long(int part) => long.Parse(parts[part], CultureInfo.InvariantCulture);
+            if (parts.Length == 2)
+            {
+                ledger.Tell(number, Long(0));
+                continue;
+            }
+
             if (parts.Length == 3)
             {
                 ledger.FaultAt(Long(0), TimeSpan.FromTicks(Long(1)));   // something that was finished may not be committed
                 if (parts[2] is "Lost")
                 {
-                    ledger.Lose(number, Long(0));
+                    ledger.Tell(number, Long(0));
                 }
 
                 continue;

@@ -17,7 +17,7 @@ internal sealed class Bed : IAsyncDisposable
     private static readonly TimeSpan AfterFault = MemberOptions.Session + TimeSpan.FromSeconds(6);
     private static readonly TimeSpan AfterChange = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan UntilLost = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan UntilTold = TimeSpan.FromSeconds(10);
 
     private readonly List<Member> _members = [];
     private readonly Dictionary<ChildMember, long> _stopped = [];
@@ -211,17 +211,18 @@ internal sealed class Bed : IAsyncDisposable
         var number = _children.Single(one => one.Child == child).Number;
         await child.ContinueAsync();
         var continued = Stopwatch.GetTimestamp();
-        long? lost = null;
-        while (lost is null && Stopwatch.GetElapsedTime(continued) < UntilLost)
+        long? told = null;
+        while (told is null && Stopwatch.GetElapsedTime(continued) < UntilTold)
         {
             await Task.Delay(100);
             Collect();
-            lost = Ledger.LossSince(number, from);
+            told = Ledger.ToldSince(number, from + (Stopwatch.Frequency / 10));
         }
 
-        Ledger.Zombie(new Zombie(number, from, (lost ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
+        Ledger.Zombie(new Zombie(number, from, (told ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
         Ledger.Disturb(from, AfterFault);
-        Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {(lost is { } at ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are lost" : $"was not told within {UntilLost.TotalSeconds:0} s that its partitions are lost")}; {Status()}");
+        Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {(told is { } at
+            ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are another's" : $"was not told within {UntilTold.TotalSeconds:0} s")}; {Status()}");
     }
 
     /// <summary>A broker is broken, stays so for a while, and comes back; what is handled meanwhile may be handled again.</summary>
