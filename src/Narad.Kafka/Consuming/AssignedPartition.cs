@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -98,6 +99,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Of a retry topic: what is not due yet.</summary>
     public DelayedRetries Delayed => field ??= new DelayedRetries();
+
+    /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
+    public PartitionBacklog Backlog => field ??= new PartitionBacklog();
 
     /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
     public bool IsForCopies { get; init; }

@@ -21,13 +21,18 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     public override async ValueTask<Outcome> RunAsync(Lane lane)
     {
         var first = lane.Head!;
+        if (WithoutHandling(first) is { } outcome)
+        {
+            return outcome;
+        }
+
         if (first.Departure is not null)
         {
             return await LeaveAsync(first).ConfigureAwait(false);
         }
 
         var taken = lane.Taken;
-        var assignment = first.Partition.Token;
+        var assignment = first.Part?.Transaction.Token ?? first.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;
         first.Attempts++;
@@ -79,6 +84,11 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             if (items.Count > 0)
             {
                 await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
+                if (first.Part is { } part)
+                {
+                    await part.ReturnedAsync().ConfigureAwait(false);
+                }
+
                 Settings.Circuit?.Succeeded(first);
             }
 
@@ -113,6 +123,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var delivery = first;
         for (var i = 0; i < outcome.Finished; i++, delivery = delivery.Next!)
         {
+            delivery.Part?.Succeed();
             if (IsUnwantedTombstone(delivery))
             {
                 CountTombstone();

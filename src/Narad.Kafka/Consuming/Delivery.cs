@@ -1,4 +1,5 @@
 using Narad.Kafka.Failures;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -49,6 +50,12 @@ internal sealed class Delivery
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
+    /// <summary>Of an exactly-once subscription: where it stands between transactions; null elsewhere.</summary>
+    public TransactionStanding? Standing { get; set; }
+
+    /// <summary>It in the transaction that it is in; null where there is none.</summary>
+    public TransactionPart? Part => Standing?.Part;
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -67,6 +74,7 @@ internal sealed class Delivery
         Departure = null;
         FailedCopies = 0;
         FailedProbes = 0;
+        Standing = null;
         Next = null;
     }
 
@@ -77,6 +85,7 @@ internal sealed class Delivery
         Key = null;
         Value = null;
         Headers = null;
+        Standing = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)

@@ -41,6 +41,19 @@ internal sealed class OffsetTracker
     /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
     public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
 
+    /// <summary>Whether a message of this arrival still counts: an older incarnation's does not, nor one that is finished and so is all before it.</summary>
+    public bool Tracks(long arrival) => arrival >= _head;
+
+    /// <summary>The first unfinished arrival from this one on; the next message's where all are finished.</summary>
+    public long NextOpen(long arrival)
+    {
+        for (arrival = Math.Max(arrival, _head); arrival < _tail && At(arrival).Done; arrival++)
+        {
+        }
+
+        return arrival;
+    }
+
     /// <summary>The offset of the highest finished message above an unfinished one; null where there is none. Goes over the unfinished ones.</summary>
     public long? LastFinished
     {

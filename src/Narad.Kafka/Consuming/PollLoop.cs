@@ -6,6 +6,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Transactions;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -31,6 +32,7 @@ internal sealed class PollLoop
     private const int MostSpares = 16_384;
     private const int MostMoves = 1_000;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
 
@@ -48,6 +50,7 @@ internal sealed class PollLoop
     private readonly StartPositions _starts;
     private readonly OffsetStore _offsets;
     private readonly RetrySchedule _retries;
+    private readonly TransactionBatcher? _transactions;     // of an exactly-once group
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
@@ -84,6 +87,7 @@ internal sealed class PollLoop
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _clientLog = new ClientLog(_logger);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
+        _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -101,6 +105,9 @@ internal sealed class PollLoop
 
     /// <summary>When the next of them is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where there is none. Any thread.</summary>
     public long NextRetryDue => _retries.NextDue;
+
+    /// <summary>Why an exactly-once group handles nothing at the moment; null while all is well, and in every other group. Any thread.</summary>
+    public string? TransactionTrouble => _transactions?.Trouble;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -189,6 +196,7 @@ internal sealed class PollLoop
             // A mistake of ours, or a client that cannot be built: nothing was committed past, and everybody is told.
             ConsumingLog.LoopFailed(_logger, error, _group.Name);
             LoseEverything();
+            _transactions?.Close();
             _retries.Close();
             Fault(error);
         }
@@ -207,6 +215,7 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
+        _transactions?.Turn();
         _assignment.SettlePauses();
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
@@ -243,7 +252,7 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = TimeSpan.FromMilliseconds(_readsRetries ? 1 : HeldMessages > 0 ? 5 : 25);
+            var timeout = TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -297,6 +306,13 @@ internal sealed class PollLoop
     private void HandOver()
     {
         var arrived = CollectionsMarshal.AsSpan(_arrived);
+        if (_transactions is { } transactions)
+        {
+            transactions.Add(arrived);
+            _arrived.Clear();
+            return;
+        }
+
         while (!arrived.IsEmpty)
         {
             var subscription = arrived[0].Partition.Subscription;
@@ -366,22 +382,23 @@ internal sealed class PollLoop
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
             var next = delivery.Next;
-            finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
-            if (_assignment.IsCurrent(delivery.Partition))
+            var isCurrent = _assignment.IsCurrent(delivery.Partition);
+            if (isCurrent && _transactions is { } transactions)
+            {
+                transactions.Return(delivery);   // kept until its transaction is committed, which counts it
+                delivery = next;
+                continue;
+            }
+
+            finished += _transactions is null ? 1 : 0;
+            if (isCurrent)
             {
                 _assignment.Release(delivery);
             }
 
-            delivery.Empty();
-            if (_spares < MostSpares)
-            {
-                delivery.Next = _spare;
-                _spare = delivery;
-                _spares++;
-            }
-
+            Recycle(delivery);
             delivery = next;
         }
 
@@ -391,6 +408,17 @@ internal sealed class PollLoop
         }
 
         return finished;
+    }
+
+    private void Recycle(Delivery delivery)
+    {
+        delivery.Empty();
+        if (_spares < MostSpares)
+        {
+            delivery.Next = _spare;
+            _spare = delivery;
+            _spares++;
+        }
     }
 
     private void Tick()
@@ -508,8 +536,15 @@ internal sealed class PollLoop
             partition.Subscription.Lanes.Drain(partition);
         }
 
+        // A transaction that has something of them ends first, with what it began: committed where that can be.
+        bool IsUnderWay() => _transactions is { } transactions ? transactions.IsBusyWith(revoked) : revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0);
+        if (IsUnderWay())
+        {
+            _transactions?.Hold();
+        }
+
         var started = _diagnostics.Time.GetTimestamp();
-        while (!_closing && revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0))
+        while (!_closing && IsUnderWay())
         {
             // A shutdown's own deadline may come first.
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
@@ -523,12 +558,14 @@ internal sealed class PollLoop
                 break;
             }
 
-            _group.Completed.Wait(left < TickInterval ? left : TickInterval);
+            var longest = _transactions is null ? TickInterval : TransactionInterval;
+            _group.Completed.Wait(left < longest ? left : longest);
             TakeCompleted();
+            _transactions?.Turn(mayBegin: false);
         }
 
         TakeCompleted();
-        if (!_closing)
+        if (!_closing && _transactions is null)
         {
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
             MoveWaiting(revoked, left < LongestMove ? left : LongestMove);
@@ -749,6 +786,13 @@ internal sealed class PollLoop
     private void Build()
     {
         var config = _transport.Clients.Consumer(_group.Name);
+        if (_transactions is not null)
+        {
+            // Offsets are committed with transactions only, and what was aborted, or is not decided yet, is not read.
+            config.EnableAutoCommit = false;
+            config.IsolationLevel = IsolationLevel.ReadCommitted;
+        }
+
         _assignment.Client = new ConsumerBuilder<byte[]?, byte[]?>(config)
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
@@ -802,6 +846,7 @@ internal sealed class PollLoop
         {
             stop.Begun = true;
             _assignment.IsStopping = true;
+            _transactions?.StopBeginning();
             foreach (var partition in _assignment.Partitions)
             {
                 partition.Subscription.Lanes.Drain(partition);
@@ -813,6 +858,11 @@ internal sealed class PollLoop
         var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
         if (running == 0 && _group.Completed.IsEmpty)
         {
+            if (_transactions is { } transactions)
+            {
+                return transactions.IsSettled || !isTimeLeft;
+            }
+
             if (!stop.Moved)
             {
                 stop.Moved = true;
@@ -870,12 +920,14 @@ internal sealed class PollLoop
     {
         if (_assignment.Client is null)
         {
+            _transactions?.Close();
             _retries.Close();
             return;
         }
 
         TakeCompleted();
         StoreAll();
+        _transactions?.Close();   // before the partitions are given away: others wait for what is open
 
         try
         {
@@ -889,6 +941,23 @@ internal sealed class PollLoop
         LoseEverything();
         _retries.Close();
         _assignment.Client.Dispose();
+    }
+
+    private TransactionBatcher NewTransactions(ExactlyOnceSettings settings)
+    {
+        var logger = _diagnostics.Logger<TransactionBatcher>();
+        return new TransactionBatcher(
+            _group,
+            _assignment,
+            settings,
+            TransactionalId.Take(settings, _group.Name, logger),
+            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger),
+            new TransactionOutputs(_options, _options.CreatesTopics(_transport.Mode) ? _transport.Topics : null, _diagnostics.Time),
+            Recycle,
+            Control.Rewind,
+            Fault,
+            _diagnostics.Time,
+            logger);
     }
 
     // Disposing may block for a minute where a broker hangs.

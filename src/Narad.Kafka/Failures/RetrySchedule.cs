@@ -114,7 +114,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 reader.Want(partition, delayed.TakeDue(now), hop: false);
             }
 
-            if (delayed.Count > 0 && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
+            // A hop is a copy outside of transactions; there is none where these are wanted.
+            if (delayed.Count > 0 && partition.Subscription.Settings.ExactlyOnce is null && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
             {
                 var hops = delayed.TakeFirst(surplus, now);
                 if (hops.Count > 0)
