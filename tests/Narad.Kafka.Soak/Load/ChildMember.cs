@@ -72,7 +72,7 @@ internal sealed class ChildMember : IAsyncDisposable
             work?.Configure(options);
             if (identity.Length > 0)
             {
-                options.GroupInstanceId = identity;
+                work?.Be(identity, options);
             }
         }
 

@@ -9,7 +9,7 @@ namespace Narad.Kafka.Soak.Load;
 /// One output for each message, in one transaction with its offset. Of a thousand messages ten fail the first time in each process that handles them, three fail always and two cannot be read;
 /// those that fail have written their output by then, which nobody may ever see.
 /// </summary>
-internal sealed class OnceWork(int seed) : Work(Kind, FatesOf(seed))
+internal sealed class OnceWork(int seed, bool isStatic) : Work(isStatic ? Kind + "-static" : Kind, FatesOf(seed))
 {
     public const string Kind = "exactly-once";
 
@@ -19,17 +19,24 @@ internal sealed class OnceWork(int seed) : Work(Kind, FatesOf(seed))
 
     public override bool HasOutputs => true;
 
-    public override async Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked)
+    public override void Be(string identity, KafkaOptions options)
     {
-        await service.ConnectProducerAsync();
-        return await service.SubscribeAsync<FailingHandler.Message>(
+        options.ClientId = $"soak-{identity}";
+        if (isStatic)
+        {
+            options.GroupInstanceId = identity;
+        }
+    }
+
+    public override Task<ISubscription> SubscribeAsync(KafkaService service, string topic, string group, int member, Action<Invocation> invoked) =>
+        service.SubscribeAsync<FailingHandler.Message>(
             topic,
             async (message, context, cancellationToken) =>
             {
                 var at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
                 var started = Stopwatch.GetTimestamp();
                 var (key, sequence) = Numbered.Parse(message.Text);
-                await service.SendAsync(Output(topic), message.Text, key, cancellationToken: cancellationToken);
+                await context.SendAsync(Output(topic), message.Text, key, cancellationToken: cancellationToken);
                 await Member.Short(key, sequence, cancellationToken);
                 var fate = Fates.Of(key, sequence);
                 var fails = fate.IsDeadLetter || (fate.Kind is FateKind.Recovers && _failed.TryAdd((key, sequence), value: true));
@@ -43,7 +50,16 @@ internal sealed class OnceWork(int seed) : Work(Kind, FatesOf(seed))
             group,
             subscription => subscription
                 .Retry(retry => retry.InMemory(Fates.InMemory))
-                .DeadLetter());
+                .DeadLetter()
+                .ExactlyOnce(Identify));
+
+    // A static identity names the transactions as well; else the client's id does.
+    private void Identify(ExactlyOnceOptions options)
+    {
+        if (!isStatic)
+        {
+            options.InstanceName("one");
+        }
     }
 
     private static Fates FatesOf(int seed) => new(2, [], [(2, FateKind.Poison, 0), (3, FateKind.Fails, 0), (10, FateKind.Recovers, 0)], seed);

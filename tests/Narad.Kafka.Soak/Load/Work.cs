@@ -32,7 +32,8 @@ internal abstract class Work(string kind, Fates fates)
             FailingWork.Kind => new FailingWork(),
             ParkedWork.Kind => new ParkedWork(seed, KafkaGroupProtocol.Classic),
             ParkedWork.Kind + "-consumer" => new ParkedWork(seed, KafkaGroupProtocol.Consumer),
-            OnceWork.Kind => new OnceWork(seed),
+            OnceWork.Kind => new OnceWork(seed, isStatic: false),
+            OnceWork.Kind + "-static" => new OnceWork(seed, isStatic: true),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "There is no such work."),
         };
     }
@@ -42,6 +43,9 @@ internal abstract class Work(string kind, Fates fates)
 
     /// <summary>What a service needs for it.</summary>
     public virtual void Configure(KafkaOptions options) => options.TopicCreation = TopicCreation.IfMissing;
+
+    /// <summary>Makes it that instance, also after a restart.</summary>
+    public virtual void Be(string identity, KafkaOptions options) => options.GroupInstanceId = identity;
 
     /// <summary>The bytes of a message: JSON, or for poison what is none.</summary>
     public byte[] Bytes(string run, int key, int sequence)

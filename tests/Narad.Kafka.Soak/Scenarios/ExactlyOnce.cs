@@ -16,14 +16,11 @@ internal static class ExactlyOnce
     // Two rebalances a minute.
     private static readonly TimeSpan Change = TimeSpan.FromSeconds(30);
 
-    public static Scenario Scenario { get; } = new(
-        "exactly-once",
-        "20,000 messages with an output each in transactions, while processes are killed twenty times and members join and leave: exactly one output of each, or one dead letter",
-        RunAsync)
+    public static Scenario For(string name, string outcome, bool isStatic) => new(name, outcome, RunAsync)
     {
         Topics = 1,
         Rate = 110,
-        Work = seed => new OnceWork(seed),
+        Work = seed => new OnceWork(seed, isStatic),
         FinishAsync = FinishAsync,
     };
 
@@ -54,7 +51,7 @@ internal static class ExactlyOnce
             }
             else if (coming is null)
             {
-                coming = await bed.JoinAsync(options => options.GroupInstanceId = "comes-and-goes");
+                coming = await bed.JoinAsync(options => bed.Work!.Be("comes-and-goes", options));
                 changes++;
                 bed.Say($"m{coming.Number} joined");
             }
