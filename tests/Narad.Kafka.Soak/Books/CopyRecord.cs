@@ -8,7 +8,8 @@ namespace Narad.Kafka.Soak.Books;
 /// <param name="Origin">Topic, partition and offset of the message that it is a copy of; null where it names none.</param>
 /// <param name="Retry">The attempt that it is for.</param>
 /// <param name="Due">When it may be handled, in milliseconds since 1970.</param>
-internal sealed record CopyRecord(LogRecord Place, byte[]? Key, byte[]? Value, long Written, string? Origin, int Retry, long Due)
+/// <param name="Writer">Who wrote it, where copies say so, and what it knew to be committed.</param>
+internal sealed record CopyRecord(LogRecord Place, byte[]? Key, byte[]? Value, long Written, string? Origin, int Retry, long Due, string? Writer = null)
 {
     /// <summary>How a copy of this message names its origin.</summary>
     public string Name => $"{Place.Log}@{Place.Offset}";

@@ -358,7 +358,8 @@ internal sealed record FailuresVerdict : IVerdict
             for (var i = 1 + followed; i < here.Count; i++)
             {
                 var (before, again) = (here[i - 1], here[i]);
-                var until = below.GetValueOrDefault($"{before.Log}@{before.Offset}");
+                // Neither the message nor its copy is committed past what is unfinished below it.
+                var until = story.Records.Select(record => below[record.Name]).Append(below.GetValueOrDefault($"{before.Log}@{before.Offset}")).Max();
                 Repeat(story, retry == 0 ? "messages handled again" : "attempts made again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
                     : until < before.FinishedAt ? RepeatCause.Unexplained
                     : faults.Touches(before.FinishedAt, Math.Min(until, again.At)) ? RepeatCause.Fault   // it came before it could be committed

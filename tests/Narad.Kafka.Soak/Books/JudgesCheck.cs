@@ -51,6 +51,14 @@ internal static class JudgesCheck
         Invocation[] withZombie = [.. Done(plain), late];
         Judge("a process that stood still finishes late", withZombie, none => none with { ByZombies = 1, AtOnceWithZombies = 7 }, zombies: [new Zombie(9, 40, 100)]);
         Judge("the same where it did not stand still", withZombie, none => none with { NotFollowed = 1, AtOnce = 7 });
+        var again = Enumerable.Range(0, 1_000).First(key => s_fates.Of(key, 3).Kind is FateKind.Recovers);
+        Invocation[] copied =
+        [
+            .. Done([0, 1, 2], again), One(again, 3, 30, failed: true), One(again, 3, 40, retry: 1), One(again, 4, 50), One(again, 5, 60),
+            One(again, 3, 70, failed: true) with { Handling = new Handling(again, 3, 9, 70, 72) }, One(again, 3, 80, retry: 1), One(again, 6, 90),
+        ];
+        Judge("a copy that it wrote is handled alone", copied, none => none with { ByZombies = 1, AfterZombies = 1 }, zombies: [new Zombie(9, 65, 75)], key: again, count: 7);
+        Judge("the same where it did not stand still", copied, none => none with { NotFollowed = 1 }, key: again, count: 7);
         Judge("a message that nobody but it handled", [.. Done(plain).Where(one => one.Handling.Sequence != 3), late], none => none with { ByZombies = 1, AtOnceWithZombies = 6, Skipped = 1 }, zombies: [new Zombie(9, 40, 100)]);
     }
 
@@ -63,7 +71,7 @@ internal static class JudgesCheck
     {
         var order = KeyOrder.Of(
             s_fates, [.. Enumerable.Range(0, count).Select(sequence => new LogRecord("t[0]", sequence, key, sequence))], invocations, (dead ?? []).Select(sequence => (key, sequence)).ToHashSet(), zombies ?? []);
-        Expect(what, expected(new Found(0, 0, 0, 0, 0, 0)), new Found(order.Skipped, order.NotFollowed, order.Overtook, order.AtOnce, order.ByZombies, order.AtOnceWithZombies), order.Examples);
+        Expect(what, expected(new Found(0, 0, 0, 0, 0, 0, 0)), new Found(order.Skipped, order.NotFollowed, order.Overtook, order.AtOnce, order.ByZombies, order.AtOnceWithZombies, order.NotFollowedAfterZombies), order.Examples);
     }
 
     // ── exactly once ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +104,7 @@ internal static class JudgesCheck
         Console.WriteLine(same ? $"  yes: {what}: {found}" : $"  NO: {what}: {expected} was expected, and it found {found}{string.Concat(examples.Select(example => $"\n    {example}"))}");
     }
 
-    private sealed record Found(int Skipped, int NotFollowed, int Overtook, int AtOnce, int ByZombies, int AtOnceWithZombies);
+    private sealed record Found(int Skipped, int NotFollowed, int Overtook, int AtOnce, int ByZombies, int AtOnceWithZombies, int AfterZombies);
 
     private sealed record FoundOnce(int Missing, int Duplicates, int Both, int Wrong);
 

@@ -12,7 +12,8 @@ namespace Narad.Kafka.Soak.Books;
 /// <item>Overtook: the first invocation of a message began before an earlier one of its key was handled, or had failed for the last time.</item>
 /// <item>At once: two handlers of one key ran at the same time, in one member or in two.</item>
 /// </list>
-/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could tell it yet.
+/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart, and what came of a copy that it wrote: its partitions were another member's, and nobody
+/// could tell it yet.
 /// </summary>
 internal sealed class KeyOrder
 {
@@ -23,6 +24,9 @@ internal sealed class KeyOrder
     public int Skipped { get; private set; }
 
     public int NotFollowed { get; private set; }
+
+    /// <summary>The same where a process that had stood still wrote the copy that was handled again. Not held against the order.</summary>
+    public int NotFollowedAfterZombies { get; private set; }
 
     public int Overtook { get; private set; }
 
@@ -62,7 +66,7 @@ internal sealed class KeyOrder
     public override string ToString() =>
         $"""
           {Successes} successes of {Keys} keys in their order: skipped {Skipped}, not followed {NotFollowed}, overtook {Overtook}, at once {AtOnce}
-          by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}
+          by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}, not followed after a copy of theirs {NotFollowedAfterZombies}
         """;
 
     private void Judge(Fates fates, int key, int[] sequences, IEnumerable<Invocation> invocations, IReadOnlySet<(int, int)> deadLetters, IReadOnlyCollection<Zombie> zombies)
@@ -92,6 +96,11 @@ internal sealed class KeyOrder
             {
                 Skipped++;
                 Example($"SKIPPED: key {key}, rank {one.Rank} was handled after rank {last}, and {Some(missing)} never before", all, at);
+            }
+            else if (between.Count > 0 && last >= 0 && all.Take(at).Any(other => other.ByZombie && other.What.Failed && other.Rank == last))
+            {
+                NotFollowedAfterZombies++;
+                Example($"not followed, after a process that stood still: key {key}, rank {last} was handled again, and then rank {one.Rank} without {Some(between)}", all, at);
             }
             else if (between.Count > 0)
             {

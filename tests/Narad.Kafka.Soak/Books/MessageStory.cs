@@ -59,7 +59,7 @@ internal sealed class MessageStory(int key, int sequence, Fates fates)
     public override string ToString() =>
         $"key {key} number {sequence} ({Fate.Kind} {Fate.Retries}): at {string.Join(", ", _records.Select(record => record.Name))}"
         + string.Concat(_invocations.Select(one => $"; {Time(one.At)} member {one.Handling.Member} {one.Log}@{one.Offset} #{one.Retry}.{one.Attempt} {(one.Failed ? "failed" : "handled")}"))
-        + string.Concat(_retries.Select(copy => $"; {Time(copy.Written)} copy #{copy.Retry} {copy.Name} due {Time(copy.Due)}"))
+        + string.Concat(_retries.Select(copy => $"; {Time(copy.Written)} copy #{copy.Retry} {copy.Name} due {Time(copy.Due)}{(copy.Writer is null ? "" : $" by {copy.Writer}")}"))
         + string.Concat(_deadLetters.Select(copy => $"; {Time(copy.Written)} dead letter {copy.Name}"));
 
     private static string Time(long at) => DateTimeOffset.FromUnixTimeMilliseconds(at).ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);

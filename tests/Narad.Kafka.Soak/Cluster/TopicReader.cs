@@ -62,7 +62,8 @@ internal static class TopicReader
             result.Message.Timestamp.UnixTimestampMs,
             origin,
             int.Parse(Text("retry") ?? "0", CultureInfo.InvariantCulture),
-            long.Parse(Text("narad-due") ?? "0", CultureInfo.InvariantCulture));
+            long.Parse(Text("narad-due") ?? "0", CultureInfo.InvariantCulture),
+            Text("narad-writer") is { } writer ? $"{writer}, committed {Text("narad-committed") ?? "unknown"}" : null);
     }
 
     private static Dictionary<TopicPartition, long> Ends(KafkaCluster cluster, IConsumer<byte[]?, byte[]?> consumer, IReadOnlyList<string> topics)
