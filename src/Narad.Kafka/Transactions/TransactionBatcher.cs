@@ -116,6 +116,7 @@ internal sealed class TransactionBatcher
     /// <summary>A message of a current partition came back from its lane.</summary>
     public void Return(Delivery delivery)
     {
+        delivery.Next = null;   // it will be in a lane again
         var standing = delivery.Standing!;
         if (standing.Part is not { } part)
         {
