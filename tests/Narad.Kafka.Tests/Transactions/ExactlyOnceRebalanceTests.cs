@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Confluent.Kafka;
 using Narad.Kafka.Tests.Consuming;
+using HealthStatus = Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus;
 
 namespace Narad.Kafka.Tests.Transactions;
 
@@ -82,6 +83,35 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         exactly.Invoked.Should().HaveCount(4, "what it had was handled again, under its next assignment");
     }
 
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    [Trait("Promise", "S27")]
+    public async Task What_was_sent_for_a_partition_that_went_to_another_member_does_not_count(KafkaGroupProtocol protocol, KafkaAssignor assignor)
+    {
+        var exactly = await Exactly.OnAsync(broker, partitions: 2);
+        void Configure(KafkaOptions o) => (o.GroupProtocol, o.Assignor, o.RevokeTimeout) = (protocol, assignor, TimeSpan.FromSeconds(1));
+        await exactly.SendAsync(0, "0-a");
+        await exactly.SendAsync(1, "1-a");
+        var release = new TaskCompletionSource();
+        await using var first = await exactly.StartAsync(Configure);
+        await exactly.SubscribeAsync(first, (_, _, _) => release.Task, transactions: t => t.MaxMessages(2).MaxWait(TimeSpan.FromSeconds(5)));
+        await Waiting.Until(() => exactly.Invoked.Count == 2, "both hang in one transaction");
+
+        await using var second = await exactly.StartAsync(Configure);
+        var taken = await exactly.SubscribeAsync(second);
+        await Waiting.Until(() => taken.Assignment.Count == 1, "the second one took one over");
+        var moved = taken.Assignment[0].Partition;
+        await exactly.SendAsync(moved, "b", "c");
+        await exactly.CommittedReaches(moved, 3);
+        release.SetResult();
+        await exactly.CommittedReaches(1 - moved, 1);
+
+        await exactly.SendAsync(1 - moved, "d");
+        await exactly.CommittedReaches(1 - moved, 2);
+        exactly.Committed(moved).Should().Be(3, "nobody else commits it");
+        exactly.Committed(expected: 5).Should().BeEquivalentTo("out-0-a", "out-1-a", "out-b", "out-c", "out-d");
+    }
+
     [SkippableFact]
     [Trait("Promise", "S27")]
     public async Task A_member_that_is_fenced_starts_again_by_itself_and_says_so()
@@ -97,6 +127,9 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         {
             release.SetResult();
             await Waiting.Until(() => exactly.Log.Count(Fenced) == 1, "it is fenced");
+            var health = await Service.HealthReport.OfAsync(kafka);
+            health.Status.Should().Be(HealthStatus.Unhealthy);
+            health.Description.Should().Contain("transactional producer");
         }
 
         await Waiting.Until(() => exactly.Log.Count(GoesOn) == 1, "it starts again");

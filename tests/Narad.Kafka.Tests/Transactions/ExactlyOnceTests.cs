@@ -8,7 +8,6 @@ namespace Narad.Kafka.Tests.Transactions;
 /// <summary>S27: what handlers send, offsets and dead letters count together or not at all.</summary>
 public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
 {
-    private const int Suspected = 8010;
     private const int TookTooLong = 8004;
 
     [SkippableFact]
@@ -346,6 +345,26 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         exactly.Committed(expected: 0).Should().BeEmpty();
         exactly.Committed(0).Should().Be(-1);
         forever.SetResult();
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S27")]
+    public async Task A_dead_letter_that_is_sent_to_its_group_again_is_handled_exactly_once_too()
+    {
+        var exactly = await Exactly.OnAsync(broker);
+        await exactly.SendAsync(0, "a", "poison");
+        var mended = false;
+        await using var kafka = await exactly.StartAsync();
+        var subscription = await exactly.SubscribeAsync(
+            kafka, (message, _, _) => message == "poison" && !Volatile.Read(ref mended) ? throw new FormatException("no") : Task.CompletedTask, s => s.DeadLetter());
+        await exactly.CommittedReaches(0, 2);
+
+        Volatile.Write(ref mended, true);
+        await kafka.DeadLetters.RedriveAsync($"{exactly.Topic}-dlt");
+
+        await broker.CommittedReaches($"{exactly.Group}-retry", $"{exactly.Topic}-retry", 0, 1);
+        exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-poison");
+        subscription.Retries.Should().ContainSingle();
     }
 
     [SkippableFact]
