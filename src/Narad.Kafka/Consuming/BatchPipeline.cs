@@ -123,10 +123,10 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var delivery = first;
         for (var i = 0; i < outcome.Finished; i++, delivery = delivery.Next!)
         {
-            delivery.Part?.Succeed();
+            delivery.Part?.Finish();
             if (IsUnwantedTombstone(delivery))
             {
-                CountTombstone();
+                CountTombstone(delivery);
             }
         }
 

@@ -81,14 +81,24 @@ internal abstract class HandlerPipeline
             };
         }
 
-        part.Succeed();
+        part.Finish();
         return Outcome.One;
     }
 
     protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Value is null && !_settings.Tombstones;
 
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
-    protected void CountTombstone() => _metrics.TombstoneFinished();
+    protected void CountTombstone(Delivery delivery)
+    {
+        if (delivery.Part is { } part)
+        {
+            part.Committed = _metrics.TombstoneFinished;
+        }
+        else
+        {
+            _metrics.TombstoneFinished();
+        }
+    }
 
     protected MessageContext NewContext(Delivery delivery) => new(OriginOf(delivery))
     {
@@ -252,7 +262,7 @@ internal abstract class HandlerPipeline
                     ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, copy.Partition, copy.Offset);
                     Tell(context, error, copy, due: null);
                 };
-                part.Succeed();
+                part.Finish();
                 return new Outcome(finishedBefore + 1);
             }
 
@@ -263,10 +273,11 @@ internal abstract class HandlerPipeline
         }
         catch (Exception failure)
         {
-            if (delivery.Part is null && delivery.Partition.Token.IsCancellationRequested)
+            if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
             {
                 ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
-                return new Outcome(finishedBefore, OutcomeKind.Abandoned);
+                delivery.Part?.Finish();
+                return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
             }
 
             var delay = CopyBackoff.Before(++delivery.FailedCopies);

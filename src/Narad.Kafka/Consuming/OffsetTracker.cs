@@ -32,6 +32,9 @@ internal sealed class OffsetTracker
     /// <summary>The offset that may be committed: the next message's, when all before it are finished; null while nothing was finished.</summary>
     public long? Committable { get; private set; }
 
+    /// <summary>The offset of the first arrival, or where it was told to begin; null while there was neither.</summary>
+    public long? First { get; private set; }
+
     /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxAhead</c>.</summary>
     public int Span => (int)(_tail - _head);
 
@@ -85,6 +88,7 @@ internal sealed class OffsetTracker
         }
 
         _head = _tail;
+        First = offset;
         _last = offset - 1;
         Committable = offset;
     }
@@ -97,8 +101,11 @@ internal sealed class OffsetTracker
         {
             Incarnation++;
             _head = _tail;
+            First = null;
             Committable = null;
         }
+
+        First ??= offset;
 
         if (_tail - _head == _ring.Length)
         {

@@ -32,8 +32,8 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         delivery.Attempts++;
         if (IsUnwantedTombstone(delivery))
         {
-            CountTombstone();
-            delivery.Part?.Succeed();
+            CountTombstone(delivery);
+            delivery.Part?.Finish();
             return Outcome.One;
         }
 
@@ -51,7 +51,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
                 if (delivery.Part is { } part)
                 {
                     await part.ReturnedAsync().ConfigureAwait(false);
-                    part.Succeed();
+                    part.Finish();
                 }
 
                 Settings.Circuit?.Succeeded(delivery);

@@ -118,14 +118,15 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         assignment.Changed = true;
     }
 
-    /// <summary>Goes on at what is committed, or where the group starts where nothing is; what runs changes nothing any more.</summary>
+    /// <summary>Goes on at what is committed, or at its first message where nothing is; what runs changes nothing any more.</summary>
     public void Rewind(AssignedPartition partition, long? committed)
     {
-        if (committed is { } offset)
+        if ((committed ?? partition.Tracker.First) is not { } offset)
         {
-            assignment.Client.Seek(new TopicPartitionOffset(partition.Partition, offset));
+            return;   // nothing came of it yet
         }
 
+        assignment.Client.Seek(new TopicPartitionOffset(partition.Partition, offset));
         var renewed = Renew(partition);
         partition.Cancel(logger);
         if (partition.Subscription.IsEnding)
@@ -133,16 +134,9 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
             renewed.Subscription.Lanes.Drain(renewed);
         }
 
-        if (committed is { } start)
-        {
-            renewed.StartAt = start;
-            renewed.Tracker.Begin(start);
-            renewed.Stored = start;
-        }
-        else
-        {
-            starts.Missing(renewed, Offset.Unset.Value);
-        }
+        renewed.StartAt = offset;
+        renewed.Tracker.Begin(offset);
+        renewed.Stored = committed;
     }
 
     private bool ResumeStopped(AssignedPartition partition, bool skipFirst)

@@ -33,10 +33,11 @@ internal sealed class PartitionBacklog
         _deliveries.Insert(at, delivery);
     }
 
-    /// <summary>The first ones are done.</summary>
+    /// <summary>The first ones, which a transaction had, are done.</summary>
     public void RemoveFirst(int count)
     {
         _head += count;
+        Taken -= count;
         if (_head > 1_024 && _head > _deliveries.Count / 2)
         {
             _deliveries.RemoveRange(0, _head);

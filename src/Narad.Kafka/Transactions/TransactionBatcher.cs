@@ -43,6 +43,7 @@ internal sealed class TransactionBatcher
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly TransactionPlan _plan = new();
+    private readonly TransactionSettlement _settlement;
     private readonly CancellationTokenSource _giveUp = new();
 
     private BatcherState _state = BatcherState.Starting;
@@ -50,7 +51,7 @@ internal sealed class TransactionBatcher
     private Task<Error?>? _starting;
     private Task<TransactionEnd>? _ending;
     private GroupTransaction? _transaction;
-    private List<(AssignedPartition Partition, long Offset, int Parts)> _offered = [];    // what the ending one commits
+    private List<TransactionOffer> _offered = [];    // what the ending one commits
     private bool _stopping;
     private bool _isFirstStart = true;
     private int _limit;
@@ -89,6 +90,7 @@ internal sealed class TransactionBatcher
         _time = time;
         _logger = logger;
         _limit = settings.MaxMessages;
+        _settlement = new TransactionSettlement(assignment.IsCurrent, After, (part, refused) => TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name));
     }
 
     /// <summary>Why nothing is handled at the moment; null while all is well. Any thread.</summary>
@@ -116,6 +118,7 @@ internal sealed class TransactionBatcher
     /// <summary>A message of a current partition came back from its lane.</summary>
     public void Return(Delivery delivery)
     {
+        delivery.Next = null;   // it will be in a lane again
         var standing = delivery.Standing!;
         if (standing.Part is not { } part)
         {
@@ -138,7 +141,7 @@ internal sealed class TransactionBatcher
         }
 
         delivery.Partition.Backlog.Away--;
-        Reconsider(part);
+        _settlement.Reconsider(part);
     }
 
     /// <summary>Goes on with what is due. Within a rebalance nothing begins.</summary>
@@ -294,7 +297,7 @@ internal sealed class TransactionBatcher
         {
             transaction.Cancel();
             transaction.End();
-            Leave(transaction);
+            GiveBack(transaction);
             _group.Metrics.TransactionAborted();
         }
 
@@ -507,10 +510,18 @@ internal sealed class TransactionBatcher
         transaction.End();
         _offered = [];
         _state = BatcherState.Ending;
-        if (transaction.IsFailed || !TryOffer(transaction))
+        if (transaction.IsFailed || _settlement.Offer(transaction) is not { } offers)
         {
             _ending = _client!.AbortAsync(_giveUp.Token);
             return;
+        }
+
+        foreach (var partition in _assignment.Partitions)
+        {
+            if (!transaction.Outstanding.ContainsKey(partition) && partition.Tracker.Committable is { } committable && committable != partition.Stored)
+            {
+                offers.Add(new TransactionOffer(partition, committable, 0));
+            }
         }
 
         IConsumerGroupMetadata member;
@@ -522,11 +533,11 @@ internal sealed class TransactionBatcher
         catch (KafkaException error)
         {
             TransactionsLog.ClientError(_logger, error.Error.Code, error.Error.Reason, _group.Name);
-            _offered = [];
             _ending = _client!.AbortAsync(_giveUp.Token);
             return;
         }
 
+        _offered = offers;
         _ending = CommitAsync(transaction, member);
     }
 
@@ -553,61 +564,6 @@ internal sealed class TransactionBatcher
         {
             TransactionsLog.TellingFailed(_logger, error, part.Partition.Id, part.Offset);
         }
-    }
-
-    // What is to be committed: of each partition the first messages, all of which succeeded. False where that is not so: then nothing can be.
-    private bool TryOffer(GroupTransaction transaction)
-    {
-        foreach (var partition in transaction.Outstanding.Keys)
-        {
-            if (!_assignment.IsCurrent(partition))
-            {
-                return false;   // S10: it is another's, or another epoch's
-            }
-        }
-
-        for (var i = 0; i < transaction.Parts.Count;)
-        {
-            var partition = transaction.Parts[i].Partition;
-            var (count, ended) = (0, false);
-            long? offset = null;
-            for (; i < transaction.Parts.Count && ReferenceEquals(transaction.Parts[i].Partition, partition); i++)
-            {
-                var part = transaction.Parts[i];
-                var success = part is { IsBack: true, State: PartState.Succeeded, Refused: null };
-                if (!success && part.IsBack && part.State is not PartState.Waiting)
-                {
-                    return false;
-                }
-
-                if (success && ended)
-                {
-                    return false;   // what was sent for it would count, and its offset would not
-                }
-
-                ended |= !success;
-                if (success)
-                {
-                    count++;
-                    offset = partition.Tracker.Tracks(part.Delivery.Arrival) ? part.Offset + 1 : offset;
-                }
-            }
-
-            if (count > 0)
-            {
-                _offered.Add((partition, offset ?? Offset.Unset.Value, count));
-            }
-        }
-
-        foreach (var partition in _assignment.Partitions)
-        {
-            if (!_offered.Exists(offered => ReferenceEquals(offered.Partition, partition)) && partition.Tracker.Committable is { } committable && committable != partition.Stored)
-            {
-                _offered.Add((partition, committable, 0));
-            }
-        }
-
-        return true;
     }
 
     private void TakeEnd(TransactionEnd end)
@@ -638,7 +594,7 @@ internal sealed class TransactionBatcher
         {
             _group.Metrics.TransactionAborted();
             BackOff(transaction, end.Error);
-            Leave(transaction);
+            GiveBack(transaction);
         }
 
     }
@@ -662,21 +618,20 @@ internal sealed class TransactionBatcher
             }
 
             partition.Backlog.RemoveFirst(count);
-            partition.Backlog.Taken -= count;
             if (offset >= 0)
             {
                 partition.Stored = offset;
             }
         }
 
-        _isLate = false;
+        _isLate = transaction.Parts.Count > messages;
         _group.Metrics.TransactionCommitted();
         _group.Metrics.FinishedMessages(messages);
         TransactionsLog.Committed(_logger, _group.Name, messages);
         _refusals = 0;
         _limit = Math.Min(_settings.MaxMessages, _limit * 2);
-        transaction.Parts.RemoveAll(part => !_assignment.IsCurrent(part.Partition) || (part is { IsBack: true, State: PartState.Succeeded }));
-        Leave(transaction);
+        transaction.Parts.RemoveAll(part => !_assignment.IsCurrent(part.Partition) || part.State is PartState.Succeeded);
+        _settlement.GiveBack(transaction);
     }
 
     // What was not to blame is not begun again at once, over and over.
@@ -698,72 +653,10 @@ internal sealed class TransactionBatcher
         TransactionsLog.Refused(_logger, refused?.Code ?? ErrorCode.NoError, refused?.Reason ?? "something that was sent in it was refused", _group.Name, Duration.Text(delay));
     }
 
-    // Everything of it that is still ours is the first of its partition again.
-    private void Leave(GroupTransaction transaction)
+    private void GiveBack(GroupTransaction transaction)
     {
-        foreach (var part in transaction.Parts)
-        {
-            if (!_assignment.IsCurrent(part.Partition))
-            {
-                continue;
-            }
-
-            _isLate = true;
-            part.Partition.Backlog.Taken = 0;
-            if (part.IsBack)
-            {
-                Reconsider(part);
-            }
-            else
-            {
-                part.Partition.Backlog.Away++;
-            }
-        }
-    }
-
-    // A message whose transaction did not count: what it is to be next.
-    private void Reconsider(TransactionPart part)
-    {
-        var delivery = part.Delivery;
-        var standing = delivery.Standing!;
-        standing.Part = null;
-        switch (part.State)
-        {
-            case PartState.Failed:
-                standing.IsAlone = true;
-                standing.NotBefore = After(part.Verdict.Delay);
-                switch (part.Verdict.Action)
-                {
-                    case FailureAction.DeadLetter:
-                        delivery.Departure ??= new Departure(part.Error);
-                        break;
-                    case FailureAction.Skip or FailureAction.Stop:
-                        standing.Decided = part.Verdict.Action;
-                        standing.DecidedFor = part.Error;
-                        break;
-                }
-
-                return;
-
-            case PartState.Succeeded when part.Refused is { Retriable: false } refused:
-                Suspect(part, refused);
-                break;
-
-            case PartState.Suspect:
-                Suspect(part, part.Refused!);
-                break;
-        }
-
-        if (part.State is not PartState.Waiting && delivery.Departure is null && delivery.Attempts > 0)
-        {
-            delivery.Attempts--;
-        }
-    }
-
-    private void Suspect(TransactionPart part, KafkaSendException refused)
-    {
-        part.Delivery.Standing!.IsAlone = true;
-        TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name);
+        _isLate = true;
+        _settlement.GiveBack(transaction);
     }
 
     private long After(TimeSpan delay) => _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency);

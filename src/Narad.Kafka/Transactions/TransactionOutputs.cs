@@ -150,8 +150,13 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             return;
         }
 
+        // What an abort gave back was not refused.
         var failure = Failure(topic, key, report.Error);
-        part.SendRefused(failure);
+        if (report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
+        {
+            part.SendRefused(failure);
+        }
+
         answer.TrySetException(failure);
         _ = answer.Task.Exception;   // a handler may not await it: it has failed all the same
     }

@@ -90,8 +90,8 @@ internal sealed class TransactionPart : IMessageSender
         }
     }
 
-    /// <summary>It is done.</summary>
-    public void Succeed()
+    /// <summary>Nothing more is to be done for it: it succeeded, unless its token was cancelled.</summary>
+    public void Finish()
     {
         _closed = true;
         if (State is PartState.Waiting or PartState.Running)
