@@ -49,7 +49,7 @@ internal static class JudgesCheck
         // Member 9 stands still in the middle of number 3, and finishes it when the others are at 9.
         Invocation late = One(Key, 3, 30) with { Handling = new Handling(Key, 3, 9, 30, 95) };
         Invocation[] withZombie = [.. Done(plain), late];
-        Judge("a process that stood still finishes late", withZombie, none => none with { ByZombies = 1, AtOnceWithZombies = 7 }, zombies: [new Zombie(9, 40, 100)]);
+        Judge("a process that stood still finishes late", withZombie, none => none with { ByZombies = 1, AtOnceWithZombies = 7 }, zombies: [new Zombie(9, 40, 90, 100)]);
         Judge("the same where it did not stand still", withZombie, none => none with { NotFollowed = 1, AtOnce = 7 });
         var again = Enumerable.Range(0, 1_000).First(key => s_fates.Of(key, 3).Kind is FateKind.Recovers);
         Invocation[] copied =
@@ -57,9 +57,9 @@ internal static class JudgesCheck
             .. Done([0, 1, 2], again), One(again, 3, 30, failed: true), One(again, 3, 40, retry: 1), One(again, 4, 50), One(again, 5, 60),
             One(again, 3, 70, failed: true) with { Handling = new Handling(again, 3, 9, 70, 72) }, One(again, 3, 80, retry: 1), One(again, 6, 90),
         ];
-        Judge("a copy that it wrote is handled alone", copied, none => none with { ByZombies = 1, AfterZombies = 1 }, zombies: [new Zombie(9, 65, 75)], key: again, count: 7);
+        Judge("a copy that it wrote is handled alone", copied, none => none with { ByZombies = 1, NotFollowed = 1, AfterZombies = 1 }, zombies: [new Zombie(9, 65, 70, 75)], key: again, count: 7, stale: [3]);
         Judge("the same where it did not stand still", copied, none => none with { NotFollowed = 1 }, key: again, count: 7);
-        Judge("a message that nobody but it handled", [.. Done(plain).Where(one => one.Handling.Sequence != 3), late], none => none with { ByZombies = 1, AtOnceWithZombies = 6, Skipped = 1 }, zombies: [new Zombie(9, 40, 100)]);
+        Judge("a message that nobody but it handled", [.. Done(plain).Where(one => one.Handling.Sequence != 3), late], none => none with { ByZombies = 1, AtOnceWithZombies = 6, Skipped = 1 }, zombies: [new Zombie(9, 40, 90, 100)]);
     }
 
     private static Invocation[] Done(int[] sequences, int key = Key) => [.. sequences.Select((sequence, at) => One(key, sequence, at * 10))];
@@ -67,10 +67,10 @@ internal static class JudgesCheck
     private static Invocation One(int key, int sequence, long at, int retry = 0, bool failed = false) =>
         new(new Handling(key, sequence, 1, at, at + 5), retry, 1, failed, at, "t[0]", sequence);
 
-    private static void Judge(string what, Invocation[] invocations, Func<Found, Found> expected, int[]? dead = null, Zombie[]? zombies = null, int key = Key, int count = Messages)
+    private static void Judge(string what, Invocation[] invocations, Func<Found, Found> expected, int[]? dead = null, Zombie[]? zombies = null, int key = Key, int count = Messages, int[]? stale = null)
     {
         var order = KeyOrder.Of(
-            s_fates, [.. Enumerable.Range(0, count).Select(sequence => new LogRecord("t[0]", sequence, key, sequence))], invocations, (dead ?? []).Select(sequence => (key, sequence)).ToHashSet(), zombies ?? []);
+            s_fates, [.. Enumerable.Range(0, count).Select(sequence => new LogRecord("t[0]", sequence, key, sequence))], invocations, (dead ?? []).Select(sequence => (key, sequence)).ToHashSet(), zombies ?? [], (stale ?? []).Select(sequence => (key, sequence)).ToHashSet());
         Expect(what, expected(new Found(0, 0, 0, 0, 0, 0, 0)), new Found(order.Skipped, order.NotFollowed, order.Overtook, order.AtOnce, order.ByZombies, order.AtOnceWithZombies, order.NotFollowedAfterZombies), order.Examples);
     }
 

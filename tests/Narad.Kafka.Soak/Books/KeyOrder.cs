@@ -12,8 +12,8 @@ namespace Narad.Kafka.Soak.Books;
 /// <item>Overtook: the first invocation of a message began before an earlier one of its key was handled, or had failed for the last time.</item>
 /// <item>At once: two handlers of one key ran at the same time, in one member or in two.</item>
 /// </list>
-/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart, and what came of a copy that it wrote: its partitions were another member's, and nobody
-/// could tell it yet.
+/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could tell it yet. What it wrote must
+/// not count.
 /// </summary>
 internal sealed class KeyOrder
 {
@@ -25,7 +25,7 @@ internal sealed class KeyOrder
 
     public int NotFollowed { get; private set; }
 
-    /// <summary>The same where a process that had stood still wrote the copy that was handled again. Not held against the order.</summary>
+    /// <summary>How many of these are messages of which a process that had stood still wrote a copy.</summary>
     public int NotFollowedAfterZombies { get; private set; }
 
     public int Overtook { get; private set; }
@@ -49,15 +49,17 @@ internal sealed class KeyOrder
     /// <param name="invocations">What was handled, in any order.</param>
     /// <param name="deadLetters">What is in the dead-letter topics.</param>
     /// <param name="zombies">Processes that stood still.</param>
+    /// <param name="stale">Messages of which such a process wrote a copy before it was told.</param>
     public static KeyOrder Of(
-        Fates fates, IReadOnlyList<LogRecord> records, IReadOnlyCollection<Invocation> invocations, IReadOnlySet<(int Key, int Sequence)> deadLetters, IReadOnlyCollection<Zombie> zombies)
+        Fates fates, IReadOnlyList<LogRecord> records, IReadOnlyCollection<Invocation> invocations, IReadOnlySet<(int Key, int Sequence)> deadLetters, IReadOnlyCollection<Zombie> zombies,
+        IReadOnlySet<(int Key, int Sequence)> stale)
     {
         var order = new KeyOrder();
         var byKey = invocations.ToLookup(one => one.Handling.Key);
         foreach (var key in records.GroupBy(record => record.Key))
         {
             var sequences = key.OrderBy(record => record.Offset).Select(record => record.Sequence).Distinct().ToArray();
-            order.Judge(fates, key.Key, sequences, byKey[key.Key], deadLetters, zombies);
+            order.Judge(fates, key.Key, sequences, byKey[key.Key], deadLetters, zombies, stale);
         }
 
         return order;
@@ -65,11 +67,11 @@ internal sealed class KeyOrder
 
     public override string ToString() =>
         $"""
-          {Successes} successes of {Keys} keys in their order: skipped {Skipped}, not followed {NotFollowed}, overtook {Overtook}, at once {AtOnce}
-          by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}, not followed after a copy of theirs {NotFollowedAfterZombies}
+          {Successes} successes of {Keys} keys in their order: skipped {Skipped}, not followed {NotFollowed} ({NotFollowedAfterZombies} after a copy of a process that had stood still), overtook {Overtook}, at once {AtOnce}
+          by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}
         """;
 
-    private void Judge(Fates fates, int key, int[] sequences, IEnumerable<Invocation> invocations, IReadOnlySet<(int, int)> deadLetters, IReadOnlyCollection<Zombie> zombies)
+    private void Judge(Fates fates, int key, int[] sequences, IEnumerable<Invocation> invocations, IReadOnlySet<(int, int)> deadLetters, IReadOnlyCollection<Zombie> zombies, IReadOnlySet<(int, int)> stale)
     {
         Keys++;
         var ranks = sequences.Index().ToDictionary(one => one.Item, one => one.Index);
@@ -77,13 +79,13 @@ internal sealed class KeyOrder
             .Select(one => new Done(one, ranks[one.Handling.Sequence], zombies.Any(zombie => zombie.Did(one.Handling)))).ToList();
         ByZombies += all.Count(one => one.ByZombie);
         bool IsDead(int rank) => deadLetters.Contains((key, sequences[rank]));
-        Follow(key, all, sequences.Length, IsDead);
+        Follow(key, all, sequences.Length, IsDead, rank => stale.Contains((key, sequences[rank])));
         Overtakes(key, all, sequences.Length, one => !one.Failed || (fates.Of(key, one.Handling.Sequence) is { IsDeadLetter: true } fate && one.Retry >= fate.Retries && one.Attempt >= fate.Invocations));
         Overlaps(key, all);
     }
 
     // After a success the next one is at most of the next message that is no dead letter.
-    private void Follow(int key, List<Done> all, int count, Func<int, bool> isDead)
+    private void Follow(int key, List<Done> all, int count, Func<int, bool> isDead, Func<int, bool> isStale)
     {
         var handled = new bool[count];
         var last = -1;
@@ -97,15 +99,12 @@ internal sealed class KeyOrder
                 Skipped++;
                 Example($"SKIPPED: key {key}, rank {one.Rank} was handled after rank {last}, and {Some(missing)} never before", all, at);
             }
-            else if (between.Count > 0 && last >= 0 && all.Take(at).Any(other => other.ByZombie && other.What.Failed && other.Rank == last))
-            {
-                NotFollowedAfterZombies++;
-                Example($"not followed, after a process that stood still: key {key}, rank {last} was handled again, and then rank {one.Rank} without {Some(between)}", all, at);
-            }
             else if (between.Count > 0)
             {
+                var afterZombie = last >= 0 && isStale(last);
                 NotFollowed++;
-                Example($"NOT FOLLOWED: key {key}, rank {last} was handled again, and then rank {one.Rank} without {Some(between)}", all, at);
+                NotFollowedAfterZombies += afterZombie ? 1 : 0;
+                Example($"NOT FOLLOWED{(afterZombie ? ", after a copy of a process that had stood still" : "")}: key {key}, rank {last} was handled again, and then rank {one.Rank} without {Some(between)}", all, at);
             }
 
             handled[one.Rank] = true;

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Soak.Books;
 /// In ticks of <see cref="System.Diagnostics.Stopwatch"/>.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct Zombie(int Member, long From, long To)
+internal readonly record struct Zombie(int Member, long From, long Continued, long To)
 {
     public bool Did(Handling handling) => handling.Member == Member && handling.Finished >= From && handling.Started <= To;
 }

@@ -200,8 +200,8 @@ internal sealed class Bed : IAsyncDisposable
     /// <summary>A consuming process stands still, until it is told to go on.</summary>
     public async Task StopAsync(ChildMember child)
     {
-        _stopped[child] = Stopwatch.GetTimestamp();
         await child.StopAsync();
+        _stopped[child] = Stopwatch.GetTimestamp();
     }
 
     /// <summary>It goes on after more than a session, and does not know yet that its partitions are another member's.</summary>
@@ -219,7 +219,7 @@ internal sealed class Bed : IAsyncDisposable
             told = Ledger.ToldSince(number, from + (Stopwatch.Frequency / 10));
         }
 
-        Ledger.Zombie(new Zombie(number, from, (told ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
+        Ledger.Zombie(new Zombie(number, from, continued, (told ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
         Ledger.Disturb(from, AfterFault);
         Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {(told is { } at
             ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are another's" : $"was not told within {UntilTold.TotalSeconds:0} s")}; {Status()}");

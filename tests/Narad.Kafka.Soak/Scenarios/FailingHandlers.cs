@@ -25,8 +25,8 @@ internal static class FailingHandlers
 
     public static async Task<IVerdict> FinishAsync(Bed bed) => (await AddUpAsync(bed)).Verdict;
 
-    /// <summary>Ends the load, lets the members finish and leave, and adds up; with what the topics and the dead-letter topics hold.</summary>
-    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<CopyRecord> Records, IReadOnlyList<CopyRecord> DeadLetters)> AddUpAsync(Bed bed)
+    /// <summary>Ends the load, lets the members finish and leave, and adds up; with what the topics, the retry topics and the dead-letter topics hold.</summary>
+    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<CopyRecord> Records, IReadOnlyList<CopyRecord> Retries, IReadOnlyList<CopyRecord> DeadLetters)> AddUpAsync(Bed bed)
     {
         await bed.EndLoadAsync();
         await SettleAsync(bed, (bed.Group, bed.Topics), (RetryGroup(bed), bed.RetryTopics));
@@ -34,14 +34,15 @@ internal static class FailingHandlers
         await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
         await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
         var records = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics);
+        var retries = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics);
         var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
-        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics), deadLetters);
+        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, retries, deadLetters);
         foreach (var note in verdict.Notes)
         {
             bed.Events.Note(note);
         }
 
-        return (verdict, records, deadLetters);
+        return (verdict, records, retries, deadLetters);
     }
 
     private static string RetryGroup(Bed bed) => bed.Work!.RetryGroup(bed.Group);

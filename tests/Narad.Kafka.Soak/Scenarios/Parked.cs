@@ -115,13 +115,17 @@ internal static class Parked
 
     private static async Task<IVerdict> FinishAsync(Bed bed)
     {
-        var (failures, records, deadLetters) = await FailingHandlers.AddUpAsync(bed);
+        var (failures, records, retries, deadLetters) = await FailingHandlers.AddUpAsync(bed);
+        var told = new Windows(bed.Ledger.Zombies.Select(zombie => (zombie.Continued, zombie.To)));
         var order = KeyOrder.Of(
             bed.Work!.Fates,
             [.. records.Select(record => record.Place)],
             bed.Ledger.Invocations,
-            deadLetters.Select(record => (record.Place.Key, record.Place.Sequence)).ToHashSet(),
-            bed.Ledger.Zombies);
+            Numbers(deadLetters),
+            bed.Ledger.Zombies,
+            Numbers(retries.Where(copy => told.Contains(copy.Written))));
         return new ParkedVerdict(failures, order);
     }
+
+    private static HashSet<(int Key, int Sequence)> Numbers(IEnumerable<CopyRecord> records) => [.. records.Select(record => (record.Place.Key, record.Place.Sequence))];
 }
