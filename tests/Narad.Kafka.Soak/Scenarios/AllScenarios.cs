@@ -18,7 +18,7 @@ internal static class AllScenarios
         Failing("churn-failing-consumer", "the same with the consumer protocol (KIP-848)", Churn.ConsumerAsync),
         Parked.For("parked", "one message in ten fails and parks its key while members come and go, ten processes are killed and four stand still (classic, range): the order of each key holds", KafkaGroupProtocol.Classic),
         Parked.For("parked-consumer", "the same with the consumer protocol (KIP-848)", KafkaGroupProtocol.Consumer),
-        ExactlyOnce.For("exactly-once", "20,000 messages with an output each in transactions, twenty processes are killed, members join and leave: exactly one output of each, or one dead letter", isStatic: false),
+        ExactlyOnce.For("exactly-once", "20,000 messages with an output each in transactions, twenty processes are killed, three stand still, members join and leave: exactly one output of each, or one dead letter", isStatic: false),
         ExactlyOnce.For("exactly-once-static", "the same with static identities", isStatic: true),
         new("kill-9", "a consuming process is killed, three times: what it had not committed is handled again, by another member", Churn.KillNineAsync),
         new("static-takeover", "another member takes over a static identity: the first is faulted and says so, the second goes on", Churn.TakeOverAsync),

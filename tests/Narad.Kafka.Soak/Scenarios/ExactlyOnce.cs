@@ -6,15 +6,23 @@ using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
-/// <summary>Messages that are read, worked on and written in transactions, while processes are killed and a member comes and goes. What happens when is drawn from the seed before it begins.</summary>
+/// <summary>Messages that are read, worked on and written in transactions, while processes are killed or stand still and a member comes and goes. What happens when is drawn from the seed before it begins.</summary>
 internal static class ExactlyOnce
 {
     private const int Messages = 20_000;
     private const int Kills = 20;
+    private const int Stops = 3;
     private const int Processes = 3;
 
     // Two rebalances a minute.
     private static readonly TimeSpan Change = TimeSpan.FromSeconds(30);
+
+    private enum What
+    {
+        JoinOrLeave,
+        Kill,
+        Stop,
+    }
 
     public static Scenario For(string name, string outcome, bool isStatic) => new(name, outcome, RunAsync)
     {
@@ -31,8 +39,8 @@ internal static class ExactlyOnce
         Member? coming = null;
         await bed.SendAsync(most: Messages);
         var started = DateTime.UtcNow;
-        var (kills, changes) = (0, 0);
-        foreach (var (when, isKill, which, pause) in plan)
+        var (kills, stops, changes) = (0, 0, 0);
+        foreach (var (when, what, which, pause) in plan)
         {
             var wait = started + when - DateTime.UtcNow;
             if (wait > TimeSpan.Zero)
@@ -40,50 +48,59 @@ internal static class ExactlyOnce
                 await Task.Delay(wait);
             }
 
-            if (isKill)
+            switch (what)
             {
-                var number = bed.Children.Single(one => one.Child == children[which]).Number;
-                await bed.KillAsync(children[which]);
-                kills++;
-                bed.Say($"m{number} ({Identity(which)}) was killed ({kills}); {bed.Status()}");
-                await Task.Delay(pause);
-                children[which] = bed.StartChild(Identity(which));
-            }
-            else if (coming is null)
-            {
-                coming = await bed.JoinAsync(options => bed.Work!.Be("comes-and-goes", options));
-                changes++;
-                bed.Say($"m{coming.Number} joined");
-            }
-            else
-            {
-                var report = await bed.LeaveAsync(coming);
-                bed.Say($"m{coming.Number} left{string.Concat(report.Abandoned.Select(left => $"; abandoned {left}"))}");
-                coming = null;
-                changes++;
+                case What.Kill:
+                    var number = bed.Children.Single(one => one.Child == children[which]).Number;
+                    await bed.KillAsync(children[which]);
+                    kills++;
+                    bed.Say($"m{number} ({Identity(which)}) was killed ({kills}); {bed.Status()}");
+                    await Task.Delay(pause);
+                    children[which] = bed.StartChild(Identity(which));
+                    break;
+                case What.Stop:
+                    await bed.StopAsync(children[which]);
+                    await Task.Delay(MemberOptions.Session + pause);
+                    await bed.ContinueAsync(children[which]);
+                    stops++;
+                    break;
+                case What.JoinOrLeave when coming is not null:
+                    var report = await bed.LeaveAsync(coming);
+                    bed.Say($"m{coming.Number} left{string.Concat(report.Abandoned.Select(left => $"; abandoned {left}"))}");
+                    coming = null;
+                    changes++;
+                    break;
+                default:
+                    coming = await bed.JoinAsync(options => bed.Work!.Be("comes-and-goes", options));
+                    changes++;
+                    bed.Say($"m{coming.Number} joined");
+                    break;
             }
         }
 
         await KafkaCluster.Until(() => bed.Ledger.Sent >= Messages, "all messages are sent", TimeSpan.FromMinutes(5));
-        bed.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, joined or left {changes} times; {bed.Status()}");
-        bed.Check(kills == Kills, $"{Kills} kills came about");
+        bed.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left {changes} times; {bed.Status()}");
+        bed.Check(kills == Kills && stops == Stops, $"{Kills} kills and {Stops} stops came about");
     }
 
     private static string Identity(int which) => string.Create(CultureInfo.InvariantCulture, $"instance-{which + 1}");
 
-    private static List<(TimeSpan When, bool IsKill, int Which, TimeSpan Pause)> Plan(Random random)
+    private static List<(TimeSpan When, What What, int Which, TimeSpan Pause)> Plan(Random random)
     {
-        var plan = new List<(TimeSpan When, bool IsKill, int Which, TimeSpan Pause)>();
+        var faults = Enumerable.Repeat(What.Kill, Kills).Concat(Enumerable.Repeat(What.Stop, Stops)).ToArray();
+        random.Shuffle(faults);
+        var plan = new List<(TimeSpan When, What What, int Which, TimeSpan Pause)>();
         var at = TimeSpan.FromSeconds(8);
-        for (var kill = 0; kill < Kills; kill++)
+        foreach (var fault in faults)
         {
-            plan.Add((at, true, random.Next(Processes), TimeSpan.FromMilliseconds(random.Next(200, 3_000))));
-            at += TimeSpan.FromMilliseconds(random.Next(4_000, 13_000));
+            var pause = TimeSpan.FromMilliseconds(fault is What.Kill ? random.Next(200, 3_000) : random.Next(2_000, 5_000));
+            plan.Add((at, fault, random.Next(Processes), pause));
+            at += TimeSpan.FromMilliseconds(random.Next(4_000, 13_000)) + (fault is What.Stop ? MemberOptions.Session + pause : TimeSpan.Zero);
         }
 
         for (var change = Change / 2; change < at; change += Change)
         {
-            plan.Add((change, false, 0, TimeSpan.Zero));
+            plan.Add((change, What.JoinOrLeave, 0, TimeSpan.Zero));
         }
 
         return [.. plan.OrderBy(step => step.When)];
