@@ -104,6 +104,15 @@ internal sealed class KafkaCluster : IAsyncDisposable
         await Until(() => IsInSync(topic), $"{topic} has its leaders", TimeSpan.FromSeconds(30));
     }
 
+    /// <summary>The session of a group whose members leave it to the broker (KIP-848); the broker's own default is 45 s.</summary>
+    public Task SetSessionAsync(string group, TimeSpan session) => Admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>>
+    {
+        [new ConfigResource { Type = ResourceType.Group, Name = group }] =
+        [
+            new ConfigEntry { Name = "consumer.session.timeout.ms", Value = session.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture), IncrementalOperation = AlterConfigOpType.Set },
+        ],
+    });
+
     public async Task<int> CoordinatorAsync(string group) =>
         (await Admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Coordinator.Id;
 

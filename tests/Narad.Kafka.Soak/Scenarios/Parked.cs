@@ -10,7 +10,7 @@ internal static class Parked
     private const int Stops = 4;
     private const int Processes = 2;
 
-    public static Scenario For(string name, string outcome, KafkaGroupProtocol protocol) => new(name, outcome, RunAsync)
+    public static Scenario For(string name, string outcome, KafkaGroupProtocol protocol) => new(name, outcome, bed => RunAsync(bed, protocol))
     {
         Topics = 1,
         Keys = 50,
@@ -28,8 +28,13 @@ internal static class Parked
         Continue,
     }
 
-    private static async Task RunAsync(Bed bed)
+    private static async Task RunAsync(Bed bed, KafkaGroupProtocol protocol)
     {
+        if (protocol is KafkaGroupProtocol.Consumer)
+        {
+            await bed.Cluster.SetSessionAsync(bed.Group, MemberOptions.Session);
+        }
+
         var plan = Plan(bed.Random);
         var children = new ChildMember?[Processes];
         var coming = new Member?[] { await bed.JoinAsync(), await bed.JoinAsync() };
