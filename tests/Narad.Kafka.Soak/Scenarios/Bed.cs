@@ -209,8 +209,8 @@ internal sealed class Bed : IAsyncDisposable
     {
         _stopped.Remove(child, out var from);
         var number = _children.Single(one => one.Child == child).Number;
-        await child.ContinueAsync();
         var continued = Stopwatch.GetTimestamp();
+        await child.ContinueAsync();
         long? told = null;
         while (told is null && Stopwatch.GetElapsedTime(continued) < UntilTold)
         {
