@@ -52,11 +52,16 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         catch (Exception error)
         {
             TraceHeaders.Failed(activity, error);
+            if (placed.TrySetException(error))
+            {
+                _ = placed.Task.Exception;   // the sender's to see, where it awaits
+            }
+
             throw;
         }
         finally
         {
-            placed.TrySetResult();
+            placed.TrySetResult();   // middleware may answer without sending
         }
     }
 
@@ -81,7 +86,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             throw SendFailure.NotSerialized(message.Topic, message.Key, error);
         }
 
-        await before.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await before.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
         await CreatedAsync(message.Topic).WaitAsync(cancellationToken).ConfigureAwait(false);
         var key = message.Key.ToBytes();
         var size = SendSize.Of(key, value, [.. message.Headers]);
