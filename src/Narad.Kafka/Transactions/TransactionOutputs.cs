@@ -156,9 +156,10 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             return;
         }
 
-        // What an abort gave back was not refused.
+        // What our own abort gave back was not refused. What the client gives back by itself (it does so once after an abort that a refusal led to, to number its messages anew) is to be sent
+        // in another transaction.
         var failure = Failure(topic, key, report.Error);
-        if (report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
+        if (!part.Transaction.IsOver || report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
         {
             part.SendRefused(failure);
         }
