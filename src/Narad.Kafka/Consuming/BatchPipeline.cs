@@ -84,9 +84,23 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             if (items.Count > 0)
             {
                 await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
-                if (first.Part is { } part)
+                current = first;
+                for (var i = 0; i < finished; i++, current = current.Next!)
                 {
-                    await part.ReturnedAsync().ConfigureAwait(false);
+                    if (current.Part is not { } part)
+                    {
+                        break;
+                    }
+
+                    try
+                    {
+                        await part.ReturnedAsync().ConfigureAwait(false);
+                    }
+                    catch (Exception error)
+                    {
+                        current.Attempts = Math.Max(current.Attempts, 1);
+                        return await ConcludedAsync(current, error, timedOut: false, i).ConfigureAwait(false);
+                    }
                 }
 
                 Settings.Circuit?.Succeeded(first);

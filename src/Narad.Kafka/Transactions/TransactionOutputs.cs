@@ -52,11 +52,16 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         catch (Exception error)
         {
             TraceHeaders.Failed(activity, error);
+            if (placed.TrySetException(error))
+            {
+                _ = placed.Task.Exception;   // the sender's to see, where it awaits
+            }
+
             throw;
         }
         finally
         {
-            placed.TrySetResult();
+            placed.TrySetResult();   // middleware may answer without sending
         }
     }
 
@@ -81,7 +86,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             throw SendFailure.NotSerialized(message.Topic, message.Key, error);
         }
 
-        await before.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await before.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
         await CreatedAsync(message.Topic).WaitAsync(cancellationToken).ConfigureAwait(false);
         var key = message.Key.ToBytes();
         var size = SendSize.Of(key, value, [.. message.Headers]);
@@ -150,9 +156,10 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             return;
         }
 
-        // What an abort gave back was not refused.
+        // What our own abort gave back was not refused. What the client gives back by itself (it does so once after an abort that a refusal led to, to number its messages anew) is to be sent
+        // in another transaction.
         var failure = Failure(topic, key, report.Error);
-        if (report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
+        if (!part.Transaction.IsOver || report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
         {
             part.SendRefused(failure);
         }

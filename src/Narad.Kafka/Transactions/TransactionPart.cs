@@ -69,10 +69,23 @@ internal sealed class TransactionPart : IMessageSender
         return true;
     }
 
-    /// <summary>Its handler returned. Alone, it has failed where something of what it sent did.</summary>
+    /// <summary>
+    /// Its handler returned. What it sent and did not await is waited for until the client has it: it belongs to the transaction. Alone, it has failed where something of what it sent did.
+    /// </summary>
     public async ValueTask ReturnedAsync()
     {
         _closed = true;
+        Task placed;
+        lock (_gate)
+        {
+            placed = _placed;
+        }
+
+        if (!placed.IsCompleted)
+        {
+            await placed.ConfigureAwait(false);   // nobody else sees it fail
+        }
+
         if (Transaction.IsAlone)
         {
             Task<SendResult>[] sends;
@@ -171,7 +184,7 @@ internal sealed class TransactionPart : IMessageSender
         lock (_gate)
         {
             var before = _placed;
-            _placed = placed.Task;
+            _placed = before.IsCompleted ? placed.Task : Task.WhenAll(before, placed.Task);
             return (before, placed);
         }
     }

@@ -83,7 +83,6 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
     {
         var exactly = await Exactly.OnAsync(broker);
         await exactly.SendAsync(0, "1", "nonsense", "3");
-        var handled = new ConcurrentQueue<int>();
         await using var kafka = await exactly.StartAsync();
         await kafka.SubscribeAsync<int[]>(
             exactly.Topic,
@@ -95,7 +94,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         exactly.Committed($"{exactly.Topic}-dlt", 3).Should().Equal("1", "nonsense", "3");
         var copies = broker.ReadAll($"{exactly.Topic}-dlt", 3);
         copies.Select(copy => Encoding.UTF8.GetString(copy.Message.Headers.GetLastBytes("narad-offset"))).Should().Equal("0", "1", "2");
-        handled.Should().BeEmpty();
+        (await broker.EndOfAsync($"{exactly.Topic}-dlt", 0)).Should().BeGreaterThan(3, "the marker of a transaction has an offset too");
     }
 
     [SkippableFact]

@@ -85,9 +85,9 @@ public sealed class TransactionPlanTests
             }
 
             _counted.Select(counted => (counted.Partition, counted.Offset)).Should().OnlyHaveUniqueItems();
-            foreach (var partition in _counted.GroupBy(counted => counted.Partition))
+            foreach (var lane in _counted.GroupBy(counted => (counted.Partition, KeyOf(counted.Offset))))
             {
-                partition.Select(counted => counted.Offset).Should().BeInAscendingOrder();
+                lane.Select(counted => counted.Offset).Should().BeInAscendingOrder();
             }
 
             foreach (var (partition, offset, dead) in _counted)
@@ -99,6 +99,8 @@ public sealed class TransactionPlanTests
 
             return true;
         }
+
+        private static long KeyOf(long offset) => offset % 3;
 
         private void RunTransaction(List<Delivery> chosen)
         {
@@ -112,8 +114,8 @@ public sealed class TransactionPlanTests
                 transaction.Outstanding[delivery.Partition] = 0;
             }
 
-            // Lanes: each partition in order, the partitions mixed.
-            var lanes = transaction.Parts.GroupBy(static part => part.Partition).Select(static parts => new Queue<TransactionPart>(parts)).ToList();
+            // Lanes: each key in order, all of them mixed.
+            var lanes = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset))).Select(static parts => new Queue<TransactionPart>(parts)).ToList();
             while (lanes.Count > 0)
             {
                 var lane = lanes[_random.Next(lanes.Count)];
