@@ -1,4 +1,5 @@
 using Narad.Kafka.Failures;
+using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Consuming;
 
@@ -49,6 +50,12 @@ internal sealed class Delivery
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
+    /// <summary>Of a parked key's copy that is at its turn: that; null otherwise.</summary>
+    public ParkedCopy? Parked { get; set; }
+
+    /// <summary>Whether it leaves memory unfinished.</summary>
+    public bool IsPutBack { get; set; }
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -67,6 +74,8 @@ internal sealed class Delivery
         Departure = null;
         FailedCopies = 0;
         FailedProbes = 0;
+        Parked = null;
+        IsPutBack = false;
         Next = null;
     }
 
@@ -77,6 +86,7 @@ internal sealed class Delivery
         Key = null;
         Value = null;
         Headers = null;
+        Parked = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)
