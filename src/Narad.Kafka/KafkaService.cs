@@ -296,21 +296,22 @@ public sealed class KafkaService : IKafkaService
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
         var real = RealTopic(topic, patterns: true);
-        options.ThrowIfContradictory(real);
         if (options.ExactlyOnceValue is { } transactions)
         {
             ExactlyOnceRules.ThrowIfRefused(options, transactions, real, _transport!.Mode, _options);
         }
 
-        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
+        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Sender = new ServiceSender(this) };
         if (options.CircuitValue is { } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
         }
 
+        var handling = pipeline(settings, consumers.Metrics);
+        options.ThrowIfContradictory(real, _options.Assignor, isBatch: handling.Batch is not null);
         Subscription subscription = null!;
-        subscription = new Subscription(consumers, settings, pipeline(settings, consumers.Metrics), _diagnostics.Time)
+        subscription = new Subscription(consumers, settings, handling, _diagnostics.Time)
         {
             Found = copies is null ? null : source => Task.Run(() => SaidAsync(subscription, source, () => SeeToCopiesAsync(subscription, source, pipeline))).Forget(),
         };
@@ -403,11 +404,11 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    // S22: retry topics are read by a group of their own, and only this group's messages of them.
+    // S22: retry topics are read by a group of their own, and only this group's messages of them. S26: where keys are parked by the same one, so that one member has both of a pair.
     private async Task AddRetriesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
     {
         var main = subscription.Settings;
-        var group = RetryGroupOf(main.Group);
+        var group = main.Parks ? GroupFor(main.Group) : RetryGroupOf(main.Group);
         var settings = main with
         {
             Topic = main.Copies!.RetryNameFor(source),

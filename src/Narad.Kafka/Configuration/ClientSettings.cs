@@ -91,7 +91,10 @@ internal sealed class ClientSettings
         return Complete(config, ClientKind.Producer);
     }
 
-    public ConsumerConfig Consumer(string group)
+    /// <summary>For a member of a group.</summary>
+    /// <param name="group">Its id.</param>
+    /// <param name="pairs">Whether partition p of one topic belongs to partition p of another: then range assigns both to one member, and it is to be seen where a partition ends.</param>
+    public ConsumerConfig Consumer(string group, bool pairs = false)
     {
         var fetchBytes = (int)Math.Min(DefaultFetchBytes, PrefetchBytes / 2);
         var config = new ConsumerConfig
@@ -103,7 +106,7 @@ internal sealed class ClientSettings
             AutoCommitIntervalMs = Milliseconds(Options.CommitInterval),
             EnableAutoOffsetStore = false,
             AutoOffsetReset = AutoOffsetReset.Error,
-            EnablePartitionEof = false,
+            EnablePartitionEof = pairs,
 
             // A topic that a pattern matches is found within seconds of its creation, not within the five minutes that the client would take.
             TopicMetadataRefreshIntervalMs = PatternRefreshMs,
@@ -139,7 +142,7 @@ internal sealed class ClientSettings
         {
             // The broker says how long a session is and how often to beat; the client refuses to be told.
             config.GroupProtocol = GroupProtocol.Consumer;
-            if (Options.Assignor is KafkaAssignor.Range)
+            if (pairs || Options.Assignor is KafkaAssignor.Range)
             {
                 config.GroupRemoteAssignor = "range";
             }
@@ -150,7 +153,7 @@ internal sealed class ClientSettings
             var session = Embedded ? Math.Min(EmbeddedSessionMs, Milliseconds(Options.SessionTimeout)) : Milliseconds(Options.SessionTimeout);
             config.SessionTimeoutMs = session;
             config.HeartbeatIntervalMs = Math.Min(DefaultHeartbeatMs, session / 3);
-            config.PartitionAssignmentStrategy = Options.Assignor switch
+            config.PartitionAssignmentStrategy = (pairs ? KafkaAssignor.Range : Options.Assignor) switch
             {
                 KafkaAssignor.Range => PartitionAssignmentStrategy.Range,
                 KafkaAssignor.RoundRobin => PartitionAssignmentStrategy.RoundRobin,

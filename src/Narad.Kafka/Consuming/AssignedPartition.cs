@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Parking;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -49,6 +50,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Paused by name: nothing starts. Written by the poll thread.</summary>
     public bool OnHold { get; set; }
+
+    /// <summary>Its retry partition is not ours or not read yet: nothing starts. Written by the poll thread.</summary>
+    public bool IsAlone { get; set; }
 
     /// <summary>The epoch that a seek ended while handlers of it ran: who waits for this one's handlers waits for those.</summary>
     public AssignedPartition? Predecessor { get; set; }
@@ -102,6 +106,24 @@ internal sealed class AssignedPartition
 
     /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
     public PartitionBacklog Backlog => field ??= new PartitionBacklog();
+
+    /// <summary>
+    /// Which of its keys are parked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys are not parked. Written by the
+    /// poll thread before anything of it may start.
+    /// </summary>
+    public KeyParking? Parking { get; set; }
+
+    /// <summary>Whether enough of its messages wait in its retry partition: nothing more is fetched.</summary>
+    public bool IsParkedFull { get; set; }
+
+    /// <summary>When it began to wait for its retry partition, as a timestamp; null while it does not.</summary>
+    public long? AloneSince { get; set; }
+
+    /// <summary>The offset of the first message, and whether the group had committed there; null before it.</summary>
+    public (long Offset, bool IsResumed)? Began { get; set; }
+
+    /// <summary>Whether it is a retry partition that is read to its end before anything of it is handled: how much that is has no limit.</summary>
+    public bool IsRecovering => Subscription.Settings.Retries is not null && Parking is { IsRecovered: false };
 
     /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
     public bool IsForCopies { get; init; }

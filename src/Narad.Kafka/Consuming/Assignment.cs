@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Consuming;
 
@@ -69,6 +70,15 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     {
         var added = new AssignedPartition(partition, subscription) { IsForCopies = subscription.IsForCopies(partition.Topic) };
         subscription.Lanes.Hold(added, subscription.Holds.Includes(added.Id));
+        if (subscription.Settings is { Parks: true, Retries: not null })
+        {
+            added.Parking = new KeyParking(Guid.NewGuid().ToString("N"));
+        }
+        else if (subscription.Settings.Parks)
+        {
+            subscription.Lanes.LeaveAlone(added, true);   // until its retry partition is ours and read
+        }
+
         _partitions[partition] = added;
         _latest = null;
         _pausesUnknown = true;
@@ -79,6 +89,11 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     public void Remove(AssignedPartition partition)
     {
         partition.Subscription.Lanes.Drop(partition);
+        if (partition.Subscription.Settings.Retries is not null)
+        {
+            partition.Parking?.Close();
+        }
+
         flow.Forget(partition);
         _partitions.Remove(partition.Partition);
         _latest = null;
@@ -135,8 +150,8 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     {
         var partition = delivery.Partition;
         flow.Remove(partition, delivery.Bytes);
-        partition.Tracker.Finish(delivery.Arrival);
         partition.FinishedSinceTick++;
+        Settle(delivery);
         if (ReferenceEquals(delivery.Departure, Departure.Hop))
         {
             partition.Delayed.Moved();
@@ -148,13 +163,52 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
     }
 
+    /// <summary>A message leaves memory unfinished: it waits in its retry topic again.</summary>
+    public void PutBack(Delivery delivery)
+    {
+        flow.Remove(delivery.Partition, delivery.Bytes);
+        if (delivery.Partition.Paused is true && flow.MayResume(delivery.Partition, _partitions.Count))
+        {
+            SetPause(delivery.Partition);
+        }
+    }
+
     /// <summary>A message is finished that never was in memory.</summary>
     public void Finish(AssignedPartition partition, long arrival)
     {
-        partition.Tracker.Finish(arrival);
+        Settle(partition, arrival);
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
         {
             SetPause(partition);
+        }
+    }
+
+    // What is known of its key changes with what is known of its offset: on the poll thread, so that no later message of the key is finished before it.
+    private void Settle(Delivery delivery)
+    {
+        var partition = delivery.Partition;
+        Settle(partition, delivery.Arrival);
+        if (delivery.Key is not { } key || partition.Parking is not { } parking)
+        {
+            return;
+        }
+
+        if (partition.Subscription.Settings.Retries is null)
+        {
+            parking.Left(key, delivery.Offset);
+        }
+        else
+        {
+            parking.Left(delivery.Offset);
+        }
+    }
+
+    private static void Settle(AssignedPartition partition, long arrival)
+    {
+        partition.Tracker.Finish(arrival);
+        if (partition.Subscription.Settings.Retries is not null && partition.Parking is { } parking)
+        {
+            parking.AllFinishedBelow(partition.Tracker.LowestUnfinished ?? partition.Tracker.Next ?? 0);
         }
     }
 
@@ -213,6 +267,8 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
             || partition.IsForCopies
             || partition.Unreadable is not null
             || partition.OnHold
+            || partition.IsAlone
+            || partition.IsParkedFull
             || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
             || (partition.Paused is true ? !flow.MayResume(partition, _partitions.Count) : flow.IsFull(partition, _partitions.Count));
         if (partition.Paused == pause)

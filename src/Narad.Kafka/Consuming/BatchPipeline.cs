@@ -18,7 +18,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
 
     public override BatchLimits? Batch => Settings.Batch;
 
-    public override async ValueTask<Outcome> RunAsync(Lane lane)
+    protected override async ValueTask<Outcome> HandleAsync(Lane lane)
     {
         var first = lane.Head!;
         if (WithoutHandling(first) is { } outcome)

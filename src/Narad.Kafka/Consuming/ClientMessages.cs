@@ -5,10 +5,15 @@ namespace Narad.Kafka.Consuming;
 /// <summary>Messages as <c>Consume</c> returns them: works with any Confluent.Kafka, at about twice the cost of <see cref="NativeMessages"/>.</summary>
 internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMessageSource
 {
+    public TopicPartition? End { get; private set; }
+
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
-        if (client.Consume(timeout) is not { IsPartitionEOF: false } result)
+        End = null;
+        var result = client.Consume(timeout);
+        if (result is not { IsPartitionEOF: false })
         {
+            End = result?.TopicPartition;
             message = default;
             return false;
         }

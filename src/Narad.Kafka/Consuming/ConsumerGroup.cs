@@ -68,6 +68,18 @@ internal sealed class ConsumerGroup
         }
     }
 
+    /// <summary>Whether partitions of some of its topics belong together: then one member is to have both.</summary>
+    public bool InPairs
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _subscriptions.Exists(static subscription => subscription.Settings.Parks);
+            }
+        }
+    }
+
     /// <summary>The group's state for health and metrics; null before its first topic exists.</summary>
     public PollLoop? Loop => _loop;
 

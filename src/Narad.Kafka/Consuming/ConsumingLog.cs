@@ -170,4 +170,16 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3051, LogLevel.Error, "The client of group '{Group}' did not close within {Timeout} and is abandoned; the broker evicts it after its session timeout.")]
     public static partial void CloseAbandoned(ILogger logger, string group, string timeout);
+
+    [LoggerMessage(3085, LogLevel.Debug, "{Partition} offset {Offset} of group '{Group}' waits behind a failed message of its key, in '{Topic}' partition {CopyPartition} offset {CopyOffset}.")]
+    public static partial void Parked(ILogger logger, TopicPartitionId partition, long offset, string group, string topic, int copyPartition, long copyOffset);
+
+    [LoggerMessage(3086, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' is too large to wait in '{Topic}' behind a failed message of its key: it waits where it is, and what is behind it with it. Set a larger max.message.bytes there.")]
+    public static partial void TooLargeToPark(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
+
+    [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: its retry partition, {RetryPartition}, is not this member's. All members have to read both topics with the range assignor, and both topics need as many partitions.")]
+    public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, TopicPartitionId retryPartition);
+
+    [LoggerMessage(3088, LogLevel.Information, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
+    public static partial void PairOpened(ILogger logger, TopicPartitionId partition, string group, int copies);
 }

@@ -12,6 +12,7 @@ internal sealed class ConsumingMetrics
     private long _skippedByPolicy;
     private long _retried;
     private long _hops;
+    private long _parked;
     private long _ungrouped;
     private long _lostToRetention;
     private long _transactionsCommitted;
@@ -37,6 +38,9 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Waiting messages moved to the end of their retry topic.</summary>
     public long Hops => Interlocked.Read(ref _hops);
+
+    /// <summary>Messages copied to a retry topic to wait behind another one of their key.</summary>
+    public long ParkedMessages => Interlocked.Read(ref _parked);
 
     /// <summary>Messages of retry topics that name no group and were left alone.</summary>
     public long Ungrouped => Interlocked.Read(ref _ungrouped);
@@ -75,6 +79,8 @@ internal sealed class ConsumingMetrics
     public void Retried() => Interlocked.Increment(ref _retried);
 
     public void Hopped() => Interlocked.Increment(ref _hops);
+
+    public void Parked() => Interlocked.Increment(ref _parked);
 
     public void LeftUngrouped() => Interlocked.Increment(ref _ungrouped);
 

@@ -1,4 +1,5 @@
 using Narad.Kafka.Failures;
+using Narad.Kafka.Parking;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -56,6 +57,12 @@ internal sealed class Delivery
     /// <summary>It in the transaction that it is in; null where there is none.</summary>
     public TransactionPart? Part => Standing?.Part;
 
+    /// <summary>Of a parked key's copy that is at its turn: that; null otherwise.</summary>
+    public ParkedCopy? Parked { get; set; }
+
+    /// <summary>Whether it leaves memory unfinished.</summary>
+    public bool IsPutBack { get; set; }
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -75,6 +82,8 @@ internal sealed class Delivery
         FailedCopies = 0;
         FailedProbes = 0;
         Standing = null;
+        Parked = null;
+        IsPutBack = false;
         Next = null;
     }
 
@@ -86,6 +95,7 @@ internal sealed class Delivery
         Value = null;
         Headers = null;
         Standing = null;
+        Parked = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)

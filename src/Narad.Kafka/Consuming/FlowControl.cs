@@ -62,7 +62,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 
     /// <summary>Whether the partition has its share, or the group is full. One that holds nothing is not full by itself: nothing would wake it.</summary>
     public bool IsFull(AssignedPartition partition, int assigned) =>
-        !HasRoomFor(partition, assigned) || partition.Tracker.Span >= maxAhead;
+        !HasRoomFor(partition, assigned) || (partition.Tracker.Span >= maxAhead && !partition.IsRecovering);
 
     /// <summary>Whether another message fits into memory, however far the partition is ahead of what is finished.</summary>
     public bool HasRoomFor(AssignedPartition partition, int assigned) =>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Parking;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -16,6 +17,9 @@ internal abstract class HandlerPipeline
     private static readonly long LastTimestamp = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
     private static readonly Backoff CopyBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
+
+    // How soon a message is asked for again that must not run beside another one of its key.
+    private static readonly TimeSpan ParkedCheckInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly SubscriptionSettings _settings;
     private readonly FailurePolicy _policy;
@@ -38,7 +42,10 @@ internal abstract class HandlerPipeline
     public virtual BatchLimits? Batch => null;
 
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
-    public abstract ValueTask<Outcome> RunAsync(Lane lane);
+    public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking) : HandleAsync(lane);
+
+    /// <inheritdoc cref="RunAsync"/>
+    protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
 
     /// <summary>Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other subscription.</summary>
     protected Outcome? WithoutHandling(Delivery delivery)
@@ -220,6 +227,78 @@ internal abstract class HandlerPipeline
         return verdict;
     }
 
+    // S26: a message of a key that is kept in order through its retries.
+    private async ValueTask<Outcome> RunInOrderAsync(Lane lane, KeyParking parking)
+    {
+        var delivery = lane.Head!;
+        if (delivery.Departure is null)
+        {
+            var verdict = ParkVerdict.Handle;
+            if (_settings.Retries is null)
+            {
+                verdict = parking.Enter(delivery.Key!, delivery.Offset, delivery.Timestamp);
+            }
+            else
+            {
+                verdict = parking.Begin(delivery.Offset, out var copy);
+                delivery.Parked = copy;
+            }
+
+            switch (verdict)
+            {
+                case ParkVerdict.Wait:
+                    return new Outcome(0, OutcomeKind.Repeat, ParkedCheckInterval);
+
+                case ParkVerdict.PutBack:
+                    return new Outcome(0, OutcomeKind.PutBack);
+
+                case ParkVerdict.Finish when delivery.Parked is null:
+                    return Outcome.One;
+
+                case ParkVerdict.Finish:
+                    delivery.Departure = Departure.Release;
+                    break;
+
+                case ParkVerdict.Park:
+                    delivery.Departure = Departure.Park;
+                    break;
+
+                case ParkVerdict.DeadLetter:
+                    delivery.Departure = new Departure(new KeyDeadLetteredException($"An earlier message of the key of {delivery.Partition.Id} offset {delivery.Offset} became a dead letter, and AfterDeadLetter.{nameof(AfterDeadLetter.DeadLetterKey)} was chosen: this one was not handled."));
+                    break;
+            }
+        }
+
+        var outcome = ReferenceEquals(delivery.Departure, Departure.Release) || ReferenceEquals(delivery.Departure, Departure.Doom) ? Outcome.One : await HandleAsync(lane).ConfigureAwait(false);
+        return outcome.Finished > 0 && delivery is { Parked: { } parked, Departure: null or { Retry: null } } && !ReferenceEquals(delivery.Departure, Departure.Hop)
+            ? await ReleaseAsync(delivery, parking, parked).ConfigureAwait(false)
+            : outcome;
+    }
+
+    // A copy is finished, for good: before the next message of its key is handled, that is written down where its offset would not say so.
+    private async ValueTask<Outcome> ReleaseAsync(Delivery delivery, KeyParking parking, ParkedCopy parked)
+    {
+        var doomed = ReferenceEquals(delivery.Departure, Departure.Doom)
+            || (delivery.Departure?.Error is not (null or KeyDeadLetteredException) && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
+        var release = doomed ? parking.Doom(parked) ?? parking.Finishing(parked) : parking.Finishing(parked);
+        if (release is { } record)
+        {
+            var source = _settings.Retries!.Source;
+            try
+            {
+                await _settings.Copies!.ReleaseAsync(delivery, source, _settings.Group, record).ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                delivery.Departure = doomed ? Departure.Doom : Departure.Release;
+                return RepeatCopy(delivery, failure, _settings.Copies!.RetryNameFor(source), finishedBefore: 0);
+            }
+        }
+
+        parking.Finish(parked, release);
+        return Outcome.One;
+    }
+
     /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its lane and is tried again.</summary>
     protected async ValueTask<Outcome> LeaveAsync(Delivery delivery, int finishedBefore = 0)
     {
@@ -229,22 +308,46 @@ internal abstract class HandlerPipeline
         var target = departure.Error is null || departure.Retry is not null ? copies.RetryNameFor(source) : copies.DeadLetterNameFor(source);
         try
         {
+            if (ReferenceEquals(departure, Departure.Park))
+            {
+                if (await copies.ParkAsync(delivery, source, DueAfter(TimeSpan.Zero), _settings.Group).ConfigureAwait(false) is not { } parked)
+                {
+                    // It waits here until its key is free, and all of its key behind it.
+                    ConsumingLog.TooLargeToPark(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
+                    delivery.Partition.Parking!.Withdraw(delivery.Key!, delivery.Offset);
+                    delivery.Departure = null;
+                    return new Outcome(finishedBefore, OutcomeKind.Repeat, TimeSpan.FromSeconds(1));
+                }
+
+                NoteWritten(delivery, parked.Offset);
+                _metrics.Parked();
+                ConsumingLog.Parked(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, parked.Partition, parked.Offset);
+                return new Outcome(finishedBefore + 1);
+            }
+
             if (departure.Error is not { } error)
             {
-                await copies.HopAsync(delivery, source).ConfigureAwait(false);
+                NoteWritten(delivery, (await copies.HopAsync(delivery, source).ConfigureAwait(false)).Offset);
                 _metrics.Hopped();
                 return new Outcome(finishedBefore + 1);
             }
 
             if (departure.Retry is { } retry)
             {
+                if (!MayDepart(delivery, retry))
+                {
+                    return new Outcome(finishedBefore, OutcomeKind.Repeat, ParkedCheckInterval);
+                }
+
                 if (await copies.RetryAsync(delivery, source, departure, _settings.Group).ConfigureAwait(false) is not { } written)
                 {
                     ConsumingLog.TooLargeToRetry(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
+                    WithdrawParked(delivery);
                     delivery.Departure = new Departure(error);
                     return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
                 }
 
+                NoteWritten(delivery, written.Offset);
                 _metrics.Retried();
                 ConsumingLog.RetryScheduled(_logger, error, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset);
                 Tell(NewContext(delivery), error, written, departure.Due);
@@ -273,22 +376,62 @@ internal abstract class HandlerPipeline
         }
         catch (Exception failure)
         {
-            if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
-            {
-                ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
-                delivery.Part?.Finish();
-                return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
-            }
+            return RepeatCopy(delivery, failure, target, finishedBefore);
+        }
+    }
 
-            var delay = CopyBackoff.Before(++delivery.FailedCopies);
-            ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
-            if (delivery.Part is { } unsent)
-            {
-                unsent.CopyFailed(delay, failure);
-                return new Outcome(finishedBefore + 1);
-            }
+    private Outcome RepeatCopy(Delivery delivery, Exception failure, string target, int finishedBefore)
+    {
+        if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
+        {
+            ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
+            delivery.Part?.Finish();
+            return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
+        }
 
-            return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
+        var delay = CopyBackoff.Before(++delivery.FailedCopies);
+        ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
+        if (delivery.Part is { } unsent)
+        {
+            unsent.CopyFailed(delay, failure);
+            return new Outcome(finishedBefore + 1);
+        }
+
+        return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
+    }
+
+    // From before its copy may be read, nothing behind it is handled.
+    private static bool MayDepart(Delivery delivery, int attempt)
+    {
+        if (delivery.Parked is { } copy)
+        {
+            delivery.Partition.Parking!.Depart(copy, attempt);
+        }
+        else if (delivery is { Key: { } key, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } })
+        {
+            return parking.Depart(key, delivery.Offset, delivery.Timestamp, attempt);
+        }
+
+        return true;
+    }
+
+    private void NoteWritten(Delivery delivery, long offset)
+    {
+        if (delivery is { Key: { } key, Partition.Parking: { } parking })
+        {
+            parking.Written(key, CopyTopics.OriginOf(delivery, _settings.Group).Offset, offset);
+        }
+    }
+
+    private static void WithdrawParked(Delivery delivery)
+    {
+        if (delivery.Parked is { } copy)
+        {
+            delivery.Partition.Parking!.Withdraw(copy);
+        }
+        else if (delivery is { Key: { } key, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } })
+        {
+            parking.Withdraw(key, delivery.Offset);
         }
     }
 

@@ -279,6 +279,19 @@ internal sealed class LaneScheduler
         Start(start);
     }
 
+    /// <summary>Starts nothing in this partition while it is without its retry partition; what runs may finish and counts.</summary>
+    public void LeaveAlone(AssignedPartition partition, bool alone)
+    {
+        bool start;
+        lock (_gate)
+        {
+            partition.IsAlone = alone;
+            start = !alone && Release(partition);
+        }
+
+        Start(start);
+    }
+
     // What was held back or waits is looked at again; returns whether to start a worker.
     private bool Release(AssignedPartition partition)
     {
@@ -347,7 +360,7 @@ internal sealed class LaneScheduler
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
-                case PartitionState.Active when IsOnHold(head) || _closed:
+                case PartitionState.Active when IsOnHold(head) || head.Partition.IsAlone || _closed:
                     lane.State = LaneState.Held;
                     head.Partition.Held.Add(lane);
                     return;
@@ -475,7 +488,7 @@ internal sealed class LaneScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active || IsOnHold(lane.Head!) || _closed)
+            if (partition.State is not PartitionState.Active || IsOnHold(lane.Head!) || partition.IsAlone || _closed)
             {
                 Arm(lane);
                 continue;
@@ -532,6 +545,12 @@ internal sealed class LaneScheduler
             {
                 case OutcomeKind.Repeat when outcome.Delay > TimeSpan.Zero && partition.State is PartitionState.Active:
                     Wait(lane, outcome.Delay);
+                    break;
+
+                case OutcomeKind.PutBack:
+                    lane.Head!.IsPutBack = true;
+                    _completed.Push(lane.RemoveHead());
+                    Arm(lane);
                     break;
 
                 case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:

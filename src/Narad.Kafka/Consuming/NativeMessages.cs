@@ -29,8 +29,11 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
     public static NativeMessages? TryOpen(IConsumer<byte[]?, byte[]?> client)
         => Missing.Value is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
 
+    public TopicPartition? End { get; private set; }
+
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
+        End = null;
         var native = rd_kafka_consumer_poll(_client, (int)timeout.TotalMilliseconds);
         if (native is null)
         {
@@ -54,6 +57,7 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
                     return true;
 
                 case ErrorCode.Local_PartitionEOF:
+                    End = PartitionOf(native);
                     message = default;
                     return false;
 

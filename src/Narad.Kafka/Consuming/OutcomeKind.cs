@@ -12,6 +12,9 @@ internal enum OutcomeKind
     /// <summary>It failed and no policy covers it: its partition stops.</summary>
     Failed,
 
+    /// <summary>It is not at its turn any more: it leaves memory unfinished and is read again when it is.</summary>
+    PutBack,
+
     /// <summary>Its token was cancelled (revoked, lost, shut down): it stays unfinished and is delivered again elsewhere.</summary>
     Abandoned,
 }

@@ -50,6 +50,7 @@ internal sealed class PollLoop
     private readonly StartPositions _starts;
     private readonly OffsetStore _offsets;
     private readonly RetrySchedule _retries;
+    private readonly PartitionPairs _pairs;
     private readonly TransactionBatcher? _transactions;     // of an exactly-once group
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
@@ -64,6 +65,7 @@ internal sealed class PollLoop
     private bool _joinSeen;             // an assignment came since the latest Subscribe
     private int _rebuilds;
     private bool _closing;
+    private bool _inPairs;              // the client is one for partition pairs
 
     // Set by any thread, read by the poll thread.
     private volatile Error? _fatal;
@@ -80,13 +82,13 @@ internal sealed class PollLoop
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
         _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), _logger, OnClientError);
-        var incremental = options.GroupProtocol is KafkaGroupProtocol.Consumer || options.Assignor is KafkaAssignor.CooperativeSticky;
-        _starts = new StartPositions(_assignment, group, incremental, diagnostics.Time, _logger, SayStopped, OnClientError);
+        _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, SayStopped, OnClientError);
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _clientLog = new ClientLog(_logger);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
+        _pairs = new PartitionPairs(_assignment, group, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
@@ -140,6 +142,16 @@ internal sealed class PollLoop
 
     public void UpdateSubscription()
     {
+        if (_group.InPairs && !_inPairs)
+        {
+            // Another assignor, and so another member.
+            _assignment.Client.Close();
+            LoseEverything();
+            DisposeLater(_assignment.Client);
+            Build();
+            return;
+        }
+
         _subscribed = [.. _group.ReadableTopics];
         if (_subscribed.Count == 0)
         {
@@ -258,6 +270,11 @@ internal sealed class PollLoop
                 OnMessage(message);
                 timeout = TimeSpan.Zero;
             }
+
+            if (_messages.End is { } end)
+            {
+                _pairs.OnEnd(end);
+            }
         }
         finally
         {
@@ -349,6 +366,12 @@ internal sealed class PollLoop
         {
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
             _retries.Forget(partition);
+            partition.Began = null;
+        }
+
+        if (partition.Began is null && partition.Subscription.Settings is { Parks: true, Retries: null })
+        {
+            PartitionPairs.OnFirst(partition, message.Offset);
         }
 
         partition.StartAt = null;
@@ -393,7 +416,15 @@ internal sealed class PollLoop
             }
 
             finished += _transactions is null ? 1 : 0;
-            if (isCurrent)
+            if (!isCurrent)
+            {
+                // Nothing is known of it any more.
+            }
+            else if (delivery.IsPutBack)
+            {
+                _assignment.PutBack(delivery);
+            }
+            else
             {
                 _assignment.Release(delivery);
             }
@@ -429,10 +460,14 @@ internal sealed class PollLoop
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);
             partition.FinishedSinceTick = 0;
-            _offsets.Store(partition);
         }
 
+        StoreAll();
         _retries.Tick();
+        if (_inPairs)
+        {
+            _pairs.Settle();
+        }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
         if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _assignment.Client.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
@@ -583,10 +618,10 @@ internal sealed class PollLoop
                     _stop?.Abandon(partition, running, _group.Name);   // else it was named already
                 }
             }
-
-            _offsets.Store(partition);
-            _assignment.Remove(partition);
         }
+
+        Store(revoked);
+        revoked.ForEach(_assignment.Remove);
     });
 
     // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes to the end of
@@ -785,7 +820,9 @@ internal sealed class PollLoop
     // ── beginning and end ─────────────────────────────────────────────────────────────────────────────────────────────
     private void Build()
     {
-        var config = _transport.Clients.Consumer(_group.Name);
+        _inPairs = _group.InPairs;
+        _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
+        var config = _transport.Clients.Consumer(_group.Name, _inPairs);
         if (_transactions is not null)
         {
             // Offsets are committed with transactions only, and what was aborted, or is not decided yet, is not read.
@@ -832,6 +869,10 @@ internal sealed class PollLoop
         if (!committed.Error.IsError || committed.Error.Code is ErrorCode.Local_NoOffset)
         {
             Works();
+            if (_inPairs)
+            {
+                _pairs.OnCommitted(committed.Offsets);
+            }
         }
         else if (IsNews(committed.Error.Code))
         {
@@ -908,9 +949,12 @@ internal sealed class PollLoop
         }
     }
 
-    private void StoreAll()
+    private void StoreAll() => Store(_assignment.Partitions);
+
+    // Retry topics first: what was handled from a source after a retry must not be committed before that.
+    private void Store(IEnumerable<AssignedPartition> partitions)
     {
-        foreach (var partition in _assignment.Partitions)
+        foreach (var partition in _inPairs ? partitions.OrderBy(static partition => partition.Subscription.Settings.Retries is null) : partitions)
         {
             _offsets.Store(partition);
         }

@@ -16,7 +16,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         _chain = settings.Middleware.Count == 0 ? null : MiddlewareChain.Build(settings.Middleware, (message, context, token) => _handler((T)message!, context, token));
     }
 
-    public override async ValueTask<Outcome> RunAsync(Lane lane)
+    protected override async ValueTask<Outcome> HandleAsync(Lane lane)
     {
         var delivery = lane.Head!;
         if (WithoutHandling(delivery) is { } outcome)

@@ -13,7 +13,6 @@ namespace Narad.Kafka.Consuming;
 internal sealed class StartPositions(
     Assignment assignment,
     ConsumerGroup group,
-    bool incremental,
     TimeProvider time,
     ILogger logger,
     Action<AssignedPartition, long, Exception> stopped,
@@ -21,6 +20,9 @@ internal sealed class StartPositions(
 {
     private bool _wanted;   // the client named partitions since they were last decided
     private long _next;     // when those that could not be decided are tried again
+
+    /// <summary>Whether the client's group gives and takes partitions one by one, not all of them at each rebalance.</summary>
+    public bool IsIncremental { get; set; }
 
     /// <summary>The client found no start for a partition: <paramref name="offset"/> is not in its log, or (below 0) none was committed.</summary>
     public void Missing(AssignedPartition partition, long offset)
@@ -143,7 +145,7 @@ internal sealed class StartPositions(
             return;
         }
 
-        if (incremental)
+        if (IsIncremental)
         {
             var partitions = starting.ConvertAll(partition => partition.Partition);
             assignment.Client.IncrementalUnassign(partitions);

@@ -15,7 +15,7 @@ public sealed class SubscriptionOptions
     internal MessageOrder OrderValue => _order ?? MessageOrder.ByKey;
 
     /// <summary>Whether by key is only what nobody said otherwise about.</summary>
-    internal bool IsOrderOnlyDefault => _order is null && !RetryValue.ReorderAllowed;
+    internal bool IsOrderOnlyDefault => _order is null && !RetryValue.ReorderAllowed && !RetryValue.Parks;
 
     /// <summary>Whether failed messages may leave for another topic: a retry topic brings dead letters with it.</summary>
     internal bool HasCopies => DeadLettersValue || RetryValue.Ladder is not null;
@@ -61,7 +61,7 @@ public sealed class SubscriptionOptions
 
     /// <summary>
     /// Keeps the order within each key (the default): see <see cref="MessageOrder.ByKey"/>. Said by name it is kept: with retry topics, which end it at a failure, start is
-    /// refused unless <see cref="RetryOptions.AllowReorder"/> says that this is right.
+    /// refused unless <see cref="RetryOptions.ParkKey"/> keeps it or <see cref="RetryOptions.AllowReorder"/> says that this is right.
     /// </summary>
     public SubscriptionOptions OrderedByKey()
     {
@@ -219,18 +219,23 @@ public sealed class SubscriptionOptions
     }
 
     /// <summary>Throws where what was asked for cannot be had together.</summary>
-    internal void ThrowIfContradictory(string topic)
+    internal void ThrowIfContradictory(string topic, KafkaAssignor assignor, bool isBatch)
     {
+        if (RetryValue.Parks && WhyNotParked(topic, assignor, isBatch) is { } reason)
+        {
+            throw new KafkaConfigurationException([$"the subscription to '{topic}' says Retry(r => r.ParkKey()) {reason}"]);
+        }
+
         if (RetryValue.Ladder is not { } ladder)
         {
             return;
         }
 
-        if (_order is MessageOrder.ByKey or MessageOrder.ByPartition && !RetryValue.ReorderAllowed)
+        if (_order is MessageOrder.ByKey or MessageOrder.ByPartition && !RetryValue.ReorderAllowed && !RetryValue.Parks)
         {
             var (method, order) = _order is MessageOrder.ByKey ? (nameof(OrderedByKey), "key") : (nameof(OrderedByPartition), "partition");
             throw new KafkaConfigurationException([
-                $"the subscription to '{topic}' says {method}() and has a retry topic: a message that failed is overtaken there by the ones behind it. Say Retry(r => r.AllowReorder()) where that is right; leave {method}() out; or repeat in memory only (InMemory), which keeps the order of each {order}.",
+                $"the subscription to '{topic}' says {method}() and has a retry topic: a message that failed is overtaken there by the ones behind it. Say Retry(r => r.ParkKey()) to keep the order of each key; Retry(r => r.AllowReorder()) where this is right; leave {method}() out; or repeat in memory only (InMemory), which keeps the order of each {order}.",
             ]);
         }
 
@@ -243,4 +248,16 @@ public sealed class SubscriptionOptions
             ]);
         }
     }
+    private string? WhyNotParked(string topic, KafkaAssignor assignor, bool isBatch) => this switch
+    {
+        { RetryValue.Ladder: null } => "and has no retry topic: add Topics(…), or leave ParkKey() out; repetitions in memory keep the order of a key by themselves.",
+        { RetryValue.ReorderAllowed: true } => "and AllowReorder(): leave one of them out.",
+        { _order: MessageOrder.ByPartition } => "and OrderedByPartition(): it keeps the order of each key, not that of a partition. Say OrderedByKey().",
+        { _order: MessageOrder.Unordered } => "and Unordered(): leave one of them out.",
+        { RetryValue.AdoptsUngrouped: true } => "and AdoptUngrouped(): what another system writes into the retry topic has no place in a key's order. Leave one of them out.",
+        _ when isBatch => "and has a batch handler: it keeps the order of each key, and a batch fails with several. Handle messages one by one, or repeat in memory only (InMemory).",
+        _ when TopicName.IsPattern(topic) => "and is to a pattern: subscribe to each topic by its name.",
+        _ when assignor is KafkaAssignor.RoundRobin => "which needs the range assignor, and Assignor is RoundRobin. Leave Assignor out, or choose Range.",
+        _ => null,
+    };
 }

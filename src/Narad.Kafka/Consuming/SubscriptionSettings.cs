@@ -53,6 +53,9 @@ internal sealed record SubscriptionSettings
 
     public required IServiceProvider? Services { get; init; }
 
+    /// <summary>Whether keys are kept in order through the retry topic: of the subscription and of that to its retry topic.</summary>
+    public bool Parks => Retry.Parks;
+
     public bool IsPattern => TopicName.IsPattern(Topic);
 
     public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services, CopyTopics? copies = null) => new()

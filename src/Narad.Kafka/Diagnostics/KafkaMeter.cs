@@ -43,6 +43,7 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () => service.Groups.Sum(group => group.Metrics.SkipsByPolicy));
         Counter("narad.kafka.messages.retried", "{message}", "Messages moved to a retry topic.", () => service.Groups.Sum(group => group.Metrics.Retries));
+        Counter("narad.kafka.messages.parked", "{message}", "Messages copied to a retry topic to wait behind a failed one of their key.", () => service.Groups.Sum(group => group.Metrics.ParkedMessages));
         Counter("narad.kafka.retry.hops", "{message}", "Waiting messages moved to the end of their retry topic, because they stood in the way.", () => service.Groups.Sum(group => group.Metrics.Hops));
         Counter("narad.kafka.retry.ungrouped", "{message}", "Messages of retry topics that name no group and were left alone.", () => service.Groups.Sum(group => group.Metrics.Ungrouped));
         Counter("narad.kafka.retry.gone", "{message}", "Messages that waited for a retry and were deleted from their topic meanwhile.", () => service.Groups.Sum(group => group.Metrics.Gone));

@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Parking;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
@@ -28,6 +29,7 @@ internal sealed class CopyTopics
     private const int RoomForHeaders = 32 * 1024;
 
     private readonly RetryLadder? _ladder;
+    private readonly bool _pairs;       // each partition of a source has one of its retry topic
     private readonly string? _deadLetterName;
     private readonly ITransport _transport;
     private readonly Func<Task<MessageProducer>> _producer;
@@ -35,9 +37,10 @@ internal sealed class CopyTopics
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
 
-    public CopyTopics(RetryLadder? ladder, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, ILogger logger)
+    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, ILogger logger)
     {
         _logger = logger;
+        _pairs = pairs;
         _ladder = ladder;
         _deadLetterName = deadLetterName;
         _transport = transport;
@@ -74,6 +77,13 @@ internal sealed class CopyTopics
             {
                 ThrowIfForgetful(retries, ladder.MaxDelay);
                 WarnOfSize(retries, largest, source);
+            }
+
+            if (_pairs && _partitions[name] != partitions)
+            {
+                throw new KafkaTopicException(
+                    $"Retry topic '{name}' has {_partitions[name]} partition(s) and '{source}' has {partitions}: to keep the order of a key (ParkKey) they need as many. Give the smaller one as many as the other (kafka-topics --alter --partitions), or delete the retry topic when it is read to its end.",
+                    name);
             }
         }
 
@@ -131,7 +141,7 @@ internal sealed class CopyTopics
     {
         for (var detail = FailureDetail.Stack; detail >= FailureDetail.Origin; detail--)
         {
-            var headers = FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error!, detail);
+            var headers = FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, StampOf(failed));
             if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -141,14 +151,37 @@ internal sealed class CopyTopics
         return null;
     }
 
-    /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is.</summary>
-    public async Task<SendResult> HopAsync(Delivery waiting, string source) =>
-        (await PublishAsync(RetryNameFor(source), source, waiting, waiting.Headers ?? [], mayBeTooLarge: false).ConfigureAwait(false))!.Value;
+    /// <summary>Publishes the copy of a message that waits behind its key's failed one; null where it is too large for that.</summary>
+    public Task<SendResult?> ParkAsync(Delivery waiting, string source, DateTimeOffset due, string group)
+    {
+        var headers = FailureHeaders.For(waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: StampOf(waiting));
+        return PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: true);
+    }
+
+    /// <summary>Publishes the record that says which copies of a message's key are finished.</summary>
+    public async Task ReleaseAsync(Delivery finished, string source, string group, KeyRelease release)
+    {
+        var producer = await _producer().ConfigureAwait(false);
+        var headers = FailureHeaders.ForRelease(OriginOf(finished, group), StampOf(finished)!.Value with { Release = release });
+        await producer.SendCopyAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is but for who writes it.</summary>
+    public async Task<SendResult> HopAsync(Delivery waiting, string source)
+    {
+        var headers = StampOf(waiting) is { } stamp ? FailureHeaders.WithStamp(waiting.Headers ?? [], stamp) : waiting.Headers ?? [];
+        return (await PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: false).ConfigureAwait(false))!.Value;
+    }
 
     /// <summary>Where a message came from at first: from here, or from where its copy says.</summary>
     public static FailureOrigin OriginOf(Delivery message, string group) =>
         (IsCopy(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
+
+    // What is not known of the source partition in this assignment is what the copy in hand says.
+    private static ParkingStamp? StampOf(Delivery message) => message.Partition.Parking?.StampFor(message.Key) is not { } stamp ? null
+        : stamp.Committed is null && IsCopy(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) }
+        : stamp;
 
     private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 

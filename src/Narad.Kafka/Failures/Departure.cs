@@ -8,4 +8,13 @@ internal sealed record Departure(Exception? Error, int? Retry = null, DateTimeOf
 {
     /// <summary>To the end of the retry topic that it waits in, as it is.</summary>
     public static readonly Departure Hop = new(Error: null);
+
+    /// <summary>To its retry topic, where it waits behind its key's failed message.</summary>
+    public static readonly Departure Park = new(Error: null);
+
+    /// <summary>Nowhere: it is handled, and only the record that says so is to be written.</summary>
+    public static readonly Departure Release = new(Error: null);
+
+    /// <summary>As <see cref="Release"/>, and the others of its key are to be dead-lettered.</summary>
+    public static readonly Departure Doom = new(Error: null);
 }

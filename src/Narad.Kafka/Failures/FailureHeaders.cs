@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Failures;
 
@@ -16,12 +17,19 @@ internal static class FailureHeaders
     public const string Timestamp = "narad-timestamp";
     public const string Group = "narad-group";
     public const string Due = "narad-due";
+    public const string Writer = "narad-writer";
+    public const string Committed = "narad-committed";
     public const string ExceptionType = "narad-exception-type";
     public const string ExceptionMessage = "narad-exception-message";
     public const string ExceptionStack = "narad-exception-stack";
 
     /// <summary>Who sent a dead letter again. It stands before ours and is none of them, so that it stays when the message fails once more.</summary>
     public const string Redriven = "narad-redriven";
+
+    // Of a record that says which copies of a key are finished.
+    private const string ReleasedUpTo = "narad-released";
+    private const string ReleasedNext = "narad-next";
+    private const string Doomed = "narad-doomed";
 
     private const int MostTypeCharacters = 256;
     private const int MostMessageCharacters = 1_024;
@@ -30,7 +38,7 @@ internal static class FailureHeaders
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly string[] Ours =
-        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, ExceptionType, ExceptionMessage, ExceptionStack];
+        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, ExceptionType, ExceptionMessage, ExceptionStack];
 
     /// <summary>The headers of a copy.</summary>
     /// <param name="received">Those of the message in hand.</param>
@@ -38,10 +46,11 @@ internal static class FailureHeaders
     /// <param name="origin">Where the message came from at first.</param>
     /// <param name="retry">The attempt that the copy is for; null in a dead letter that never was in a retry topic.</param>
     /// <param name="due">When it may be handled; null in a dead letter.</param>
-    /// <param name="error">Why there is a copy.</param>
+    /// <param name="error">Why there is a copy; null for one that only waits behind another.</param>
     /// <param name="detail">How much of the error fits.</param>
+    /// <param name="stamp">Who writes it, where keys are kept in order.</param>
     public static MessageHeaders For(
-        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception error, FailureDetail detail = FailureDetail.Stack)
+        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception? error, FailureDetail detail = FailureDetail.Stack, ParkingStamp? stamp = null)
     {
         var headers = Application(received, isCopy);
         AddOrigin(headers, origin);
@@ -53,6 +62,12 @@ internal static class FailureHeaders
         if (due is { } time)
         {
             headers.Add(Due, Number(time.ToUnixTimeMilliseconds()));
+        }
+
+        AddStamp(headers, stamp);
+        if (error is null)
+        {
+            return headers;
         }
 
         if (detail >= FailureDetail.Type)
@@ -113,6 +128,44 @@ internal static class FailureHeaders
         return kept;
     }
 
+    /// <summary>The headers of a copy that is written again as it is, by somebody else.</summary>
+    public static MessageHeaders WithStamp(MessageHeaders copy, in ParkingStamp stamp)
+    {
+        var start = StartOfOurs(copy);
+        var headers = new MessageHeaders();
+        for (var i = 0; i < copy.Count; i++)
+        {
+            if (i < start || copy[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext))
+            {
+                headers.AddReceived(copy[i].Name, copy[i].Value);
+            }
+        }
+
+        AddStamp(headers, stamp);
+        return headers;
+    }
+
+    /// <summary>The headers of a record that is no message's copy and only says which copies of its key are finished.</summary>
+    public static MessageHeaders ForRelease(FailureOrigin origin, in ParkingStamp stamp)
+    {
+        var headers = new MessageHeaders();
+        AddOrigin(headers, origin);
+        AddStamp(headers, stamp);
+        return stamp.Release is { IsDoomed: true } ? headers.Add(Doomed, Number(1)) : headers;
+    }
+
+    /// <summary>Which copies of its key are finished, by what a record says; null where it says nothing.</summary>
+    public static KeyRelease? ReleaseOf(MessageHeaders record)
+    {
+        var start = StartOfOurs(record);
+        return start < record.Count && Number(record, start, ReleasedUpTo) is { } upTo && Number(record, start, ReleasedNext) is { } next
+            ? new KeyRelease(upTo, next, Number(record, start, Doomed) is not null)
+            : null;
+    }
+
+    /// <summary>Whether a record is no message's copy.</summary>
+    public static bool IsOnlyRelease(MessageHeaders record) => ReleaseOf(record) is not null && Find(record, StartOfOurs(record), Due) is null;
+
     /// <summary>Where a copy's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
     public static FailureOrigin? OriginOf(MessageHeaders copy)
     {
@@ -163,6 +216,26 @@ internal static class FailureHeaders
         headers.Add(Offset, Number(origin.Offset));
         headers.Add(Timestamp, Number(origin.Timestamp));
         headers.Add(Group, origin.Group);
+    }
+
+    private static void AddStamp(MessageHeaders headers, ParkingStamp? stamp)
+    {
+        if (stamp is not { } mine)
+        {
+            return;
+        }
+
+        headers.Add(Writer, mine.Writer);
+        if (mine.Committed is { } committed)
+        {
+            headers.Add(Committed, Number(committed));
+        }
+
+        if (mine.Release is { } release)
+        {
+            headers.Add(ReleasedUpTo, Number(release.UpTo));
+            headers.Add(ReleasedNext, Number(release.Next));
+        }
     }
 
     private static int StartOfOurs(MessageHeaders copy)

@@ -306,7 +306,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
     }
 
-    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, deadLetterName: null, transport, _options, _producer, _diagnostics.Logger<CopyTopics>());
+    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, _diagnostics.Logger<CopyTopics>());
 
     private static NotSupportedException NotInConsole(string what) => new($"There are no dead letters in Console mode, so none can be {what}.");
 

@@ -29,6 +29,10 @@ public sealed class RetryOptions
 
     internal bool ReorderAllowed { get; private set; }
 
+    internal bool Parks { get; private set; }
+
+    internal AfterDeadLetter AfterDeadLetter { get; private set; }
+
     internal bool AdoptsUngrouped { get; private set; }
 
     /// <summary>
@@ -76,6 +80,29 @@ public sealed class RetryOptions
     public RetryOptions AllowReorder()
     {
         ReorderAllowed = true;
+        return this;
+    }
+
+    /// <summary>
+    /// Keeps the order of each key through the retry topic: later messages of a key wait there behind the one that failed and are handled after it, in the order in which they
+    /// were sent; other keys go on. It holds across restarts, rebalances and crashes. What waits counts no attempt. When half of <see cref="KafkaOptions.MaxAhead"/> wait in a
+    /// partition, its topic pauses. Messages without a key are not kept in order.
+    /// </summary>
+    /// <remarks>
+    /// Topic and retry topic are read in one group, with the range assignor, and have as many partitions: start is refused where they have not. Not with a pattern, batch
+    /// handlers, <see cref="AllowReorder"/> and <see cref="AdoptUngrouped"/>. A member that joins a group whose members use another assignor is refused by the broker (classic
+    /// protocol): say it in a new group, or stop all members first. After a crash some messages may be handled again: then all that follow them in their key are handled again too, in order.
+    /// </remarks>
+    /// <param name="afterDeadLetter">What becomes of those that wait when the failed one becomes a dead letter; default: they go on.</param>
+    public RetryOptions ParkKey(AfterDeadLetter afterDeadLetter = AfterDeadLetter.GoOn)
+    {
+        if (!Enum.IsDefined(afterDeadLetter))
+        {
+            throw new ArgumentOutOfRangeException(nameof(afterDeadLetter), afterDeadLetter, "There is no such choice.");
+        }
+
+        Parks = true;
+        AfterDeadLetter = afterDeadLetter;
         return this;
     }
 

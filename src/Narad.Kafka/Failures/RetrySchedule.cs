@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Failures;
 
@@ -54,9 +55,34 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             return true;
         }
 
+        if (message.Headers is { } headers && FailureHeaders.ReleaseOf(headers) is { } release)
+        {
+            if (partition.Parking is { } keys && message.Key is { } released)
+            {
+                keys.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
+            }
+
+            if (FailureHeaders.IsOnlyRelease(headers))
+            {
+                assignment.Finish(partition, arrival);
+                return true;
+            }
+        }
+
         var now = Now;
         var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
-        if (due <= now)
+        if (partition.Parking is { } parking && message.Key is { } key && RecordOf(message, arrival, due) is { } record)
+        {
+            if (parking.Read(key, record, now) is { } finished)
+            {
+                assignment.Finish(partition, finished);
+            }
+
+            assignment.Defer(partition);
+            return true;
+        }
+
+        if (due <= now && !partition.IsRecovering)
         {
             return false;
         }
@@ -65,6 +91,20 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         assignment.Defer(partition);
         return true;
     }
+
+    // Null where it does not say where it came from: it has no place in its key's order.
+    private static ParkedRecord? RecordOf(in ReceivedMessage message, long arrival, long due) =>
+        message.Headers is { } headers && FailureHeaders.OriginOf(headers) is { } origin
+            ? new ParkedRecord(
+                message.Offset,
+                arrival,
+                origin.Offset,
+                origin.Timestamp,
+                FailureHeaders.AttemptOf(headers, int.MaxValue),
+                due,
+                FailureHeaders.TextOf(headers, FailureHeaders.Writer),
+                FailureHeaders.NumberOf(headers, FailureHeaders.Committed))
+            : null;
 
     /// <summary>
     /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left alone, and the group begins again
@@ -89,12 +129,32 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             return true;
         }
 
-        partition.Delayed.Add(retry with { Due = due });
+        if (partition.Parking is { } parking && parking.Has(retry.Offset))
+        {
+            parking.PutBack(retry.Offset, due);
+        }
+        else
+        {
+            partition.Delayed.Add(retry with { Due = due });
+        }
+
         return false;
     }
 
     /// <summary>Reads some of what is due by now; returns whether there was anything.</summary>
-    public bool Turn(RetryReader.Deliver deliver) => Turn(deliver, assignment.HasRoomFor);
+    public bool Turn(RetryReader.Deliver deliver)
+    {
+        // The next one of a key is wanted as soon as the one in front of it is finished.
+        foreach (var partition in assignment.Partitions)
+        {
+            if (partition is { Subscription.Settings.Retries: not null, Parking: { } parking } && parking.NextDue <= Now)
+            {
+                reader.Want(partition, parking.TakeDue(Now, MostAtOnce), hop: false);
+            }
+        }
+
+        return Turn(deliver, assignment.HasRoomFor);
+    }
 
     /// <inheritdoc cref="Turn(RetryReader.Deliver)"/>
     public bool Turn(RetryReader.Deliver deliver, Func<AssignedPartition, bool> hasRoom) => reader.Turn(MostAtOnce, assignment.IsCurrent, hasRoom, deliver, Gone);
@@ -109,15 +169,23 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         foreach (var partition in assignment.Partitions.Where(static partition => partition.Subscription.Settings.Retries is not null))
         {
             var delayed = partition.Delayed;
-            if (delayed.NextDue <= now)
+            if (delayed.NextDue <= now && !partition.IsRecovering)
             {
                 reader.Want(partition, delayed.TakeDue(now), hop: false);
             }
 
+            partition.Parking?.Sweep(now);
+
             // A hop is a copy outside of transactions; there is none where these are wanted.
-            if (delayed.Count > 0 && partition.Subscription.Settings.ExactlyOnce is null && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
+            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0 && !partition.IsRecovering && partition.Subscription.Settings.ExactlyOnce is null
+                && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
             {
                 var hops = delayed.TakeFirst(surplus, now);
+                if (partition.Parking is { } parking)
+                {
+                    hops.AddRange(parking.TakeFirst(surplus, now));
+                }
+
                 if (hops.Count > 0)
                 {
                     delayed.Hopping += hops.Count;
@@ -126,8 +194,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 }
             }
 
-            waiting += delayed.Count;
-            next = Math.Min(next, delayed.NextDue);
+            waiting += delayed.Count + (partition.Parking?.Waiting ?? 0);
+            next = Math.Min(next, Math.Min(delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue));
         }
 
         Volatile.Write(ref _waiting, waiting + reader.Wanted);
@@ -142,7 +210,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
     {
         var moving = new List<AssignedPartition>();
-        foreach (var partition in leaving.Where(static partition => partition.Subscription.Settings.Retries is not null))
+        foreach (var partition in leaving.Where(static partition => partition is { Subscription.Settings.Retries: not null, IsRecovering: false }))
         {
             var delayed = partition.Delayed;
             var finished = partition.Tracker.LastFinished ?? -1;
@@ -163,6 +231,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             if (partition.Tracker.LastFinished is { } last)
             {
                 var hops = delayed.TakeBelow(last);
+                if (partition.Parking is { } parking)
+                {
+                    hops.AddRange(parking.TakeBelow(last));
+                }
+
                 delayed.Hopping += reader.MoveInstead(partition) + hops.Count;
                 reader.Want(partition, hops, hop: true);
             }
@@ -182,6 +255,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     {
         reader.Forget(partition);
         partition.Delayed.Clear();
+        partition.Parking?.Reset();
     }
 
     /// <summary>Closes what it reads with.</summary>
@@ -194,6 +268,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             partition.Delayed.Moved();
         }
 
+        partition.Parking?.Gone(retry.Offset);
         ConsumingLog.RetryGone(logger, partition.Id, retry.Offset, partition.Subscription.Settings.Group);
         group.Metrics.LostToRetention();
         assignment.Finish(partition, retry.Arrival);

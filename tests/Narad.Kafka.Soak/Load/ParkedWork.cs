@@ -7,6 +7,10 @@ internal sealed class ParkedWork(int seed, KafkaGroupProtocol protocol) : Work(p
 {
     public const string Kind = "parked";
 
+    public override bool Parks => true;
+
+    public override string RetryGroup(string group) => group;
+
     public override void Configure(KafkaOptions options)
     {
         base.Configure(options);
@@ -24,7 +28,7 @@ internal sealed class ParkedWork(int seed, KafkaGroupProtocol protocol) : Work(p
             group,
             subscription => subscription
                 .OrderedByKey()
-                .Retry(retry => retry.Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).AllowReorder())
+                .Retry(retry => retry.Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).ParkKey())
                 .DeadLetter());
 
     private static Fates FatesOf(int seed) => new(

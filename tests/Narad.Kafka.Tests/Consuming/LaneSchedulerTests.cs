@@ -353,7 +353,7 @@ public class LaneSchedulerTests
             run.Outcome.SetResult(outcome);   // the worker goes on here and now
         }
 
-        public override ValueTask<Outcome> RunAsync(Lane lane)
+        protected override ValueTask<Outcome> HandleAsync(Lane lane)
         {
             var run = new Run(lane.Head!, new TaskCompletionSource<Outcome>());
             run.Delivery.Attempts++;

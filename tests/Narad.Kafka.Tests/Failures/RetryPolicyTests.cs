@@ -19,7 +19,7 @@ public sealed class RetryPolicyTests
         verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
         verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
         var topics = new CopyTopics(
-            options.Ladder, deadLetterName: null, new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()), new KafkaOptions(), static () => throw new InvalidOperationException(), NullLogger.Instance);
+            options.Ladder, pairs: false, deadLetterName: null, new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()), new KafkaOptions(), static () => throw new InvalidOperationException(), NullLogger.Instance);
         topics.RetryNameFor("client-messages").Should().Be("client-messages-retry");
         topics.DeadLetterNameFor("client-messages").Should().Be("client-messages-dlt");
     }

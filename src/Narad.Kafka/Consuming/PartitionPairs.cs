@@ -1,0 +1,141 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Parking;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Where keys are kept in order through their retries (S26): lets a source partition go on when the retry partition of its number is this member's too and was read to its end, and
+/// that one when nothing of the source partition runs that it does not know of. Without its other half neither of a pair is handled.
+/// </summary>
+/// <remarks>Single-threaded: poll thread only.</remarks>
+internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group, int maxAhead, TimeProvider time, ILogger logger)
+{
+    private static readonly TimeSpan AloneForLong = TimeSpan.FromSeconds(10);
+
+    /// <summary>A partition was read to its end.</summary>
+    public void OnEnd(TopicPartition id)
+    {
+        if (assignment.TryFind(id, out var partition) && partition is { IsRecovering: true, Parking: { } parking })
+        {
+            parking.Recovered();
+            Settle();
+            ConsumingLog.PairOpened(logger, partition.Id, group.Name, parking.Count);
+        }
+    }
+
+    /// <summary>The first message of a source partition in this assignment, or the first one since its offsets went back.</summary>
+    public static void OnFirst(AssignedPartition partition, long offset)
+    {
+        partition.Began = (offset, IsResumed: partition is { StartAt: null, Tracker.Incarnation: 0 });
+        if (partition is { Parking: { } parking, Began: { } began })
+        {
+            parking.SourceBegan(began.Offset, began.IsResumed);
+        }
+    }
+
+    /// <summary>The broker has these offsets.</summary>
+    public void OnCommitted(IEnumerable<TopicPartitionOffsetError> committed)
+    {
+        foreach (var offset in committed)
+        {
+            if (!offset.Error.IsError && offset.Offset.Value >= 0 && assignment.TryFind(offset.TopicPartition, out var partition) && partition.Subscription.Settings.Retries is null)
+            {
+                partition.Parking?.SourceCommitted(offset.Offset.Value);
+            }
+        }
+    }
+
+    /// <summary>Opens what may go on, and holds what may not.</summary>
+    public void Settle()
+    {
+        foreach (var partition in assignment.Partitions)
+        {
+            if (partition.Subscription.Settings is not { Parks: true } settings)
+            {
+                continue;
+            }
+
+            if (settings.Retries is { } source)
+            {
+                if (!assignment.TryFind(new TopicPartition(source.Source, partition.Partition.Partition), out _))
+                {
+                    partition.Parking!.Open(false);
+                }
+            }
+            else
+            {
+                Settle(partition, settings.Copies!.RetryNameFor(partition.Id.Topic));
+            }
+        }
+    }
+
+    private void Settle(AssignedPartition partition, string retryTopic)
+    {
+        var retries = assignment.TryFind(new TopicPartition(retryTopic, partition.Partition.Partition), out var found) ? found : null;
+        if (retries?.Parking is not { IsRecovered: true } parking)
+        {
+            WaitAlone(partition, retries is null, retryTopic);
+            return;
+        }
+
+        partition.AloneSince = null;
+        if (!ReferenceEquals(partition.Parking, parking))
+        {
+            // What runs was begun without it: it is waited for.
+            if (partition.Subscription.Lanes.RunningIn(partition) > 0)
+            {
+                return;
+            }
+
+            Join(partition, parking);
+        }
+
+        parking.Open(true);
+        var isFull = parking.Count >= Math.Max(1, partition.IsParkedFull ? maxAhead / 4 : maxAhead / 2);
+        if (partition.IsAlone || isFull != partition.IsParkedFull)
+        {
+            partition.IsParkedFull = isFull;
+            if (partition.IsAlone)
+            {
+                partition.Subscription.Lanes.LeaveAlone(partition, false);
+            }
+
+            assignment.SetPause(partition);
+        }
+    }
+
+    private static void Join(AssignedPartition partition, KeyParking parking)
+    {
+        partition.Parking = parking;
+        parking.SourceSought();
+        if (partition.Began is { } began)
+        {
+            parking.SourceBegan(began.Offset, began.IsResumed);
+        }
+    }
+
+    private void WaitAlone(AssignedPartition partition, bool isAlone, string retryTopic)
+    {
+        if (!partition.IsAlone)
+        {
+            partition.Subscription.Lanes.LeaveAlone(partition, true);
+            assignment.SetPause(partition);
+        }
+
+        if (!isAlone)
+        {
+            partition.AloneSince = null;
+        }
+        else if (partition.AloneSince is not { } since)
+        {
+            partition.AloneSince = time.GetTimestamp();
+        }
+        else if (since != long.MaxValue && time.GetElapsedTime(since) > AloneForLong)
+        {
+            partition.AloneSince = long.MaxValue;   // said once
+            ConsumingLog.Alone(logger, partition.Id, group.Name, new TopicPartitionId(retryTopic, partition.Id.Partition));
+        }
+    }
+}

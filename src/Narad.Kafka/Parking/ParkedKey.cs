@@ -1,0 +1,34 @@
+namespace Narad.Kafka.Parking;
+
+/// <summary>What is known of one key of a partition pair. Written under the lock of its <see cref="KeyParking"/>.</summary>
+internal sealed class ParkedKey(byte[] key)
+{
+    public byte[] Key => key;
+
+    /// <summary>Its messages that are not finished and were copied, in the order in which they were sent: by their offset in the source topic.</summary>
+    public SortedList<long, ParkedCopy> Copies { get; } = [];
+
+    /// <summary>The message of the source topic that is handled now; −1 where none is.</summary>
+    public long Running { get; set; } = -1;
+
+    /// <summary>How many of its copies are started.</summary>
+    public int Started { get; set; }
+
+    /// <summary>The highest offset of a copy that is finished, in the retry topic; −1 where no record or no commit is needed to remember that.</summary>
+    public long FinishedOffset { get; set; } = -1;
+
+    /// <summary>The highest original offset of a finished copy; −1 where there is none.</summary>
+    public long FinishedOrigin { get; set; } = -1;
+
+    /// <summary>The highest original offset of those copies that an assignment before wrote: what is at or below it in the source topic was seen to then. −1 where there is none.</summary>
+    public long Frontier { get; set; } = -1;
+
+    /// <summary>What was committed in the source partition when that one was written.</summary>
+    public long FrontierCommitted { get; set; }
+
+    /// <summary>Its timestamp in the source topic: where nothing was committed, a message that is younger is one of a topic that was created again.</summary>
+    public long FrontierTimestamp { get; set; }
+
+    /// <summary>Since when nothing of it is under way, in milliseconds since 1970; null while something is.</summary>
+    public long? RetiredAt { get; set; }
+}

@@ -1,0 +1,658 @@
+using System.Globalization;
+using System.Text;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Parking;
+
+namespace Narad.Kafka.Tests.Parking;
+
+/// <summary>
+/// One partition pair with its two logs, a broker that remembers what was committed, and one member after the other that reads, handles, fails, copies, hops, crashes and is restarted,
+/// in an order that a list of choices decides. The order of keys is kept by the library's <see cref="KeyParking"/> and <see cref="OffsetTracker"/>; everything else is simulated.
+/// </summary>
+internal sealed class ParkingModel
+{
+    private const int Attempts = 3;
+    private const int Keys = 3;
+
+    private readonly List<Sent> _source = [];
+    private readonly List<Copy> _retries = [];
+    private readonly List<Copy> _late = [];                         // written by members that are gone, and not in the log yet
+    private readonly List<(string Key, long Origin, bool Redriven)> _done = [];
+    private readonly Dictionary<long, int> _failuresLeft = [];
+    private readonly HashSet<long> _deadLetters = [];
+    private readonly HashSet<long> _redriven = [];                  // these come when somebody says so, in no order
+    private readonly StringBuilder _story = new();
+    private readonly IEnumerator<int> _choices;
+    private (long? Source, long? Retries) _committed;
+    private Member _member;
+    private long _now = 1_000;
+    private int _members;
+
+    public ParkingModel(IEnumerable<int> choices)
+    {
+        _choices = choices.GetEnumerator();
+        _member = new Member(this);
+    }
+
+    /// <summary>What is wrong; null where nothing is.</summary>
+    public static string? Check(IEnumerable<int> choices)
+    {
+        var model = new ParkingModel(choices);
+        var wrong = model.Run();
+        return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
+    }
+
+    public int Members => _members;
+
+    private string? Run()
+    {
+        while (_choices.MoveNext())
+        {
+            Step(_choices.Current);
+        }
+
+        // No more faults: everything comes to its end.
+        for (var quiet = 0; quiet < 3; quiet++)
+        {
+            for (var turns = 0; !_member.IsIdle || _late.Count > 0; turns++)
+            {
+                if (turns > 20_000)
+                {
+                    return "it never comes to its end";
+                }
+
+                Land(0);
+                _now += 50;
+                _member.Work();
+            }
+
+            _member.Commit();
+            _now += 10_000;
+            _member.Work();
+        }
+
+        return Verdict();
+    }
+
+    private void Step(int choice)
+    {
+        var (action, parameter) = ((choice & 0x7FFFFFFF) % 32, (choice & 0x7FFFFFFF) / 32);
+        switch (action)
+        {
+            case < 6:
+                Send(parameter);
+                break;
+            case < 10:
+                _member.ReadSource();
+                break;
+            case < 15:
+                _member.ReadRetries();
+                break;
+            case < 22:
+                _member.WorkOn(parameter);
+                break;
+            case < 25:
+                _member.TakeBack(parameter);
+                break;
+            case 25:
+                _now += parameter % 400;
+                break;
+            case 26:
+                _member.Store();
+                break;
+            case 27:
+                _member.Commit();
+                break;
+            case 28:
+                _member.Hop(parameter);
+                break;
+            case 29:
+                Land(parameter);
+                break;
+            case 30 when parameter % 3 == 0:
+                Redrive(parameter / 3);
+                break;
+            case 30:
+                _member.Leave();
+                Begin("left");
+                break;
+            case 31 when parameter % 3 == 0:
+                _member.Crash(parameter / 3);
+                Begin("crashed");
+                break;
+        }
+    }
+
+    private void Begin(string how)
+    {
+        Say($"the member {how}; committed {_committed.Source} and {_committed.Retries}");
+        _late.RemoveAll(late => !_member.Wrote(late));   // what comes later than one assignment after it was written is not kept apart
+        _member = new Member(this);
+    }
+
+    private void Send(int parameter)
+    {
+        var key = $"k{parameter % Keys}";
+        var failures = (parameter / Keys % 8) switch { 0 => 1, 1 => 2, 2 => Attempts + 1, _ => 0 };
+        _failuresLeft[_source.Count] = failures;
+        Say($"{key}: m{_source.Count} is sent, fails {failures} time(s)");
+        _source.Add(new Sent(key, _now));
+    }
+
+    private void Redrive(int parameter)
+    {
+        if (_deadLetters.Count == 0)
+        {
+            return;
+        }
+
+        var origin = _deadLetters.ElementAt(parameter % _deadLetters.Count);
+        _deadLetters.Remove(origin);
+        _redriven.Add(origin);
+        _failuresLeft[origin] = 0;
+        Append(new Copy(_source[(int)origin].Key, origin, Attempt: 0, Due: _now, Writer: null, Committed: null));
+    }
+
+    // What a member that is gone wrote reaches the log.
+    private void Land(int parameter)
+    {
+        if (_late.Count > 0)
+        {
+            var late = _late[parameter % _late.Count];
+            if (_member.IsRecovered && !_member.HasRead(late.Origin))
+            {
+                return;   // nor against one that dies before it has read as far as the one before
+            }
+
+            _late.Remove(late);
+            Say("late:");
+            Append(late);
+
+            // Whoever has the partition notes that it is void; there is no fence against a member that dies before it does.
+            for (var turns = 0; turns < 10_000 && _member.IsRecovered && (_member.HasUnread || _member.HasRepeats); turns++)
+            {
+                _now++;
+                _member.Work();
+            }
+        }
+    }
+
+    private long Append(Copy copy)
+    {
+        Say($"{copy.Key}: r{_retries.Count} is {(copy.IsOnlyRelease ? "" : $"m{copy.Origin} for attempt {copy.Attempt}")} {copy.Release} by {copy.Writer?[..4]}");
+        _retries.Add(copy);
+        return _retries.Count - 1;
+    }
+
+    private void Done(string key, long origin, bool dead)
+    {
+        Say($"{key}: m{origin} is {(dead ? "a dead letter" : "handled")}");
+        _done.Add((key, origin, _redriven.Contains(origin)));
+        if (dead)
+        {
+            _deadLetters.Add(origin);
+        }
+    }
+
+    private void Say(string text) => _story.AppendLine(CultureInfo.InvariantCulture, $"{_now} #{_members} {text}");
+
+    // Per key: from each message to the next one or back, never further.
+    private string? Verdict()
+    {
+        foreach (var key in _source.Select(static sent => sent.Key).Distinct(StringComparer.Ordinal))
+        {
+            var order = _source.Select(static (sent, offset) => (sent.Key, Offset: (long)offset)).Where(one => one.Key == key).Select(static one => one.Offset).ToList();
+            var all = _done.Where(one => one.Key == key).ToList();
+            var done = all.ConvertAll(static one => one.Origin);
+            var missing = order.Except(done).ToList();
+            if (missing.Count > 0)
+            {
+                return $"{key}: lost m{string.Join(", m", missing)}";
+            }
+
+            var before = -1;
+            foreach (var (_, origin, redriven) in all)
+            {
+                var rank = order.IndexOf(origin);
+                if (redriven && rank != before + 1)
+                {
+                    continue;
+                }
+
+                if (rank > before + 1)
+                {
+                    return $"{key}: m{origin} is done before m{order[before + 1]}, in {string.Join(" ", done)}";
+                }
+
+                before = rank;
+            }
+        }
+
+        return null;
+    }
+
+    private sealed record Sent(string Key, long Timestamp);
+
+    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null, bool IsOnlyRelease = false);
+
+    private sealed class Work(string key, long offset, long arrival)
+    {
+        public string Key => key;
+
+        public long Offset => offset;       // in its own log
+
+        public long Arrival => arrival;
+
+        public ParkedCopy? Parked { get; set; }
+
+        public Copy? Publishing { get; set; }
+
+        public Action? Published { get; set; }
+
+        public bool IsWritten { get; set; }
+
+        public long WrittenAt { get; set; }
+
+        public bool IsPutBack { get; set; }
+    }
+
+    private sealed class Member
+    {
+        private readonly ParkingModel _model;
+        private readonly string _writer;
+        private readonly KeyParking _parking;
+        private readonly OffsetTracker _sourceTracker = new();
+        private readonly OffsetTracker _retryTracker = new();
+        private readonly SortedDictionary<string, Queue<Work>> _sourceLanes = new(StringComparer.Ordinal);
+        private readonly SortedDictionary<string, Queue<Work>> _retryLanes = new(StringComparer.Ordinal);
+        private readonly List<Work> _hops = [];
+        private readonly List<(bool IsSource, Work Work)> _finished = [];
+        private (long? Source, long? Retries) _stored;
+        private long _sourceNext;
+        private long _retryNext;
+        private bool _began;
+
+        public Member(ParkingModel model)
+        {
+            _model = model;
+            _writer = $"{++model._members:0000}-writer";
+            _parking = new KeyParking(_writer);
+            _sourceNext = model._committed.Source ?? 0;
+            _retryNext = model._committed.Retries ?? 0;
+            _stored = model._committed;
+        }
+
+        public bool Wrote(Copy copy) => string.Equals(copy.Writer, _writer, StringComparison.Ordinal);
+
+        public bool HasRead(long origin) => _sourceNext > origin;
+
+        public bool IsRecovered => _parking.IsRecovered;
+
+        public bool HasUnread => _retryNext < _model._retries.Count;
+
+        public bool HasRepeats => _parking.Repeats > 0;
+
+        public bool IsIdle =>
+            _parking is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count && _hops.Count == 0 && _finished.Count == 0
+            && _sourceLanes.Values.All(static lane => lane.Count == 0) && _retryLanes.Values.All(static lane => lane.Count == 0);
+
+        public void Work()
+        {
+            ReadRetries();
+            ReadSource();
+            for (var i = 0; i < Keys * 2; i++)
+            {
+                WorkOn(i);
+            }
+
+            TakeBack(0);
+            Store();
+        }
+
+        public void ReadSource()
+        {
+            if (!_parking.IsRecovered || _sourceNext == _model._source.Count)
+            {
+                return;
+            }
+
+            var sent = _model._source[(int)_sourceNext];
+            var arrival = _sourceTracker.Add(_sourceNext);
+            if (!_began)
+            {
+                _began = true;
+                _parking.SourceBegan(_sourceNext, isResumed: _model._committed.Source is not null);
+            }
+
+            LaneOf(_sourceLanes, sent.Key).Enqueue(new Work(sent.Key, _sourceNext, arrival));
+            _sourceNext++;
+        }
+
+        public void ReadRetries()
+        {
+            if (_retryNext == _model._retries.Count)
+            {
+                if (!_parking.IsRecovered)
+                {
+                    _model.Say("the retries are read to their end");
+                    _parking.Recovered();
+                    _parking.Open(true);
+                }
+
+                Start();
+                return;
+            }
+
+            var (offset, copy) = (_retryNext, _model._retries[(int)_retryNext]);
+            _retryNext++;
+            var arrival = _retryTracker.Add(offset);
+            if (copy.Release is { } release)
+            {
+                _parking.ReadRelease(Encoding.UTF8.GetBytes(copy.Key), release, offset).ForEach(Settle);
+            }
+
+            if (copy.IsOnlyRelease)
+            {
+                Settle(arrival);
+            }
+            else
+            {
+                var record = new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed);
+                if (_parking.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
+                {
+                    Settle(finished);
+                }
+            }
+
+            Start();
+        }
+
+        public void WorkOn(int parameter)
+        {
+            Start();
+            var lanes = _sourceLanes.Values.Select(static lane => (IsSource: true, Lane: lane)).Concat(_retryLanes.Values.Select(static lane => (IsSource: false, Lane: lane))).Where(static one => one.Lane.Count > 0).ToList();
+            var count = lanes.Count + _hops.Count;
+            if (count == 0)
+            {
+                return;
+            }
+
+            var index = parameter % count;
+            if (index >= lanes.Count)
+            {
+                Publish(_hops[index - lanes.Count]);
+                return;
+            }
+
+            var (isSource, lane) = lanes[index];
+            var work = lane.Peek();
+            if (work.Publishing is not null)
+            {
+                Publish(work);
+            }
+            else if (isSource)
+            {
+                FromSource(work, lane);
+            }
+            else
+            {
+                FromRetries(work, lane);
+            }
+        }
+
+        // The poll thread hears of what workers finished, in any order.
+        public void TakeBack(int parameter)
+        {
+            while (_finished.Count > 0)
+            {
+                var (isSource, work) = _finished[parameter % _finished.Count];
+                _finished.RemoveAt(parameter % _finished.Count);
+                if (work.IsPutBack)
+                {
+                    continue;
+                }
+
+                if (isSource)
+                {
+                    _sourceTracker.Finish(work.Arrival);
+                    _parking.Left(Encoding.UTF8.GetBytes(work.Key), work.Offset);
+                }
+                else
+                {
+                    Settle(work.Arrival);
+                    _parking.Left(work.Offset);
+                }
+            }
+        }
+
+        public void Store() => _stored = (_sourceTracker.Committable ?? _stored.Source, _retryTracker.Committable ?? _stored.Retries);
+
+        public void Commit()
+        {
+            _model._committed = _stored;
+            if (_stored.Source is { } source)
+            {
+                _parking.SourceCommitted(source);
+            }
+        }
+
+        public void Hop(int parameter)
+        {
+            if (_parking.IsRecovered)
+            {
+                HopAll(_parking.TakeFirst(1 + (parameter % 3), long.MaxValue));
+            }
+        }
+
+        // In order: what runs is finished, what waits in front of finished ones is moved.
+        public void Leave()
+        {
+            foreach (var (isSource, lanes) in new[] { (true, _sourceLanes), (false, _retryLanes) })
+            {
+                foreach (var lane in lanes.Values.Where(static lane => lane.Count > 0))
+                {
+                    while (lane.TryPeek(out var work) && work.Publishing is not null)
+                    {
+                        Publish(work);
+                    }
+                }
+            }
+
+            _hops.ToList().ForEach(Publish);
+            _hops.ToList().ForEach(Publish);
+            TakeBack(0);
+            if (_parking.IsRecovered && _retryTracker.LastFinished is { } last)
+            {
+                HopAll(_parking.TakeBelow(last));
+                _hops.ToList().ForEach(Publish);
+                _hops.ToList().ForEach(Publish);
+                TakeBack(0);
+            }
+
+            Store();
+            Commit();
+        }
+
+        // Of what is on its way some is written, at once or later, and some is not.
+        public void Crash(int parameter)
+        {
+            foreach (var work in _sourceLanes.Values.Concat(_retryLanes.Values).Where(static lane => lane.Count > 0).Select(static lane => lane.Peek()).Concat(_hops).Where(static work => work is { Publishing: not null, IsWritten: false }))
+            {
+                parameter /= 3;
+                switch (parameter % 3)
+                {
+                    case 0:
+                        _model.Append(work.Publishing!);
+                        break;
+                    case 1:
+                        _model._late.Add(work.Publishing!);
+                        break;
+                }
+            }
+        }
+
+        private void FromSource(Work work, Queue<Work> lane)
+        {
+            var (key, sent) = (Encoding.UTF8.GetBytes(work.Key), _model._source[(int)work.Offset]);
+            switch (_parking.Enter(key, work.Offset, sent.Timestamp))
+            {
+                case ParkVerdict.Wait:
+                    return;
+
+                case ParkVerdict.Finish:
+                    _model.Say($"{work.Key}: m{work.Offset} was copied or finished before");
+                    Finish(isSource: true, lane);
+                    return;
+
+                case ParkVerdict.Park:
+                    PublishCopy(work, 0, _model._now, () => Finish(isSource: true, lane));
+                    return;
+            }
+
+            if (Fails(work.Offset))
+            {
+                if (_parking.Depart(key, work.Offset, sent.Timestamp, 1))
+                {
+                    PublishCopy(work, 1, _model._now + 100, () => Finish(isSource: true, lane));
+                }
+
+                return;
+            }
+
+            _model.Done(work.Key, work.Offset, dead: false);
+            Finish(isSource: true, lane);
+        }
+
+        private void FromRetries(Work work, Queue<Work> lane)
+        {
+            var verdict = _parking.Begin(work.Offset, out var copy);
+            work.Parked = copy;
+            switch (verdict)
+            {
+                case ParkVerdict.PutBack:
+                    work.IsPutBack = true;
+                    Finish(isSource: false, lane);
+                    return;
+
+                case ParkVerdict.Finish when copy is null:
+                    Finish(isSource: false, lane);
+                    return;
+
+                case ParkVerdict.Handle:
+                    var attempt = _model._retries[(int)work.Offset].Attempt;
+                    var failed = Fails(copy!.Origin);
+                    if (failed && attempt < Attempts)
+                    {
+                        _parking.Depart(copy, attempt + 1);
+                        PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, lane));
+                        return;
+                    }
+
+                    _model.Done(work.Key, copy.Origin, failed);
+                    break;
+            }
+
+            var release = _parking.Finishing(copy!);
+            void Released()
+            {
+                _parking.Finish(copy!, release);
+                Finish(isSource: false, lane);
+            }
+
+            if (release is not { } record)
+            {
+                Released();
+                return;
+            }
+
+            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
+            work.Published = Released;
+        }
+
+        private void PublishCopy(Work work, int attempt, long due, Action published)
+        {
+            var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(work.Key));
+            work.Publishing = new Copy(work.Key, work.Parked?.Origin ?? work.Offset, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release);
+            work.Published = published;
+        }
+
+        // Written first, acknowledged later: or written twice, where the first answer is lost.
+        private void Publish(Work work)
+        {
+            if (!work.IsWritten)
+            {
+                work.WrittenAt = _model.Append(work.Publishing!);
+                if (_model._retries.Count % 11 == 5)
+                {
+                    _model.Say("the answer is lost");
+                    return;
+                }
+
+                work.IsWritten = true;
+                return;
+            }
+
+            if (!work.Publishing!.IsOnlyRelease)
+            {
+                _parking.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
+            }
+
+            work.Publishing = null;
+            work.Published!();
+        }
+
+        private void HopAll(List<Narad.Kafka.Failures.DelayedRetry> hops)
+        {
+            foreach (var hop in hops)
+            {
+                var copy = _model._retries[(int)hop.Offset];
+                var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(copy.Key));
+                var work = new Work(copy.Key, hop.Offset, hop.Arrival) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
+                work.Published = () =>
+                {
+                    _hops.Remove(work);
+                    _finished.Add((false, work));
+                };
+                _hops.Add(work);
+            }
+        }
+
+        private void Start()
+        {
+            foreach (var due in _parking.TakeDue(_model._now, 16))
+            {
+                var copy = _model._retries[(int)due.Offset];
+                LaneOf(_retryLanes, copy.Key).Enqueue(new Work(copy.Key, due.Offset, due.Arrival));
+            }
+        }
+
+        private void Finish(bool isSource, Queue<Work> lane) => _finished.Add((isSource, lane.Dequeue()));
+
+        private void Settle(long arrival)
+        {
+            _retryTracker.Finish(arrival);
+            _parking.AllFinishedBelow(_retryTracker.LowestUnfinished ?? _retryTracker.Next ?? 0);
+        }
+
+        private bool Fails(long origin)
+        {
+            if (_model._failuresLeft[origin] == 0)
+            {
+                return false;
+            }
+
+            _model._failuresLeft[origin]--;
+            return true;
+        }
+
+        private static Queue<Work> LaneOf(SortedDictionary<string, Queue<Work>> lanes, string key)
+        {
+            if (!lanes.TryGetValue(key, out var lane))
+            {
+                lanes.Add(key, lane = new Queue<Work>());
+            }
+
+            return lane;
+        }
+    }
+}
