@@ -48,7 +48,7 @@ internal static class TopicReader
     // Null: a record that says something of a key and is nobody's message.
     private static CopyRecord? CopyOf(ConsumeResult<byte[]?, byte[]?> result)
     {
-        if (result.Message.Headers.TryGetLastBytes("narad-released", out _))
+        if (result.Message.Value is null)
         {
             return null;
         }
