@@ -10,6 +10,7 @@ using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Topics;
+using Narad.Kafka.Transactions;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka;
@@ -295,8 +296,13 @@ public sealed class KafkaService : IKafkaService
         var options = new SubscriptionOptions();
         configure?.Invoke(options);
         var real = RealTopic(topic, patterns: true);
+        if (options.ExactlyOnceValue is { } transactions)
+        {
+            ExactlyOnceRules.ThrowIfRefused(options, transactions, real, _transport!.Mode, _options);
+        }
+
         var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
-        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies);
+        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Sender = new ServiceSender(this) };
         if (options.CircuitValue is { } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
@@ -651,6 +657,16 @@ public sealed class KafkaService : IKafkaService
     private bool IsDeadLetterTopic(string topic) =>
         topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
         || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
+
+    /// <summary>What handlers outside of transactions send through.</summary>
+    private sealed class ServiceSender(KafkaService service) : IMessageSender
+    {
+        public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken) =>
+            service.Sending().SendAsync(service.RealTopic(topic), message, key, options, cancellationToken);
+
+        public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options, CancellationToken cancellationToken) =>
+            service.SendTombstoneAsync(topic, key, options, cancellationToken);
+    }
 
     /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>
     private sealed class ServiceTopics(KafkaService service) : IKafkaTopics

@@ -47,7 +47,7 @@ internal static class ClientPropertyRules
         ["request.required.acks"] = Acknowledged,
         ["enable.idempotence"] = Idempotent,
         ["queuing.strategy"] = Idempotent,
-        ["transactional.id"] = "sends are not in transactions of your own: there is no setting for it",
+        ["transactional.id"] = "say ExactlyOnce() in the subscription, which has transactions and names them; there are no others",
         ["partitioner"] = "a key's partition is the Java client's, so that mixed fleets agree (S5): name SendOptions.Partition to choose another",
         ["delivery.report.only.error"] = "every send is reported (S4): there is no setting for it",
         ["message.timeout.ms"] = "set KafkaOptions.SendTimeout",

@@ -2,6 +2,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -120,6 +121,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Whether it is a retry partition that is read to its end before anything of it is handled: how much that is has no limit.</summary>
     public bool IsRecovering => Subscription.Settings.Retries is not null && Parking is { IsRecovered: false };
+
+    /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
+    public PartitionBacklog Backlog => field ??= new PartitionBacklog();
 
     /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
     public bool IsForCopies { get; init; }

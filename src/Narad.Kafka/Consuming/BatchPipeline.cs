@@ -21,13 +21,18 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     protected override async ValueTask<Outcome> HandleAsync(Lane lane)
     {
         var first = lane.Head!;
+        if (WithoutHandling(first) is { } outcome)
+        {
+            return outcome;
+        }
+
         if (first.Departure is not null)
         {
             return await LeaveAsync(first).ConfigureAwait(false);
         }
 
         var taken = lane.Taken;
-        var assignment = first.Partition.Token;
+        var assignment = first.Part?.Transaction.Token ?? first.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;
         first.Attempts++;
@@ -79,6 +84,25 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             if (items.Count > 0)
             {
                 await _handler(new MessageBatch<T>(items), token).ConfigureAwait(false);
+                current = first;
+                for (var i = 0; i < finished; i++, current = current.Next!)
+                {
+                    if (current.Part is not { } part)
+                    {
+                        break;
+                    }
+
+                    try
+                    {
+                        await part.ReturnedAsync().ConfigureAwait(false);
+                    }
+                    catch (Exception error)
+                    {
+                        current.Attempts = Math.Max(current.Attempts, 1);
+                        return await ConcludedAsync(current, error, timedOut: false, i).ConfigureAwait(false);
+                    }
+                }
+
                 Settings.Circuit?.Succeeded(first);
             }
 
@@ -113,9 +137,10 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var delivery = first;
         for (var i = 0; i < outcome.Finished; i++, delivery = delivery.Next!)
         {
+            delivery.Part?.Finish();
             if (IsUnwantedTombstone(delivery))
             {
-                CountTombstone();
+                CountTombstone(delivery);
             }
         }
 

@@ -4,6 +4,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Topics;
+using Narad.Kafka.Transactions;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -48,6 +49,9 @@ internal sealed class ConsumerGroup
     public string Name { get; }
 
     public KafkaMode Mode => _transport.Mode;
+
+    /// <summary>How its transactions are; null where it has none. Decided by its first subscription, under the lock.</summary>
+    public ExactlyOnceSettings? ExactlyOnce { get; private set; }
 
     public CompletedDeliveries Completed { get; } = new();
 
@@ -109,6 +113,12 @@ internal sealed class ConsumerGroup
                     $"Group '{Name}' already handles '{added.Topic}'. Give one handler per topic and group; use another group to handle every message twice.");
             }
 
+            if (_subscriptions.Count > 0 || _loop is not null)
+            {
+                ExactlyOnceRules.ThrowIfMixed(added.Settings.ExactlyOnce, ExactlyOnce, added.Topic, Name);
+            }
+
+            ExactlyOnce = added.Settings.ExactlyOnce;
             _subscriptions.Add(added);
             if (_transport.Mode is not KafkaMode.Console)
             {

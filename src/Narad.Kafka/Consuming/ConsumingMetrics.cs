@@ -15,6 +15,8 @@ internal sealed class ConsumingMetrics
     private long _parked;
     private long _ungrouped;
     private long _lostToRetention;
+    private long _transactionsCommitted;
+    private long _transactionsAborted;
 
     /// <summary>Messages finished by their handler (or skipped by name), over the life of the service.</summary>
     public long Finished => Interlocked.Read(ref _finished);
@@ -48,6 +50,16 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Offsets that were reset by <see cref="OutOfRangePolicy"/>.</summary>
     public long Resets => Interlocked.Read(ref _resets);
+
+    /// <summary>Transactions that were committed.</summary>
+    public long TransactionsCommitted => Interlocked.Read(ref _transactionsCommitted);
+
+    /// <summary>Transactions that were aborted, or ended with their producer.</summary>
+    public long TransactionsAborted => Interlocked.Read(ref _transactionsAborted);
+
+    public void TransactionCommitted() => Interlocked.Increment(ref _transactionsCommitted);
+
+    public void TransactionAborted() => Interlocked.Increment(ref _transactionsAborted);
 
     public void FinishedMessages(int count) => Interlocked.Add(ref _finished, count);
 

@@ -1,5 +1,6 @@
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -56,6 +57,12 @@ internal sealed class Delivery
     /// <summary>Whether it leaves memory unfinished.</summary>
     public bool IsPutBack { get; set; }
 
+    /// <summary>Of an exactly-once subscription: where it stands between transactions; null elsewhere.</summary>
+    public TransactionStanding? Standing { get; set; }
+
+    /// <summary>It in the transaction that it is in; null where there is none.</summary>
+    public TransactionPart? Part => Standing?.Part;
+
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
 
@@ -76,6 +83,7 @@ internal sealed class Delivery
         FailedProbes = 0;
         Parked = null;
         IsPutBack = false;
+        Standing = null;
         Next = null;
     }
 
@@ -87,6 +95,7 @@ internal sealed class Delivery
         Value = null;
         Headers = null;
         Parked = null;
+        Standing = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -46,10 +47,65 @@ internal abstract class HandlerPipeline
     /// <inheritdoc cref="RunAsync"/>
     protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
 
+    /// <summary>Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other subscription.</summary>
+    protected Outcome? WithoutHandling(Delivery delivery)
+    {
+        if (delivery.Standing is not { } standing)
+        {
+            return null;
+        }
+
+        if (standing.Part is not { } part)
+        {
+            // Where its partition stops; let go on, it gets a transaction again.
+            if (standing.Decided is FailureAction.Stop)
+            {
+                standing.Decided = null;
+                return new Outcome(0, OutcomeKind.Failed, Error: standing.DecidedFor);
+            }
+
+            standing.CameBack = true;
+            return Outcome.One;
+        }
+
+        if (!part.TryStart())
+        {
+            return Outcome.One;
+        }
+
+        if (standing.Decided is not FailureAction.Skip)
+        {
+            return null;
+        }
+
+        if (standing.DecidedFor is { } error)
+        {
+            var (partition, offset) = (delivery.Partition.Id, delivery.Offset);
+            part.Committed = () =>
+            {
+                _metrics.SkippedByPolicy();
+                ConsumingLog.SkippedByPolicy(_logger, error, partition, offset, _settings.Group);
+            };
+        }
+
+        part.Finish();
+        return Outcome.One;
+    }
+
     protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Value is null && !_settings.Tombstones;
 
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
-    protected void CountTombstone() => _metrics.TombstoneFinished();
+    protected void CountTombstone(Delivery delivery)
+    {
+        if (delivery.Part is { } part)
+        {
+            part.Committed = _metrics.TombstoneFinished;
+        }
+        else
+        {
+            _metrics.TombstoneFinished();
+        }
+    }
 
     protected MessageContext NewContext(Delivery delivery) => new(OriginOf(delivery))
     {
@@ -59,6 +115,7 @@ internal abstract class HandlerPipeline
         Timestamp = TimeOf(delivery.Timestamp),
         Attempt = delivery.Attempts,
         Services = _settings.Services,
+        Sender = delivery.Part ?? _settings.Sender,
         RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
     };
 
@@ -102,7 +159,7 @@ internal abstract class HandlerPipeline
     /// <summary>What becomes of a message whose invocation threw.</summary>
     protected async ValueTask<Outcome> ConcludeAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
-        if (delivery.Partition.Token.IsCancellationRequested)
+        if (delivery.Part is null && delivery.Partition.Token.IsCancellationRequested)
         {
             ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
             return new Outcome(finishedBefore, OutcomeKind.Abandoned);
@@ -111,6 +168,17 @@ internal abstract class HandlerPipeline
         if (timedOut && error is OperationCanceledException)
         {
             error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
+        }
+
+        if (delivery.Part is { } part)
+        {
+            // It comes back whatever becomes of it: its transaction is aborted, and what is decided here comes true in one of its own.
+            if (part.IsJudged(ref error))
+            {
+                part.Judged(Judge(delivery, error), error);
+            }
+
+            return new Outcome(finishedBefore + 1);
         }
 
         if (_settings.Circuit is { } circuit && circuit.Failed(delivery, error))
@@ -219,6 +287,18 @@ internal abstract class HandlerPipeline
         return Outcome.One;
     }
 
+    private FailureVerdict Judge(Delivery delivery, Exception error)
+    {
+        var verdict = _policy.Judge(error, NewContext(delivery));
+        if (verdict.Action is FailureAction.Retry)
+        {
+            _metrics.Repeated();
+            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
+        }
+
+        return verdict;
+    }
+
     /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its lane and is tried again.</summary>
     protected async ValueTask<Outcome> LeaveAsync(Delivery delivery, int finishedBefore = 0)
     {
@@ -270,14 +350,28 @@ internal abstract class HandlerPipeline
                 NoteWritten(delivery, written.Offset);
                 _metrics.Retried();
                 ConsumingLog.RetryScheduled(_logger, error, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset);
-                Tell(delivery, error, written, departure.Due);
+                Tell(NewContext(delivery), error, written, departure.Due);
                 return new Outcome(finishedBefore + 1);
             }
 
             var copy = await copies.BuryAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
+            if (delivery.Part is { } part)
+            {
+                // Nothing is said before it counts; by then the message is another one's.
+                var (id, offset, context) = (delivery.Partition.Id, delivery.Offset, NewContext(delivery));
+                part.Committed = () =>
+                {
+                    _metrics.DeadLettered();
+                    ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, copy.Partition, copy.Offset);
+                    Tell(context, error, copy, due: null);
+                };
+                part.Finish();
+                return new Outcome(finishedBefore + 1);
+            }
+
             _metrics.DeadLettered();
             ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, target, copy.Partition, copy.Offset);
-            Tell(delivery, error, copy, due: null);
+            Tell(NewContext(delivery), error, copy, due: null);
             return new Outcome(finishedBefore + 1);
         }
         catch (Exception failure)
@@ -288,14 +382,21 @@ internal abstract class HandlerPipeline
 
     private Outcome RepeatCopy(Delivery delivery, Exception failure, string target, int finishedBefore)
     {
-        if (delivery.Partition.Token.IsCancellationRequested)
+        if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
         {
             ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
-            return new Outcome(finishedBefore, OutcomeKind.Abandoned);
+            delivery.Part?.Finish();
+            return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
         }
 
         var delay = CopyBackoff.Before(++delivery.FailedCopies);
         ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
+        if (delivery.Part is { } unsent)
+        {
+            unsent.CopyFailed(delay, failure);
+            return new Outcome(finishedBefore + 1);
+        }
+
         return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
     }
 
@@ -357,13 +458,13 @@ internal abstract class HandlerPipeline
 
     private static DateTimeOffset TimeOf(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(milliseconds, 0, LastTimestamp));
 
-    private void Tell(Delivery delivery, Exception error, SendResult copy, DateTimeOffset? due)
+    private void Tell(MessageContext context, Exception error, SendResult copy, DateTimeOffset? due)
     {
         foreach (var observer in _settings.Observers)
         {
             try
             {
-                var failed = new FailedMessage(error, NewContext(delivery));
+                var failed = new FailedMessage(error, context);
                 if (due is { } time)
                 {
                     observer.Retried(failed, copy, time);
@@ -376,7 +477,7 @@ internal abstract class HandlerPipeline
             catch (Exception thrown)
             {
                 // The copy is written, and what is told of it changes nothing.
-                ConsumingLog.ObserverFailed(_logger, thrown, delivery.Partition.Id, delivery.Offset);
+                ConsumingLog.ObserverFailed(_logger, thrown, new TopicPartitionId(context.Topic, context.Partition), context.Offset);
             }
         }
     }

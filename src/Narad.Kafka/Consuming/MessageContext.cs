@@ -1,8 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Serialization;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka;
 
@@ -95,10 +97,62 @@ public sealed class MessageContext
         init => _value = value is { } bytes ? MemoryMarshal.TryGetArray(bytes, out var array) && array.Array!.Length == array.Count ? array.Array : bytes.ToArray() : null;
     }
 
+    /// <summary>
+    /// Sends a message: in the transaction of this message where its subscription is <see cref="SubscriptionOptions.ExactlyOnce"/> (it then counts when that is committed, and not at all
+    /// otherwise), through the service's producer elsewhere. Middleware, serializer, partitioner and options are those of <see cref="IKafkaService"/>.
+    /// </summary>
+    /// <param name="topic">The topic, as <see cref="IKafkaService"/> takes it.</param>
+    /// <param name="message">The message; not null.</param>
+    /// <param name="key">The key, which chooses the partition.</param>
+    /// <param name="options">Headers, partition, timestamp.</param>
+    /// <param name="cancellationToken">Stops the waiting, not the message. Pass on the handler's.</param>
+    /// <returns>Where it was written; in a transaction it can be read there when that is committed.</returns>
+    /// <exception cref="KafkaSendException">It was not acknowledged.</exception>
+    /// <exception cref="KafkaNotConnectedException">The service's producer is not connected, or this context came from no service.</exception>
+    /// <exception cref="InvalidOperationException">The transaction is over, or its handler has returned.</exception>
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        if (message is null)
+        {
+            throw new ArgumentNullException(nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call SendTombstoneAsync(topic, key).");
+        }
+
+        return Sending().SendAsync(topic, message, key, options, cancellationToken);
+    }
+
+    /// <inheritdoc cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>
+    [OverloadResolutionPriority(2)]
+    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync<string>(topic, message, key, options, cancellationToken);
+
+    /// <inheritdoc cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>
+    [OverloadResolutionPriority(2)]
+    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync<byte[]>(topic, message, key, options, cancellationToken);
+
+    /// <summary>Sends a tombstone, which deletes a key from a compacted topic; otherwise as <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
+    /// <exception cref="ArgumentException">There is no key.</exception>
+    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        if (key.IsNone)
+        {
+            throw new ArgumentException("A tombstone needs a key: without one it deletes nothing.", nameof(key));
+        }
+
+        return Sending().SendTombstoneAsync(topic, key, options, cancellationToken);
+    }
+
     /// <summary>Which message this is, for logs: place, group and attempt; neither its key nor anything of what it says.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}{(Retry == 0 ? "" : $", retry {Retry}")}");
+
+    /// <summary>Its message's transaction, or the service; null where it came from no service.</summary>
+    internal IMessageSender? Sender { get; init; }
+
+    private IMessageSender Sending() => Sender ?? throw new KafkaNotConnectedException("This context came from no service, so it is not connected to anything that sends.");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
     internal MessageRoute? Route { get; set; }

@@ -16,7 +16,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     /// </summary>
     public void Store(AssignedPartition partition)
     {
-        if (partition.Tracker.Committable is not { } offset || offset == partition.Stored)
+        // Of an exactly-once subscription they are committed with its transactions, and in no other way.
+        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored)
         {
             return;
         }

@@ -32,6 +32,9 @@ internal sealed class OffsetTracker
     /// <summary>The offset that may be committed: the next message's, when all before it are finished; null while nothing was finished.</summary>
     public long? Committable { get; private set; }
 
+    /// <summary>The offset of the first arrival, or where it was told to begin; null while there was neither.</summary>
+    public long? First { get; private set; }
+
     /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxAhead</c>.</summary>
     public int Span => (int)(_tail - _head);
 
@@ -40,6 +43,19 @@ internal sealed class OffsetTracker
 
     /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
     public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
+
+    /// <summary>Whether a message of this arrival still counts: an older incarnation's does not, nor one that is finished and so is all before it.</summary>
+    public bool Tracks(long arrival) => arrival >= _head;
+
+    /// <summary>The first unfinished arrival from this one on; the next message's where all are finished.</summary>
+    public long NextOpen(long arrival)
+    {
+        for (arrival = Math.Max(arrival, _head); arrival < _tail && At(arrival).Done; arrival++)
+        {
+        }
+
+        return arrival;
+    }
 
     /// <summary>The offset of the highest finished message above an unfinished one; null where there is none. Goes over the unfinished ones.</summary>
     public long? LastFinished
@@ -72,6 +88,7 @@ internal sealed class OffsetTracker
         }
 
         _head = _tail;
+        First = offset;
         _last = offset - 1;
         Committable = offset;
     }
@@ -84,8 +101,11 @@ internal sealed class OffsetTracker
         {
             Incarnation++;
             _head = _tail;
+            First = null;
             Committable = null;
         }
+
+        First ??= offset;
 
         if (_tail - _head == _ring.Length)
         {

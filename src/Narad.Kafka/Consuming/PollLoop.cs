@@ -6,6 +6,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Transactions;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
@@ -31,6 +32,7 @@ internal sealed class PollLoop
     private const int MostSpares = 16_384;
     private const int MostMoves = 1_000;
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
 
@@ -49,6 +51,7 @@ internal sealed class PollLoop
     private readonly OffsetStore _offsets;
     private readonly RetrySchedule _retries;
     private readonly PartitionPairs _pairs;
+    private readonly TransactionBatcher? _transactions;     // of an exactly-once group
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
@@ -86,6 +89,7 @@ internal sealed class PollLoop
         _clientLog = new ClientLog(_logger);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
         _pairs = new PartitionPairs(_assignment, group, options.MaxAhead, diagnostics.Time, _logger);
+        _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -103,6 +107,9 @@ internal sealed class PollLoop
 
     /// <summary>When the next of them is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where there is none. Any thread.</summary>
     public long NextRetryDue => _retries.NextDue;
+
+    /// <summary>Why an exactly-once group handles nothing at the moment; null while all is well, and in every other group. Any thread.</summary>
+    public string? TransactionTrouble => _transactions?.Trouble;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -201,6 +208,7 @@ internal sealed class PollLoop
             // A mistake of ours, or a client that cannot be built: nothing was committed past, and everybody is told.
             ConsumingLog.LoopFailed(_logger, error, _group.Name);
             LoseEverything();
+            _transactions?.Close();
             _retries.Close();
             Fault(error);
         }
@@ -219,6 +227,7 @@ internal sealed class PollLoop
         }
 
         TakeCompleted();
+        _transactions?.Turn();
         _assignment.SettlePauses();
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
@@ -255,7 +264,7 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = TimeSpan.FromMilliseconds(_readsRetries ? 1 : HeldMessages > 0 ? 5 : 25);
+            var timeout = TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -314,6 +323,13 @@ internal sealed class PollLoop
     private void HandOver()
     {
         var arrived = CollectionsMarshal.AsSpan(_arrived);
+        if (_transactions is { } transactions)
+        {
+            transactions.Add(arrived);
+            _arrived.Clear();
+            return;
+        }
+
         while (!arrived.IsEmpty)
         {
             var subscription = arrived[0].Partition.Subscription;
@@ -389,30 +405,27 @@ internal sealed class PollLoop
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
             var next = delivery.Next;
-            finished++;
 
             // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
-            if (!_assignment.IsCurrent(delivery.Partition))
+            var isCurrent = _assignment.IsCurrent(delivery.Partition);
+            if (isCurrent && _transactions is { } transactions)
             {
-                // Nothing is known of it any more.
+                transactions.Return(delivery);   // kept until its transaction is committed, which counts it
+                delivery = next;
+                continue;
             }
-            else if (delivery.IsPutBack)
+
+            finished += _transactions is null && !delivery.IsPutBack ? 1 : 0;
+            if (isCurrent && delivery.IsPutBack)
             {
                 _assignment.PutBack(delivery);
             }
-            else
+            else if (isCurrent)
             {
                 _assignment.Release(delivery);
             }
 
-            delivery.Empty();
-            if (_spares < MostSpares)
-            {
-                delivery.Next = _spare;
-                _spare = delivery;
-                _spares++;
-            }
-
+            Recycle(delivery);
             delivery = next;
         }
 
@@ -422,6 +435,17 @@ internal sealed class PollLoop
         }
 
         return finished;
+    }
+
+    private void Recycle(Delivery delivery)
+    {
+        delivery.Empty();
+        if (_spares < MostSpares)
+        {
+            delivery.Next = _spare;
+            _spare = delivery;
+            _spares++;
+        }
     }
 
     private void Tick()
@@ -543,8 +567,15 @@ internal sealed class PollLoop
             partition.Subscription.Lanes.Drain(partition);
         }
 
+        // A transaction that has something of them ends first, with what it began: committed where that can be.
+        bool IsUnderWay() => _transactions is { } transactions ? transactions.IsBusyWith(revoked) : revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0);
+        if (IsUnderWay())
+        {
+            _transactions?.Hold();
+        }
+
         var started = _diagnostics.Time.GetTimestamp();
-        while (!_closing && revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0))
+        while (!_closing && IsUnderWay())
         {
             // A shutdown's own deadline may come first.
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
@@ -558,12 +589,14 @@ internal sealed class PollLoop
                 break;
             }
 
-            _group.Completed.Wait(left < TickInterval ? left : TickInterval);
+            var longest = _transactions is null ? TickInterval : TransactionInterval;
+            _group.Completed.Wait(left < longest ? left : longest);
             TakeCompleted();
+            _transactions?.Turn(mayBegin: false);
         }
 
         TakeCompleted();
-        if (!_closing)
+        if (!_closing && _transactions is null)
         {
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
             MoveWaiting(revoked, left < LongestMove ? left : LongestMove);
@@ -786,6 +819,13 @@ internal sealed class PollLoop
         _inPairs = _group.InPairs;
         _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
         var config = _transport.Clients.Consumer(_group.Name, _inPairs);
+        if (_transactions is not null)
+        {
+            // Offsets are committed with transactions only, and what was aborted, or is not decided yet, is not read.
+            config.EnableAutoCommit = false;
+            config.IsolationLevel = IsolationLevel.ReadCommitted;
+        }
+
         _assignment.Client = new ConsumerBuilder<byte[]?, byte[]?>(config)
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
@@ -843,6 +883,7 @@ internal sealed class PollLoop
         {
             stop.Begun = true;
             _assignment.IsStopping = true;
+            _transactions?.StopBeginning();
             foreach (var partition in _assignment.Partitions)
             {
                 partition.Subscription.Lanes.Drain(partition);
@@ -854,6 +895,11 @@ internal sealed class PollLoop
         var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
         if (running == 0 && _group.Completed.IsEmpty)
         {
+            if (_transactions is { } transactions)
+            {
+                return transactions.IsSettled || !isTimeLeft;
+            }
+
             if (!stop.Moved)
             {
                 stop.Moved = true;
@@ -914,12 +960,14 @@ internal sealed class PollLoop
     {
         if (_assignment.Client is null)
         {
+            _transactions?.Close();
             _retries.Close();
             return;
         }
 
         TakeCompleted();
         StoreAll();
+        _transactions?.Close();   // before the partitions are given away: others wait for what is open
 
         try
         {
@@ -933,6 +981,23 @@ internal sealed class PollLoop
         LoseEverything();
         _retries.Close();
         _assignment.Client.Dispose();
+    }
+
+    private TransactionBatcher NewTransactions(ExactlyOnceSettings settings)
+    {
+        var logger = _diagnostics.Logger<TransactionBatcher>();
+        return new TransactionBatcher(
+            _group,
+            _assignment,
+            settings,
+            TransactionalId.Take(settings, _group.Name, logger),
+            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger),
+            new TransactionOutputs(_options, _options.CreatesTopics(_transport.Mode) ? _transport.Topics : null, _diagnostics.Time),
+            Recycle,
+            Control.Rewind,
+            Fault,
+            _diagnostics.Time,
+            logger);
     }
 
     // Disposing may block for a minute where a broker hangs.

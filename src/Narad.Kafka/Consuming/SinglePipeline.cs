@@ -19,6 +19,11 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
     protected override async ValueTask<Outcome> HandleAsync(Lane lane)
     {
         var delivery = lane.Head!;
+        if (WithoutHandling(delivery) is { } outcome)
+        {
+            return outcome;
+        }
+
         if (delivery.Departure is not null)
         {
             return await LeaveAsync(delivery).ConfigureAwait(false);
@@ -27,11 +32,12 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         delivery.Attempts++;
         if (IsUnwantedTombstone(delivery))
         {
-            CountTombstone();
+            CountTombstone(delivery);
+            delivery.Part?.Finish();
             return Outcome.One;
         }
 
-        var assignment = delivery.Partition.Token;
+        var assignment = delivery.Part?.Transaction.Token ?? delivery.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;
         try
@@ -42,6 +48,12 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             {
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
+                if (delivery.Part is { } part)
+                {
+                    await part.ReturnedAsync().ConfigureAwait(false);
+                    part.Finish();
+                }
+
                 Settings.Circuit?.Succeeded(delivery);
                 return Outcome.One;
             }

@@ -118,6 +118,27 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         assignment.Changed = true;
     }
 
+    /// <summary>Goes on at what is committed, or at its first message where nothing is; what runs changes nothing any more.</summary>
+    public void Rewind(AssignedPartition partition, long? committed)
+    {
+        if ((committed ?? partition.Tracker.First) is not { } offset)
+        {
+            return;   // nothing came of it yet
+        }
+
+        assignment.Client.Seek(new TopicPartitionOffset(partition.Partition, offset));
+        var renewed = Renew(partition);
+        partition.Cancel(logger);
+        if (partition.Subscription.IsEnding)
+        {
+            renewed.Subscription.Lanes.Drain(renewed);
+        }
+
+        renewed.StartAt = offset;
+        renewed.Tracker.Begin(offset);
+        renewed.Stored = committed;
+    }
+
     private bool ResumeStopped(AssignedPartition partition, bool skipFirst)
     {
         if (partition.Unreadable is not null)
@@ -162,13 +183,19 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
             starts.ResumeAt(partition, offset);
         }
 
-        assignment.Remove(partition);
-        var renewed = assignment.Add(partition.Partition, partition.Subscription);
-        renewed.Subscription.Lanes.Succeed(renewed, partition);
+        var renewed = Renew(partition);
         renewed.StartAt = offset;
         renewed.Tracker.Begin(offset);
         renewed.Stored = long.MaxValue;   // whatever was committed: this is, from now on
         ConsumingLog.Sought(logger, partition.Id, offset, group.Name);
+    }
+
+    private AssignedPartition Renew(AssignedPartition partition)
+    {
+        assignment.Remove(partition);
+        var renewed = assignment.Add(partition.Partition, partition.Subscription);
+        renewed.Subscription.Lanes.Succeed(renewed, partition);
+        return renewed;
     }
 
     private void Settle(Subscription subscription)

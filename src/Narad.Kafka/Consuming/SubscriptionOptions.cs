@@ -28,6 +28,8 @@ public sealed class SubscriptionOptions
 
     internal CircuitBreakerOptions? CircuitValue { get; private set; }
 
+    internal ExactlyOnceOptions? ExactlyOnceValue { get; private set; }
+
     internal TimeSpan? TimeoutValue { get; private set; }
 
     internal bool TombstonesValue { get; private set; }
@@ -118,6 +120,20 @@ public sealed class SubscriptionOptions
     {
         CircuitValue ??= new CircuitBreakerOptions();
         configure?.Invoke(CircuitValue);
+        return this;
+    }
+
+    /// <summary>
+    /// Handles in Kafka transactions: what handlers send through <see cref="MessageContext.SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>, the offsets and the
+    /// dead letters of some messages are committed together or not at all, also through crashes and rebalances, for readers with <c>isolation.level=read_committed</c> (which ours have). A failure
+    /// aborts the transaction, its messages are handled again, and the one that failed gets a transaction of its own. What handlers do elsewhere (a database, another service) is not part of it
+    /// and may happen more than once. Real Kafka only; all subscriptions of a group or none; not with retry topics. Default: off.
+    /// </summary>
+    /// <param name="configure">Changes the defaults: at most 500 messages or 100 ms a transaction, 45 s for its handlers, 60 s at the broker.</param>
+    public SubscriptionOptions ExactlyOnce(Action<ExactlyOnceOptions>? configure = null)
+    {
+        ExactlyOnceValue ??= new ExactlyOnceOptions();
+        configure?.Invoke(ExactlyOnceValue);
         return this;
     }
 

@@ -1,6 +1,7 @@
 using Narad.Kafka.Failures;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Topics;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
 
@@ -27,6 +28,12 @@ internal sealed record SubscriptionSettings
 
     /// <summary>Null: there is none.</summary>
     public CircuitBreaker? Circuit { get; init; }
+
+    /// <summary>Null: offsets are committed by themselves, and what handlers send counts at once.</summary>
+    public ExactlyOnceSettings? ExactlyOnce { get; init; }
+
+    /// <summary>What its handlers send through, outside of transactions; null in tests.</summary>
+    public IMessageSender? Sender { get; init; }
 
     public required TimeSpan? Timeout { get; init; }
 
@@ -60,6 +67,7 @@ internal sealed record SubscriptionSettings
         Retry = options.RetryValue,
         Copies = copies,
         Observers = [.. defaults.FailureObservers],
+        ExactlyOnce = options.ExactlyOnceValue is { } transactions ? ExactlyOnceSettings.From(transactions, defaults) : null,
         Timeout = options.TimeoutValue,
         Tombstones = options.TombstonesValue,
         Start = options.StartValue ?? defaults.StartPosition,

@@ -40,6 +40,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             bad.Add($"sending: {producer.Reason}");
         }
 
+        bad.AddRange(service.Groups.Select(static group => group.Loop?.TransactionTrouble).OfType<string>());
         foreach (var subscription in service.Subscriptions)
         {
             switch (subscription.State)

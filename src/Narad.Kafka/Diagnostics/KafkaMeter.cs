@@ -37,6 +37,8 @@ internal sealed class KafkaMeter : IDisposable
         Gauge("narad.kafka.sends.in_flight", "{message}", "Sends without an answer yet.", () => service.Producer?.InFlight ?? 0);
         Gauge("narad.kafka.connected", "1", "1 while a broker answers.", () => service.IsConnected ? 1 : 0);
         Counter("narad.kafka.messages.finished", "{message}", "Messages finished by their handler, or skipped on request.", () => service.Groups.Sum(group => group.Metrics.Finished));
+        Counter("narad.kafka.transactions.committed", "{transaction}", "Transactions of exactly-once subscriptions that were committed.", () => service.Groups.Sum(group => group.Metrics.TransactionsCommitted));
+        Counter("narad.kafka.transactions.aborted", "{transaction}", "Transactions of exactly-once subscriptions that were aborted; their messages are handled again.", () => service.Groups.Sum(group => group.Metrics.TransactionsAborted));
         Counter("narad.kafka.messages.repetitions", "{invocation}", "Invocations repeated in memory.", () => service.Groups.Sum(group => group.Metrics.Repetitions));
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () => service.Groups.Sum(group => group.Metrics.SkipsByPolicy));

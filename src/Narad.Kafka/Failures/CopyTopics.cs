@@ -123,7 +123,8 @@ internal sealed class CopyTopics
     /// <summary>Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.</summary>
     public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
-        for (var detail = FailureDetail.Stack; ; detail--)
+        // In a transaction what is refused ends it, so what gives way does so in the next one.
+        for (var detail = (FailureDetail)Math.Max(0, (int)FailureDetail.Stack - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
                 ? FailureHeaders.Application(failed.Headers ?? [], IsCopy(failed))
@@ -193,6 +194,19 @@ internal sealed class CopyTopics
             var sources = await _transport.Topics.DescribeAsync([source], CancellationToken.None).ConfigureAwait(false);
             await EnsureAsync(source, sources.GetValueOrDefault(source, message.Partition.Id.Partition + 1), CancellationToken.None).ConfigureAwait(false);
             count = _partitions[topic];
+        }
+
+        if (message.Part is { } part)
+        {
+            try
+            {
+                return await part.SendCopyAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count).ConfigureAwait(false);
+            }
+            catch (KafkaSendException refused) when (refused.IsTooLarge)
+            {
+                message.Standing!.CopiesTooLarge++;
+                throw;
+            }
         }
 
         var producer = await _producer().ConfigureAwait(false);

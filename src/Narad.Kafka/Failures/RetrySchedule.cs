@@ -175,7 +175,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             }
 
             partition.Parking?.Sweep(now);
-            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0 && !partition.IsRecovering && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
+            // A hop is a copy outside of transactions; there is none where these are wanted.
+            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0
+                && !partition.IsRecovering
+                && partition.Subscription.Settings.ExactlyOnce is null
+                && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
             {
                 var hops = delayed.TakeFirst(surplus, now);
                 if (partition.Parking is { } parking)

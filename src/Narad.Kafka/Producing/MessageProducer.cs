@@ -184,7 +184,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await _line.StopAsync(_options.ShutdownTimeout);
 
-    private static void Validate(SendOptions? options)
+    internal static void Validate(SendOptions? options)
     {
         if (options?.Partition < 0)
         {

@@ -31,6 +31,10 @@ internal static class SendFailure
     public static KafkaSendException NotSerialized(string topic, MessageKey key, Exception cause)
         => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {cause.Message}", retriable: false, mayHaveBeenWritten: false, cause);
 
+    /// <summary>A message of a transaction was refused: whatever was sent in that one, nothing of it counts.</summary>
+    public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)
+        => Create(topic, key, Name(code), $"{reason ?? code.GetReason()} (its transaction is aborted where it was on its way)", retriable, mayHaveBeenWritten: false, cause: null);
+
     /// <summary>Errors that another client would meet again at once: what is missing is a right, not luck.</summary>
     public static bool IsAuthorization(ErrorCode code) => code
         is ErrorCode.ClusterAuthorizationFailed
@@ -71,7 +75,7 @@ internal static class SendFailure
         _ => reason ?? code.GetReason(),
     };
 
-    private static bool IsRetriable(ErrorCode code) => code
+    public static bool IsRetriable(ErrorCode code) => code
         is ErrorCode.Local_MsgTimedOut
         or ErrorCode.Local_TimedOut
         or ErrorCode.Local_TimedOutQueue

@@ -36,6 +36,13 @@ internal static class TraceHeaders
     public static MessageHeaders Inject(MessageHeaders? headers)
     {
         MessageHeaders copy = headers is null ? new() : new(headers);
+        InjectInto(copy);
+        return copy;
+    }
+
+    /// <summary>Adds the current trace context to headers that are the message's own.</summary>
+    public static void InjectInto(MessageHeaders copy)
+    {
         if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } id } activity && !copy.TryGet(TraceParent, out _))
         {
             copy.Add(TraceParent, id);
@@ -44,8 +51,6 @@ internal static class TraceHeaders
                 copy.Add(TraceState, activity.TraceStateString);
             }
         }
-
-        return copy;
     }
 
     public static void Delivered(Activity? activity, in SendResult result)

@@ -322,5 +322,13 @@ public sealed class KafkaTestBroker : TestBroker
             "the other process has the partitions");
     }
 
+    /// <summary>Behind the last message that can be read.</summary>
+    public async Task<long> EndOfAsync(string topic, int partition)
+    {
+        using var admin = Admin();
+        var found = await admin.ListOffsetsAsync([new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition), OffsetSpec = OffsetSpec.Latest() }]);
+        return found.ResultInfos[0].TopicPartitionOffsetError.Offset.Value;
+    }
+
     private IAdminClient Admin() => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler((_, _) => { }).Build();
 }

@@ -1,0 +1,9 @@
+namespace Narad.Kafka.Transactions;
+
+/// <summary>What a handler sends through: the service's producer, or its message's transaction. Thread-safe.</summary>
+internal interface IMessageSender
+{
+    ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken);
+
+    ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options, CancellationToken cancellationToken);
+}

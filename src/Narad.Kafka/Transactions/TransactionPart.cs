@@ -1,0 +1,238 @@
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Failures;
+
+namespace Narad.Kafka.Transactions;
+
+/// <summary>
+/// One message in one transaction: what its handler sends through, and what became of it. A message that is handled again has another one, so that what the handler kept of this one can
+/// send nothing any more.
+/// </summary>
+/// <remarks>Threading: written by the worker that runs the message, then, when the message came back, read by the poll thread; sending is thread-safe.</remarks>
+internal sealed class TransactionPart : IMessageSender
+{
+    private readonly Lock _gate = new();
+    private long _startedAt;
+    private Task _placed = Task.CompletedTask;     // under the lock: the latest send's place is behind it
+    private List<Task<SendResult>>? _sends;        // under the lock: of a message that is alone, those that nobody may have awaited
+    private volatile bool _closed;
+    private volatile KafkaSendException? _refused;
+
+    public TransactionPart(GroupTransaction transaction, Delivery delivery)
+    {
+        Transaction = transaction;
+        Delivery = delivery;
+        Partition = delivery.Partition;
+        Offset = delivery.Offset;
+    }
+
+    public GroupTransaction Transaction { get; }
+
+    /// <summary>Its message; another one's as soon as its partition is not current any more.</summary>
+    public Delivery Delivery { get; }
+
+    public AssignedPartition Partition { get; }
+
+    public long Offset { get; }
+
+    public PartState State { get; private set; }
+
+    /// <summary>Of one that failed.</summary>
+    public FailureVerdict Verdict { get; private set; }
+
+    /// <summary>Why it failed.</summary>
+    public Exception? Error { get; private set; }
+
+    /// <summary>What is to be said when it is committed; on the thread pool.</summary>
+    public Action? Committed { get; set; }
+
+    /// <summary>Whether it came back from its lane. Poll thread only.</summary>
+    public bool IsBack { get; set; }
+
+    /// <summary>What it sent and was refused: its own fault, as far as is known; null where nothing was.</summary>
+    public KafkaSendException? Refused => _refused;
+
+    /// <summary>Whether its handler was at work for half of the limit or more.</summary>
+    public bool IsToBlame => Transaction.Time.GetElapsedTime(_startedAt) >= Transaction.Limit / 2;
+
+    public TimeSpan Limit => Transaction.Limit;
+
+    /// <summary>A worker took it: whether it begins.</summary>
+    public bool TryStart()
+    {
+        if (Transaction.IsHeld)
+        {
+            return false;
+        }
+
+        _startedAt = Transaction.Time.GetTimestamp();
+        State = PartState.Running;
+        return true;
+    }
+
+    /// <summary>
+    /// Its handler returned. What it sent and did not await is waited for until the client has it: it belongs to the transaction. Alone, it has failed where something of what it sent did.
+    /// </summary>
+    public async ValueTask ReturnedAsync()
+    {
+        _closed = true;
+        Task placed;
+        lock (_gate)
+        {
+            placed = _placed;
+        }
+
+        if (!placed.IsCompleted)
+        {
+            await placed.ConfigureAwait(false);   // nobody else sees it fail
+        }
+
+        if (Transaction.IsAlone)
+        {
+            Task<SendResult>[] sends;
+            lock (_gate)
+            {
+                sends = _sends is null ? [] : [.. _sends];
+            }
+
+            await Task.WhenAll(sends).ConfigureAwait(false);
+        }
+
+        if (Transaction.IsExpired && IsToBlame)
+        {
+            throw TooSlow(cause: null);
+        }
+    }
+
+    /// <summary>Nothing more is to be done for it: it succeeded, unless its token was cancelled.</summary>
+    public void Finish()
+    {
+        _closed = true;
+        if (State is PartState.Waiting or PartState.Running)
+        {
+            State = Transaction.Token.IsCancellationRequested ? PartState.Again : PartState.Succeeded;
+        }
+    }
+
+    /// <summary>Its handler failed: whether that is to be judged, and as what. Otherwise it runs again, and the invocation does not count.</summary>
+    public bool IsJudged(ref Exception error)
+    {
+        _closed = true;
+        var cancelled = Transaction.Token.IsCancellationRequested;
+        Transaction.Fail();   // before the lane goes on: what is behind it does not begin
+        if (cancelled)
+        {
+            if (Transaction.IsExpired && IsToBlame)
+            {
+                error = TooSlow(error);
+                return true;
+            }
+
+            State = PartState.Again;
+            return false;
+        }
+
+        if (_refused is { } refused)
+        {
+            // Kafka itself is the trouble, not the message; or one of those that shared a batch with the one that was refused.
+            State = refused.Retriable ? PartState.Again : PartState.Suspect;
+            return !refused.Retriable && Transaction.IsAlone;
+        }
+
+        if (IsConsequence(error))
+        {
+            State = PartState.Again;
+            return false;
+        }
+
+        return true;
+    }
+
+    public void Judged(FailureVerdict verdict, Exception error)
+    {
+        Verdict = verdict;
+        Error = error;
+        State = PartState.Failed;
+    }
+
+    /// <summary>Its copy could not be sent.</summary>
+    public void CopyFailed(TimeSpan delay, Exception error)
+    {
+        Transaction.Fail();
+        Judged(new FailureVerdict(FailureAction.DeadLetter, delay), error);
+    }
+
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        return Transaction.Outputs.SendAsync(this, topic, message, typeof(T), key, options, cancellationToken);
+    }
+
+    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        return Transaction.Outputs.SendAsync(this, topic, message: null, typeof(object), key, options, cancellationToken);
+    }
+
+    /// <summary>Sends the message's own copy.</summary>
+    public Task<SendResult> SendCopyAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
+        Transaction.Outputs.SendCopyAsync(this, topic, key, value, headers, partition);
+
+    /// <summary>The next place in the order of what it sends: what must be placed before, and what says that it is.</summary>
+    public (Task Before, TaskCompletionSource Placed) TakePlace()
+    {
+        var placed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_gate)
+        {
+            var before = _placed;
+            _placed = before.IsCompleted ? placed.Task : Task.WhenAll(before, placed.Task);
+            return (before, placed);
+        }
+    }
+
+    /// <summary>Something of it is on its way.</summary>
+    public void Sent(Task<SendResult> send)
+    {
+        if (Transaction.IsAlone)
+        {
+            lock (_gate)
+            {
+                (_sends ??= []).Add(send);
+            }
+        }
+    }
+
+    /// <summary>Something of it was refused: nothing of the transaction counts any more.</summary>
+    public void SendRefused(KafkaSendException refused)
+    {
+        _refused ??= refused;
+        Transaction.Poison();
+    }
+
+    public void ThrowIfOver()
+    {
+        if (Transaction.IsOver)
+        {
+            throw Ended();
+        }
+    }
+
+    private void ThrowIfClosed()
+    {
+        if (_closed || Transaction.IsOver)
+        {
+            throw Ended();
+        }
+    }
+
+    private InvalidOperationException Ended() => new(
+        $"The transaction of {Partition.Id} offset {Offset} is over, or its handler has returned: nothing can be sent in it any more, and nothing was. Await each context.SendAsync within the handler, and pass on its token.");
+
+    private TimeoutException TooSlow(Exception? cause) => new(
+        $"The handler of {Partition.Id} offset {Offset} was at work for half of its transaction's limit of {Diagnostics.Duration.Text(Limit)} or longer, and the limit passed.", cause);
+
+    // Of what another message met, which the client then answers every send with.
+    private bool IsConsequence(Exception error) => Transaction.IsPoisoned && Has(error);
+
+    private static bool Has(Exception? error) => error is KafkaSendException
+        || (error is AggregateException several ? several.InnerExceptions.Any(Has) : error?.InnerException is { } cause && Has(cause));
+}

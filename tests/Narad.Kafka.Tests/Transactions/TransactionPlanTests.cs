@@ -1,0 +1,213 @@
+using Confluent.Kafka;
+using FsCheck;
+using FsCheck.Fluent;
+using Narad.Kafka.Consuming;
+using Narad.Kafka.Failures;
+using Narad.Kafka.Transactions;
+
+namespace Narad.Kafka.Tests.Transactions;
+
+/// <summary>S27, on a model: transactions of random size that fail, are refused and are interrupted at random, until everything counts.</summary>
+public sealed class TransactionPlanTests
+{
+    [Fact]
+    [Trait("Promise", "S27")]
+    public void Whatever_fails_and_is_interrupted_each_message_counts_once_and_in_its_order() =>
+        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(400), Prop.ForAll<int>(seed => new Model(new Random(seed)).Run()));
+
+    [Fact]
+    public void A_deferred_message_is_waited_for_since_an_offset_says_that_all_before_it_counts()
+    {
+        var partition = NewPartition(0);
+        Arrive(partition, 10);
+        var deferred = partition.Tracker.Add(11);
+        Arrive(partition, 12);
+        var plan = new TransactionPlan();
+
+        plan.Take([partition], 10, now: 0).Select(delivery => delivery.Offset).Should().Equal(10);
+
+        partition.Backlog.Taken = 0;
+        var late = new Delivery(partition, new ReceivedMessage(partition.Partition, 11, Key: null, Value: null), deferred) { Standing = new TransactionStanding() };
+        partition.Backlog.Add(late);
+        plan.Take([partition], 10, now: 0).Select(delivery => delivery.Offset).Should().Equal(10, 11, 12);
+    }
+
+    private static AssignedPartition NewPartition(int number) => new(new TopicPartition("t", number), null!);
+
+    private static Delivery Arrive(AssignedPartition partition, long offset)
+    {
+        var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null), partition.Tracker.Add(offset)) { Standing = new TransactionStanding() };
+        partition.Backlog.Add(delivery);
+        return delivery;
+    }
+
+    /// <summary>Some partitions, what is to happen to each of their messages, and what counted so far.</summary>
+    private sealed class Model
+    {
+        private readonly Random _random;
+        private readonly List<AssignedPartition> _partitions;
+        private readonly Dictionary<(int, long), Fate> _fates = [];
+        private readonly List<(int Partition, long Offset, bool Dead)> _counted = [];
+        private readonly TransactionPlan _plan = new();
+        private readonly TransactionSettlement _settlement;
+        private readonly KafkaSendException _refused = new("no", "t", default, "MsgSizeTooLarge", retriable: false, mayHaveBeenWritten: false);
+        private long _now;
+
+        public Model(Random random)
+        {
+            _random = random;
+            _partitions = [.. Enumerable.Range(0, random.Next(1, 4)).Select(NewPartition)];
+            foreach (var partition in _partitions)
+            {
+                var offset = 0L;
+                for (var n = random.Next(1, 25); n > 0; n--)
+                {
+                    offset += random.Next(1, 3);   // compaction and transaction markers leave gaps
+                    Arrive(partition, offset);
+                    _fates[(partition.Id.Partition, offset)] = new Fate(random.Next(5) == 0 ? random.Next(1, 4) : 0, random.Next(12) == 0, random.Next(20) == 0);
+                }
+            }
+
+            _settlement = new TransactionSettlement(static _ => true, delay => _now + delay.Ticks, static (_, _) => { });
+        }
+
+        public bool Run()
+        {
+            for (var turn = 0; _counted.Count < _fates.Count; turn++)
+            {
+                turn.Should().BeLessThan(2_000, "everything counts in the end");
+                _now++;
+                var chosen = _plan.Take(_partitions, _random.Next(1, 12), _now);
+                if (chosen.Count > 0)
+                {
+                    RunTransaction(chosen);
+                }
+            }
+
+            _counted.Select(counted => (counted.Partition, counted.Offset)).Should().OnlyHaveUniqueItems();
+            foreach (var lane in _counted.GroupBy(counted => (counted.Partition, KeyOf(counted.Offset))))
+            {
+                lane.Select(counted => counted.Offset).Should().BeInAscendingOrder();
+            }
+
+            foreach (var (partition, offset, dead) in _counted)
+            {
+                var fate = _fates[(partition, offset)];
+                fate.Attempts.Should().Be(Math.Min(fate.Failures, 2) + (dead ? 0 : 1), "an attempt is one that nobody else ended");
+                dead.Should().Be(fate.Failures > 1 || fate.IsTooLarge);
+            }
+
+            return true;
+        }
+
+        private static long KeyOf(long offset) => offset % 3;
+
+        private void RunTransaction(List<Delivery> chosen)
+        {
+            var transaction = new GroupTransaction(null!, null!, TimeProvider.System, TimeSpan.FromMinutes(1), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance) { IsAlone = chosen.Count == 1 };
+            var effects = new List<(int, long, bool)>();
+            foreach (var delivery in chosen)
+            {
+                var part = new TransactionPart(transaction, delivery);
+                delivery.Standing!.Part = part;
+                transaction.Parts.Add(part);
+                transaction.Outstanding[delivery.Partition] = 0;
+            }
+
+            // Lanes: each key in order, all of them mixed.
+            var lanes = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset))).Select(static parts => new Queue<TransactionPart>(parts)).ToList();
+            while (lanes.Count > 0)
+            {
+                var lane = lanes[_random.Next(lanes.Count)];
+                var part = lane.Dequeue();
+                if (lane.Count == 0)
+                {
+                    lanes.Remove(lane);
+                }
+
+                if (_random.Next(60) == 0)
+                {
+                    transaction.Hold();   // a revoke, a pause, a shutdown
+                }
+
+                Handle(part, effects);
+                part.IsBack = true;
+            }
+
+            transaction.End();
+            var isRefused = _random.Next(10) == 0;   // by the coordinator
+            if (transaction.IsFailed || isRefused || _settlement.Offer(transaction) is not { } offers)
+            {
+                _settlement.GiveBack(transaction);
+                return;
+            }
+
+            _counted.AddRange(effects);
+            foreach (var (partition, offset, count) in offers)
+            {
+                for (var i = 0; i < count; i++)
+                {
+                    partition.Tracker.Finish(partition.Backlog[i].Arrival);
+                }
+
+                partition.Tracker.Committable.Should().Be(offset, "the offset says what counts, and nothing else");
+                partition.Backlog.RemoveFirst(count);
+            }
+
+            transaction.Parts.RemoveAll(static part => part.State is PartState.Succeeded);
+            _settlement.GiveBack(transaction);
+        }
+
+        private void Handle(TransactionPart part, List<(int, long, bool)> effects)
+        {
+            var delivery = part.Delivery;
+            var place = (part.Partition.Id.Partition, part.Offset);
+            if (!part.TryStart())
+            {
+                return;
+            }
+
+            if (delivery.Departure is not null)
+            {
+                effects.Add((place.Partition, place.Offset, true));
+                part.Finish();
+                return;
+            }
+
+            delivery.Attempts++;
+            var fate = _fates[place];
+            Exception? error = delivery.Attempts <= fate.Failures ? new FormatException("no") : null;
+            if (error is null && fate.IsTooLarge)
+            {
+                part.SendRefused(_refused);
+                error = fate.IsSwallowed && !part.Transaction.IsAlone ? null : _refused;
+            }
+
+            if (error is null)
+            {
+                effects.Add((place.Partition, place.Offset, false));
+                fate.Attempts = delivery.Attempts;
+                part.Finish();
+                return;
+            }
+
+            if (part.IsJudged(ref error))
+            {
+                var isLast = error is KafkaSendException || delivery.Attempts > 1;
+                fate.Attempts = delivery.Attempts - (error is KafkaSendException ? 1 : 0);
+                part.Judged(new FailureVerdict(isLast ? FailureAction.DeadLetter : FailureAction.Retry, TimeSpan.FromTicks(_random.Next(5))), error);
+            }
+        }
+
+        private sealed class Fate(int failures, bool isTooLarge, bool isSwallowed)
+        {
+            public int Failures { get; } = failures;
+
+            public bool IsTooLarge { get; } = isTooLarge;
+
+            public bool IsSwallowed { get; } = isSwallowed;
+
+            public int Attempts { get; set; }
+        }
+    }
+}
