@@ -104,9 +104,6 @@ internal sealed class AssignedPartition
     /// <summary>Of a retry topic: what is not due yet.</summary>
     public DelayedRetries Delayed => field ??= new DelayedRetries();
 
-    /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
-    public PartitionBacklog Backlog => field ??= new PartitionBacklog();
-
     /// <summary>
     /// Which of its keys are parked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys are not parked. Written by the
     /// poll thread before anything of it may start.
@@ -124,6 +121,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Whether it is a retry partition that is read to its end before anything of it is handled: how much that is has no limit.</summary>
     public bool IsRecovering => Subscription.Settings.Retries is not null && Parking is { IsRecovered: false };
+
+    /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
+    public PartitionBacklog Backlog => field ??= new PartitionBacklog();
 
     /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
     public bool IsForCopies { get; init; }

@@ -51,17 +51,17 @@ internal sealed class Delivery
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
-    /// <summary>Of an exactly-once subscription: where it stands between transactions; null elsewhere.</summary>
-    public TransactionStanding? Standing { get; set; }
-
-    /// <summary>It in the transaction that it is in; null where there is none.</summary>
-    public TransactionPart? Part => Standing?.Part;
-
     /// <summary>Of a parked key's copy that is at its turn: that; null otherwise.</summary>
     public ParkedCopy? Parked { get; set; }
 
     /// <summary>Whether it leaves memory unfinished.</summary>
     public bool IsPutBack { get; set; }
+
+    /// <summary>Of an exactly-once subscription: where it stands between transactions; null elsewhere.</summary>
+    public TransactionStanding? Standing { get; set; }
+
+    /// <summary>It in the transaction that it is in; null where there is none.</summary>
+    public TransactionPart? Part => Standing?.Part;
 
     /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
     public Delivery? Next { get; set; }
@@ -81,9 +81,9 @@ internal sealed class Delivery
         Departure = null;
         FailedCopies = 0;
         FailedProbes = 0;
-        Standing = null;
         Parked = null;
         IsPutBack = false;
+        Standing = null;
         Next = null;
     }
 
@@ -94,8 +94,8 @@ internal sealed class Delivery
         Key = null;
         Value = null;
         Headers = null;
-        Standing = null;
         Parked = null;
+        Standing = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)

@@ -215,18 +215,6 @@ internal abstract class HandlerPipeline
         }
     }
 
-    private FailureVerdict Judge(Delivery delivery, Exception error)
-    {
-        var verdict = _policy.Judge(error, NewContext(delivery));
-        if (verdict.Action is FailureAction.Retry)
-        {
-            _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
-        }
-
-        return verdict;
-    }
-
     // S26: a message of a key that is kept in order through its retries.
     private async ValueTask<Outcome> RunInOrderAsync(Lane lane, KeyParking parking)
     {
@@ -297,6 +285,18 @@ internal abstract class HandlerPipeline
 
         parking.Finish(parked, release);
         return Outcome.One;
+    }
+
+    private FailureVerdict Judge(Delivery delivery, Exception error)
+    {
+        var verdict = _policy.Judge(error, NewContext(delivery));
+        if (verdict.Action is FailureAction.Retry)
+        {
+            _metrics.Repeated();
+            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
+        }
+
+        return verdict;
     }
 
     /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its lane and is tried again.</summary>

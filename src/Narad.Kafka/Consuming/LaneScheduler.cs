@@ -360,7 +360,7 @@ internal sealed class LaneScheduler
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
-                case PartitionState.Active when IsOnHold(head) || head.Partition.IsAlone || _closed:
+                case PartitionState.Active when IsOnHold(head) || _closed:
                     lane.State = LaneState.Held;
                     head.Partition.Held.Add(lane);
                     return;
@@ -488,7 +488,7 @@ internal sealed class LaneScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active || IsOnHold(lane.Head!) || partition.IsAlone || _closed)
+            if (partition.State is not PartitionState.Active || IsOnHold(lane.Head!) || _closed)
             {
                 Arm(lane);
                 continue;
@@ -513,7 +513,7 @@ internal sealed class LaneScheduler
     }
 
     // What a transaction has goes through, and comes back unhandled: only so it can end.
-    private static bool IsOnHold(Delivery first) => first.Partition.OnHold && first.Part is null;
+    private static bool IsOnHold(Delivery first) => (first.Partition.OnHold || first.Partition.IsAlone) && first.Part is null;
 
     // A batch is of one epoch: what arrived under another one waits.
     private static int CountFor(Lane lane, AssignedPartition partition, int most)

@@ -415,16 +415,12 @@ internal sealed class PollLoop
                 continue;
             }
 
-            finished += _transactions is null ? 1 : 0;
-            if (!isCurrent)
-            {
-                // Nothing is known of it any more.
-            }
-            else if (delivery.IsPutBack)
+            finished += _transactions is null && !delivery.IsPutBack ? 1 : 0;
+            if (isCurrent && delivery.IsPutBack)
             {
                 _assignment.PutBack(delivery);
             }
-            else
+            else if (isCurrent)
             {
                 _assignment.Release(delivery);
             }

@@ -175,9 +175,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             }
 
             partition.Parking?.Sweep(now);
-
             // A hop is a copy outside of transactions; there is none where these are wanted.
-            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0 && !partition.IsRecovering && partition.Subscription.Settings.ExactlyOnce is null
+            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0
+                && !partition.IsRecovering
+                && partition.Subscription.Settings.ExactlyOnce is null
                 && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
             {
                 var hops = delayed.TakeFirst(surplus, now);
