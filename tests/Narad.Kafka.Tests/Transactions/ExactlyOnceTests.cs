@@ -311,6 +311,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
             await exactly.SubscribeAsync(kafka, (message, _, _) => message == "4" ? release.Task : Task.CompletedTask, s => s.OrderedByPartition());
             await Waiting.Until(() => exactly.Invoked.Count == 5, "the fifth one runs");
             var leaving = kafka.DisconnectAsync();
+            await Waiting.Until(() => kafka.Groups.All(static group => group.Loop is null or { IsStopping: true }), "nothing more begins");
             release.SetResult();
             (await leaving).Abandoned.Should().BeEmpty();
         }
