@@ -280,6 +280,37 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
     [SkippableFact]
     [Trait("Promise", "S27")]
+    public async Task What_a_handler_did_not_await_belongs_to_its_transaction_and_fails_its_message()
+    {
+        var exactly = await Exactly.OnAsync(broker);
+        await exactly.SendAsync(0, "a", "bad", "b");
+        await using var kafka = await exactly.StartAsync(o => o.SendMiddleware.Add(new SlowMiddleware()));
+        await kafka.SubscribeAsync<string>(
+            exactly.Topic,
+            (message, context, token) =>
+            {
+                _ = context.SendAsync(exactly.Outputs, $"out-{message}", cancellationToken: token).AsTask().ContinueWith(static sent => sent.Exception, TaskScheduler.Default);
+                return Task.CompletedTask;
+            },
+            configure: s => s.ExactlyOnce().DeadLetter());
+
+        await exactly.CommittedReaches(0, 3);
+
+        exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-b");
+        exactly.Committed($"{exactly.Topic}-dlt", 1).Should().Equal("bad");
+    }
+
+    private sealed class SlowMiddleware : ISendMiddleware
+    {
+        public async ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(300), cancellationToken);
+            return message.Message is "out-bad" ? throw new FormatException("no") : await next(message, cancellationToken);
+        }
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S27")]
     public async Task What_a_handler_sends_after_it_returned_is_refused()
     {
         var exactly = await Exactly.OnAsync(broker);
