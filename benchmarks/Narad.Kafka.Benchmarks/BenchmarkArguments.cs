@@ -12,7 +12,7 @@ internal sealed record BenchmarkArguments
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, bytes, slow, lanes, idle, tracker; default: all
+          --rows      send, latency, consume, bytes, slow, lanes, idle, tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
           --messages  messages of each run of send, consume and bytes; default 100000 (the embedded broker keeps no more)
           --json      writes everything to this file too
@@ -23,6 +23,9 @@ internal sealed record BenchmarkArguments
         """;
 
     public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "bytes", "slow", "lanes", "idle", "tracker"];
+
+    /// <summary>The row that the embedded broker cannot have.</summary>
+    public const string Transactions = "exactly";
 
     private const int EmbeddedMessages = 100_000;
 
@@ -81,9 +84,9 @@ internal sealed record BenchmarkArguments
                     break;
                 case "--rows":
                     var rows = value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                    if (rows.Length == 0 || rows.Except(AllRows, StringComparer.Ordinal).Any())
+                    if (rows.Length == 0 || rows.Except([.. AllRows, Transactions], StringComparer.Ordinal).Any())
                     {
-                        return (null, $"--rows {value}: there are {string.Join(", ", AllRows)}.");
+                        return (null, $"--rows {value}: there are {string.Join(", ", AllRows)}, and {Transactions}.");
                     }
 
                     parsed = parsed with { Rows = rows };
@@ -105,6 +108,11 @@ internal sealed record BenchmarkArguments
         if (parsed is { Brokers: null, Messages: > EmbeddedMessages })
         {
             return (null, $"--messages {parsed.Messages}: the embedded broker keeps no more than {EmbeddedMessages} of these; name a real one with --brokers for more.");
+        }
+
+        if (parsed.Brokers is null && parsed.Rows.Contains(Transactions, StringComparer.Ordinal))
+        {
+            return (null, $"--rows {Transactions}: the embedded broker has no transactions; name a real one with --brokers.");
         }
 
         return (parsed with

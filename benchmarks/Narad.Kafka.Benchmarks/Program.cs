@@ -45,6 +45,7 @@ try
             "bytes" => [await Consuming.BytesAsync(arena, arguments)],
             "slow" => [await Consuming.SlowAsync(arena, arguments)],
             "lanes" => [await Parts.LanesAsync(arguments)],
+            BenchmarkArguments.Transactions => [await Transactions.ThroughputAsync(arena, arguments)],
             "idle" => [await Consuming.IdleAsync(arena, arguments)],
             _ => [await Parts.TrackerAsync(arguments)],
         };

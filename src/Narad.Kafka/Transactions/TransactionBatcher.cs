@@ -629,7 +629,11 @@ internal sealed class TransactionBatcher
         _group.Metrics.FinishedMessages(messages);
         TransactionsLog.Committed(_logger, _group.Name, messages);
         _refusals = 0;
-        _limit = Math.Min(_settings.MaxMessages, _limit * 2);
+        if (transaction.Age < transaction.Limit / 2)
+        {
+            _limit = Math.Min(_settings.MaxMessages, _limit + Math.Max(1, _limit / 2));   // with time left for them
+        }
+
         transaction.Parts.RemoveAll(part => !_assignment.IsCurrent(part.Partition) || part.State is PartState.Succeeded);
         _settlement.GiveBack(transaction);
     }

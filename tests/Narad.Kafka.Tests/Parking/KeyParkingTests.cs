@@ -11,7 +11,7 @@ public sealed class KeyParkingTests
     public void The_order_of_successful_handling_is_the_order_of_sending_whatever_fails_crashes_or_hops()
     {
         var steps = Gen.Choose(0, int.MaxValue - 1).ListOf(600);
-        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1_500).WithEndSize(600), Prop.ForAll(steps.ToArbitrary(), static choices =>
+        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(6_000).WithEndSize(600), Prop.ForAll(steps.ToArbitrary(), static choices =>
         {
             var wrong = ParkingModel.Check(choices);
             return (wrong is null).Label(wrong ?? "");

@@ -138,4 +138,36 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         exactly.Committed(expected: 4).Should().BeEquivalentTo("out-a", "out-b", "out-c", "out-d");
         exactly.Log.Count(Fenced).Should().Be(1);
     }
+
+    [SkippableFact]
+    [Trait("Promise", "S27")]
+    public async Task Two_live_instances_of_one_name_fence_each_other_slower_and_slower_and_say_so()
+    {
+        var exactly = await Exactly.OnAsync(broker, partitions: 2);
+        async Task<KafkaService> JoinAsync()
+        {
+            var service = await exactly.StartAsync();
+            await exactly.SubscribeAsync(service, transactions: t => t.InstanceName("same"));
+            return service;
+        }
+
+        await using var first = await JoinAsync();
+        await using var second = await JoinAsync();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var sent = 0;
+        while (watch.Elapsed < TimeSpan.FromSeconds(8))
+        {
+            await exactly.SendAsync(sent % 2, $"{sent++}");
+        }
+
+        exactly.Log.Count(Fenced).Should().BeInRange(2, 10, "each waits 1 s, 2 s, 4 s … before it takes the name back");
+        exactly.Log.All.First(logged => logged.Id == Fenced).Message.Should().Contain(exactly.TransactionalId("same")).And.Contain("InstanceName");
+        await second.DisconnectAsync();
+        for (var partition = 0; partition < 2; partition++)
+        {
+            await exactly.CommittedReaches(partition, await broker.EndOfAsync(exactly.Topic, partition));
+        }
+
+        exactly.Committed(expected: sent).Should().BeEquivalentTo(Enumerable.Range(0, sent).Select(n => $"out-{n}"));
+    }
 }

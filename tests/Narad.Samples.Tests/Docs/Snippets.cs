@@ -112,6 +112,34 @@ public static class Snippets
         // end
     }
 
+    public static async Task ParkKey(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: park-key
+        await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            (order, context, token) => database.BillAsync(order.OrderId, token),
+            configure: s => s
+                .OrderedByKey()
+                .Retry(r => r.Topics(attempts: 3).ParkKey()));          // or ParkKey(AfterDeadLetter.DeadLetterKey)
+        // end
+    }
+
+    public static async Task ExactlyOnce(IKafkaService kafka)
+    {
+        // snippet: exactly-once
+        await kafka.SubscribeAsync<OrderPlaced>(
+            "orders",
+            async (order, context, token) =>
+            {
+                await context.SendAsync("invoices", new OrderPlaced(order.OrderId), key: order.OrderId, cancellationToken: token);   // in the transaction
+            },
+            configure: s => s
+                .ExactlyOnce(e => e.MaxMessages(500).InstanceName("billing-1"))
+                .Retry(r => r.InMemory(2))
+                .DeadLetter());
+        // end
+    }
+
     public static async Task Circuit(IKafkaService kafka, BillingDatabase database)
     {
         // snippet: circuit
