@@ -109,7 +109,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private static void Join(AssignedPartition partition, KeyParking parking)
     {
         partition.Parking = parking;
-        parking.SourceSought();
+        parking.Join();
         if (partition.Began is { } began)
         {
             parking.SourceBegan(began.Offset, began.IsResumed);

@@ -367,6 +367,10 @@ internal sealed class PollLoop
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
             _retries.Forget(partition);
             partition.Began = null;
+            if (partition.Subscription.Settings.Retries is null)
+            {
+                partition.Parking?.SourceSought();
+            }
         }
 
         if (partition.Began is null && partition.Subscription.Settings is { Parks: true, Retries: null })

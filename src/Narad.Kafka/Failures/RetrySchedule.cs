@@ -113,7 +113,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
         var source = partition.Subscription.Settings.Retries!;
-        if (source.OwnerOf(message.Headers) is not RetryOwner.Us)
+        if (source.OwnerOf(message.Headers) is not RetryOwner.Us || partition.Parking?.IsDropped(retry.Offset) is true)
         {
             if (hop)
             {
@@ -213,11 +213,12 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         var moving = new List<AssignedPartition>();
         foreach (var partition in leaving.Where(static partition => partition is { Subscription.Settings.Retries: not null, IsRecovering: false }))
         {
+            partition.Parking?.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
             var delayed = partition.Delayed;
             var finished = partition.Tracker.LastFinished ?? -1;
             foreach (var unstarted in partition.Subscription.Lanes.TakeUnstarted(partition))
             {
-                if (unstarted.Departure is null && unstarted.Offset < finished)
+                if (unstarted.Departure is null && unstarted.Offset < finished && partition.Parking?.IsDropped(unstarted.Offset) is not true)
                 {
                     unstarted.Departure = Departure.Hop;
                     delayed.Hopping++;
@@ -256,7 +257,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     {
         reader.Forget(partition);
         partition.Delayed.Clear();
-        partition.Parking?.Reset();
+        if (partition.Subscription.Settings.Retries is not null)
+        {
+            partition.Parking?.Reset();
+        }
     }
 
     /// <summary>Closes what it reads with.</summary>

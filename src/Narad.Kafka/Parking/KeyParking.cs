@@ -34,10 +34,12 @@ internal sealed class KeyParking
     private readonly SortedDictionary<long, ParkedCopy> _byOffset = [];      // those that were read and are not finished
     private readonly PriorityQueue<ParkedKey, long> _timers = new();        // when a key's first copy is due; what is in it may be out of date
     private readonly Queue<ParkedKey> _retired = new();
+    private readonly HashSet<long> _dropped = [];
     private readonly string _writer;
     private int _waiting;
     private bool _open;
     private bool _closed;
+    private bool _joined;
     private long _began = -1;           // the first message of the source partition in this assignment
     private bool _resumed;              // it is where the group had committed
     private long? _committed;           // known to be committed there
@@ -173,6 +175,20 @@ internal sealed class KeyParking
         {
             _closed = true;
             _open = false;
+        }
+    }
+
+    /// <summary>The source partition of the pair is ours too; another one than before begins somewhere else.</summary>
+    public void Join()
+    {
+        lock (_gate)
+        {
+            if (_joined)
+            {
+                SourceSought();
+            }
+
+            _joined = true;
         }
     }
 
@@ -327,7 +343,7 @@ internal sealed class KeyParking
                         continue;
                     }
 
-                    if (copy is not { State: ParkedState.Waiting, IsWhole: true } || copy.Due > now || copy.Offset < before || key.Started >= MostAhead)
+                    if (copy is not { State: ParkedState.Waiting, IsWhole: true } || copy.TurnAt > now || copy.Offset < before || key.Started >= MostAhead)
                     {
                         break;
                     }
@@ -360,7 +376,7 @@ internal sealed class KeyParking
         {
             foreach (var copy in _byOffset.Values.TakeWhile(copy => copy.Offset < offset))
             {
-                if (copy.State is ParkedState.Waiting)
+                if (copy is { State: ParkedState.Waiting, IsRepeat: false })
                 {
                     taken.Add(Move(copy));
                 }
@@ -368,6 +384,33 @@ internal sealed class KeyParking
         }
 
         return taken;
+    }
+
+    /// <summary>The pair is given away: what is void is finished as it is, and is never moved, or whoever comes next would take it for a message.</summary>
+    /// <returns>The arrivals that are finished by that.</returns>
+    public List<long> DropRepeats()
+    {
+        var finished = new List<long>();
+        lock (_gate)
+        {
+            foreach (var copy in _byOffset.Values.Where(static copy => copy.IsRepeat).ToList())
+            {
+                _dropped.Add(copy.Offset);
+                finished.Add(copy.Arrival);
+                Forget(copy);
+            }
+        }
+
+        return finished;
+    }
+
+    /// <summary>Whether <see cref="DropRepeats"/> finished it.</summary>
+    public bool IsDropped(long offset)
+    {
+        lock (_gate)
+        {
+            return _dropped.Contains(offset);
+        }
     }
 
     /// <summary>Whether there is a copy of a key that is kept in order.</summary>
@@ -419,12 +462,13 @@ internal sealed class KeyParking
 
             if (parked.Copies.TryGetValue(origin, out var copy) && copy.Timestamp == timestamp)
             {
-                if (copy is { IsRepeat: true, State: ParkedState.Done })
+                if (copy is { IsRepeat: true, State: not ParkedState.Waiting })
                 {
                     return ParkVerdict.Wait;
                 }
 
                 copy.IsRepeat = false;   // it is not handled yet
+                Look(parked);
                 return ParkVerdict.Finish;
             }
 
@@ -774,7 +818,7 @@ internal sealed class KeyParking
         {
             foreach (var copy in _byOffset.Values)
             {
-                if (copy is not { State: ParkedState.Waiting, IsWhole: true } || !may(copy))
+                if (copy is not { State: ParkedState.Waiting, IsWhole: true, IsRepeat: false } || !may(copy))
                 {
                     break;
                 }
@@ -837,7 +881,7 @@ internal sealed class KeyParking
     {
         if (MayStart(key) && FirstOf(key) is { State: ParkedState.Waiting, IsWhole: true } first)
         {
-            _timers.Enqueue(key, first.Due);
+            _timers.Enqueue(key, first.TurnAt);
         }
         else if (key is { Copies.Count: 0, Running: < 0 })
         {

@@ -36,6 +36,9 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
     /// <summary>In milliseconds since 1970.</summary>
     public long Due { get; set; }
 
+    /// <summary>When it is at its turn, as far as its own time goes: what is only to be finished waits for nothing.</summary>
+    public long TurnAt => IsRepeat ? 0 : Due;
+
     /// <summary>When it may be moved to the end of the topic, if it stands in the way.</summary>
     public long HopAt { get; private set; }
 

@@ -39,7 +39,7 @@ internal sealed class ParkingModel
     {
         var model = new ParkingModel(choices);
         var wrong = model.Run();
-        return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
+        return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => wrong[0] != 'k' || line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
     }
 
     public int Members => _members;
@@ -52,16 +52,16 @@ internal sealed class ParkingModel
         }
 
         // No more faults: everything comes to its end.
+        _late.Clear();
         for (var quiet = 0; quiet < 3; quiet++)
         {
-            for (var turns = 0; !_member.IsIdle || _late.Count > 0; turns++)
+            for (var turns = 0; !_member.IsIdle; turns++)
             {
                 if (turns > 20_000)
                 {
-                    return "it never comes to its end";
+                    return $"it never comes to its end: {_member}";
                 }
 
-                Land(0);
                 _now += 50;
                 _member.Work();
             }
@@ -113,8 +113,7 @@ internal sealed class ParkingModel
                 Redrive(parameter / 3);
                 break;
             case 30:
-                _member.Leave();
-                Begin("left");
+                Begin(_member.Leave());
                 break;
             case 31 when parameter % 3 == 0:
                 _member.Crash(parameter / 3);
@@ -169,10 +168,22 @@ internal sealed class ParkingModel
             Append(late);
 
             // Whoever has the partition notes that it is void; there is no fence against a member that dies before it does.
-            for (var turns = 0; turns < 10_000 && _member.IsRecovered && (_member.HasUnread || _member.HasRepeats); turns++)
+            for (var turns = 0; turns < 10_000 && _member.IsRecovered && (_member.HasUnread || (_member.HasRepeats && parameter % 4 != 0)); turns++)
             {
                 _now++;
-                _member.Work();
+                if (parameter % 4 == 0)
+                {
+                    _member.ReadRetries();
+                }
+                else
+                {
+                    _member.Work();
+                }
+            }
+
+            if (_member.HasRepeats)
+            {
+                Begin(_member.Leave());   // it is given away meanwhile
             }
         }
     }
@@ -268,6 +279,8 @@ internal sealed class ParkingModel
         private readonly List<Work> _hops = [];
         private readonly List<(bool IsSource, Work Work)> _finished = [];
         private (long? Source, long? Retries) _stored;
+        private readonly long _first;
+        private readonly int _doneBefore;
         private long _sourceNext;
         private long _retryNext;
         private bool _began;
@@ -278,13 +291,18 @@ internal sealed class ParkingModel
             _writer = $"{++model._members:0000}-writer";
             _parking = new KeyParking(_writer);
             _sourceNext = model._committed.Source ?? 0;
+            _first = _sourceNext;
+            _doneBefore = model._done.Count;
             _retryNext = model._committed.Retries ?? 0;
             _stored = model._committed;
         }
 
+        public override string ToString() =>
+            $"recovered {_parking.IsRecovered}, {_parking.Count} copies, source {_sourceNext} of {_model._source.Count}, retries {_retryNext} of {_model._retries.Count}, {_hops.Count} hops, {_finished.Count} finished, lanes {string.Join(" ", _sourceLanes.Select(static lane => $"{lane.Key} {lane.Value.Count}"))} / {string.Join(" ", _retryLanes.Select(static lane => $"{lane.Key} {lane.Value.Count}"))}, {_model._late.Count} late";
+
         public bool Wrote(Copy copy) => string.Equals(copy.Writer, _writer, StringComparison.Ordinal);
 
-        public bool HasRead(long origin) => _sourceNext > origin;
+        public bool HasRead(long origin) => origin < _first || _model._done.Skip(_doneBefore).Any(one => one.Origin == origin);
 
         public bool IsRecovered => _parking.IsRecovered;
 
@@ -445,7 +463,7 @@ internal sealed class ParkingModel
         }
 
         // In order: what runs is finished, what waits in front of finished ones is moved.
-        public void Leave()
+        public string Leave()
         {
             foreach (var (isSource, lanes) in new[] { (true, _sourceLanes), (false, _retryLanes) })
             {
@@ -458,19 +476,21 @@ internal sealed class ParkingModel
                 }
             }
 
-            _hops.ToList().ForEach(Publish);
-            _hops.ToList().ForEach(Publish);
+            PublishHops();
             TakeBack(0);
+            _parking.DropRepeats().ForEach(Settle);
             if (_parking.IsRecovered && _retryTracker.LastFinished is { } last)
             {
+                HopAll([.. _retryLanes.Values.SelectMany(static lane => lane).Where(work => work.Publishing is null && work.Offset < last && !_parking.IsDropped(work.Offset))
+                    .Select(static work => new Narad.Kafka.Failures.DelayedRetry(work.Offset, work.Arrival, Due: 0, HopAt: 0))]);
                 HopAll(_parking.TakeBelow(last));
-                _hops.ToList().ForEach(Publish);
-                _hops.ToList().ForEach(Publish);
+                PublishHops();
                 TakeBack(0);
             }
 
             Store();
             Commit();
+            return "left";
         }
 
         // Of what is on its way some is written, at once or later, and some is not.
@@ -614,6 +634,14 @@ internal sealed class ParkingModel
                     _finished.Add((false, work));
                 };
                 _hops.Add(work);
+            }
+        }
+
+        private void PublishHops()
+        {
+            while (_hops.Count > 0)
+            {
+                Publish(_hops[0]);
             }
         }
 
