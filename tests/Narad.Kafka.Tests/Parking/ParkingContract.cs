@@ -146,7 +146,7 @@ public abstract class ParkingContract<TBroker>(TBroker broker) : IClassFixture<T
         await Waiting.Until(() => log.Invocations("0").Count > 10, "it fails on and on");
         kafka.Groups.Single().Metrics.ParkedMessages.Should().BeLessThan(200, "the partition is paused");
         mayGoOn.SetResult();
-        await Waiting.Until(() => log.Count == 400, "all are handled");
+        await Waiting.Until(() => log.Count == 400, "all are handled", TimeSpan.FromSeconds(90));
 
         log.All.Should().Equal(Enumerable.Range(0, 400).Select(n => $"{n}"));
     }
