@@ -105,7 +105,7 @@ public sealed class KafkaOptions
     /// <summary>What to do with a failure that no policy covers. Default <see cref="UnhandledPolicy.StopPartition"/>.</summary>
     public UnhandledPolicy OnUnhandled { get; set; }
 
-    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>.</summary>
+    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>; a group with <see cref="RetryOptions.ParkKey"/> has <see cref="KafkaAssignor.Range"/>, whatever this says.</summary>
     public KafkaAssignor Assignor { get; set; }
 
     /// <summary><c>group.protocol</c>: <c>consumer</c> is KIP-848 and needs Kafka 4. Default <see cref="KafkaGroupProtocol.Classic"/>.</summary>
