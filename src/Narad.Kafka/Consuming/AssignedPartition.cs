@@ -120,7 +120,7 @@ internal sealed class AssignedPartition
     public (long Offset, bool IsResumed)? Began { get; set; }
 
     /// <summary>Whether it is a retry partition that is read to its end before anything of it is handled: how much that is has no limit.</summary>
-    public bool IsRecovering => Subscription.Settings.Retries is not null && Parking is { IsRecovered: false };
+    public bool IsRecovering => Parking is { IsRecovered: false } && Subscription.Settings.Retries is not null;
 
     /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
     public PartitionBacklog Backlog => field ??= new PartitionBacklog();
