@@ -71,7 +71,13 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         && (partition.HeldMessages == 0 || partition.HeldBytes + _largest <= Share(bytes, _bytes, assigned));
 
     /// <summary>How many messages must be finished before a partition that is as far ahead as it may be goes on; 0 for one that is not.</summary>
-    public int SurplusOf(AssignedPartition partition) => partition.Tracker.Span >= maxAhead ? partition.Tracker.Span - (int)Math.Max(1, maxAhead * 0.75) + 1 : 0;
+    public int SurplusOf(AssignedPartition partition)
+    {
+        // Where keys are parked, what waits may wait for what is not read yet: one that is paused goes on making room until it is read again.
+        var low = (int)Math.Max(1, maxAhead * 0.75);
+        var limit = partition is { Parking: not null, Paused: true } ? low : maxAhead;
+        return partition.Tracker.Span >= limit ? partition.Tracker.Span - low + 1 : 0;
+    }
 
     /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its patience.</summary>
     public bool MayWait(AssignedPartition partition)

@@ -818,7 +818,7 @@ internal sealed class KeyParking
         {
             foreach (var copy in _byOffset.Values)
             {
-                if (copy is not { State: ParkedState.Waiting, IsWhole: true, IsRepeat: false } || !may(copy))
+                if (copy is not { State: ParkedState.Waiting, IsBeingWritten: false, IsRepeat: false } || !may(copy))
                 {
                     break;
                 }
