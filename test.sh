@@ -44,7 +44,7 @@ find "$results" -name '*.trx' -exec cat {} + | awk -v status="$status" -v filter
   /<RunInfo / && attribute("outcome") == "Error" { test = ""; outcome = "Error" }
   outcome == "Error" && /<Text>/ {
     text = $0; sub(/.*<Text>/, "", text); sub(/<\/Text>.*/, "", text)
-    if (text ~ /abort|crash|hang/) { crashed++; failures = failures "\n  " plain(text) }
+    if (text ~ /abort|crash|hang/ && text !~ /\[FAIL\]/) { crashed++; failures = failures "\n  " plain(text) }
     outcome = ""
   }
   outcome == "NotExecuted" && (/<Message>/ || /<StdOut>/) {
