@@ -662,6 +662,12 @@ internal sealed class PollLoop
             _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
             underWay = Math.Max(0, underWay - TakeCompleted());
         }
+
+        var left = limit - _diagnostics.Time.GetElapsedTime(started);
+        if (_inPairs && !_retries.WriteSeenAsync(leaving).Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
+        {
+            ConsumingLog.SeenNotWritten(_logger, null, _group.Name);
+        }
     }
 
     private async Task MoveAsync(Delivery delivery, StrongBox<int> failed)

@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Parking;
@@ -57,12 +58,17 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
         if (message.Headers is { } headers && FailureHeaders.ReleaseOf(headers) is { } release)
         {
+            var isOnlyRelease = FailureHeaders.IsOnlyRelease(headers);
             if (partition.Parking is { } keys && message.Key is { } released)
             {
                 keys.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
+                if (isOnlyRelease && FailureHeaders.OriginOf(headers) is { } seen)
+                {
+                    keys.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer), FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
+                }
             }
 
-            if (FailureHeaders.IsOnlyRelease(headers))
+            if (isOnlyRelease)
             {
                 assignment.Finish(partition, arrival);
                 return true;
@@ -145,7 +151,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public bool Turn(RetryReader.Deliver deliver)
     {
         // The next one of a key is wanted as soon as the one in front of it is finished.
-        foreach (var partition in assignment.Partitions)
+        foreach (var partition in group.InPairs ? assignment.Partitions : [])
         {
             if (partition is { Subscription.Settings.Retries: not null, Parking: { } parking } && parking.NextDue <= Now)
             {
@@ -250,6 +256,34 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         return moving;
+    }
+
+    /// <summary>Writes down up to where keys were seen to, for whoever gets these partitions next; see <see cref="KeyParking.SeenFrom"/>. What it returns does not fail.</summary>
+    public Task WriteSeenAsync(IEnumerable<AssignedPartition> leaving)
+    {
+        var writing = new List<Task>();
+        foreach (var partition in leaving)
+        {
+            if (partition is { Parking: { } parking, Subscription.Settings: { Retries: { } retries, Copies: { } copies } settings })
+            {
+                var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found) ? found.Tracker.Committable : null;
+                writing.AddRange(parking.SeenFrom(source).Select(seen => WriteAsync(copies.SeenAsync(seen, retries.Source, partition.Id.Partition, settings.Group))));
+            }
+        }
+
+        return Task.WhenAll(writing);
+
+        async Task WriteAsync(Task seen)
+        {
+            try
+            {
+                await seen.ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                ConsumingLog.SeenNotWritten(logger, error, group.Name);
+            }
+        }
     }
 
     /// <summary>The partition's log went back: what waited is not where it was.</summary>

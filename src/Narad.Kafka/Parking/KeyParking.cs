@@ -54,18 +54,6 @@ internal sealed class KeyParking
     /// <summary>Whether the retry partition was read to its end, so that all parked keys are known. Any thread.</summary>
     public bool IsRecovered { get; private set; }
 
-    /// <summary>Whether nothing is handled any more: the retry partition is not ours.</summary>
-    public bool IsClosed
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _closed;
-            }
-        }
-    }
-
     /// <summary>Copies that are not finished.</summary>
     public int Count
     {
@@ -98,18 +86,6 @@ internal sealed class KeyParking
             lock (_gate)
             {
                 return _timers.TryPeek(out _, out var due) ? due : long.MaxValue;
-            }
-        }
-    }
-
-    /// <summary>Keys that are known; for tests.</summary>
-    public int Keys
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _keys.Count;
             }
         }
     }
@@ -213,7 +189,7 @@ internal sealed class KeyParking
             _committed = null;
             foreach (var key in _keys.Values)
             {
-                key.Frontier = -1;
+                key.Unsee();
             }
         }
     }
@@ -249,13 +225,16 @@ internal sealed class KeyParking
             var isOurs = string.Equals(record.Writer, _writer, StringComparison.Ordinal);
             var isAnothers = record.Writer is not null && !isOurs;
             var parked = KeyOf(key);
+            if (isAnothers)
+            {
+                RememberFrontier(parked, record.Origin, record.Timestamp, record.Committed);
+            }
+
             if (parked.Copies.TryGetValue(record.Origin, out var copy))
             {
-                RememberFrontier(parked, record, isAnothers);
                 return ReadAgain(parked, copy, record, now);
             }
 
-            RememberFrontier(parked, record, isAnothers);
             copy = new ParkedCopy(parked, record.Origin, record.Timestamp) { IsRepeat = IsRepeat(parked, record, isAnothers) };
             parked.Copies.Add(record.Origin, copy);
             Take(copy, record, now);
@@ -293,6 +272,18 @@ internal sealed class KeyParking
         }
 
         return finished;
+    }
+
+    /// <summary>A record was read that says up to where the messages of a key were seen to.</summary>
+    public void ReadSeen(byte[] key, long origin, long timestamp, string? writer, long? committed)
+    {
+        lock (_gate)
+        {
+            if (writer is not null && !string.Equals(writer, _writer, StringComparison.Ordinal))
+            {
+                RememberFrontier(KeyOf(key), origin, timestamp, committed);
+            }
+        }
     }
 
     /// <summary>A copy is not in the topic any more.</summary>
@@ -404,6 +395,30 @@ internal sealed class KeyParking
         return finished;
     }
 
+    /// <summary>
+    /// The pair is given away: up to where the messages of keys without copies were seen to, where the source partition will be read again from below that. Whoever comes next would not know,
+    /// since the copies that said so may lie in front of the committed offset of the retry partition.
+    /// </summary>
+    /// <param name="offset">Where the source partition will be read from; null where nothing of it was read.</param>
+    public List<SeenKey> SeenFrom(long? offset)
+    {
+        lock (_gate)
+        {
+            var seen = new List<SeenKey>();
+            foreach (var key in _keys.Values.Where(static key => key.Copies.Count == 0))
+            {
+                var holds = key.Frontier >= 0 && (_began < 0 || key.FrontierCommitted <= _began);
+                var (origin, timestamp) = holds && key.Frontier > key.Seen ? (key.Frontier, key.FrontierTimestamp) : (key.Seen, key.SeenTimestamp);
+                if (origin >= (offset ?? 0) && (_committed ?? (holds ? key.FrontierCommitted : null)) is { } committed)
+                {
+                    seen.Add(new SeenKey(key.Key, origin, timestamp, new ParkingStamp(_writer, committed, new KeyRelease(UpTo: 0, Next: 0, IsDoomed: false))));
+                }
+            }
+
+            return seen;
+        }
+    }
+
     /// <summary>Whether <see cref="DropRepeats"/> finished it.</summary>
     public bool IsDropped(long offset)
     {
@@ -456,8 +471,7 @@ internal sealed class KeyParking
 
             if (parked.Copies.Count == 0)
             {
-                parked.Running = origin;
-                return ParkVerdict.Handle;
+                return Run(parked, origin, timestamp);
             }
 
             if (parked.Copies.TryGetValue(origin, out var copy) && copy.Timestamp == timestamp)
@@ -483,8 +497,7 @@ internal sealed class KeyParking
                 return ParkVerdict.Wait;
             }
 
-            parked.Running = origin;
-            return ParkVerdict.Handle;
+            return Run(parked, origin, timestamp);
         }
     }
 
@@ -532,6 +545,11 @@ internal sealed class KeyParking
             if (_keys.TryGetValue(key, out var parked) && parked.Running == origin)
             {
                 parked.Running = -1;
+                if (parked.HasHistory && !parked.Copies.ContainsKey(origin))
+                {
+                    parked.See(origin, parked.RunningTimestamp);
+                }
+
                 Look(parked);
             }
         }
@@ -610,7 +628,7 @@ internal sealed class KeyParking
         {
             var key = copy.Key;
             var finished = Math.Max(key.FinishedOffset, copy.LastOffset);
-            var next = NextOf(key, copy);
+            var next = FirstOf(key, copy);
 
             // Else what is read again after a crash is read with all that comes after it: the next copy is behind this one, or the offset of the last one is committed with whatever is handled after it.
             var isNeeded = copy.IsRepeat || (next is null ? finished > _lowest : next.State is not ParkedState.Awaited && finished > next.Offset);
@@ -623,7 +641,7 @@ internal sealed class KeyParking
     {
         lock (_gate)
         {
-            if (NextOf(copy.Key, copy) is null)
+            if (FirstOf(copy.Key, copy) is null)
             {
                 return null;
             }
@@ -648,6 +666,7 @@ internal sealed class KeyParking
             var finished = Math.Max(key.FinishedOffset, copy.LastOffset);
             key.FinishedOffset = released is { } record && finished <= record.UpTo ? -1 : finished;
             key.FinishedOrigin = Math.Max(key.FinishedOrigin, copy.Origin);
+            key.See(copy.Origin, copy.Timestamp);
             Look(key);
         }
     }
@@ -694,7 +713,7 @@ internal sealed class KeyParking
                 key.RetiredAt = null;
                 if (key is { Copies.Count: 0, Running: < 0 })
                 {
-                    if (key.FinishedOffset <= _lowest && key.Frontier <= _entered)
+                    if (key.FinishedOffset <= _lowest && key.Frontier <= _entered && Math.Max(key.Frontier, key.Seen) < (_committed ?? long.MaxValue))
                     {
                         _keys.Remove(key.Key);
                     }
@@ -705,6 +724,13 @@ internal sealed class KeyParking
                 }
             }
         }
+    }
+
+    private static ParkVerdict Run(ParkedKey parked, long origin, long timestamp)
+    {
+        parked.Running = origin;
+        parked.RunningTimestamp = timestamp;
+        return ParkVerdict.Handle;
     }
 
     private ParkedKey KeyOf(byte[] key)
@@ -718,24 +744,11 @@ internal sealed class KeyParking
         return parked;
     }
 
-    private static ParkedCopy? FirstOf(ParkedKey key)
-    {
-        foreach (var copy in key.Copies.Values)
-        {
-            if (copy.State is not ParkedState.Done)
-            {
-                return copy;
-            }
-        }
-
-        return null;
-    }
-
-    private static ParkedCopy? NextOf(ParkedKey key, ParkedCopy copy)
+    private static ParkedCopy? FirstOf(ParkedKey key, ParkedCopy? but = null)
     {
         foreach (var other in key.Copies.Values)
         {
-            if (other.State is not ParkedState.Done && !ReferenceEquals(other, copy))
+            if (other.State is not ParkedState.Done && !ReferenceEquals(other, but))
             {
                 return other;
             }
@@ -764,13 +777,13 @@ internal sealed class KeyParking
         return new KeyRelease(offset, long.MaxValue, doomed);
     }
 
-    private void RememberFrontier(ParkedKey parked, in ParkedRecord record, bool isAnothers)
+    private void RememberFrontier(ParkedKey parked, long origin, long timestamp, long? sourceCommitted)
     {
-        if (!IsRecovered && isAnothers && record.Committed is { } committed && record.Origin >= parked.Frontier)
+        if (!IsRecovered && sourceCommitted is { } committed && origin >= parked.Frontier)
         {
-            parked.Frontier = record.Origin;
+            parked.Frontier = origin;
             parked.FrontierCommitted = committed;
-            parked.FrontierTimestamp = record.Timestamp;
+            parked.FrontierTimestamp = timestamp;
         }
     }
 
@@ -891,7 +904,7 @@ internal sealed class KeyParking
 
     private void Retire(ParkedKey key)
     {
-        if (key is { Copies.Count: 0, Running: < 0, FinishedOffset: < 0, FinishedOrigin: < 0, Frontier: < 0 })
+        if (key is { Copies.Count: 0, Running: < 0, FinishedOffset: < 0, HasHistory: false })
         {
             _keys.Remove(key.Key);
         }

@@ -27,6 +27,7 @@ internal sealed class ParkingModel
     private Member _member;
     private long _now = 1_000;
     private int _members;
+    private bool _hadFaults;
 
     public ParkingModel(IEnumerable<int> choices)
     {
@@ -41,8 +42,6 @@ internal sealed class ParkingModel
         var wrong = model.Run();
         return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => wrong[0] != 'k' || line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
     }
-
-    public int Members => _members;
 
     private string? Run()
     {
@@ -116,6 +115,7 @@ internal sealed class ParkingModel
                 Begin(_member.Leave());
                 break;
             case 31 when parameter % 3 == 0:
+                _hadFaults = true;
                 _member.Crash(parameter / 3);
                 Begin("crashed");
                 break;
@@ -149,6 +149,7 @@ internal sealed class ParkingModel
         _deadLetters.Remove(origin);
         _redriven.Add(origin);
         _failuresLeft[origin] = 0;
+        _hadFaults = true;   // what is not in order anyway
         Append(new Copy(_source[(int)origin].Key, origin, Attempt: 0, Due: _now, Writer: null, Committed: null));
     }
 
@@ -158,9 +159,9 @@ internal sealed class ParkingModel
         if (_late.Count > 0)
         {
             var late = _late[parameter % _late.Count];
-            if (_member.IsRecovered && !_member.HasRead(late.Origin))
+            if (_member.IsRecovered && (late.IsOnlyRelease || !_member.HasRead(late.Origin)))
             {
-                return;   // nor against one that dies before it has read as far as the one before
+                return;   // nor is there a fence against one that dies before it has read as far as the one before
             }
 
             _late.Remove(late);
@@ -236,6 +237,12 @@ internal sealed class ParkingModel
                 }
 
                 before = rank;
+            }
+
+            // S19: orderly hand-overs repeat nothing that was copied.
+            if (!_hadFaults && done.GroupBy(static origin => origin).FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
+            {
+                return $"{key}: m{twice.Key} is done {twice.Count()} times, in {string.Join(" ", done)}";
             }
         }
 
@@ -371,6 +378,7 @@ internal sealed class ParkingModel
 
             if (copy.IsOnlyRelease)
             {
+                _parking.ReadSeen(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Writer, copy.Committed);
                 Settle(arrival);
             }
             else
@@ -488,6 +496,11 @@ internal sealed class ParkingModel
                 TakeBack(0);
             }
 
+            foreach (var seen in _parking.SeenFrom(_sourceTracker.Committable))
+            {
+                _model.Append(new Copy(Encoding.UTF8.GetString(seen.Key), seen.Origin, 0, 0, seen.Stamp.Writer, seen.Stamp.Committed, seen.Stamp.Release, IsOnlyRelease: true));
+            }
+
             Store();
             Commit();
             return "left";
@@ -585,7 +598,7 @@ internal sealed class ParkingModel
                 return;
             }
 
-            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
+            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, _parking.StampFor(Encoding.UTF8.GetBytes(work.Key)).Committed, record, IsOnlyRelease: true);
             work.Published = Released;
         }
 
