@@ -72,8 +72,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3076, LogLevel.Warning, "{Partition} offset {Offset}, which waits for its retry in group '{Group}', could not be moved out of the way of what is finished behind it, which may be handled again.")]
     public static partial void MoveFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3089, LogLevel.Warning, "Up to where failed keys were handled could not be written down before their partitions are given away in group '{Group}': messages of these keys may be handled again, in order.")]
-    public static partial void SeenNotWritten(ILogger logger, Exception? error, string group);
+    [LoggerMessage(3089, LogLevel.Warning, "How far failed keys were handled could not be written down before their partitions are given away in group '{Group}': messages of these keys may be handled again, in order.")]
+    public static partial void NotesNotWritten(ILogger logger, Exception? error, string group);
 
     [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);

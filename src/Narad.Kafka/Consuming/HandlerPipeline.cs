@@ -407,13 +407,16 @@ internal abstract class HandlerPipeline
         {
             delivery.Partition.Parking!.Depart(copy, attempt);
         }
-        else if (delivery is { Key: { } key, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } })
+        else if (SourceParkingOf(delivery) is { } parking)
         {
-            return parking.Depart(key, delivery.Offset, delivery.Timestamp, attempt);
+            return parking.Depart(delivery.Key!, delivery.Offset, delivery.Timestamp, attempt);
         }
 
         return true;
     }
+
+    // Of a message of a source partition that has its retry partition; null for every other.
+    private static KeyParking? SourceParkingOf(Delivery delivery) => delivery is { Key: not null, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } } ? parking : null;
 
     private void NoteWritten(Delivery delivery, long offset)
     {
@@ -429,9 +432,9 @@ internal abstract class HandlerPipeline
         {
             delivery.Partition.Parking!.Withdraw(copy);
         }
-        else if (delivery is { Key: { } key, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } })
+        else if (SourceParkingOf(delivery) is { } parking)
         {
-            parking.Withdraw(key, delivery.Offset);
+            parking.Withdraw(delivery.Key!, delivery.Offset);
         }
     }
 

@@ -664,9 +664,9 @@ internal sealed class PollLoop
         }
 
         var left = limit - _diagnostics.Time.GetElapsedTime(started);
-        if (_inPairs && !_retries.WriteSeenAsync(leaving).Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
+        if (_inPairs && !_retries.WriteNotesAsync(leaving).Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
         {
-            ConsumingLog.SeenNotWritten(_logger, null, _group.Name);
+            ConsumingLog.NotesNotWritten(_logger, null, _group.Name);
         }
     }
 
@@ -907,7 +907,7 @@ internal sealed class PollLoop
         {
             if (_transactions is { } transactions)
             {
-                return transactions.IsSettled || !isTimeLeft;
+                return !transactions.IsBusy || !isTimeLeft;
             }
 
             if (!stop.Moved)

@@ -166,12 +166,12 @@ internal sealed class CopyTopics
         await producer.SendCopyAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Publishes the record that says up to where the messages of a key were seen to.</summary>
-    public async Task SeenAsync(SeenKey seen, string source, int partition, string group)
+    /// <summary>Publishes the record that says how far a key was handled.</summary>
+    public async Task NoteAsync(KeyNote note, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
-        var headers = FailureHeaders.ForRelease(new FailureOrigin(source, partition, seen.Origin, seen.Timestamp, group), seen.Stamp);
-        await producer.SendCopyAsync(RetryNameFor(source), seen.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
+        var headers = FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp);
+        await producer.SendCopyAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is but for who writes it.</summary>

@@ -52,8 +52,22 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         run.Add(retries, hop);
     }
 
-    /// <summary>What is wanted of a partition is to be moved instead of handled; returns how much that is.</summary>
-    public int MoveInstead(AssignedPartition partition) => _runs.TryGetValue(partition.Partition, out var run) && ReferenceEquals(run.Partition, partition) ? run.MoveInstead() : 0;
+    /// <summary>What is wanted of a partition is to be moved instead of handled, or not wanted any more where it <paramref name="stays"/>; returns by how much more, or less, is to be moved.</summary>
+    public int MoveInstead(AssignedPartition partition, Predicate<long> stays)
+    {
+        if (!_runs.TryGetValue(partition.Partition, out var run) || !ReferenceEquals(run.Partition, partition))
+        {
+            return 0;
+        }
+
+        var more = run.MoveInstead(stays);
+        if (run.Left == 0)
+        {
+            End(run);
+        }
+
+        return more;
+    }
 
     /// <summary>Nothing of a partition is wanted any more.</summary>
     public void Forget(AssignedPartition partition)
@@ -283,19 +297,28 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         }
 
         /// <summary>Returns how many were to be handled.</summary>
-        public int MoveInstead()
+        public int MoveInstead(Predicate<long> stays)
         {
-            var handled = 0;
+            var before = Moving();
+            _wanted.RemoveRange(0, _next);
+            _next = 0;
             foreach (var entries in (List<(DelayedRetry Retry, bool Hop)>[])[_wanted, _late])
             {
-                for (var i = ReferenceEquals(entries, _wanted) ? _next : 0; i < entries.Count; i++)
+                entries.RemoveAll(entry => stays(entry.Retry.Offset));
+                for (var i = 0; i < entries.Count; i++)
                 {
-                    handled += entries[i].Hop ? 0 : 1;
                     entries[i] = (entries[i].Retry, Hop: true);
                 }
             }
 
-            return handled;
+            if (_wanted.Count == 0)
+            {
+                TakeLate();
+            }
+
+            return Moving() - before;
+
+            int Moving() => _wanted.Skip(_next).Concat(_late).Count(static entry => entry.Hop);
         }
 
         public void TakeLate()

@@ -119,7 +119,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
         var source = partition.Subscription.Settings.Retries!;
-        if (source.OwnerOf(message.Headers) is not RetryOwner.Us || partition.Parking?.IsDropped(retry.Offset) is true)
+        if (source.OwnerOf(message.Headers) is not RetryOwner.Us)
         {
             if (hop)
             {
@@ -211,7 +211,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     /// <summary>
     /// Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved: what is not due, what is due and not read, and, handed to
-    /// <paramref name="move"/> at once, what is in its lane and was not begun.
+    /// <paramref name="move"/> at once, what is in its lane and was not begun. Of a key that is kept in order nothing is moved: which of its copies are finished is written down instead.
     /// </summary>
     /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Hopping"/> says.</returns>
     public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
@@ -219,18 +219,26 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         var moving = new List<AssignedPartition>();
         foreach (var partition in leaving.Where(static partition => partition is { Subscription.Settings.Retries: not null, IsRecovering: false }))
         {
-            partition.Parking?.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
+            bool IsParked(long offset) => partition.Parking?.Has(offset) is true;
             var delayed = partition.Delayed;
             var finished = partition.Tracker.LastFinished ?? -1;
             foreach (var unstarted in partition.Subscription.Lanes.TakeUnstarted(partition))
             {
-                if (unstarted.Departure is null && unstarted.Offset < finished && partition.Parking?.IsDropped(unstarted.Offset) is not true)
+                var isMoving = ReferenceEquals(unstarted.Departure, Departure.Hop);
+                if (IsParked(unstarted.Offset))
+                {
+                    delayed.Hopping -= isMoving ? 1 : 0;
+                    continue;
+                }
+
+                if (unstarted.Departure is null && unstarted.Offset < finished)
                 {
                     unstarted.Departure = Departure.Hop;
+                    isMoving = true;
                     delayed.Hopping++;
                 }
 
-                if (ReferenceEquals(unstarted.Departure, Departure.Hop))
+                if (isMoving)
                 {
                     move(unstarted);
                 }
@@ -239,12 +247,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             if (partition.Tracker.LastFinished is { } last)
             {
                 var hops = delayed.TakeBelow(last);
-                if (partition.Parking is { } parking)
-                {
-                    hops.AddRange(parking.TakeBelow(last));
-                }
-
-                delayed.Hopping += reader.MoveInstead(partition) + hops.Count;
+                delayed.Hopping += reader.MoveInstead(partition, IsParked) + hops.Count;
                 reader.Want(partition, hops, hop: true);
             }
 
@@ -258,30 +261,31 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return moving;
     }
 
-    /// <summary>Writes down up to where keys were seen to, for whoever gets these partitions next; see <see cref="KeyParking.SeenFrom"/>. What it returns does not fail.</summary>
-    public Task WriteSeenAsync(IEnumerable<AssignedPartition> leaving)
+    /// <summary>Writes down how far the keys of these partitions, which are about to be given away, were handled; see <see cref="KeyParking.Leave"/>. What it returns does not fail.</summary>
+    public Task WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
     {
         var writing = new List<Task>();
         foreach (var partition in leaving)
         {
             if (partition is { Parking: { } parking, Subscription.Settings: { Retries: { } retries, Copies: { } copies } settings })
             {
+                parking.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
                 var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found) ? found.Tracker.Committable : null;
-                writing.AddRange(parking.SeenFrom(source).Select(seen => WriteAsync(copies.SeenAsync(seen, retries.Source, partition.Id.Partition, settings.Group))));
+                writing.AddRange(parking.Leave(source).Select(note => WriteAsync(copies.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
             }
         }
 
         return Task.WhenAll(writing);
 
-        async Task WriteAsync(Task seen)
+        async Task WriteAsync(Task note)
         {
             try
             {
-                await seen.ConfigureAwait(false);
+                await note.ConfigureAwait(false);
             }
             catch (Exception error)
             {
-                ConsumingLog.SeenNotWritten(logger, error, group.Name);
+                ConsumingLog.NotesNotWritten(logger, error, group.Name);
             }
         }
     }

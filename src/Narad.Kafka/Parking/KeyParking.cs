@@ -34,7 +34,6 @@ internal sealed class KeyParking
     private readonly SortedDictionary<long, ParkedCopy> _byOffset = [];      // those that were read and are not finished
     private readonly PriorityQueue<ParkedKey, long> _timers = new();        // when a key's first copy is due; what is in it may be out of date
     private readonly Queue<ParkedKey> _retired = new();
-    private readonly HashSet<long> _dropped = [];
     private readonly string _writer;
     private int _waiting;
     private bool _open;
@@ -274,7 +273,7 @@ internal sealed class KeyParking
         return finished;
     }
 
-    /// <summary>A record was read that says up to where the messages of a key were seen to.</summary>
+    /// <summary>A record of an assignment before was read, which says up to where the messages of a key were seen to.</summary>
     public void ReadSeen(byte[] key, long origin, long timestamp, string? writer, long? committed)
     {
         lock (_gate)
@@ -357,27 +356,29 @@ internal sealed class KeyParking
     }
 
     /// <summary>Takes the first ones that may be moved to the end, at most so many, and none behind one that may not.</summary>
-    public List<DelayedRetry> TakeFirst(int most, long now) => TakeToMove(copy => most-- > 0 && copy.HopAt <= now);
-
-    /// <summary>Takes those that wait below an offset, to be moved to the end.</summary>
-    public List<DelayedRetry> TakeBelow(long offset)
+    public List<DelayedRetry> TakeFirst(int most, long now)
     {
         var taken = new List<DelayedRetry>();
         lock (_gate)
         {
-            foreach (var copy in _byOffset.Values.TakeWhile(copy => copy.Offset < offset))
+            foreach (var copy in _byOffset.Values)
             {
-                if (copy is { State: ParkedState.Waiting, IsRepeat: false })
+                if (taken.Count == most || copy.HopAt > now || copy is not { State: ParkedState.Waiting, IsBeingWritten: false, IsRepeat: false })
                 {
-                    taken.Add(Move(copy));
+                    break;
                 }
+
+                copy.State = ParkedState.Awaited;
+                copy.IsBeingWritten = true;
+                _waiting--;
+                taken.Add(new DelayedRetry(copy.Offset, copy.Arrival, copy.Due, copy.HopAt));
             }
         }
 
         return taken;
     }
 
-    /// <summary>The pair is given away: what is void is finished as it is, and is never moved, or whoever comes next would take it for a message.</summary>
+    /// <summary>The pair is given away: what is void is finished as it is.</summary>
     /// <returns>The arrivals that are finished by that.</returns>
     public List<long> DropRepeats()
     {
@@ -386,9 +387,9 @@ internal sealed class KeyParking
         {
             foreach (var copy in _byOffset.Values.Where(static copy => copy.IsRepeat).ToList())
             {
-                _dropped.Add(copy.Offset);
                 finished.Add(copy.Arrival);
                 Forget(copy);
+                copy.Key.FinishedOffset = Math.Max(copy.Key.FinishedOffset, copy.LastOffset);
             }
         }
 
@@ -396,36 +397,29 @@ internal sealed class KeyParking
     }
 
     /// <summary>
-    /// The pair is given away: up to where the messages of keys without copies were seen to, where the source partition will be read again from below that. Whoever comes next would not know,
-    /// since the copies that said so may lie in front of the committed offset of the retry partition.
+    /// The pair is given away: what has to be written for whoever comes next, who reads the retry partition from its committed offset. Of a key of which copies behind that are finished, which ones;
+    /// and where the source partition will be read again, up to where a key's messages were seen to: the copies that said so may be in front of the committed offset.
     /// </summary>
-    /// <param name="offset">Where the source partition will be read from; null where nothing of it was read.</param>
-    public List<SeenKey> SeenFrom(long? offset)
+    /// <param name="sourceOffset">Where the source partition will be read from; null where nothing of it was finished.</param>
+    public List<KeyNote> Leave(long? sourceOffset)
     {
+        var notes = new List<KeyNote>();
         lock (_gate)
         {
-            var seen = new List<SeenKey>();
-            foreach (var key in _keys.Values.Where(static key => key.Copies.Count == 0))
+            foreach (var key in _keys.Values)
             {
                 var holds = key.Frontier >= 0 && (_began < 0 || key.FrontierCommitted <= _began);
                 var (origin, timestamp) = holds && key.Frontier > key.Seen ? (key.Frontier, key.FrontierTimestamp) : (key.Seen, key.SeenTimestamp);
-                if (origin >= (offset ?? 0) && (_committed ?? (holds ? key.FrontierCommitted : null)) is { } committed)
+                var committed = origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.FrontierCommitted : null) : null;
+                var isRead = key.FinishedOffset >= _lowest;
+                if (isRead || (committed is not null && key.Copies.Count == 0))
                 {
-                    seen.Add(new SeenKey(key.Key, origin, timestamp, new ParkingStamp(_writer, committed, new KeyRelease(UpTo: 0, Next: 0, IsDoomed: false))));
+                    notes.Add(new KeyNote(key.Key, Math.Max(0, origin), timestamp, new ParkingStamp(_writer, committed, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
                 }
             }
-
-            return seen;
         }
-    }
 
-    /// <summary>Whether <see cref="DropRepeats"/> finished it.</summary>
-    public bool IsDropped(long offset)
-    {
-        lock (_gate)
-        {
-            return _dropped.Contains(offset);
-        }
+        return notes;
     }
 
     /// <summary>Whether there is a copy of a key that is kept in order.</summary>
@@ -471,7 +465,8 @@ internal sealed class KeyParking
 
             if (parked.Copies.Count == 0)
             {
-                return Run(parked, origin, timestamp);
+                parked.Running = origin;
+                return ParkVerdict.Handle;
             }
 
             if (parked.Copies.TryGetValue(origin, out var copy) && copy.Timestamp == timestamp)
@@ -497,7 +492,8 @@ internal sealed class KeyParking
                 return ParkVerdict.Wait;
             }
 
-            return Run(parked, origin, timestamp);
+            parked.Running = origin;
+            return ParkVerdict.Handle;
         }
     }
 
@@ -545,11 +541,6 @@ internal sealed class KeyParking
             if (_keys.TryGetValue(key, out var parked) && parked.Running == origin)
             {
                 parked.Running = -1;
-                if (parked.HasHistory && !parked.Copies.ContainsKey(origin))
-                {
-                    parked.See(origin, parked.RunningTimestamp);
-                }
-
                 Look(parked);
             }
         }
@@ -726,13 +717,6 @@ internal sealed class KeyParking
         }
     }
 
-    private static ParkVerdict Run(ParkedKey parked, long origin, long timestamp)
-    {
-        parked.Running = origin;
-        parked.RunningTimestamp = timestamp;
-        return ParkVerdict.Handle;
-    }
-
     private ParkedKey KeyOf(byte[] key)
     {
         if (!_keys.TryGetValue(key, out var parked))
@@ -824,33 +808,6 @@ internal sealed class KeyParking
         _waiting++;
     }
 
-    private List<DelayedRetry> TakeToMove(Func<ParkedCopy, bool> may)
-    {
-        var taken = new List<DelayedRetry>();
-        lock (_gate)
-        {
-            foreach (var copy in _byOffset.Values)
-            {
-                if (copy is not { State: ParkedState.Waiting, IsBeingWritten: false, IsRepeat: false } || !may(copy))
-                {
-                    break;
-                }
-
-                taken.Add(Move(copy));
-            }
-        }
-
-        return taken;
-    }
-
-    private DelayedRetry Move(ParkedCopy copy)
-    {
-        copy.State = ParkedState.Awaited;
-        copy.IsBeingWritten = true;
-        _waiting--;
-        return new DelayedRetry(copy.Offset, copy.Arrival, copy.Due, copy.HopAt);
-    }
-
     // False: an older one with the same place is under way.
     private static bool Await(ParkedKey parked, long origin, long timestamp, int attempt)
     {
@@ -904,7 +861,7 @@ internal sealed class KeyParking
 
     private void Retire(ParkedKey key)
     {
-        if (key is { Copies.Count: 0, Running: < 0, FinishedOffset: < 0, HasHistory: false })
+        if (key is { Copies.Count: 0, Running: < 0, FinishedOffset: < 0, FinishedOrigin: < 0, Frontier: < 0 })
         {
             _keys.Remove(key.Key);
         }

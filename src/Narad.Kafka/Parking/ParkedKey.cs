@@ -11,9 +11,6 @@ internal sealed class ParkedKey(byte[] key)
     /// <summary>The message of the source topic that is handled now; −1 where none is.</summary>
     public long Running { get; set; } = -1;
 
-    /// <summary>Its timestamp.</summary>
-    public long RunningTimestamp { get; set; }
-
     /// <summary>How many of its copies are started.</summary>
     public int Started { get; set; }
 
@@ -32,19 +29,16 @@ internal sealed class ParkedKey(byte[] key)
     /// <summary>Its timestamp in the source topic: where nothing was committed, a message that is younger is one of a topic that was created again.</summary>
     public long FrontierTimestamp { get; set; }
 
-    /// <summary>The highest original offset that is finished here, from a copy or, since there were copies, from the source topic; −1 where there is none.</summary>
+    /// <summary>The highest original offset of a copy that was finished here since the source topic was read from somewhere else; −1 where there is none.</summary>
     public long Seen { get; private set; } = -1;
 
     /// <summary>Its timestamp in the source topic.</summary>
     public long SeenTimestamp { get; private set; }
 
-    /// <summary>Whether there were copies of it.</summary>
-    public bool HasHistory => FinishedOrigin >= 0 || Frontier >= 0 || Seen >= 0;
-
     /// <summary>Since when nothing of it is under way, in milliseconds since 1970; null while something is.</summary>
     public long? RetiredAt { get; set; }
 
-    /// <summary>A message is finished.</summary>
+    /// <summary>A copy is finished.</summary>
     public void See(long origin, long timestamp)
     {
         if (origin > Seen)

@@ -99,9 +99,6 @@ internal sealed class TransactionBatcher
     /// <summary>Whether something of a transaction is awaited: the poll thread looks more often then.</summary>
     public bool IsBusy => _state is BatcherState.Handling or BatcherState.Ending;
 
-    /// <summary>Whether no transaction is under way.</summary>
-    public bool IsSettled => !IsBusy;
-
     /// <summary>Whether a transaction that has messages of one of these partitions is under way.</summary>
     public bool IsBusyWith(List<AssignedPartition> partitions) => IsBusy && _transaction is { } transaction && partitions.Exists(transaction.Outstanding.ContainsKey);
 
@@ -596,7 +593,6 @@ internal sealed class TransactionBatcher
             BackOff(transaction, end.Error);
             GiveBack(transaction);
         }
-
     }
 
     private void Count(GroupTransaction transaction)

@@ -14,7 +14,6 @@ namespace Narad.Kafka.Transactions;
 /// <remarks>Thread-safe: one instance serves all transactions of a group.</remarks>
 internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? creates, TimeProvider time)
 {
-    private static readonly Headers NoHeaders = [];
     private static readonly TimeSpan RoomCheck = TimeSpan.FromMilliseconds(5);
 
     private readonly MessageEncoder _encoder = new(options);
@@ -196,11 +195,6 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
 
     private static Headers HeadersOf(MessageHeaders headers)
     {
-        if (headers.Count == 0)
-        {
-            return NoHeaders;
-        }
-
         var converted = new Headers();
         foreach (var header in headers)
         {

@@ -17,4 +17,17 @@ public sealed class KeyParkingTests
             return (wrong is null).Label(wrong ?? "");
         }));
     }
+
+    [Fact]
+    [Trait("Promise", "S19")]
+    [Trait("Promise", "S26")]
+    public void Members_that_come_and_go_in_order_handle_no_parked_message_twice()
+    {
+        var steps = Gen.Choose(0, int.MaxValue - 1).ListOf(300);
+        Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(6_000).WithEndSize(300), Prop.ForAll(steps.ToArbitrary(), static choices =>
+        {
+            var wrong = ParkingModel.Check(choices, orderly: true);
+            return (wrong is null).Label(wrong ?? "");
+        }));
+    }
 }

@@ -27,18 +27,21 @@ internal sealed class ParkingModel
     private Member _member;
     private long _now = 1_000;
     private int _members;
-    private bool _hadFaults;
+    private readonly bool _orderly;
 
-    public ParkingModel(IEnumerable<int> choices)
+    private ParkingModel(IEnumerable<int> choices, bool orderly)
     {
+        _orderly = orderly;
         _choices = choices.GetEnumerator();
         _member = new Member(this);
     }
 
     /// <summary>What is wrong; null where nothing is.</summary>
-    public static string? Check(IEnumerable<int> choices)
+    /// <param name="choices">What happens, and in which order.</param>
+    /// <param name="orderly">No member crashes, and nothing is redriven: then nothing that was copied is done twice, either.</param>
+    public static string? Check(IEnumerable<int> choices, bool orderly = false)
     {
-        var model = new ParkingModel(choices);
+        var model = new ParkingModel(choices, orderly);
         var wrong = model.Run();
         return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => wrong[0] != 'k' || line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
     }
@@ -108,14 +111,13 @@ internal sealed class ParkingModel
             case 29:
                 Land(parameter);
                 break;
-            case 30 when parameter % 3 == 0:
+            case 30 when parameter % 3 == 0 && !_orderly:
                 Redrive(parameter / 3);
                 break;
             case 30:
                 Begin(_member.Leave());
                 break;
-            case 31 when parameter % 3 == 0:
-                _hadFaults = true;
+            case 31 when parameter % 3 == 0 && !_orderly:
                 _member.Crash(parameter / 3);
                 Begin("crashed");
                 break;
@@ -149,7 +151,6 @@ internal sealed class ParkingModel
         _deadLetters.Remove(origin);
         _redriven.Add(origin);
         _failuresLeft[origin] = 0;
-        _hadFaults = true;   // what is not in order anyway
         Append(new Copy(_source[(int)origin].Key, origin, Attempt: 0, Due: _now, Writer: null, Committed: null));
     }
 
@@ -240,7 +241,7 @@ internal sealed class ParkingModel
             }
 
             // S19: orderly hand-overs repeat nothing that was copied.
-            if (!_hadFaults && done.GroupBy(static origin => origin).FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
+            if (_orderly && done.GroupBy(static origin => origin).FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
             {
                 return $"{key}: m{twice.Key} is done {twice.Count()} times, in {string.Join(" ", done)}";
             }
@@ -470,7 +471,7 @@ internal sealed class ParkingModel
             }
         }
 
-        // In order: what runs is finished, what waits in front of finished ones is moved.
+        // In order: what runs is finished, and who comes next is told what was.
         public string Leave()
         {
             foreach (var (isSource, lanes) in new[] { (true, _sourceLanes), (false, _retryLanes) })
@@ -487,18 +488,9 @@ internal sealed class ParkingModel
             PublishHops();
             TakeBack(0);
             _parking.DropRepeats().ForEach(Settle);
-            if (_parking.IsRecovered && _retryTracker.LastFinished is { } last)
+            foreach (var note in _parking.Leave(_sourceTracker.Committable))
             {
-                HopAll([.. _retryLanes.Values.SelectMany(static lane => lane).Where(work => work.Publishing is null && work.Offset < last && !_parking.IsDropped(work.Offset))
-                    .Select(static work => new Narad.Kafka.Failures.DelayedRetry(work.Offset, work.Arrival, Due: 0, HopAt: 0))]);
-                HopAll(_parking.TakeBelow(last));
-                PublishHops();
-                TakeBack(0);
-            }
-
-            foreach (var seen in _parking.SeenFrom(_sourceTracker.Committable))
-            {
-                _model.Append(new Copy(Encoding.UTF8.GetString(seen.Key), seen.Origin, 0, 0, seen.Stamp.Writer, seen.Stamp.Committed, seen.Stamp.Release, IsOnlyRelease: true));
+                _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Release, IsOnlyRelease: true));
             }
 
             Store();
