@@ -12,8 +12,8 @@ namespace Narad.Kafka.Soak.Books;
 /// <item>Overtook: the first invocation of a message began before an earlier one of its key was handled, or had failed for the last time.</item>
 /// <item>At once: two handlers of one key ran at the same time, in one member or in two.</item>
 /// </list>
-/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could tell it yet. What it wrote must
-/// not count.
+/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could tell it yet. So is what follows
+/// from what it wrote then: whoever reads that first takes it for a message of its own time.
 /// </summary>
 internal sealed class KeyOrder
 {
@@ -40,7 +40,7 @@ internal sealed class KeyOrder
 
     public int Successes { get; private set; }
 
-    public bool IsClean => Skipped == 0 && NotFollowed == 0 && Overtook == 0 && AtOnce == 0;
+    public bool IsClean => Skipped == 0 && NotFollowed == NotFollowedAfterZombies && Overtook == 0 && AtOnce == 0;
 
     public IReadOnlyList<string> Examples => _examples;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Narad.Kafka.Soak.Books;
 using Narad.Kafka.Soak.Load;
 
@@ -121,7 +122,9 @@ internal static class Parked
     private static async Task<IVerdict> FinishAsync(Bed bed)
     {
         var (failures, records, retries, deadLetters) = await FailingHandlers.AddUpAsync(bed);
-        var told = new Windows(bed.Ledger.Zombies.Select(zombie => (zombie.Continued, zombie.To)));
+
+        // What it had under way when it was stopped is written when it goes on.
+        var told = new Windows(bed.Ledger.Zombies.Select(zombie => (zombie.From - (Stopwatch.Frequency / 10), zombie.To)));
         var order = KeyOrder.Of(
             bed.Work!.Fates,
             [.. records.Select(record => record.Place)],

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Tests.Parking;
 
@@ -29,5 +30,82 @@ public sealed class KeyParkingTests
             var wrong = ParkingModel.Check(choices, orderly: true);
             return (wrong is null).Label(wrong ?? "");
         }));
+    }
+
+    [Fact]
+    [Trait("Promise", "S19")]
+    [Trait("Promise", "S26")]
+    public void What_was_handled_from_its_copy_is_not_handled_from_the_source_by_whoever_comes_next()
+    {
+        var parking = Opened("first");
+        parking.SourceBegan(0, isResumed: false);
+        parking.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Handle);
+        parking.Depart(Key, 1, timestamp: 7, attempt: 1).Should().BeTrue();
+        parking.Written(Key, 1, offset: 0);
+        parking.Left(Key, 1);
+        parking.Read(Key, Copy(offset: 0, origin: 1, "first"), now: 10);
+        Handle(parking, offset: 0);
+        parking.AllFinishedBelow(1);
+
+        var note = parking.Leave(sourceOffset: 0).Should().ContainSingle().Which;
+
+        var next = new KeyParking("next");
+        next.ReadSeen(note.Key, note.Origin, note.Timestamp, note.Stamp.Writer, note.Stamp.Committed);
+        Open(next);
+        next.SourceBegan(0, isResumed: false);
+        next.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Finish);
+        next.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
+        parking.Leave(sourceOffset: 2).Should().BeEmpty("the source is read from behind it");
+    }
+
+    [Fact]
+    [Trait("Promise", "S26")]
+    public void A_void_copy_is_finished_for_whoever_comes_next_too()
+    {
+        var parking = Opened("first");
+        parking.SourceBegan(0, isResumed: false);
+        parking.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Handle);
+        parking.Left(Key, 1);
+        parking.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
+        parking.Depart(Key, 2, timestamp: 8, attempt: 1).Should().BeTrue();
+        parking.Written(Key, 2, offset: 0);
+        parking.Left(Key, 2);
+        parking.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
+        parking.Read(Key, Copy(offset: 1, origin: 1, "one that had the partition before"), now: 10);
+
+        parking.DropRepeats().Should().Equal(1);
+        var note = parking.Leave(sourceOffset: 3).Should().ContainSingle().Which;
+
+        var next = new KeyParking("next");
+        next.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
+        next.Read(Key, Copy(offset: 1, origin: 1, "one that had the partition before"), now: 10);
+        next.ReadRelease(note.Key, note.Stamp.Release!.Value, offset: 2).Should().Equal(1);
+        Open(next);
+        next.TakeDue(now: 10, most: 10).Select(static due => due.Offset).Should().Equal(0);
+    }
+
+    private static byte[] Key => "key"u8.ToArray();
+
+    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0);
+
+    private static KeyParking Opened(string writer)
+    {
+        var parking = new KeyParking(writer);
+        Open(parking);
+        return parking;
+    }
+
+    private static void Open(KeyParking parking)
+    {
+        parking.Recovered();
+        parking.Open(true);
+    }
+
+    private static void Handle(KeyParking parking, long offset)
+    {
+        parking.TakeDue(now: 10, most: 10).Should().ContainSingle().Which.Offset.Should().Be(offset);
+        parking.Begin(offset, out var copy).Should().Be(ParkVerdict.Handle);
+        parking.Finish(copy!, parking.Finishing(copy!));
+        parking.Left(offset);
     }
 }
