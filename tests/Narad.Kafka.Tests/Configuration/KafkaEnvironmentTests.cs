@@ -146,7 +146,6 @@ public sealed class KafkaEnvironmentTests
     [InlineData("Kafka:Sasl:Ca", "Ssl:Ca")]
     [InlineData("Kafka:Ssl:KeyPasword", "KeyPassword")]
     [InlineData("Kafka:Certificate", "Ssl:Certificate")]
-    [InlineData("Kafka:Sasl:Oidc:ClientSecrt", "ClientSecret")]
     [InlineData("Kafka:Sasl:ClientSecret", "Sasl:Oidc:ClientSecret")]
     [InlineData("Kafka:Sasl:Oidk", "Oidc")]
     [InlineData("Kafka:Oidc", "Sasl:Oidc")]
@@ -161,6 +160,12 @@ public sealed class KafkaEnvironmentTests
         KafkaOptionsValidator.Check(options).Faults.Should().ContainSingle()
             .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)])).And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
     }
+
+    [Fact]
+    [Trait("Promise", "S31")]
+    public void An_unknown_key_of_the_identity_provider_is_a_fault_too() =>
+        FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingFaults.Should().ContainSingle()
+            .Which.Should().Contain("Kafka:Sasl:Oidc:ClientSecrt").And.Contain("did you mean ClientSecret?").And.NotContain("hunter2");
 
     [Fact]
     public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
