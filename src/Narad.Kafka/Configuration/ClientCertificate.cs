@@ -102,6 +102,12 @@ internal static class ClientCertificate
             return;
         }
 
+        if (string.IsNullOrEmpty(ssl.KeyPassword))
+        {
+            check.FaultUnshown(Password, "a PFX file is opened with its password: set it, or export the file again with one (the client takes none without)");
+            return;
+        }
+
         // macOS has no keys that live in memory only.
         var flags = OperatingSystem.IsMacOS() ? X509KeyStorageFlags.DefaultKeySet : X509KeyStorageFlags.EphemeralKeySet;
         try
@@ -116,9 +122,7 @@ internal static class ClientCertificate
         }
         catch (CryptographicException)
         {
-            check.FaultUnshown(
-                Password,
-                string.IsNullOrEmpty(ssl.KeyPassword) ? "the PFX file does not open without a password: set it" : "it does not open the PFX file: write the password that the file was exported with");
+            check.FaultUnshown(Password, "it does not open the PFX file: write the password that the file was exported with");
         }
     }
 

@@ -182,11 +182,13 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Fault(nameof(options.Brokers), "", "write host:port, and commas between several");
         }
 
-        foreach (var broker in brokers)
+        // Some faults say a part of the address again.
+        var shown = !BrokerList.MayHoldSecret(options.Brokers);
+        foreach (var broker in brokers.Where(broker => shown || BrokerList.MayHoldSecret(broker)))
         {
             if (BrokerList.Fault(broker) is { } fault)
             {
-                check.Fault(nameof(options.Brokers), BrokerList.Show(broker), fault);
+                check.Fault(nameof(options.Brokers), BrokerList.Show(broker, options.Brokers), fault);
             }
         }
     }

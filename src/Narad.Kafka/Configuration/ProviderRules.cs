@@ -19,7 +19,7 @@ internal static class ProviderRules
 
     public static void Check(KafkaOptions options, Findings check)
     {
-        var brokers = BrokerList.Split(options.Brokers).Where(broker => BrokerList.Fault(broker) is null).ToArray();
+        string[] brokers = BrokerList.MayHoldSecret(options.Brokers) ? [] : [.. BrokerList.Split(options.Brokers).Where(broker => BrokerList.Fault(broker) is null)];
         var provider = options.Provider;
         CheckName(provider, brokers, check);
         CheckPlace(options, check);

@@ -17,7 +17,7 @@ public sealed class SslOptions
 
     /// <summary>
     /// The client's own certificate, for brokers that ask for one: a PEM file or PEM text (the certificates between it and the authority after it), or a
-    /// PFX file (PKCS #12; its name ends in <c>.pfx</c> or <c>.p12</c>). <c>KAFKA_SSL_CERT</c>. Default none.
+    /// PFX file (PKCS #12; its name ends in <c>.pfx</c> or <c>.p12</c>, and it has a password). <c>KAFKA_SSL_CERT</c>. Default none.
     /// </summary>
     public string? Certificate { get; set; }
 
@@ -29,4 +29,7 @@ public sealed class SslOptions
 
     /// <summary>What opens the private key, or the PFX, where these are encrypted; in no log, exception or report. <c>KAFKA_SSL_KEY_PASSWORD</c>. Default none.</summary>
     public string? KeyPassword { get; set; }
+
+    /// <summary>Whether there is TLS, without keys or certificates.</summary>
+    public override string ToString() => !Enabled ? "none" : string.IsNullOrWhiteSpace(Certificate) ? "TLS" : "TLS with a client certificate";
 }

@@ -209,10 +209,22 @@ public sealed class KafkaEnvironmentTests
     }
 
     [Fact]
+    public void Every_setting_of_tls_login_and_identity_provider_can_be_configured()
+    {
+        foreach (var (section, type) in new[] { ("Ssl", typeof(SslOptions)), ("Sasl", typeof(SaslOptions)), ("Sasl:Oidc", typeof(OidcOptions)) })
+        {
+            foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenSource"]))
+            {
+                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingFaults.Should().NotContain(fault => fault.Contains("no setting"), "of {0}:{1}", section, setting);
+            }
+        }
+    }
+
+    [Fact]
     public void Whatever_the_variables_hold_reading_and_checking_them_never_throws() =>
         Prop.ForAll<string[]>(values =>
         {
-            string[] names = ["KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_MODE", "KAFKA_BROKERS", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_CLIENT_ID", "KAFKA_TOPIC_A_B", "KAFKA_SSL_CA"];
+            string[] names = ["KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_MODE", "KAFKA_BROKERS", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_CLIENT_ID", "KAFKA_TOPIC_A_B", "KAFKA_SSL_CA", "KAFKA_SSL_CERT", "KAFKA_SSL_KEY", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_PASSWORD"];
             var options = FromVariables([.. names.Zip(values ?? [], (name, value) => (name, value ?? ""))]);
             var report = KafkaOptionsValidator.Check(options, "Production");
             var valid = report.Faults.Count == 0;
