@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka.Tests.Configuration;
@@ -125,6 +127,7 @@ public sealed class KafkaOptionsValidatorTests
         { "no such certificate", o => o.Tls(certificate: "/no/such/client.pem"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT) = /no/such/client.pem", "no such file"] },
         { "no such PFX", o => o.Tls(certificate: "/no/such/client.pfx"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT) = /no/such/client.pfx", "no such file"] },
         { "a key where its file belongs", o => o.Tls(certificate: "-----BEGIN CERTIFICATE-----", key: Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "no such file"] },
+        { "two certificates", o => { o.Tls(certificate: "/no/such/client.pem"); o.Client["ssl.keystore.location"] = "/other.pfx"; }, ["Kafka:Client:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
         { "an authority that is none", o => o.Tls(ca: typeof(KafkaOptions).Assembly.Location), ["Kafka:Ssl:Ca", "no certificate in the file"] },
         { "raw acks", o => o.Client["acks"] = "1", ["Kafka:Client:acks", "S1"] },
         { "raw idempotence", o => o.Client["enable.idempotence"] = "false", ["Kafka:Client:enable.idempotence", "S2"] },
@@ -167,6 +170,29 @@ public sealed class KafkaOptionsValidatorTests
         init.Should().Throw<KafkaConfigurationException>().Which.Faults.Should().HaveCount(4);
         new KafkaOptionsValidator().Validate(null, options).Failures.Should().HaveCount(4);
     }
+
+    [Fact]
+    public void Every_fault_is_in_the_options_own_validation_and_a_providers_builder_adds_to_it()
+    {
+        var services = new ServiceCollection();
+        services.AddNaradKafka(o => o.Parallelism = 0).UseConfluentCloud("", Secret);
+        using var provider = services.BuildServiceProvider();
+
+        var options = provider.Invoking(s => s.GetRequiredService<IOptions<KafkaOptions>>().Value).Should().Throw<OptionsValidationException>().Which;
+        var service = provider.Invoking(s => s.GetRequiredService<IKafkaService>()).Should().Throw<KafkaConfigurationException>().Which;
+
+        options.Failures.Should().HaveCount(3).And.BeEquivalentTo(service.Faults);
+        foreach (var setting in new[] { "Kafka:Parallelism", "Kafka:Brokers", "Kafka:Sasl:Username" })
+        {
+            options.Failures.Should().ContainSingle(fault => fault.Contains(setting, StringComparison.Ordinal) && !fault.Contains(Secret, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void A_raw_certificate_is_one_too() =>
+        KafkaOptionsValidator.Check(
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls, Client = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
+            .Faults.Should().NotContain(fault => fault.Contains("Kafka:Ssl:Certificate"));
 
     [Fact]
     public void The_defaults_and_every_providers_settings_have_no_fault()

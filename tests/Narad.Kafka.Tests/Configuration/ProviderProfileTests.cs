@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Tests.Configuration;
 
@@ -162,6 +163,18 @@ public sealed class ProviderProfileTests
         new KafkaOptions().MaxMessageBytes.Should().Be(1_000_000);
         var raw = new KafkaOptions { Client = { ["metadata.max.age.ms"] = "60000" } }.UseEventHubs(Connection);
         new ClientSettings(raw, raw.Brokers, embedded: false).Producer().MetadataMaxAgeMs.Should().Be(60_000, "raw properties come last");
+    }
+
+    [Fact]
+    [Trait("Promise", "S28")]
+    public void Event_hubs_takes_no_part_in_transactions_however_it_is_named()
+    {
+        foreach (var options in new[] { new KafkaOptions { Brokers = "proxy:9093" }.UseEventHubs(Connection), new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" } })
+        {
+            var subscribe = () => ExactlyOnceRules.ThrowIfRefused(new SubscriptionOptions(), new ExactlyOnceOptions(), "orders", KafkaMode.Kafka, options);
+
+            subscribe.Should().Throw<KafkaConfigurationException>().WithMessage("*'orders'*ExactlyOnce()*Event Hubs*");
+        }
     }
 
     [Fact]

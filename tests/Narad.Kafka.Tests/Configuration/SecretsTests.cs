@@ -26,7 +26,7 @@ public sealed class SecretsTests
     [
         ("code: Confluent Cloud", (o, s) => o.UseConfluentCloud("key", s)),
         ("code: OIDC", (o, s) => o.UseConfluentCloudOidc("id", s, "https://login.example/token", "lkc-1")),
-        ("code: OIDC endpoint", (o, s) => o.UseConfluentCloudOidc("id", s, $"https://u:{s}@login.example/{s}?{s}", "lkc-1")),
+        ("code: OIDC endpoint", (o, s) => o.UseConfluentCloudOidc("id", s, $"https://u:{s}@login.example/token?{s}", "lkc-1")),
         ("code: OIDC endpoint, plain", (o, s) => o.UseConfluentCloudOidc("id", "x", $"http://login.example/?{s}", "lkc-1")),
         ("code: MSK SCRAM", (o, s) => o.UseMskScram("user", s)),
         ("code: MSK SCRAM without a user", (o, s) => o.UseMskScram("", s)),
