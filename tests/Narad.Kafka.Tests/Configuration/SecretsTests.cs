@@ -80,18 +80,22 @@ public sealed class SecretsTests
 
     [Fact]
     public void No_secret_through_any_door_is_in_anything_that_is_said() =>
-        Prop.ForAll<string?, string?, int>((before, after, choice) =>
+        Prop.ForAll<string?, string?, byte>((before, after, choice) =>
         {
             // Whatever surrounds it, this part of it is nowhere else.
             var core = $"Zq{Guid.NewGuid():n}";
-            var (name, put) = Doors[(int)((uint)choice * 2654435761 % (uint)Doors.Length)];
-            var options = new KafkaOptions { Mode = (KafkaMode)((uint)choice % 4), Environment = choice % 2 == 0 ? "Production" : "Development" };
-            put(options, $"{before}{core}{after}");
+            foreach (var (name, put) in Doors)
+            {
+                var options = new KafkaOptions { Mode = (KafkaMode)(choice % 4), Environment = choice % 8 < 4 ? "Production" : "Development" };
+                put(options, $"{before}{core}{after}");
+                if (Said(options).FirstOrDefault(text => text.Contains(core, StringComparison.Ordinal)) is { } leak)
+                {
+                    return false.Label($"{name}: {leak}");
+                }
+            }
 
-            return Said(options).Where(text => text.Contains(core, StringComparison.Ordinal)).Select(text => $"{name}: {text}").ToList() is var leaks && leaks.Count == 0
-                ? true.ToProperty()
-                : false.Label(leaks[0]);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+            return true.ToProperty();
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
 
     [Theory]
     [MemberData(nameof(DoorNames))]
