@@ -227,6 +227,30 @@ public sealed class ProviderProfileTests
         Security(besides).Should().BeEquivalentTo("bootstrap.servers=kafka:9096", "security.protocol=plaintext");
     }
 
+    [Theory]
+    [InlineData("Local", "plaintext")]
+    [InlineData("MskTls", "ssl")]
+    [InlineData("MskOpen", "ssl")]
+    [Trait("Promise", "S28")]
+    public void A_provider_without_a_login_drops_the_one_that_was_left_behind(string provider, string protocol)
+    {
+        var options = FromVariables(("KAFKA_SASL_USERNAME", "user"), ("KAFKA_SASL_PASSWORD", "password"), ("KAFKA_SSL_ENABLED", "true"), ("KAFKA_SSL_CA", "/etc/ca.pem"));
+        KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Provider", provider)));
+
+        string[] trust = provider == "Local" ? [] : ["ssl.ca.location=/etc/ca.pem"];
+        Security(options).Should().BeEquivalentTo([.. trust, "bootstrap.servers=localhost:9092", $"security.protocol={protocol}"]);
+        options.Ssl.Ca.Should().Be(provider == "Local" ? null : "/etc/ca.pem");
+    }
+
+    [Fact]
+    public void A_certificate_from_code_takes_no_key_of_another_one()
+    {
+        var options = FromVariables(("KAFKA_SSL_CERT", "/etc/other.pem"), ("KAFKA_SSL_KEY", "/etc/other.key"), ("KAFKA_SSL_KEY_PASSWORD", "other"));
+
+        options.Tls(certificate: "/etc/both.pem").Ssl.Should().BeEquivalentTo(new SslOptions { Enabled = true, Certificate = "/etc/both.pem" });
+        FromVariables(("KAFKA_SSL_CERT", "/etc/other.pem")).Tls(ca: "/etc/ca.pem").Ssl.Certificate.Should().Be("/etc/other.pem", "what is not said stays");
+    }
+
     [Fact]
     public void What_stands_beside_a_providers_name_changes_it_wherever_it_stands()
     {
