@@ -19,6 +19,7 @@ public sealed class SecuredListenersTests
     [SkippableTheory]
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S28")]
+    [Trait("Promise", "S30")]
     public async Task A_way_in_serves_every_client_of_a_service_and_shows_no_secret(string way)
     {
         using var certificate = way.StartsWith("MSK TLS", StringComparison.Ordinal) ? TestCertificate.OfTheBroker() : null;
