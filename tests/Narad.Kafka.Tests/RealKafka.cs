@@ -17,6 +17,14 @@ internal static class RealKafka
         }
     }
 
+    /// <summary>What a variable names; skips the test where it is not set.</summary>
+    public static string Variable(string name)
+    {
+        var value = Environment.GetEnvironmentVariable(name);
+        Skip.If(string.IsNullOrEmpty(value), $"{name} is not set.");
+        return value!;
+    }
+
     /// <summary>A name that no other test uses.</summary>
     public static string NewName(string what) => $"narad-test-{what}-{Guid.CreateVersion7():n}";
 

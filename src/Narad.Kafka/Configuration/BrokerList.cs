@@ -11,10 +11,17 @@ internal static class BrokerList
     /// <summary>The list as the client takes it: without the spaces.</summary>
     public static string Normalize(string? brokers) => string.Join(',', Split(brokers));
 
-    /// <summary>The list for people. What looks like a user or a connection string in the wrong place is not shown.</summary>
-    public static string Describe(string? brokers) => string.Join(", ", Split(brokers).Select(Show));
+    /// <summary>The list as it is given to programs that show it.</summary>
+    public static string Public(string? brokers) => string.Join(',', Split(brokers).Select(broker => Show(broker, brokers)));
 
-    public static string Show(string broker) => broker.AsSpan().ContainsAny("@=;") ? "(not shown: it may hold a secret)" : broker;
+    /// <summary>The list for people.</summary>
+    public static string Describe(string? brokers) => string.Join(", ", Split(brokers).Select(broker => Show(broker, brokers)));
+
+    /// <summary>An address of a list as it may be shown: not at all where the list looks like one with a secret in it.</summary>
+    public static string Show(string broker, string? brokers) => MayHoldSecret(brokers) ? "(not shown: it may hold a secret)" : broker;
+
+    /// <summary>Whether this looks like a user or a connection string in the wrong place; a password may have had a comma.</summary>
+    public static bool MayHoldSecret(string? brokers) => brokers.AsSpan().ContainsAny("@=;");
 
     /// <summary>The host of an address, lower or upper case as written, without the port and the brackets of IPv6.</summary>
     public static string Host(string broker) => Parts(broker).Host;

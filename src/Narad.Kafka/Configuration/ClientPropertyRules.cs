@@ -78,6 +78,10 @@ internal static class ClientPropertyRules
             {
                 check.FaultUnshown($"Client:{name}", "it is empty: write a value, or remove it");
             }
+            else if (IsCertificate(name) && !string.IsNullOrWhiteSpace(options.Ssl.Certificate))
+            {
+                check.FaultUnshown($"Client:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
+            }
             else if (name is "ssl.endpoint.identification.algorithm" && string.Equals(value, "none", StringComparison.OrdinalIgnoreCase))
             {
                 check.Warnings.Add($"Kafka:Client:{name} = none: any certificate of the authority passes for the broker's, whatever its host name.");
@@ -87,6 +91,10 @@ internal static class ClientPropertyRules
 
     /// <summary>Whether <see cref="Check"/> has a fault for this property.</summary>
     public static bool IsFaulty(string name, string value) => Reason(name) is not null || string.IsNullOrEmpty(value);
+
+    /// <summary>Whether the property is about the client's own certificate or key.</summary>
+    public static bool IsCertificate(string name) =>
+        name.StartsWith("ssl.certificate.", StringComparison.Ordinal) || name.StartsWith("ssl.key.", StringComparison.Ordinal) || name.StartsWith("ssl.keystore.", StringComparison.Ordinal);
 
     private static string? Reason(string name)
     {

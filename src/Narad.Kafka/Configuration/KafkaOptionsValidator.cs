@@ -92,6 +92,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     // Code can cast any number to these.
     private static void CheckEnumerations(KafkaOptions options, Findings check)
     {
+        Defined(nameof(options.Provider), options.Provider);
         Defined(nameof(options.Mode), options.Mode);
         Defined(nameof(options.Compression), options.Compression);
         Defined(nameof(options.StartPosition), options.StartPosition);
@@ -181,11 +182,13 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Fault(nameof(options.Brokers), "", "write host:port, and commas between several");
         }
 
-        foreach (var broker in brokers)
+        // Some faults say a part of the address again.
+        var shown = !BrokerList.MayHoldSecret(options.Brokers);
+        foreach (var broker in brokers.Where(broker => shown || BrokerList.MayHoldSecret(broker)))
         {
             if (BrokerList.Fault(broker) is { } fault)
             {
-                check.Fault(nameof(options.Brokers), BrokerList.Show(broker), fault);
+                check.Fault(nameof(options.Brokers), BrokerList.Show(broker, options.Brokers), fault);
             }
         }
     }

@@ -9,7 +9,7 @@ using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
 
-/// <summary>The pages show what <see cref="Snippets"/> compiles, their links lead somewhere, and their table of settings is whole.</summary>
+/// <summary>The pages show what <see cref="Snippets"/> and <see cref="ProviderSnippets"/> compile, their links lead somewhere, and their table of settings is whole.</summary>
 public sealed partial class DocsTests
 {
     private static readonly string Root = FindRoot();
@@ -66,7 +66,7 @@ public sealed partial class DocsTests
         string[] variables =
         [
             "KAFKA_CLIENT_ID", "KAFKA_BROKERS", "KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_SSL_REJECT_UNAUTHORIZED", "KAFKA_SSL_CA", "KAFKA_SASL_MECHANISM",
-            "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_CONSUMER_GROUP_ID", "KAFKA_TOPIC_X_Y", "KAFKA_MODE",
+            "KAFKA_SSL_CERT", "KAFKA_SSL_KEY", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_CONSUMER_GROUP_ID", "KAFKA_TOPIC_X_Y", "KAFKA_MODE",
         ];
         variables.Where(variable => !readme.Contains(variable, StringComparison.Ordinal)).Should().BeEmpty();
     }
@@ -104,12 +104,12 @@ public sealed partial class DocsTests
     }
 
     private static IEnumerable<string> PageNames() =>
-        Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md"))
+        Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories).Append(Path.Combine(Root, "README.md"))
             .Select(page => Path.GetRelativePath(Root, page).Replace('\\', '/')).Order(StringComparer.Ordinal);
 
     private static Dictionary<string, string> Regions()
     {
-        var source = File.ReadAllText(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs", "Snippets.cs")).ReplaceLineEndings("\n");
+        var source = string.Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs"), "*Snippets.cs").Select(File.ReadAllText)).ReplaceLineEndings("\n");
         var regions = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (Match region in SnippetRegion().Matches(source))
         {
