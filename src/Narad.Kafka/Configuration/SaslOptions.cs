@@ -14,6 +14,12 @@ public sealed class SaslOptions
     /// <summary>The password, in no log, exception or report. <c>KAFKA_SASL_PASSWORD</c>. Default none.</summary>
     public string? Password { get; set; }
 
+    /// <summary>
+    /// Where tokens come from, with <c>oauthbearer</c> and <c>aws_msk_iam</c>: what a provider's package sets, or any delegate. Default none.
+    /// Code only.
+    /// </summary>
+    public KafkaTokenSource? TokenSource { get; set; }
+
     /// <summary>The mechanism, without user or password.</summary>
     public override string ToString() => SaslMechanisms.IsUsed(this) ? Mechanism : "none";
 }

@@ -6,7 +6,7 @@ internal static class SecurityRules
     public static void Check(KafkaOptions options, bool production, Findings check)
     {
         CheckTls(options.Ssl, production, check);
-        CheckLogin(options, check);
+        CheckLogin(options, production, check);
     }
 
     private static void CheckTls(SslOptions ssl, bool production, Findings check)
@@ -48,7 +48,7 @@ internal static class SecurityRules
         }
     }
 
-    private static void CheckLogin(KafkaOptions options, Findings check)
+    private static void CheckLogin(KafkaOptions options, bool production, Findings check)
     {
         var sasl = options.Sasl;
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
@@ -60,7 +60,11 @@ internal static class SecurityRules
         var password = !string.IsNullOrEmpty(sasl.Password);
         if (SaslMechanisms.MakesTokens(sasl.Mechanism))
         {
-            CheckTokens(options, check);
+            CheckTokens(options, production, check);
+        }
+        else if (sasl.TokenSource is not null)
+        {
+            check.FaultUnshown("Sasl:TokenSource", $"{sasl.Mechanism} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
@@ -76,24 +80,41 @@ internal static class SecurityRules
         }
     }
 
-    private static void CheckTokens(KafkaOptions options, Findings check)
+    private static void CheckTokens(KafkaOptions options, bool production, Findings check)
     {
         var mechanism = options.Sasl.Mechanism.Trim();
-        if (SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam))
+        var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
+        if (options.Sasl.TokenSource is not null)
         {
-            check.Fault("Sasl:Mechanism", mechanism, "this version cannot make the tokens of AWS IAM yet: use scram-sha-512 (port 9096) until it does");
+            if (MakesItsOwnTokens(options.Client))
+            {
+                check.FaultUnshown("Sasl:TokenSource", $"{SettingNames.Of("Client")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or the source");
+            }
+        }
+        else if (aws)
+        {
+            check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and call UseMskIam() or AddAwsTokens(), or use scram-sha-512 (port 9096)");
         }
         else if (!MakesItsOwnTokens(options.Client))
         {
             check.Fault(
                 "Sasl:Mechanism",
                 mechanism,
-                "nothing here makes tokens: let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+                "nothing here makes tokens: set Sasl.TokenSource in code, or let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
         }
 
-        if (!options.Ssl.Enabled)
+        if (options.Ssl.Enabled)
+        {
+            return;
+        }
+
+        if (production || aws)
         {
             check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
+        }
+        else
+        {
+            check.Warn("Ssl:Enabled", false, $"tokens go over the network as they are, and {mechanism} is refused without TLS in Production");
         }
     }
 
