@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Producing;
 
@@ -16,7 +17,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         {
             ["mode"] = service.Mode.ToString(),
             ["clientId"] = service.Options.ClientId,
-            ["brokers"] = service.Options.Brokers,
+            ["brokers"] = BrokerList.Public(service.Options.Brokers),
             ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
             ["retriesWaiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),

@@ -100,8 +100,16 @@ internal sealed class TokenPump : IAsyncDisposable
     public string? LoginTrouble => !HasToken && Trouble is { } trouble ? $"there is no token: the token source failed: {trouble}" : null;
 
     /// <summary>The pump of a service; null where nothing needs tokens, or the client gets them itself.</summary>
-    public static TokenPump? For(KafkaOptions options, KafkaDiagnostics diagnostics) =>
-        options.Sasl.TokenSource is { } source && SaslMechanisms.MakesTokens(options.Sasl.Mechanism) ? new TokenPump(source, options.ClientId, diagnostics) : null;
+    public static TokenPump? For(KafkaOptions options, KafkaDiagnostics diagnostics)
+    {
+        if (!SaslMechanisms.MakesTokens(options.Sasl.Mechanism))
+        {
+            return null;
+        }
+
+        var source = options.Sasl.TokenSource ?? (options.Sasl.Oidc is { } oidc ? new OidcTokenSource(oidc, time: diagnostics.Time).GetAsync : null);
+        return source is null ? null : new TokenPump(source, options.ClientId, diagnostics);
+    }
 
     /// <summary>Hands the client every token from now on; the first client makes it ask for the first. Called right after the client was built, from any thread.</summary>
     public void Add(IClient client)
@@ -322,7 +330,8 @@ internal sealed class TokenPump : IAsyncDisposable
             token = _token;
         }
 
-        var words = $"it threw {error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}";
+        // Our own sources say what, where and why.
+        var words = $"{(error is KafkaTokenException ? "" : $"it threw {error.GetType().Name}: ")}{error.Message.ReplaceLineEndings(" ")}";
         for (var cause = error.InnerException; cause is not null; cause = cause.InnerException)
         {
             if (!words.Contains(cause.Message, StringComparison.Ordinal))
