@@ -22,9 +22,9 @@ public static class NaradKafkaAzureExtensions
         ArgumentNullException.ThrowIfNull(options);
         ArgumentException.ThrowIfNullOrWhiteSpace(eventHubs);
         var host = EventHubsHost.Of(eventHubs);
+        options.Provider = KafkaProvider.EventHubs;   // first: its profile logs in with a connection string
         options.Brokers = $"{host}:9093";
         options.Sasl = new SaslOptions { Mechanism = Mechanism, TokenSource = new EntraTokens(credential, host).GetAsync };
-        options.Provider = KafkaProvider.EventHubs;
         return options;
     }
 
