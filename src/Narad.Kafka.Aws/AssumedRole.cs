@@ -15,7 +15,7 @@ internal sealed class AssumedRole : RefreshingAWSCredentials
     public AssumedRole(AWSCredentials by, string region, string arn, string session, string? externalId)
     {
         _by = by;
-        _service = new AmazonSecurityTokenServiceConfig { RegionEndpoint = RegionEndpoint.GetBySystemName(region) };
+        _service = new AmazonSecurityTokenServiceConfig { RegionEndpoint = RegionEndpoint.GetBySystemName(region), AuthenticationRegion = region };
         _request = new AssumeRoleRequest { RoleArn = arn, RoleSessionName = session, ExternalId = externalId };
         PreemptExpiryTime = TimeSpan.FromMinutes(5);
     }

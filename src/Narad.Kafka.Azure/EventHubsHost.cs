@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 
 namespace Narad.Kafka.Azure;
 
@@ -12,9 +13,9 @@ internal static class EventHubsHost
     /// <exception cref="ArgumentException">It is neither.</exception>
     public static string Of(string eventHubs)
     {
-        var name = eventHubs.Trim().Split(':')[0].ToLowerInvariant();
-        var host = name.Contains('.', StringComparison.Ordinal) ? name : name + Suffixes[0];
-        return Array.Exists(Suffixes, suffix => IsBelow(host, suffix))
+        var parts = eventHubs.Trim().ToLowerInvariant().Split(':');
+        var host = parts[0].Contains('.', StringComparison.Ordinal) ? parts[0] : parts[0] + Suffixes[0];
+        return Array.Exists(Suffixes, suffix => IsBelow(host, suffix)) && (parts.Length == 1 || (parts.Length == 2 && ushort.TryParse(parts[1], CultureInfo.InvariantCulture, out _)))
             ? host
             : throw new ArgumentException($"'{eventHubs}' is no Event Hubs namespace: write its name, or its host such as my-namespace.servicebus.windows.net.", nameof(eventHubs));
     }

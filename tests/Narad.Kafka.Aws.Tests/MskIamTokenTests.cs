@@ -9,8 +9,8 @@ namespace Narad.Kafka.Aws.Tests;
 public sealed class MskIamTokenTests
 {
     // The example key of AWS's documentation.
-    private const string Key = "AKIDEXAMPLE";
-    private const string Secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    public const string Key = "AKIDEXAMPLE";
+    public const string Secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     private const string Broker = "b-1.orders.abc123.c2.kafka.us-east-1.amazonaws.com:9098";
 
     [Theory]
@@ -72,18 +72,10 @@ public sealed class MskIamTokenTests
     [Fact]
     public async Task Keys_come_from_a_profile()
     {
-        var file = Path.GetTempFileName();
-        await File.WriteAllTextAsync(file, $"[kafka]\naws_access_key_id = {Key}\naws_secret_access_key = {Secret}\n");
-        using var variables = new Variables(("AWS_SHARED_CREDENTIALS_FILE", file));
-        try
-        {
-            Decoded(await TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "kafka")).Should().Contain("9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5");
-            (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should().ThrowAsync<KafkaTokenException>()).WithMessage("*profile 'other'*");
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        using var variables = new Variables();
+
+        Decoded(await TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "kafka")).Should().Contain("9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5");
+        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should().ThrowAsync<KafkaTokenException>()).WithMessage("*profile 'other'*");
     }
 
     [Fact]
