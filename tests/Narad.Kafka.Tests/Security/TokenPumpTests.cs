@@ -45,9 +45,8 @@ public sealed class TokenPumpTests : IAsyncDisposable
         await NappingAsync(asked: 1);
         pump.Add(other);
 
-        Advance(seconds: 7.999);
-        _asked.Should().Be(1);
-        Advance(seconds: 0.001);
+        NapsFor(seconds: 8);
+        Advance(seconds: 8);
         await NappingAsync(asked: 2);
 
         Given(_client).Should().Equal("t1", "t2");
@@ -63,13 +62,15 @@ public sealed class TokenPumpTests : IAsyncDisposable
         var pump = Pump(_ => new ValueTask<KafkaToken>(Token("t", seconds: 100)));
         pump.Add(_client);
         await NappingAsync(asked: 1);
-        Advance(seconds: 30);
-        await NappingAsync(asked: 1);
-        Advance(seconds: 30);
-        await NappingAsync(asked: 1);
-        Advance(seconds: 19.999);
-        _asked.Should().Be(1);
-        Advance(seconds: 0.001);
+        foreach (var piece in (int[])[30, 30])
+        {
+            NapsFor(piece);
+            Advance(piece);
+            await NappingAsync(asked: 1);
+        }
+
+        NapsFor(seconds: 20);
+        Advance(seconds: 20);
         await NappingAsync(asked: 2);
     }
 
@@ -116,9 +117,8 @@ public sealed class TokenPumpTests : IAsyncDisposable
         await NappingAsync(asked);
         foreach (var wait in (int[])[1, 2, 4, 8, 16, 30, 30])
         {
-            Advance(wait - 0.001);
-            _asked.Should().Be(asked, "it waits for {0} s", wait);
-            Advance(seconds: 0.001);
+            NapsFor(wait);
+            Advance(wait);
             await NappingAsync(++asked);
         }
 
@@ -223,9 +223,8 @@ public sealed class TokenPumpTests : IAsyncDisposable
         await NappingAsync(asked: 2);
         Advance(seconds: 1.6);
         await NappingAsync(asked: 3);
-        Advance(seconds: 0.399);
-        _asked.Should().Be(3, "a second lies between two questions at least");
-        Advance(seconds: 0.601);
+        NapsFor(seconds: 1);
+        Advance(seconds: 1);
         await NappingAsync(asked: 4);
         pump.LoginTrouble.Should().Contain("expired");
     }
@@ -288,6 +287,8 @@ public sealed class TokenPumpTests : IAsyncDisposable
         var naps = ++_naps;
         return Waiting.Until(() => _asked == asked && _pump!.Naps == naps, $"question {asked} was dealt with");
     }
+
+    private void NapsFor(double seconds) => _time.HasTimerAt(_time.GetUtcNow().AddSeconds(seconds)).Should().BeTrue("it waits for {0} s", seconds);
 
     private void Advance(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 }
