@@ -17,7 +17,9 @@ public sealed class SaslOptions
     /// <summary>Where the tokens of <c>oauthbearer</c> come from, if an identity provider gives them for a client id and a secret. Default none.</summary>
     public OidcOptions? Oidc { get; set; }
 
-    /// <summary>Where the tokens of <c>oauthbearer</c> and <c>aws_msk_iam</c> come from. Default none. Code only.</summary>
+    /// <summary>
+    /// Where the tokens of <c>oauthbearer</c> and <c>aws_msk_iam</c> come from: what a provider's package sets, or any delegate; goes before <see cref="Oidc"/>. Default none. Code only.
+    /// </summary>
     public KafkaTokenSource? TokenSource { get; set; }
 
     /// <summary>The mechanism, without user or password.</summary>

@@ -10,7 +10,7 @@ internal static class SecurityRules
     {
         CheckTls(options.Ssl, production, check);
         ClientCertificate.Check(options.Ssl, TimeProvider.System.GetUtcNow(), check);
-        CheckLogin(options, check);
+        CheckLogin(options, production, check);
     }
 
     private static void CheckTls(SslOptions ssl, bool production, Findings check)
@@ -91,7 +91,7 @@ internal static class SecurityRules
         return certificates.Count > 0;
     }
 
-    private static void CheckLogin(KafkaOptions options, Findings check)
+    private static void CheckLogin(KafkaOptions options, bool production, Findings check)
     {
         var sasl = options.Sasl;
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
@@ -103,7 +103,11 @@ internal static class SecurityRules
         var password = !string.IsNullOrEmpty(sasl.Password);
         if (SaslMechanisms.MakesTokens(sasl.Mechanism))
         {
-            CheckTokens(options, check);
+            CheckTokens(options, production, check);
+        }
+        else if (sasl.TokenSource is not null)
+        {
+            check.FaultUnshown("Sasl:TokenSource", $"{sasl.Mechanism} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
@@ -121,16 +125,14 @@ internal static class SecurityRules
         CheckIdentityProvider(sasl, check);
     }
 
-    private static void CheckTokens(KafkaOptions options, Findings check)
+    private static void CheckTokens(KafkaOptions options, bool production, Findings check)
     {
         var mechanism = options.Sasl.Mechanism.Trim();
         var given = options.Sasl.TokenSource is not null;
-        if (SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam))
+        var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
+        if (aws && !given)
         {
-            if (!given)
-            {
-                check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
-            }
+            check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
         }
         else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.Client))
         {
@@ -139,10 +141,23 @@ internal static class SecurityRules
                 mechanism,
                 "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenSource in code, or let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
         }
+        else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.Client))
+        {
+            check.FaultUnshown(given ? "Sasl:TokenSource" : "Sasl:Oidc", $"{SettingNames.Of("Client")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
+        }
 
-        if (!options.Ssl.Enabled)
+        if (options.Ssl.Enabled)
+        {
+            return;
+        }
+
+        if (production || aws)
         {
             check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
+        }
+        else
+        {
+            check.Warn("Ssl:Enabled", false, $"tokens go over the network as they are, and {mechanism} is refused without TLS in Production");
         }
     }
 

@@ -6,8 +6,8 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, or in Console mode; unhealthy
-/// without a broker, or when a subscription ended by itself. Never contains a secret.
+/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
+/// without a broker, without a token, or when a subscription ended by itself. Never contains a secret.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 {
@@ -34,6 +34,16 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         else if (!service.IsConnected)
         {
             bad.Add(service.ConnectionTrouble is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
+        }
+
+        if (service.Tokens is { } tokens)
+        {
+            data["tokenExpires"] = tokens.ExpiresAt ?? (object)"no token yet";
+            if (tokens.Trouble is { } failure && (tokens.HasToken || service.IsConnected))
+            {
+                // Without a token and a connection that was said already.
+                (tokens.HasToken ? doubtful : bad).Add($"tokens: the source failed: {failure}");
+            }
         }
 
         if (service.Producer?.Health is { State: ProducerState.Rebuilding or ProducerState.Refused } producer)

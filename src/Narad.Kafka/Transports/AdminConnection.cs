@@ -3,6 +3,7 @@ using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 
 namespace Narad.Kafka.Transports;
 
@@ -20,6 +21,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
+    private readonly TokenPump? _tokens;
 
     // Guards _client, _closing and the start of every call: the client frees its handle under a call that has not returned yet.
     // Calls only enqueue, so it is held for microseconds.
@@ -29,9 +31,10 @@ internal sealed class AdminConnection : IAsyncDisposable
     private Task _retiring = Task.CompletedTask;
     private volatile string? _lastError;
 
-    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics)
+    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
     {
         _clients = clients;
+        _tokens = tokens;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<AdminConnection>();
         _log = new ClientLog(_logger);
@@ -133,10 +136,12 @@ internal sealed class AdminConnection : IAsyncDisposable
                 configuration.ReconnectBackoffMaxMs = Math.Max(ReconnectBackoffMaxMs, configuration.ReconnectBackoffMs ?? 0);
             }
 
-            return new AdminClientBuilder(configuration)
+            var client = new AdminClientBuilder(configuration)
                 .SetErrorHandler((_, error) => OnError(error))
                 .SetLogHandler((_, line) => _log.Write(line))
                 .Build();
+            _tokens?.Add(client);
+            return client;
         }
         catch (Exception failure)
         {
@@ -147,6 +152,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     private void Close(IAdminClient client)
     {
+        _tokens?.Remove(client);
         try
         {
             client.Dispose();

@@ -1,5 +1,6 @@
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -24,6 +25,8 @@ internal sealed class ConsoleTransport : ITransport
     public TopicRecords? Records => null;
 
     public ISendGate? SendGate => null;
+
+    public TokenPump? Tokens => null;
 
     public string? LastConnectionError => null;
 

@@ -1,5 +1,6 @@
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -12,7 +13,8 @@ internal sealed class KafkaTransport : ITransport
     public KafkaTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
         Clients = new ClientSettings(options, options.Brokers, embedded: false);
-        _admin = new AdminConnection(Clients, diagnostics);
+        Tokens = TokenPump.For(options, diagnostics);
+        _admin = new AdminConnection(Clients, diagnostics, Tokens);
         Topics = new KafkaTopics(_admin, options, diagnostics, broker: null);
         Records = new TopicRecords(_admin, options.ConnectTimeout, broker: null);
     }
@@ -29,9 +31,18 @@ internal sealed class KafkaTransport : ITransport
 
     public ISendGate? SendGate => null;
 
-    public string? LastConnectionError => _admin.LastError;
+    public TokenPump? Tokens { get; }
+
+    public string? LastConnectionError => Tokens?.LoginTrouble ?? _admin.LastError;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
-    public ValueTask DisposeAsync() => _admin.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _admin.DisposeAsync();
+        if (Tokens is { } tokens)
+        {
+            await tokens.DisposeAsync();
+        }
+    }
 }

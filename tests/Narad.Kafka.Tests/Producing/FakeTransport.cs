@@ -1,4 +1,5 @@
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
@@ -22,6 +23,8 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
     public TopicRecords? Records => null;
 
     public ISendGate? SendGate => Gate;
+
+    public TokenPump? Tokens => null;
 
     public string? LastConnectionError => null;
 
