@@ -32,9 +32,10 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         }
         else if (!service.IsConnected)
         {
-            bad.Add(service.ConnectionTrouble is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
+            bad.Add(service.ConnectionFault is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
         }
 
+        bad.AddRange(service.Diagnostics.Refused.Now);
         if (service.Producer?.Health is { State: ProducerState.Rebuilding or ProducerState.Refused } producer)
         {
             bad.Add($"sending: {producer.Reason}");

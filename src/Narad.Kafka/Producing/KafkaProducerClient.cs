@@ -29,6 +29,8 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly ILogger _logger;
     private readonly ClientLog _log;
     private readonly int _largest;
+    private readonly RefusedClients _refused;
+    private readonly ConnectionFacts _facts;
     private ErrorCode _lastError;
 
     // Guards the admin client, which uses the producer's own connections, and the start of every call: the handle is freed under a call that has not returned yet.
@@ -47,6 +49,8 @@ internal sealed class KafkaProducerClient : IProducerClient
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
+        _refused = diagnostics.Refused;
+        _facts = new ConnectionFacts(config);
         Name = config.ClientId ?? "producer";
         var native = direct && TakesNative(config);
         if (native)
@@ -173,7 +177,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         {
             onFatal(error);
         }
-        else if (_lastError != error.Code)
+        else if (!_refused.Report(Name, error, _facts) && _lastError != error.Code)
         {
             // The client repeats itself for as long as an outage lasts, and says nothing when it is over.
             _lastError = error.Code;

@@ -394,7 +394,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     {
         var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
             ? answered.Error.Reason
-            : $"no broker answered within {Duration.Text(timeout)}{(_admin.LastError is { } error ? $" ({error})" : "")}";
+            : $"no broker answered within {Duration.Text(timeout)}{(_admin.Fault?.Detail is { } error ? $" ({error})" : "")}";
         return new KafkaTopicException($"{what}: {reason}.", topic, failure);
     }
 

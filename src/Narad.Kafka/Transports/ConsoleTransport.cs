@@ -25,7 +25,7 @@ internal sealed class ConsoleTransport : ITransport
 
     public ISendGate? SendGate => null;
 
-    public string? LastConnectionError => null;
+    public ConnectionFault? ConnectionFault => null;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken) : Task.FromResult(false);

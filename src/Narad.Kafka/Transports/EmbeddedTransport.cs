@@ -48,7 +48,7 @@ internal sealed class EmbeddedTransport : ITransport
 
     public ISendGate? SendGate => _gate;
 
-    public string? LastConnectionError => _admin.LastError;
+    public ConnectionFault? ConnectionFault => _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 

@@ -30,6 +30,6 @@ internal interface ITransport : IAsyncDisposable
     /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>
     Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken);
 
-    /// <summary>The latest reason that a client gave for not reaching a broker, for error messages; null while none is known.</summary>
-    string? LastConnectionError { get; }
+    /// <summary>Why no broker can be worked with, as far as the administration client has found out; null while one answers.</summary>
+    ConnectionFault? ConnectionFault { get; }
 }

@@ -29,7 +29,7 @@ internal sealed class KafkaTransport : ITransport
 
     public ISendGate? SendGate => null;
 
-    public string? LastConnectionError => _admin.LastError;
+    public ConnectionFault? ConnectionFault => _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 

@@ -23,7 +23,7 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public ISendGate? SendGate => Gate;
 
-    public string? LastConnectionError => null;
+    public ConnectionFault? ConnectionFault => null;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
 
