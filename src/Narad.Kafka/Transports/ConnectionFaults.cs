@@ -143,7 +143,7 @@ internal static class ConnectionFaults
                 $"Set {Mechanism} to one that it knows, or use the port of the listener that knows {mechanism} in {Brokers}."),
             ConnectionFaultKind.NoToken => (
                 "There is no token to log in with: whoever makes it failed.",
-                $"See its own error below; {Mechanism} is {mechanism}."),
+                $"Check what makes the tokens of {Mechanism} = {mechanism}: its own words follow."),
             ConnectionFaultKind.TokenRefused => (
                 $"The broker at {at} does not take the token: it has expired, or is made for another audience, region or key.",
                 $"Check what makes the token ({Mechanism} = {mechanism}), and the clock of this machine."),

@@ -73,6 +73,11 @@ internal static class TransportSelection
                 return true;
             }
 
+            if (options.ConnectTimeout - diagnostics.Time.GetElapsedTime(started) <= ProbePause)
+            {
+                return false;
+            }
+
             await Task.Delay(ProbePause, diagnostics.Time, cancellationToken).ConfigureAwait(false);
         }
     }
