@@ -31,6 +31,9 @@ internal static class MissingRight
         return $"Group '{group}' may not read: {User} lacks the right {what}. Give it that one, and subscribe again. The client says: {reason} ({code}).";
     }
 
+    /// <summary>The cluster says that a group's user may not read a topic.</summary>
+    public static string ToRead(string group, string topic) => $"Group '{group}' may not read: {User} lacks the right Read on topic '{topic}'. Give it that one, and subscribe again.";
+
     /// <summary>Looking at a topic was refused.</summary>
     public static string ToLookAt(string topic) => $"{User} lacks the right Describe on topic '{topic}', which Read and Write include: give it the one that it needs";
 }
