@@ -780,7 +780,8 @@ internal sealed class PollLoop
 
         if (IsNews(error.Code))
         {
-            ConsumingLog.ClientError(_logger, error.Code, error.Reason, _group.Name);
+            var isRight = error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed;
+            ConsumingLog.ClientError(_logger, error.Code, isRight ? MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason) : error.Reason, _group.Name);
         }
     }
 

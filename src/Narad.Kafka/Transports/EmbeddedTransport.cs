@@ -52,6 +52,9 @@ internal sealed class EmbeddedTransport : ITransport
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         _broker.TopicDeleted -= OnTopicDeleted;

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Topics;
@@ -32,6 +34,9 @@ internal sealed class KafkaTransport : ITransport
     public ConnectionFault? ConnectionFault => _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
+
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
 
     public ValueTask DisposeAsync() => _admin.DisposeAsync();
 }

@@ -68,7 +68,7 @@ internal static class TransportSelection
                 return false;
             }
 
-            if (await kafka.ProbeAsync(left < ProbeTimeout ? left : ProbeTimeout, cancellationToken).ConfigureAwait(false))
+            if (await kafka.ProbeAsync(ProbeTime(left), cancellationToken).ConfigureAwait(false))
             {
                 return true;
             }
@@ -80,5 +80,12 @@ internal static class TransportSelection
 
             await Task.Delay(ProbePause, diagnostics.Time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    // Each attempt begins with a new client where the one before got no answer. A far broker with TLS and a slow login needs more time than one that is near.
+    private static TimeSpan ProbeTime(TimeSpan left)
+    {
+        var half = left / 2;
+        return left < ProbeTimeout ? left : half < ProbeTimeout ? ProbeTimeout : half;
     }
 }
