@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs every project of src/ into a folder:
+# Packs every project of src/ into a folder, but for those whose packages cannot be restored here (eng/left-out.sh names them):
 #
 #   eng/pack.sh DIR [arguments of dotnet pack, such as --version-suffix beta.1 or -p:RepositoryUrl=…]
 #
@@ -15,7 +15,9 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/narad-pack.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 scratch=$(cd "$scratch" && pwd) # written as the compiler will write it
 cd "$repository"
+left_out=$(eng/left-out.sh)
 for project in src/*/*.csproj; do
+  ! grep -qxF "$(basename "$project" .csproj)" <<< "$left_out" || continue
   dotnet pack "$project" --configuration Release --output "$directory" --artifacts-path "$scratch" \
     --verbosity quiet --disable-build-servers -p:ContinuousIntegrationBuild=true "$@"
 done

@@ -9,11 +9,40 @@ namespace Narad.Kafka;
 /// </summary>
 public sealed class KafkaOptions
 {
+    private KafkaProvider _provider;
+    private string? _brokers;
+    private int? _maxMessageBytes;
+
+    // What the brokers' names say, with the names that it was found out from: asked for each message. Written whole, by whoever asks first.
+    private HostNames? _hosts;
+
     /// <summary>The client's name in broker logs and quotas, and an envelope's source. <c>client.id</c>, <c>KAFKA_CLIENT_ID</c>. Default <c>narad</c>.</summary>
     public string ClientId { get; set; } = "narad";
 
-    /// <summary>Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default <c>localhost:9092</c>.</summary>
-    public string Brokers { get; set; } = "localhost:9092";
+    /// <summary>
+    /// Who runs the cluster. Setting it sets what that provider asks for (TLS, <see cref="SaslOptions.Mechanism"/>, and no login where there is none); what is set
+    /// later changes that, and a contradiction is a fault at start. Default <see cref="KafkaProvider.Custom"/>, which sets nothing; brokers that a provider's own host names give
+    /// away are treated as that provider's all the same.
+    /// </summary>
+    public KafkaProvider Provider
+    {
+        get => _provider;
+        set
+        {
+            _provider = value;
+            ProviderProfile.Apply(this, value);
+        }
+    }
+
+    /// <summary>
+    /// Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default: where an Event Hubs connection string in
+    /// <see cref="SaslOptions.Password"/> says, else <c>localhost:9092</c>.
+    /// </summary>
+    public string Brokers
+    {
+        get => _brokers ?? ProviderProfile.BrokersOf(Sasl) ?? ProviderProfile.DefaultBrokers;
+        set => _brokers = value;
+    }
 
     /// <summary>Where messages go. <c>KAFKA_MODE</c>. Default <see cref="KafkaMode.Auto"/>.</summary>
     public KafkaMode Mode { get; set; }
@@ -51,8 +80,15 @@ public sealed class KafkaOptions
     /// <summary><c>compression.type</c>. Default none.</summary>
     public KafkaCompression Compression { get; set; }
 
-    /// <summary>The largest message that is sent, bytes, with key and headers. <c>message.max.bytes</c>. 1,000 to 1,000,000,000; default 1,000,000.</summary>
-    public int MaxMessageBytes { get; set; } = 1_000_000;
+    /// <summary>
+    /// The largest message that is sent, bytes, with key and headers. <c>message.max.bytes</c>. 1,000 to 1,000,000,000; default 1,000,000, on Event Hubs 999,999,
+    /// which is the most there.
+    /// </summary>
+    public int MaxMessageBytes
+    {
+        get => _maxMessageBytes ?? (IsEventHubs ? ProviderProfile.EventHubsMessageBytes : ProviderProfile.DefaultMessageBytes);
+        set => _maxMessageBytes = value;
+    }
 
     /// <summary>How long disconnecting may take. 0 to 1 h; default 30 s.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
@@ -158,6 +194,30 @@ public sealed class KafkaOptions
 
     internal List<string> BindingWarnings { get; } = [];
 
+    /// <summary>Whether anybody said where the cluster is.</summary>
+    internal bool NamesBrokers => _brokers is not null;
+
+    /// <summary>Whether the cluster is Event Hubs: said by name, or given away by its host.</summary>
+    internal bool IsEventHubs
+    {
+        get
+        {
+            if (_provider is not KafkaProvider.Custom)
+            {
+                return _provider is KafkaProvider.EventHubs;
+            }
+
+            var brokers = Brokers;
+            var hosts = _hosts;
+            if (hosts is null || !string.Equals(hosts.Brokers, brokers, StringComparison.Ordinal))
+            {
+                _hosts = hosts = new HostNames(brokers, BrokerList.Split(brokers).Any(broker => BrokerList.Fault(broker) is null && ProviderRules.IsEventHubs(broker)));
+            }
+
+            return hosts.EventHubs;
+        }
+    }
+
     /// <summary>
     /// New options from the <c>KAFKA_*</c> variables of this process. Never throws: a variable that cannot be read is reported with all other
     /// faults when the service starts.
@@ -174,4 +234,6 @@ public sealed class KafkaOptions
 
     /// <summary>Whether missing topics are created, in the mode that was decided on.</summary>
     internal bool CreatesTopics(KafkaMode mode) => mode is KafkaMode.Embedded || (mode is KafkaMode.Kafka && TopicCreation is TopicCreation.IfMissing);
+
+    private sealed record HostNames(string Brokers, bool EventHubs);
 }

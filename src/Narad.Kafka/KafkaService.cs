@@ -8,6 +8,7 @@ using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Producing;
+using Narad.Kafka.Security;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transactions;
@@ -134,6 +135,8 @@ public sealed class KafkaService : IKafkaService
             return TimeSpan.FromMilliseconds(Math.Max(0, next == long.MaxValue ? 0 : now - next));
         }
     }
+
+    internal TokenPump? Tokens => _transport?.Tokens;
 
     internal ConnectionFault? ConnectionFault => _transport?.ConnectionFault;
 

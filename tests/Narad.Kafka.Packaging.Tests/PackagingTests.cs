@@ -35,7 +35,7 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
     public void Every_project_of_src_becomes_a_package_with_assembly_documentation_and_readme()
     {
         Skip.If(packed.Absence is not null, packed.Absence);
-        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).ToList();
+        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).Except(packed.LeftOut).ToList();
 
         packed.Files.Select(file => Path.GetFileName(file)).Should().BeEquivalentTo(projects.Select(project => $"{project}.{packed.Version}.nupkg"));
         foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
@@ -59,6 +59,15 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         var specification = Specification("Narad.Kafka");
         Dependencies(specification).Should().Contain("Confluent.Kafka").And.NotContain(id => id.Contains("Analyzer", StringComparison.Ordinal));
         Dependencies(Specification("Narad.Kafka.Testing")).Should().Contain("Narad.Kafka");
+        foreach (var (id, heavy) in (ReadOnlySpan<(string, string)>)[("Narad.Kafka.Aws", "AWSSDK.Core"), ("Narad.Kafka.Azure", "Azure.Identity")])
+        {
+            Dependencies(specification).Should().NotContain(heavy, "the core stays small");
+            if (!packed.LeftOut.Contains(id))
+            {
+                Dependencies(Specification(id)).Should().Contain(["Narad.Kafka", heavy]);
+            }
+        }
+
         specification.Descendants().Single(element => element.Name.LocalName is "license").Value.Should().Be("Apache-2.0");
     }
 

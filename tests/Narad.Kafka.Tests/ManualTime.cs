@@ -17,6 +17,15 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
+    /// <summary>Whether a timer will fire at this moment.</summary>
+    public bool HasTimerAt(DateTimeOffset due)
+    {
+        lock (_timers)
+        {
+            return _timers.Exists(timer => timer.Due == due);
+        }
+    }
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override DateTimeOffset GetUtcNow() => _now;

@@ -11,6 +11,9 @@ internal static class BrokerList
     /// <summary>The list as the client takes it: without the spaces.</summary>
     public static string Normalize(string? brokers) => string.Join(',', Split(brokers));
 
+    /// <summary>The list as it is given to programs that show it. What looks like a user or a connection string in the wrong place is not in it.</summary>
+    public static string Public(string? brokers) => string.Join(',', Split(brokers).Select(Show));
+
     /// <summary>The list for people. What looks like a user or a connection string in the wrong place is not shown.</summary>
     public static string Describe(string? brokers) => string.Join(", ", Split(brokers).Select(Show));
 

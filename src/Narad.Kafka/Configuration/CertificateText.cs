@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Narad.Kafka.Configuration;
 
@@ -11,5 +13,20 @@ internal static class CertificateText
         var isPem = value?.Contains("-----BEGIN", StringComparison.Ordinal) is true;
         pem = isPem ? value!.Replace("\\n", "\n", StringComparison.Ordinal).Trim() + "\n" : null;
         return isPem;
+    }
+
+    /// <summary>The blocks of a PEM text whose label ends so, such as <c>PRIVATE KEY</c>; empty where there are none.</summary>
+    public static string Blocks(string pem, string label)
+    {
+        var blocks = new StringBuilder();
+        for (var rest = pem.AsSpan(); PemEncoding.TryFind(rest, out var found); rest = rest[found.Location.End..])
+        {
+            if (rest[found.Label].EndsWith(label, StringComparison.Ordinal))
+            {
+                blocks.Append(rest[found.Location]).Append('\n');
+            }
+        }
+
+        return blocks.ToString();
     }
 }

@@ -203,6 +203,13 @@ internal sealed class ClientSettings
         if (!Embedded)
         {
             Secure(config);
+            foreach (var (name, value) in ProviderProfile.Properties(Options))
+            {
+                if (ClientProperties.IsFor(name, kind))
+                {
+                    config.Set(name, value);
+                }
+            }
         }
 
         foreach (var (name, value) in RawProperties)
@@ -229,8 +236,11 @@ internal sealed class ClientSettings
         if (sasl)
         {
             config.SaslMechanism = SaslMechanisms.Parse(Options.Sasl.Mechanism);
-            config.SaslUsername = Options.Sasl.Username;
-            config.SaslPassword = Options.Sasl.Password;
+            if (!SaslMechanisms.MakesTokens(Options.Sasl.Mechanism))
+            {
+                config.SaslUsername = Options.Sasl.Username;
+                config.SaslPassword = Options.Sasl.Password;
+            }
         }
 
         if (!Options.Ssl.Enabled)
@@ -251,5 +261,7 @@ internal sealed class ClientSettings
         {
             config.SslCaLocation = Options.Ssl.Ca.Trim();
         }
+
+        ClientCertificate.Give(Options.Ssl, config);
     }
 }

@@ -12,6 +12,7 @@ internal static class KafkaConfigurationSection
 
     private static readonly Dictionary<string, Bind> Settings = new(StringComparer.OrdinalIgnoreCase)
     {
+        [nameof(KafkaOptions.Provider)] = (o, s, v) => SettingParser.Enum<KafkaProvider>(o, s, v, x => o.Provider = x),
         [nameof(KafkaOptions.ClientId)] = (o, _, v) => o.ClientId = v,
         [nameof(KafkaOptions.Brokers)] = (o, _, v) => o.Brokers = v,
         [nameof(KafkaOptions.Mode)] = (o, s, v) => SettingParser.Enum<KafkaMode>(o, s, v, x => o.Mode = x),
@@ -52,6 +53,9 @@ internal static class KafkaConfigurationSection
         [nameof(SslOptions.RejectUnauthorized)] = (o, s, v) => SettingParser.Boolean(o, s, v, x => o.Ssl.RejectUnauthorized = x),
         [nameof(SslOptions.AllowUnverifiedInProduction)] = (o, s, v) => SettingParser.Boolean(o, s, v, x => o.Ssl.AllowUnverifiedInProduction = x),
         [nameof(SslOptions.Ca)] = (o, _, v) => o.Ssl.Ca = v,
+        [nameof(SslOptions.Certificate)] = (o, _, v) => o.Ssl.Certificate = v,
+        [nameof(SslOptions.Key)] = (o, _, v) => o.Ssl.Key = v,
+        [nameof(SslOptions.KeyPassword)] = (o, _, v) => o.Ssl.KeyPassword = v,
     };
 
     private static readonly Dictionary<string, Bind> SaslSettings = new(StringComparer.OrdinalIgnoreCase)
@@ -59,6 +63,16 @@ internal static class KafkaConfigurationSection
         [nameof(SaslOptions.Mechanism)] = (o, _, v) => o.Sasl.Mechanism = v,
         [nameof(SaslOptions.Username)] = (o, _, v) => o.Sasl.Username = v,
         [nameof(SaslOptions.Password)] = (o, _, v) => o.Sasl.Password = v,
+    };
+
+    private static readonly Dictionary<string, Bind> OidcSettings = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(OidcOptions.ClientId)] = (o, _, v) => Oidc(o).ClientId = v,
+        [nameof(OidcOptions.ClientSecret)] = (o, _, v) => Oidc(o).ClientSecret = v,
+        [nameof(OidcOptions.TokenEndpoint)] = (o, _, v) => Oidc(o).TokenEndpoint = v,
+        [nameof(OidcOptions.Scope)] = (o, _, v) => Oidc(o).Scope = v,
+        [nameof(OidcOptions.LogicalCluster)] = (o, _, v) => Oidc(o).LogicalCluster = v,
+        [nameof(OidcOptions.IdentityPoolId)] = (o, _, v) => Oidc(o).IdentityPoolId = v,
     };
 
     // What holds settings, each with one that it may hold.
@@ -70,10 +84,25 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.Client)] = "client.rack = …",
     };
 
-    // Written a level too high, these are still recognized.
-    private static readonly Dictionary<string, string> Nested = SslSettings.Keys.Select(key => (Key: key, Path: $"{nameof(KafkaOptions.Ssl)}:{key}"))
-        .Concat(SaslSettings.Keys.Select(key => (Key: key, Path: $"{nameof(KafkaOptions.Sasl)}:{key}")))
-        .ToDictionary(setting => setting.Key, setting => setting.Path, StringComparer.OrdinalIgnoreCase);
+    private static readonly Dictionary<string, string> SaslSections = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(SaslOptions.Oidc)] = $"{nameof(OidcOptions.ClientId)} = …",
+    };
+
+    private static readonly Dictionary<string, string> NoSections = [];
+
+    // Written at another level, or as the provider calls them, these are still recognized.
+    private static readonly Dictionary<string, string> Elsewhere = new(
+        [
+            .. SslSettings.Keys.Select(key => KeyValuePair.Create(key, $"{nameof(KafkaOptions.Ssl)}:{key}")),
+            .. SaslSettings.Keys.Concat(SaslSections.Keys).Select(key => KeyValuePair.Create(key, $"{nameof(KafkaOptions.Sasl)}:{key}")),
+            .. OidcSettings.Keys.Select(key => KeyValuePair.Create(key, $"{nameof(KafkaOptions.Sasl)}:{nameof(SaslOptions.Oidc)}:{key}")),
+            KeyValuePair.Create("ApiKey", $"{nameof(KafkaOptions.Sasl)}:{nameof(SaslOptions.Username)}"),
+            KeyValuePair.Create("ApiSecret", $"{nameof(KafkaOptions.Sasl)}:{nameof(SaslOptions.Password)}"),
+            KeyValuePair.Create("ConnectionString", $"{nameof(KafkaOptions.Sasl)}:{nameof(SaslOptions.Password)}"),
+            KeyValuePair.Create("BootstrapServers", nameof(KafkaOptions.Brokers)),
+        ],
+        StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Applies the section <c>Kafka</c> (or the one given), and <c>ConnectionStrings:kafka</c> where the section names no brokers.</summary>
     public static void Apply(KafkaOptions options, IConfiguration configuration)
@@ -84,7 +113,9 @@ internal static class KafkaConfigurationSection
         }
 
         var settings = configuration as IConfigurationSection ?? configuration.GetSection("Kafka");
-        foreach (var child in settings.GetChildren())
+
+        // A provider's name stands for settings that stand beside it and change it, wherever in the section it is written.
+        foreach (var child in settings.GetChildren().OrderByDescending(child => Is(child.Key, nameof(KafkaOptions.Provider))))
         {
             switch (child.Key)
             {
@@ -95,10 +126,10 @@ internal static class KafkaConfigurationSection
                     options.BindingFaults.Add($"{child.Path} has a value and is a section: write its parts, such as {child.Path}:{example}.");
                     break;
                 case var key when Is(key, nameof(KafkaOptions.Ssl)):
-                    ApplyAll(options, child, SslSettings);
+                    ApplyAll(options, child, SslSettings, NoSections);
                     break;
                 case var key when Is(key, nameof(KafkaOptions.Sasl)):
-                    ApplyAll(options, child, SaslSettings);
+                    ApplySasl(options, child);
                     break;
                 case var key when Is(key, nameof(KafkaOptions.Topics)):
                     Copy(child, options.Topics);
@@ -107,13 +138,32 @@ internal static class KafkaConfigurationSection
                     Copy(child, options.Client);
                     break;
                 default:
-                    ApplyOne(options, child, Settings);
+                    ApplyOne(options, child, Settings, Sections);
                     break;
             }
         }
-
-        static bool Is(string key, string name) => string.Equals(key, name, StringComparison.OrdinalIgnoreCase);
     }
+
+    // Who names an identity provider wants its tokens.
+    private static void ApplySasl(KafkaOptions options, IConfigurationSection section)
+    {
+        var oidc = section.GetSection(nameof(SaslOptions.Oidc));
+        if (oidc.Value is { Length: > 0 })
+        {
+            options.BindingFaults.Add($"{oidc.Path} has a value and is a section: write its parts, such as {oidc.Path}:{SaslSections[oidc.Key]}.");
+        }
+        else if (oidc.GetChildren().Any())
+        {
+            options.Sasl.Mechanism = SaslMechanisms.OAuthBearer;
+            ApplyAll(options, oidc, OidcSettings, NoSections);
+        }
+
+        ApplyAll(options, section, SaslSettings, SaslSections);
+    }
+
+    private static OidcOptions Oidc(KafkaOptions options) => options.Sasl.Oidc ??= new();
+
+    private static bool Is(string key, string name) => string.Equals(key, name, StringComparison.OrdinalIgnoreCase);
 
     private static void Copy(IConfigurationSection from, IDictionary<string, string> to)
     {
@@ -123,28 +173,26 @@ internal static class KafkaConfigurationSection
         }
     }
 
-    private static void ApplyAll(KafkaOptions options, IConfigurationSection section, Dictionary<string, Bind> settings)
+    private static void ApplyAll(KafkaOptions options, IConfigurationSection section, Dictionary<string, Bind> settings, Dictionary<string, string> sections)
     {
-        foreach (var child in section.GetChildren())
+        foreach (var child in section.GetChildren().Where(child => !sections.ContainsKey(child.Key)))
         {
-            ApplyOne(options, child, settings);
+            ApplyOne(options, child, settings, sections);
         }
     }
 
     // A key that does nothing is a typo that would go to production: localhost:9092 instead of the brokers meant.
-    private static string Unknown(IConfigurationSection section, string[] known)
+    private static string Unknown(IConfigurationSection section, IEnumerable<string> known)
     {
-        var meant = Nested.TryGetValue(section.Key, out var nested) && !section.Path.EndsWith($":{nested}", StringComparison.OrdinalIgnoreCase)
-            ? nested
-            : NearestName.To(section.Key, known);
+        var meant = Elsewhere.TryGetValue(section.Key, out var elsewhere) ? elsewhere : NearestName.To(section.Key, known);
         return $"{section.Path} is no setting and would do nothing: {(meant is null ? "remove it." : $"did you mean {meant}?")}";
     }
 
-    private static void ApplyOne(KafkaOptions options, IConfigurationSection section, Dictionary<string, Bind> settings)
+    private static void ApplyOne(KafkaOptions options, IConfigurationSection section, Dictionary<string, Bind> settings, Dictionary<string, string> sections)
     {
         if (!settings.TryGetValue(section.Key, out var bind))
         {
-            options.BindingFaults.Add(Unknown(section, ReferenceEquals(settings, Settings) ? [.. settings.Keys, .. Sections.Keys] : [.. settings.Keys]));
+            options.BindingFaults.Add(Unknown(section, settings.Keys.Concat(sections.Keys)));
         }
         else if (section.Value is null && section.GetChildren().Any())
         {

@@ -51,12 +51,11 @@ internal static class KafkaEnvironment
         Text("KAFKA_MODE", value => SettingParser.Enum<KafkaMode>(options, "KAFKA_MODE", value, mode => options.Mode = mode));
         Text("KAFKA_SASL_MECHANISM", value => options.Sasl.Mechanism = value);
         Text("KAFKA_SASL_USERNAME", value => options.Sasl.Username = value);
-        if (Read(variables, "KAFKA_SASL_PASSWORD", trim: false) is { } password)
-        {
-            options.Sasl.Password = password;
-        }
-
+        Text("KAFKA_SASL_PASSWORD", value => options.Sasl.Password = value, trim: false);
         Text("KAFKA_SSL_CA", value => options.Ssl.Ca = value);
+        Text("KAFKA_SSL_CERT", value => options.Ssl.Certificate = value);
+        Text("KAFKA_SSL_KEY", value => options.Ssl.Key = value);
+        Text("KAFKA_SSL_KEY_PASSWORD", value => options.Ssl.KeyPassword = value, trim: false);
         Text("KAFKA_SSL_REJECT_UNAUTHORIZED", value => SettingParser.Boolean(options, "KAFKA_SSL_REJECT_UNAUTHORIZED", value, reject => options.Ssl.RejectUnauthorized = reject));
         Tls();
 
@@ -68,9 +67,9 @@ internal static class KafkaEnvironment
             }
         }
 
-        void Text(string name, Action<string> set)
+        void Text(string name, Action<string> set, bool trim = true)
         {
-            if (Read(variables, name) is { } value)
+            if (Read(variables, name, trim) is { } value)
             {
                 set(value);
             }

@@ -92,6 +92,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     // Code can cast any number to these.
     private static void CheckEnumerations(KafkaOptions options, Findings check)
     {
+        Defined(nameof(options.Provider), options.Provider);
         Defined(nameof(options.Mode), options.Mode);
         Defined(nameof(options.Compression), options.Compression);
         Defined(nameof(options.StartPosition), options.StartPosition);

@@ -3,41 +3,70 @@ using System.Globalization;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// What does not work with a provider, known from its own host names: there it is a fault; where only the settings look like the provider's,
-/// a warning.
+/// What does not work with a provider, which is known by its name in the options or by its own host names. A wrong port is a fault on those hosts
+/// only: elsewhere a proxy or a tunnel may listen on any, so there it is a warning.
 /// </summary>
 internal static class ProviderRules
 {
-    private const string ConnectionStringUser = "$ConnectionString";
-
     // Ports of MSK's private connectivity between VPCs begin here (https://docs.aws.amazon.com/msk/latest/developerguide/port-info.html).
     private const int FirstMskPrivatePort = 14_001;
+
+    private const string ConfluentCloud = "Confluent Cloud";
+    private const string EventHubs = "Event Hubs";
+    private const string Msk = "MSK";
 
     public static bool IsEventHubs(string broker) => HasSuffix(broker, ".servicebus.windows.net", ".servicebus.chinacloudapi.cn", ".servicebus.usgovcloudapi.net");
 
     public static void Check(KafkaOptions options, Findings check)
     {
         var brokers = BrokerList.Split(options.Brokers).Where(broker => BrokerList.Fault(broker) is null).ToArray();
-        var hubs = Array.FindAll(brokers, IsEventHubs);
-        var msk = Array.FindAll(brokers, IsMsk);
-        var confluent = Array.FindAll(brokers, IsConfluentCloud);
-        if (hubs.Length > 0)
+        var provider = options.Provider;
+        CheckName(provider, brokers, check);
+        CheckPlace(options, check);
+        if (provider is KafkaProvider.Local)
         {
-            CheckEventHubs(options, hubs, check);
+            CheckLocal(options, check);
         }
 
-        if (msk.Length > 0)
+        if (provider is KafkaProvider.EventHubs || Array.Exists(brokers, IsEventHubs))
         {
-            CheckMsk(options, msk, check);
+            CheckEventHubs(options, check);
+            CheckPorts(brokers, IsEventHubs, EventHubs, provider is KafkaProvider.EventHubs, check, 9093);
+        }
+        else if (IsConnectionStringUser(options.Sasl))
+        {
+            CheckPorts(brokers, IsEventHubs, EventHubs, named: !Array.Exists(brokers, IsKnown), check, 9093);
         }
 
-        if (confluent.Length > 0)
+        if (IsMsk(provider) || Array.Exists(brokers, IsMsk))
         {
-            CheckConfluentCloud(options, confluent, check);
+            CheckMsk(options, check);
         }
 
-        CheckLookalikes(options, brokers.Except([.. hubs, .. msk, .. confluent], StringComparer.Ordinal), check);
+        if (MskPorts(options) is var (what, ports) && (IsMsk(provider) || SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam) || Array.Exists(brokers, IsMsk)))
+        {
+            CheckPorts(
+                Array.FindAll(brokers, broker => BrokerList.Port(broker) < FirstMskPrivatePort),
+                IsMsk,
+                what,
+                IsMsk(provider) || SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam),
+                check,
+                ports);
+        }
+
+        if (provider is KafkaProvider.ConfluentCloud || Array.Exists(brokers, IsConfluentCloud))
+        {
+            CheckConfluentCloud(options, check);
+            CheckPorts(brokers, IsConfluentCloud, ConfluentCloud, provider is KafkaProvider.ConfluentCloud, check, 9092);
+        }
+
+        if (IsConnectionStringUser(options.Sasl) && SaslMechanisms.Is(options.Sasl.Mechanism, "plain"))
+        {
+            CheckConnectionString(options, brokers, check);
+        }
     }
+
+    private static bool IsMsk(KafkaProvider provider) => provider is KafkaProvider.MskIam or KafkaProvider.MskScram or KafkaProvider.MskTls or KafkaProvider.MskOpen;
 
     private static bool IsMsk(string broker)
     {
@@ -47,6 +76,10 @@ internal static class ProviderRules
     }
 
     private static bool IsConfluentCloud(string broker) => HasSuffix(broker, ".confluent.cloud");
+
+    private static bool IsKnown(string broker) => IsEventHubs(broker) || IsMsk(broker) || IsConfluentCloud(broker);
+
+    private static bool IsConnectionStringUser(SaslOptions sasl) => string.Equals(sasl.Username, EventHubsConnectionString.User, StringComparison.Ordinal);
 
     private static bool HasSuffix(string broker, params ReadOnlySpan<string> suffixes)
     {
@@ -62,13 +95,80 @@ internal static class ProviderRules
         return false;
     }
 
-    private static void CheckEventHubs(KafkaOptions options, string[] brokers, Findings check)
+    // The name says one thing and the hosts another.
+    private static void CheckName(KafkaProvider provider, string[] brokers, Findings check)
     {
-        Ports(brokers, "Event Hubs", [9093], check);
-        Tls(options, "Event Hubs", check);
+        if (provider is KafkaProvider.Custom)
+        {
+            return;
+        }
+
+        Belongs(IsEventHubs, provider is KafkaProvider.EventHubs, "Event Hubs: write EventHubs");
+        Belongs(IsConfluentCloud, provider is KafkaProvider.ConfluentCloud, "Confluent Cloud: write ConfluentCloud");
+        Belongs(IsMsk, IsMsk(provider), "MSK: write MskIam, MskScram, MskTls or MskOpen");
+
+        void Belongs(Predicate<string> isTheirs, bool named, string whose)
+        {
+            if (!named && Array.Find(brokers, isTheirs) is { } broker)
+            {
+                check.Fault(nameof(KafkaOptions.Provider), provider, $"{broker} is a broker of {whose}");
+            }
+        }
+    }
+
+    // localhost:9092 is nobody's cloud.
+    private static void CheckPlace(KafkaOptions options, Findings check)
+    {
+        if (options.NamesBrokers || ProviderProfile.BrokersOf(options.Sasl) is not null)
+        {
+            return;
+        }
+
+        var where = options.Provider switch
+        {
+            KafkaProvider.ConfluentCloud => "the cluster's bootstrap server, such as pkc-12345.eu-central-1.aws.confluent.cloud:9092",
+            KafkaProvider.MskIam => "the cluster's bootstrap brokers for IAM, such as b-1.shop.abc123.c2.kafka.eu-central-1.amazonaws.com:9098",
+            KafkaProvider.MskScram => "the cluster's bootstrap brokers for SASL/SCRAM, such as b-1.shop.abc123.c2.kafka.eu-central-1.amazonaws.com:9096",
+            KafkaProvider.MskTls => "the cluster's bootstrap brokers for TLS, such as b-1.shop.abc123.c2.kafka.eu-central-1.amazonaws.com:9094",
+            KafkaProvider.MskOpen => "the cluster's bootstrap brokers, such as b-1.shop.abc123.c2.kafka.eu-central-1.amazonaws.com:9092",
+            KafkaProvider.EventHubs when !SaslMechanisms.Is(options.Sasl.Mechanism, "plain") => "NAMESPACE.servicebus.windows.net:9093",
+            _ => null,
+        };
+        if (where is not null)
+        {
+            check.Fault(nameof(options.Brokers), "", $"{options.Provider} does not say where the cluster is: write {where}");
+        }
+    }
+
+    private static void CheckLocal(KafkaOptions options, Findings check)
+    {
+        if (options.Ssl.Enabled)
+        {
+            check.Fault("Ssl:Enabled", true, "the provider Local is plain text: write false, or Provider = Custom");
+        }
+
+        if (SaslMechanisms.IsUsed(options.Sasl))
+        {
+            check.FaultUnshown(
+                SaslMechanisms.MakesTokens(options.Sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
+                "the provider Local has no login: remove it, or write Provider = Custom");
+        }
+    }
+
+    private static void CheckEventHubs(KafkaOptions options, Findings check)
+    {
+        Tls(options, EventHubs, check);
         if (options.Compression is KafkaCompression.Snappy or KafkaCompression.Lz4 or KafkaCompression.Zstd)
         {
             check.Fault("Compression", options.Compression, "Event Hubs takes None or Gzip only");
+        }
+
+        if (options.MaxMessageBytes > ProviderProfile.EventHubsMessageBytes)
+        {
+            check.Fault(
+                nameof(options.MaxMessageBytes),
+                options.MaxMessageBytes,
+                string.Create(CultureInfo.InvariantCulture, $"Event Hubs closes the connection at a larger request: write at most {ProviderProfile.EventHubsMessageBytes}, or nothing"));
         }
 
         if (SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
@@ -90,91 +190,115 @@ internal static class ProviderRules
                     ? "Event Hubs needs the user $ConnectionString, written so, and the connection string as the password"
                     : "your shell expanded `$ConnectionString`: put it in single quotes, '$ConnectionString' (in a compose file $$ConnectionString)");
         }
-        else if (!string.Equals(options.Sasl.Username, ConnectionStringUser, StringComparison.Ordinal))
+        else if (!IsConnectionStringUser(options.Sasl))
         {
             check.FaultUnshown("Sasl:Username", "for Event Hubs write $ConnectionString, literally, and the connection string as the password");
         }
     }
 
-    private static void CheckMsk(KafkaOptions options, string[] brokers, Findings check)
+    // Whoever the brokers are: this user has this password.
+    private static void CheckConnectionString(KafkaOptions options, string[] brokers, Findings check)
     {
-        var sasl = SaslMechanisms.IsUsed(options.Sasl);
-        if (sasl)
+        if (string.IsNullOrEmpty(options.Sasl.Password))
         {
-            Tls(options, "MSK", check);
-        }
-
-        if (SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam))
-        {
-            MskPorts("aws_msk_iam", 9098, 9198);
             return;
         }
 
-        if (!sasl)
+        if (EventHubsConnectionString.Fault(options.Sasl.Password) is { } fault)
         {
-            if (options.Ssl.Enabled)
+            check.FaultUnshown("Sasl:Password", fault);
+        }
+        else if (EventHubsConnectionString.TryParse(options.Sasl.Password, out var connection))
+        {
+            if (!string.IsNullOrEmpty(connection.EntityPath))
             {
-                MskPorts("TLS", 9094, 9194);
+                check.Warnings.Add(
+                    $"{SettingNames.Of("Sasl:Password")}: the connection string has an EntityPath, so its key is for the event hub '{connection.EntityPath}' alone and every other topic is refused: take the namespace's connection string where there are several, such as retry topics.");
             }
-            else
-            {
-                MskPorts("plain text", 9092);
-            }
-        }
-        else if (SaslMechanisms.Is(options.Sasl.Mechanism, "scram-sha-512"))
-        {
-            MskPorts("scram-sha-512", 9096, 9196);
-        }
-        else
-        {
-            check.Fault("Sasl:Mechanism", options.Sasl.Mechanism, "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
-        }
 
-        void MskPorts(string what, params int[] ports) => Ports(
-            Array.FindAll(brokers, broker => BrokerList.Port(broker) < FirstMskPrivatePort),
-            $"{what} on MSK",
-            ports,
-            check);
+            if (Array.Find(brokers, IsEventHubs) is { } broker && !string.Equals(BrokerList.Host(broker), connection.Host, StringComparison.OrdinalIgnoreCase))
+            {
+                check.Warn(nameof(options.Brokers), broker, $"the connection string is of {connection.Host}, whose key another namespace refuses: write {connection.Host}:9093, or the other connection string");
+            }
+        }
     }
 
-    private static void CheckConfluentCloud(KafkaOptions options, string[] brokers, Findings check)
+    private static void CheckMsk(KafkaOptions options, Findings check)
     {
-        Ports(brokers, "Confluent Cloud", [9092], check);
-        Tls(options, "Confluent Cloud", check);
-        if (!SaslMechanisms.Is(options.Sasl.Mechanism, "plain") && !SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
+        var sasl = options.Sasl;
+        var used = SaslMechanisms.IsUsed(sasl);
+        if (used || options.Provider is KafkaProvider.MskTls or KafkaProvider.MskScram)
         {
-            check.Fault("Sasl:Mechanism", options.Sasl.Mechanism, "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
+            Tls(options, Msk, check);
         }
 
-        if (!SaslMechanisms.IsUsed(options.Sasl) && string.IsNullOrEmpty(options.Sasl.Password))
+        switch (options.Provider)
+        {
+            case KafkaProvider.MskIam when !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
+                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MskIam takes aws_msk_iam: write that, or another provider");
+                break;
+            case KafkaProvider.MskScram when !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512"):
+                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MskScram takes scram-sha-512: write that, or another provider");
+                break;
+            case KafkaProvider.MskScram when !used && string.IsNullOrEmpty(sasl.Password):
+                check.Fault("Sasl:Username", "", "MskScram needs the user and the password of the secret AmazonMSK_… in Secrets Manager");
+                break;
+            case KafkaProvider.MskTls or KafkaProvider.MskOpen when used:
+                check.FaultUnshown(
+                    SaslMechanisms.MakesTokens(sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
+                    $"{options.Provider} has no login: remove it, or write Provider = {(SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam) ? "MskIam" : "MskScram")}");
+                break;
+            case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate):
+                check.Fault("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
+                break;
+            case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
+                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
+                break;
+        }
+    }
+
+    // Each way in has a port of its own; null where the settings are none of them.
+    private static (string What, int[] Ports)? MskPorts(KafkaOptions options) => (SaslMechanisms.IsUsed(options.Sasl), options.Ssl.Enabled) switch
+    {
+        (true, _) when SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam) => ("aws_msk_iam on MSK", [9098, 9198]),
+        (true, _) when SaslMechanisms.Is(options.Sasl.Mechanism, "scram-sha-512") => ("scram-sha-512 on MSK", [9096, 9196]),
+        (true, _) => null,
+        (false, true) => ("TLS on MSK", [9094, 9194]),
+        (false, false) => ("plain text on MSK", [9092]),
+    };
+
+    private static void CheckConfluentCloud(KafkaOptions options, Findings check)
+    {
+        var sasl = options.Sasl;
+        Tls(options, ConfluentCloud, check);
+        if (!SaslMechanisms.Is(sasl.Mechanism, "plain") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
+        {
+            check.Fault("Sasl:Mechanism", sasl.Mechanism, "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
+        }
+
+        if (!SaslMechanisms.IsUsed(sasl) && string.IsNullOrEmpty(sasl.Password))
         {
             check.Fault("Sasl:Username", "", "Confluent Cloud needs an API key as the user and its secret as the password");
         }
-    }
 
-    private static void CheckLookalikes(KafkaOptions options, IEnumerable<string> others, Findings check)
-    {
-        foreach (var broker in others)
+        if (sasl.Oidc is { } oidc && string.IsNullOrWhiteSpace(oidc.LogicalCluster))
         {
-            if (SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam) && BrokerList.Port(broker) is not (9098 or 9198 or >= FirstMskPrivatePort))
-            {
-                check.Warn("Brokers", broker, "aws_msk_iam usually listens on port 9098, from outside on 9198");
-            }
-            else if (string.Equals(options.Sasl.Username, ConnectionStringUser, StringComparison.Ordinal) && BrokerList.Port(broker) is not 9093)
-            {
-                check.Warn("Brokers", broker, "Event Hubs usually listens on port 9093");
-            }
+            check.Fault("Sasl:Oidc:LogicalCluster", "", "Confluent Cloud asks for the cluster's id: write lkc-…, as its settings show it");
         }
     }
 
-    private static void Ports(IEnumerable<string> brokers, string what, int[] ports, Findings check)
+    private static void CheckPorts(string[] brokers, Predicate<string> isTheirs, string what, bool named, Findings check, params int[] ports)
     {
-        foreach (var broker in brokers)
+        var outside = ports.Length == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $", or {ports[1]} from outside its network");
+        foreach (var broker in brokers.Where(broker => BrokerList.Port(broker) is { } port && !ports.Contains(port)))
         {
-            if (BrokerList.Port(broker) is { } port && !ports.Contains(port))
+            if (isTheirs(broker))
             {
-                var alternatives = ports.Length == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $", or {ports[1]} from outside its network");
-                check.Fault("Brokers", broker, string.Create(CultureInfo.InvariantCulture, $"for {what} use {ports[0]}{alternatives}"));
+                check.Fault("Brokers", broker, string.Create(CultureInfo.InvariantCulture, $"for {what} use {ports[0]}{outside}"));
+            }
+            else if (named && !IsKnown(broker))
+            {
+                check.Warn("Brokers", broker, string.Create(CultureInfo.InvariantCulture, $"{what} usually listens on port {ports[0]}{outside}"));
             }
         }
     }

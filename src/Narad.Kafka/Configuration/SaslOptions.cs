@@ -8,11 +8,19 @@ public sealed class SaslOptions
     /// <summary><c>plain</c>, <c>scram-sha-256</c>, <c>scram-sha-512</c>, <c>oauthbearer</c>, <c>aws_msk_iam</c>; any case. <c>KAFKA_SASL_MECHANISM</c>. Default <c>plain</c>.</summary>
     public string Mechanism { get; set; } = "plain";
 
-    /// <summary>The user; without one there is no SASL. <c>KAFKA_SASL_USERNAME</c>. Default none.</summary>
+    /// <summary>The user; without one there is no SASL. The mechanisms of tokens need none, and send none. <c>KAFKA_SASL_USERNAME</c>. Default none.</summary>
     public string? Username { get; set; }
 
-    /// <summary>The password, in no log, exception or report. <c>KAFKA_SASL_PASSWORD</c>. Default none.</summary>
+    /// <summary>The password, in no log, exception or report. The mechanisms of tokens need none, and send none. <c>KAFKA_SASL_PASSWORD</c>. Default none.</summary>
     public string? Password { get; set; }
+
+    /// <summary>Where the tokens of <c>oauthbearer</c> come from, if an identity provider gives them for a client id and a secret. Default none.</summary>
+    public OidcOptions? Oidc { get; set; }
+
+    /// <summary>
+    /// Where the tokens of <c>oauthbearer</c> and <c>aws_msk_iam</c> come from: what a provider's package sets, or any delegate; goes before <see cref="Oidc"/>. Default none. Code only.
+    /// </summary>
+    public KafkaTokenSource? TokenSource { get; set; }
 
     /// <summary>The mechanism, without user or password.</summary>
     public override string ToString() => SaslMechanisms.IsUsed(this) ? Mechanism : "none";

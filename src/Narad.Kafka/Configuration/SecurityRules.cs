@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
 namespace Narad.Kafka.Configuration;
 
 /// <summary>What is wrong with TLS and logging in, whoever runs the brokers.</summary>
@@ -6,7 +9,8 @@ internal static class SecurityRules
     public static void Check(KafkaOptions options, bool production, Findings check)
     {
         CheckTls(options.Ssl, production, check);
-        CheckLogin(options, check);
+        ClientCertificate.Check(options.Ssl, TimeProvider.System.GetUtcNow(), check);
+        CheckLogin(options, production, check);
     }
 
     private static void CheckTls(SslOptions ssl, bool production, Findings check)
@@ -37,18 +41,57 @@ internal static class SecurityRules
         }
         else if (CertificateText.TryPem(ssl.Ca, out var pem))
         {
-            if (!pem.Contains("-----END CERTIFICATE-----", StringComparison.Ordinal))
+            if (!HasCertificate(pem))
             {
-                check.FaultUnshown("Ssl:Ca", "the PEM text has no END CERTIFICATE line: give the whole of it, with line breaks written as \\n where need be");
+                check.FaultUnshown("Ssl:Ca", "the PEM text has no whole certificate, from BEGIN CERTIFICATE to END CERTIFICATE: give all of it, with line breaks written as \\n where need be");
             }
         }
         else if (!File.Exists(ssl.Ca.Trim()))
         {
             check.Fault("Ssl:Ca", ssl.Ca.Trim(), "there is no such file: write the path of a PEM file, or the PEM text itself");
         }
+        else
+        {
+            CheckFile(ssl.Ca.Trim(), check);
+        }
     }
 
-    private static void CheckLogin(KafkaOptions options, Findings check)
+    private static void CheckFile(string path, Findings check)
+    {
+        try
+        {
+            if (!HasCertificate(File.ReadAllText(path)))
+            {
+                check.Fault("Ssl:Ca", path, "there is no certificate in the file: write the path of a PEM file (a DER file becomes one by: openssl x509 -inform der)");
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            check.Fault("Ssl:Ca", path, $"the file cannot be read ({failure.GetType().Name}): let this process read it");
+        }
+    }
+
+    private static bool HasCertificate(string pem)
+    {
+        var certificates = new X509Certificate2Collection();
+        try
+        {
+            certificates.ImportFromPem(pem);
+        }
+        catch (CryptographicException)
+        {
+            return false;
+        }
+
+        foreach (var certificate in certificates)
+        {
+            certificate.Dispose();
+        }
+
+        return certificates.Count > 0;
+    }
+
+    private static void CheckLogin(KafkaOptions options, bool production, Findings check)
     {
         var sasl = options.Sasl;
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
@@ -60,13 +103,17 @@ internal static class SecurityRules
         var password = !string.IsNullOrEmpty(sasl.Password);
         if (SaslMechanisms.MakesTokens(sasl.Mechanism))
         {
-            CheckTokens(options, check);
+            CheckTokens(options, production, check);
+        }
+        else if (sasl.TokenSource is not null)
+        {
+            check.FaultUnshown("Sasl:TokenSource", $"{sasl.Mechanism} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
             check.FaultUnshown("Sasl:Password", $"there is a user and no password: set it, or remove {SettingNames.Of("Sasl:Username")}");
         }
-        else if (password && !user && !BrokerList.Split(options.Brokers).Any(ProviderRules.IsEventHubs))
+        else if (password && !user && !options.IsEventHubs)
         {
             check.FaultUnshown("Sasl:Username", $"there is a password and no user: set it, or remove {SettingNames.Of("Sasl:Password")}");
         }
@@ -74,26 +121,75 @@ internal static class SecurityRules
         {
             check.Warnings.Add($"The password goes over the network as it is: set {SettingNames.Of("Ssl:Enabled")} = true, or use scram-sha-512.");
         }
+
+        CheckIdentityProvider(sasl, check);
     }
 
-    private static void CheckTokens(KafkaOptions options, Findings check)
+    private static void CheckTokens(KafkaOptions options, bool production, Findings check)
     {
         var mechanism = options.Sasl.Mechanism.Trim();
-        if (SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam))
+        var given = options.Sasl.TokenSource is not null;
+        var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
+        if (aws && !given)
         {
-            check.Fault("Sasl:Mechanism", mechanism, "this version cannot make the tokens of AWS IAM yet: use scram-sha-512 (port 9096) until it does");
+            check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
         }
-        else if (!MakesItsOwnTokens(options.Client))
+        else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.Client))
         {
             check.Fault(
                 "Sasl:Mechanism",
                 mechanism,
-                "nothing here makes tokens: let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+                "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenSource in code, or let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+        }
+        else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.Client))
+        {
+            check.FaultUnshown(given ? "Sasl:TokenSource" : "Sasl:Oidc", $"{SettingNames.Of("Client")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
         }
 
-        if (!options.Ssl.Enabled)
+        if (options.Ssl.Enabled)
+        {
+            return;
+        }
+
+        if (production || aws)
         {
             check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
+        }
+        else
+        {
+            check.Warn("Ssl:Enabled", false, $"tokens go over the network as they are, and {mechanism} is refused without TLS in Production");
+        }
+    }
+
+    private static void CheckIdentityProvider(SaslOptions sasl, Findings check)
+    {
+        if (sasl.Oidc is not { } oidc)
+        {
+            return;
+        }
+
+        if (!SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
+        {
+            check.Fault("Sasl:Mechanism", sasl.Mechanism, $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
+        }
+
+        if (string.IsNullOrWhiteSpace(oidc.ClientId))
+        {
+            check.Fault("Sasl:Oidc:ClientId", "", "write the application's id at the identity provider");
+        }
+
+        if (string.IsNullOrEmpty(oidc.ClientSecret))
+        {
+            check.FaultUnshown("Sasl:Oidc:ClientSecret", "it is empty: set the secret of the client id");
+        }
+
+        if (!Uri.TryCreate(oidc.TokenEndpoint, UriKind.Absolute, out var endpoint) || endpoint is not { Scheme: "https" or "http" })
+        {
+            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", "write the address that tokens are asked for at, such as https://login.example.com/oauth2/token");
+        }
+        else if (endpoint is { Scheme: "http", IsLoopback: false })
+        {
+            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", "the secret would go over the network as it is: write https");
         }
     }
 

@@ -145,6 +145,7 @@ internal sealed class PollLoop
         if (_group.InPairs && !_inPairs)
         {
             // Another assignor, and so another member.
+            _transport.Tokens?.Remove(_assignment.Client);
             _assignment.Client.Close();
             LoseEverything();
             DisposeLater(_assignment.Client);
@@ -852,6 +853,7 @@ internal sealed class PollLoop
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
             .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();
+        _transport.Tokens?.Add(_assignment.Client);
         _messages = NativeMessages.TryOpen(_assignment.Client) ?? (IMessageSource)new ClientMessages(_assignment.Client);
         UpdateSubscription();
     }
@@ -985,6 +987,7 @@ internal sealed class PollLoop
         StoreAll();
         _transactions?.Close();   // before the partitions are given away: others wait for what is open
 
+        _transport.Tokens?.Remove(_assignment.Client);
         try
         {
             _assignment.Client.Close();   // commits what is stored, calls the revoked handler, leaves the group
@@ -1007,7 +1010,7 @@ internal sealed class PollLoop
             _assignment,
             settings,
             TransactionalId.Take(settings, _group.Name, logger),
-            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger),
+            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger, _transport.Tokens),
             new TransactionOutputs(_options, _options.CreatesTopics(_transport.Mode) ? _transport.Topics : null, _diagnostics.Time),
             Recycle,
             Control.Rewind,
@@ -1017,15 +1020,19 @@ internal sealed class PollLoop
     }
 
     // Disposing may block for a minute where a broker hangs.
-    private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer) => Task.Run(() =>
+    private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer)
     {
-        try
+        _transport.Tokens?.Remove(consumer);
+        Task.Run(() =>
         {
-            consumer.Dispose();
-        }
-        catch (KafkaException error)
-        {
-            ConsumingLog.CloseFailed(_logger, error, _group.Name);
-        }
-    }).Forget();
+            try
+            {
+                consumer.Dispose();
+            }
+            catch (KafkaException error)
+            {
+                ConsumingLog.CloseFailed(_logger, error, _group.Name);
+            }
+        }).Forget();
+    }
 }

@@ -1,12 +1,13 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, or in Console mode; unhealthy
-/// without a broker, or when a subscription ended by itself. Never contains a secret.
+/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
+/// without a broker, without a token, or when a subscription ended by itself. Never contains a secret.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 {
@@ -16,7 +17,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         {
             ["mode"] = service.Mode.ToString(),
             ["clientId"] = service.Options.ClientId,
-            ["brokers"] = service.Options.Brokers,
+            ["brokers"] = BrokerList.Public(service.Options.Brokers),
             ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
             ["retriesWaiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
@@ -36,6 +37,16 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         }
 
         bad.AddRange(service.Diagnostics.Refused.Now);
+        if (service.Tokens is { } tokens)
+        {
+            data["tokenExpires"] = tokens.ExpiresAt ?? (object)"no token yet";
+            if (tokens.Trouble is { } failure && (tokens.HasToken || service.IsConnected))
+            {
+                // Without a token and a connection that was said already.
+                (tokens.HasToken ? doubtful : bad).Add($"tokens: the source failed: {failure}");
+            }
+        }
+
         if (service.Producer?.Health is { State: ProducerState.Rebuilding or ProducerState.Refused } producer)
         {
             bad.Add($"sending: {producer.Reason}");

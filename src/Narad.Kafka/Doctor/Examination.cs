@@ -369,6 +369,7 @@ internal sealed class Examination : IAsyncDisposable
         config.LingerMs = 0;
         var troubles = new ConnectionTroubles(_facts);
         var producer = new ProducerBuilder<byte[], byte[]>(config).SetErrorHandler((_, error) => troubles.Add(error)).SetLogHandler((_, line) => troubles.Add(line)).Build();
+        _transport.Tokens?.Add(producer);
         try
         {
             var message = new Message<byte[], byte[]> { Key = "narad-doctor"u8.ToArray(), Value = Guid.CreateVersion7().ToByteArray() };
@@ -387,6 +388,7 @@ internal sealed class Examination : IAsyncDisposable
         }
         finally
         {
+            _transport.Tokens?.Remove(producer);
             Task.Run(producer.Dispose, CancellationToken.None).Forget();
         }
     }
@@ -400,6 +402,7 @@ internal sealed class Examination : IAsyncDisposable
             .SetErrorHandler((_, error) => troubles.Add(error))
             .SetLogHandler((_, line) => troubles.Add(line))
             .Build();
+        _transport.Tokens?.Add(consumer);
         try
         {
             consumer.Assign(_written!.TopicPartitionOffset);
@@ -423,6 +426,7 @@ internal sealed class Examination : IAsyncDisposable
         }
         finally
         {
+            _transport.Tokens?.Remove(consumer);
             Task.Run(consumer.Dispose, CancellationToken.None).Forget();
         }
     }

@@ -87,13 +87,20 @@ internal sealed class DeadLetterReader : IAsyncDisposable
 
     private void Begin(PartitionSpan span)
     {
-        _client ??= new ConsumerBuilder<byte[]?, byte[]?>(_transport.Clients.Reader($"{_topic}-redrive"))
-            .SetErrorHandler((_, error) => OnError(error))
-            .SetLogHandler((_, line) => _log.Write(line))
-            .Build();
+        _client ??= Build();
         _next = span.Start;
         _client.Assign(new TopicPartitionOffset(_topic, span.Partition, span.Start));
         _client.AwaitStops();   // of the partition before
+    }
+
+    private IConsumer<byte[]?, byte[]?> Build()
+    {
+        var client = new ConsumerBuilder<byte[]?, byte[]?>(_transport.Clients.Reader($"{_topic}-redrive"))
+            .SetErrorHandler((_, error) => OnError(error))
+            .SetLogHandler((_, line) => _log.Write(line))
+            .Build();
+        _transport.Tokens?.Add(client);
+        return client;
     }
 
     // Whether the partition was read to the end of the span.
@@ -190,6 +197,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
 
     private void Close(IConsumer<byte[]?, byte[]?> client)
     {
+        _transport.Tokens?.Remove(client);
         try
         {
             client.Dispose();

@@ -136,7 +136,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         if (_client is { } client)
         {
             _client = null;
-            Task.Run(client.Dispose).Forget();
+            DisposeLater(client);
         }
     }
 
@@ -213,12 +213,23 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         }
     }
 
-    private IConsumer<byte[]?, byte[]?> Build() => new ConsumerBuilder<byte[]?, byte[]?>(transport.Clients.Reader(group))
-        .SetKeyDeserializer(Deserializers.ByteArray!)
-        .SetValueDeserializer(Deserializers.ByteArray!)
-        .SetErrorHandler((_, error) => OnError(error))
-        .SetLogHandler((_, message) => log.Write(message))
-        .Build();
+    private IConsumer<byte[]?, byte[]?> Build()
+    {
+        var client = new ConsumerBuilder<byte[]?, byte[]?>(transport.Clients.Reader(group))
+            .SetKeyDeserializer(Deserializers.ByteArray!)
+            .SetValueDeserializer(Deserializers.ByteArray!)
+            .SetErrorHandler((_, error) => OnError(error))
+            .SetLogHandler((_, message) => log.Write(message))
+            .Build();
+        transport.Tokens?.Add(client);
+        return client;
+    }
+
+    private void DisposeLater(IConsumer<byte[]?, byte[]?> client)
+    {
+        transport.Tokens?.Remove(client);
+        Task.Run(client.Dispose).Forget();
+    }
 
     private void OnError(Error error)
     {
@@ -245,7 +256,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         if (_client is { } client)
         {
             _client = null;
-            Task.Run(client.Dispose).Forget();
+            DisposeLater(client);
         }
     }
 

@@ -3,6 +3,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
@@ -31,6 +32,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly int _largest;
     private readonly RefusedClients _refused;
     private readonly ConnectionFacts _facts;
+    private readonly TokenPump? _tokens;
     private ErrorCode _lastError;
 
     // Guards the admin client, which uses the producer's own connections, and the start of every call: the handle is freed under a call that has not returned yet.
@@ -44,8 +46,10 @@ internal sealed class KafkaProducerClient : IProducerClient
     /// <param name="onFatal">Called for every fatal error, on the client's thread; must not throw.</param>
     /// <param name="largest">The most bytes of a message of the application's own, with key and headers.</param>
     /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true)
+    /// <param name="tokens">Where it gets its tokens from.</param>
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenPump? tokens = null)
     {
+        _tokens = tokens;
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
@@ -70,6 +74,7 @@ internal sealed class KafkaProducerClient : IProducerClient
             _native = new NativeProducer(_producer.Handle, Name, error => OnError(error, onFatal));
         }
 
+        tokens?.Add(_producer);
         LargestBatch = Math.Min(config.BatchSize ?? DefaultBatchSize, config.MessageMaxBytes ?? DefaultBatchSize);
     }
 
@@ -121,6 +126,7 @@ internal sealed class KafkaProducerClient : IProducerClient
             admin = _admin;
         }
 
+        _tokens?.Remove(_producer);
         admin?.Dispose();
         _native?.Dispose();
         _producer.Dispose();

@@ -26,7 +26,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
             ? new ConsoleProducerClient(diagnostics, Console.Out)
-            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes))
+            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, tokens: transport.Tokens))
     {
     }
 

@@ -31,7 +31,7 @@ internal static class ExactlyOnceRules
             faults.Add($"the subscription to '{topic}' gives the handlers of a transaction {Duration.Text(limit)} (TimeLimit), and its broker aborts it after {Duration.Text(transactions.TransactionTimeoutValue)} (TransactionTimeout): make the limit shorter, or the timeout longer.");
         }
 
-        if (BrokerList.Split(options.Brokers).Where(broker => BrokerList.Fault(broker) is null).Any(ProviderRules.IsEventHubs))
+        if (options.IsEventHubs)
         {
             faults.Add($"the subscription to '{topic}' says ExactlyOnce(), and Event Hubs does not take part in its transactions. Leave ExactlyOnce() out and make the handler idempotent.");
         }

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Security;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Transactions;
@@ -20,11 +21,13 @@ internal sealed class TransactionClient : ITransactionClient
     private readonly ClientLog _log;
     private readonly IProducer<byte[]?, byte[]?> _producer;
     private readonly BlockingCalls _calls;
+    private readonly TokenPump? _tokens;
     private volatile Error? _fatal;
     private ErrorCode _lastError;
 
-    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger)
+    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, TokenPump? tokens = null)
     {
+        _tokens = tokens;
         _group = group;
         _logger = logger;
         _log = new ClientLog(logger);
@@ -34,6 +37,7 @@ internal sealed class TransactionClient : ITransactionClient
             .SetErrorHandler((_, error) => OnError(error))
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
+        tokens?.Add(_producer);
         _calls = new BlockingCalls($"narad-transactions-{group}");
     }
 
@@ -92,6 +96,7 @@ internal sealed class TransactionClient : ITransactionClient
 
     public void Dispose() => _calls.Finish(() =>
     {
+        _tokens?.Remove(_producer);
         try
         {
             _producer.Dispose();

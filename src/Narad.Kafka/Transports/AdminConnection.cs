@@ -6,6 +6,7 @@ using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 
 namespace Narad.Kafka.Transports;
 
@@ -25,6 +26,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
+    private readonly TokenPump? _tokens;
 
     // Guards _client, _closing and the start of every call: the client frees its handle under a call that has not returned yet.
     // Calls only enqueue, so it is held for microseconds.
@@ -35,9 +37,10 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly ConnectionTroubles _troubles;
     private int _looking;
 
-    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics)
+    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
     {
         _clients = clients;
+        _tokens = tokens;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<AdminConnection>();
         _log = new ClientLog(_logger);
@@ -46,6 +49,9 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     /// <summary>See <see cref="ITransport.ConnectionFault"/>.</summary>
     public ConnectionFault? Fault => _troubles.Main;
+
+    /// <summary>The fault of logging in without a token.</summary>
+    public ConnectionFault NoToken(string reason) => ConnectionFaults.Of(ConnectionFaultKind.NoToken, _troubles.Facts, detail: _troubles.Facts.Hide(reason));
 
     /// <summary>Whether a broker answered a request for the cluster's description, which names no topic and so creates none.</summary>
     public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
@@ -146,7 +152,7 @@ internal sealed class AdminConnection : IAsyncDisposable
                 configuration.ReconnectBackoffMaxMs = Math.Max(ReconnectBackoffMaxMs, configuration.ReconnectBackoffMs ?? 0);
             }
 
-            return new AdminClientBuilder(configuration)
+            var client = new AdminClientBuilder(configuration)
                 .SetErrorHandler((_, error) => OnError(error))
                 .SetLogHandler((_, line) =>
                 {
@@ -154,6 +160,8 @@ internal sealed class AdminConnection : IAsyncDisposable
                     _log.Write(line);
                 })
                 .Build();
+            _tokens?.Add(client);
+            return client;
         }
         catch (Exception failure)
         {
@@ -164,6 +172,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     private void Close(IAdminClient client)
     {
+        _tokens?.Remove(client);
         try
         {
             client.Dispose();

@@ -21,6 +21,7 @@ internal sealed class ConnectionFacts
         HasAuthority = !string.IsNullOrEmpty(config.SslCaLocation) || !string.IsNullOrEmpty(config.SslCaPem);
         var properties = config.ToDictionary(property => property.Key, property => property.Value, StringComparer.Ordinal);
         HasCertificate = properties.Keys.Any(name => name is "ssl.certificate.location" or "ssl.certificate.pem" or "ssl.keystore.location");
+        HasTokenSource = LogsInWithToken && properties.GetValueOrDefault("sasl.oauthbearer.method") is not "oidc" && properties.GetValueOrDefault("enable.sasl.oauthbearer.unsecure.jwt") is not "true";
         _secrets = [.. SecretNames.Select(name => properties.GetValueOrDefault(name)).OfType<string>().Where(secret => secret.Length > 0)];
     }
 
@@ -35,6 +36,9 @@ internal sealed class ConnectionFacts
     public bool HasAuthority { get; }
 
     public bool HasCertificate { get; }
+
+    /// <summary>Whether the library hands tokens to the client, and so knows itself when there are none.</summary>
+    public bool HasTokenSource { get; }
 
     public bool LogsInWithToken => Mechanism is SaslMechanism.OAuthBearer;
 

@@ -1,6 +1,7 @@
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -25,6 +26,8 @@ internal sealed class ConsoleTransport : ITransport
     public TopicRecords? Records => null;
 
     public ISendGate? SendGate => null;
+
+    public TokenPump? Tokens => null;
 
     public ConnectionFault? ConnectionFault => null;
 

@@ -2,6 +2,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -47,6 +48,8 @@ internal sealed class EmbeddedTransport : ITransport
     public TopicRecords? Records { get; }
 
     public ISendGate? SendGate => _gate;
+
+    public TokenPump? Tokens => null;
 
     public ConnectionFault? ConnectionFault => _admin.Fault;
 

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -28,6 +29,9 @@ internal interface ITransport : IAsyncDisposable
 
     /// <summary>Holds sends back where the broker would drop what nobody has consumed; null where it would not.</summary>
     ISendGate? SendGate { get; }
+
+    /// <summary>Hands tokens to clients: every client that is built for this transport is added to it, and removed before it is closed. Null where none is needed.</summary>
+    TokenPump? Tokens { get; }
 
     /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>
     Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken);

@@ -2,6 +2,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Transports;
@@ -14,7 +15,8 @@ internal sealed class KafkaTransport : ITransport
     public KafkaTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
         Clients = new ClientSettings(options, options.Brokers, embedded: false);
-        _admin = new AdminConnection(Clients, diagnostics);
+        Tokens = TokenPump.For(options, diagnostics);
+        _admin = new AdminConnection(Clients, diagnostics, Tokens);
         Topics = new KafkaTopics(_admin, options, diagnostics, broker: null);
         Records = new TopicRecords(_admin, options.ConnectTimeout, broker: null);
     }
@@ -31,12 +33,22 @@ internal sealed class KafkaTransport : ITransport
 
     public ISendGate? SendGate => null;
 
-    public ConnectionFault? ConnectionFault => _admin.Fault;
+    public TokenPump? Tokens { get; }
+
+    // Without a token the client only waits, and says nothing: whoever makes them knows why.
+    public ConnectionFault? ConnectionFault => Tokens?.LoginTrouble is { } trouble ? _admin.NoToken(trouble) : _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
     public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
 
-    public ValueTask DisposeAsync() => _admin.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _admin.DisposeAsync();
+        if (Tokens is { } tokens)
+        {
+            await tokens.DisposeAsync();
+        }
+    }
 }

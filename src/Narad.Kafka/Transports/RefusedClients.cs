@@ -24,7 +24,8 @@ internal sealed class RefusedClients(ILogger logger, TimeProvider time)
     public bool Report(string client, Error error, ConnectionFacts facts)
     {
         if (error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
-            || ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, worked: true) is not { IsRefusal: true } fault)
+            || ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, worked: true) is not { IsRefusal: true } fault
+            || (fault.Kind is ConnectionFaultKind.NoToken && facts.HasTokenSource))   // the old token may still be good: health says so with the tokens
         {
             return false;
         }

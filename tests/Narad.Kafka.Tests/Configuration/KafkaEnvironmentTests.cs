@@ -14,11 +14,15 @@ public sealed class KafkaEnvironmentTests
         var options = FromVariables(
             ("KAFKA_CLIENT_ID", "shop"), ("KAFKA_BROKERS", "a:1, b:2"), ("KAFKA_SSL", "TRUE"), ("KAFKA_SSL_REJECT_UNAUTHORIZED", "false"),
             ("KAFKA_SSL_CA", "/ca.pem"), ("KAFKA_SASL_MECHANISM", "scram-sha-256"), ("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_PASSWORD", " p "),
-            ("KAFKA_CONSUMER_GROUP_ID", "g"), ("KAFKA_TOPIC_CHAT_MESSAGES", "real"), ("KAFKA_MODE", "embedded"));
+            ("KAFKA_CONSUMER_GROUP_ID", "g"), ("KAFKA_TOPIC_CHAT_MESSAGES", "real"), ("KAFKA_MODE", "embedded"),
+            ("KAFKA_SSL_CERT", "/client.pem"), ("KAFKA_SSL_KEY", "/client.key"), ("KAFKA_SSL_KEY_PASSWORD", " kp "));
 
         options.ClientId.Should().Be("shop");
         BrokerList.Normalize(options.Brokers).Should().Be("a:1,b:2");
-        options.Ssl.Should().BeEquivalentTo(new SslOptions { Enabled = true, RejectUnauthorized = false, Ca = "/ca.pem" });
+        options.Ssl.Should().BeEquivalentTo(new SslOptions
+        {
+            Enabled = true, RejectUnauthorized = false, Ca = "/ca.pem", Certificate = "/client.pem", Key = "/client.key", KeyPassword = " kp ",
+        });
         options.Sasl.Should().BeEquivalentTo(new SaslOptions { Mechanism = "scram-sha-256", Username = "u", Password = " p " });
         options.ConsumerGroupId.Should().Be("g");
         options.Topics.Should().Equal(new Dictionary<string, string> { ["chat-messages"] = "real" });
@@ -140,6 +144,14 @@ public sealed class KafkaEnvironmentTests
     [InlineData("Kafka:Sasl:Pasword", "Password")]
     [InlineData("Kafka:Username", "Sasl:Username")]
     [InlineData("Kafka:Sasl:Ca", "Ssl:Ca")]
+    [InlineData("Kafka:Ssl:KeyPasword", "KeyPassword")]
+    [InlineData("Kafka:Certificate", "Ssl:Certificate")]
+    [InlineData("Kafka:Sasl:ClientSecret", "Sasl:Oidc:ClientSecret")]
+    [InlineData("Kafka:Sasl:Oidk", "Oidc")]
+    [InlineData("Kafka:Oidc", "Sasl:Oidc")]
+    [InlineData("Kafka:Providr", "Provider")]
+    [InlineData("Kafka:ApiSecret", "Sasl:Password")]
+    [InlineData("Kafka:ConnectionString", "Sasl:Password")]
     [Trait("Promise", "S31")]
     public void An_unknown_key_is_a_fault_that_names_the_nearest_known_one(string key, string meant)
     {
@@ -148,6 +160,12 @@ public sealed class KafkaEnvironmentTests
         KafkaOptionsValidator.Check(options).Faults.Should().ContainSingle()
             .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)])).And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
     }
+
+    [Fact]
+    [Trait("Promise", "S31")]
+    public void An_unknown_key_of_the_identity_provider_is_a_fault_too() =>
+        FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingFaults.Should().ContainSingle()
+            .Which.Should().Contain("Kafka:Sasl:Oidc:ClientSecrt").And.Contain("did you mean ClientSecret?").And.NotContain("hunter2");
 
     [Fact]
     public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
@@ -161,6 +179,7 @@ public sealed class KafkaEnvironmentTests
     public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_faults()
     {
         FromConfiguration(("Kafka:Ssl", "true")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
+        FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId").And.NotContain("hunter2");
         FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:SendTimeout is a section and takes one value");
         FromConfiguration(("Kafka:Ssl", ""), ("Kafka:SendTimeout", "")).BindingFaults.Should().BeEmpty("what is empty is not set");
     }

@@ -7,6 +7,7 @@ namespace Narad.Kafka.Tests.Configuration;
 public sealed class KafkaOptionsValidatorTests
 {
     private const string Secret = "hunter2-the-secret";
+    private const string Connection = $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={Secret}=";
 
     public static TheoryData<string, Action<KafkaOptions>, string[]> Faults => new()
     {
@@ -56,7 +57,7 @@ public sealed class KafkaOptionsValidatorTests
         { "no such authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "/no/such/ca.pem"), ["Kafka:Ssl:Ca (KAFKA_SSL_CA)", "/no/such/ca.pem", "no such file"] },
         { "half an authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "-----BEGIN CERTIFICATE-----"), ["Kafka:Ssl:Ca", "END CERTIFICATE"] },
         { "MSK IAM on 9092", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092"; o.Sasl = new() { Mechanism = "aws_msk_iam", Username = "AWS", Password = Secret }; o.Ssl.Enabled = true; }, ["b-1.x.kafka.us-east-1.amazonaws.com:9092", "use 9098"] },
-        { "MSK IAM", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098"; o.Sasl.Mechanism = "AWS_MSK_IAM"; o.Ssl.Enabled = true; }, ["AWS_MSK_IAM", "scram-sha-512 (port 9096)"] },
+        { "MSK IAM", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098"; o.Sasl.Mechanism = "AWS_MSK_IAM"; o.Ssl.Enabled = true; }, ["AWS_MSK_IAM", "add the package Narad.Kafka.Aws and .UseMskIam()"] },
         { "MSK SCRAM on 9094", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094"; o.Sasl = new() { Mechanism = "scram-sha-512", Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["use 9096"] },
         { "MSK TLS on 9092", o => (o.Brokers, o.Ssl.Enabled) = ("b-1.x.kafka.us-east-1.amazonaws.com:9092", true), ["use 9094"] },
         { "MSK open on 9094", o => o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", ["use 9092"] },
@@ -78,6 +79,53 @@ public sealed class KafkaOptionsValidatorTests
         { "no mechanism and no user", o => (o.Sasl.Mechanism, o.Sasl.Password) = ("md5", Secret), ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
         { "raw unknown beside another fault", o => (o.Parallelism, o.Client["no.such"]) = (0, "1"), ["Kafka:Client:no.such", "No such configuration property"] },
         { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
+        { "Local with TLS", o => { o.UseLocal(); o.Ssl.Enabled = true; }, ["Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = true", "Local is plain text", "Provider = Custom"] },
+        { "Local with a user", o => o.UseLocal().Sasl("u", Secret), ["Kafka:Sasl:Username", "Local has no login"] },
+        { "Local with tokens", o => { o.UseLocal(); o.Sasl.Mechanism = "oauthbearer"; }, ["Kafka:Sasl:Mechanism", "Local has no login"] },
+        { "Local on Confluent Cloud", o => o.UseLocal("pkc-1.us-east-1.aws.confluent.cloud:9092"), ["Kafka:Provider = Local", "Confluent Cloud: write ConfluentCloud"] },
+        { "Confluent Cloud on MSK", o => { Confluent(o); o.Provider = KafkaProvider.ConfluentCloud; o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; }, ["Kafka:Provider = ConfluentCloud", "MSK: write MskIam, MskScram"] },
+        { "MSK on Event Hubs", o => { o.UseMskScram("u", Secret); o.Brokers = "ns.servicebus.windows.net:9093"; }, ["Kafka:Provider = MskScram", "Event Hubs: write EventHubs"] },
+        { "no such provider", o => o.Provider = (KafkaProvider)99, ["Kafka:Provider = 99", "Custom, Local, ConfluentCloud"] },
+        { "Confluent Cloud nowhere", o => o.UseConfluentCloud("key", Secret), ["Kafka:Brokers (KAFKA_BROKERS)", "pkc-", ":9092"] },
+        { "MSK IAM nowhere", o => o.Provider = KafkaProvider.MskIam, ["Kafka:Brokers", ":9098"] },
+        { "MSK SCRAM nowhere", o => o.UseMskScram("u", Secret), ["Kafka:Brokers", ":9096"] },
+        { "MSK TLS nowhere", o => o.UseMskTls("client.pem"), ["Kafka:Brokers", ":9094"] },
+        { "MSK open nowhere", o => o.UseMskOpen(), ["Kafka:Brokers", ":9092"] },
+        { "Event Hubs nowhere", o => { o.Provider = KafkaProvider.EventHubs; o.Sasl.Mechanism = "oauthbearer"; }, ["Kafka:Brokers", "NAMESPACE.servicebus.windows.net:9093"] },
+        { "Confluent Cloud named, without a key", o => { o.Brokers = "proxy:9092"; o.Provider = KafkaProvider.ConfluentCloud; }, ["Kafka:Sasl:Username", "API key"] },
+        { "Confluent Cloud without its secret", o => o.UseConfluentCloud("key", ""), ["Kafka:Sasl:Password", "no password"] },
+        { "Confluent Cloud without its cluster", o => o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", ""), ["Kafka:Sasl:Oidc:LogicalCluster", "lkc-"] },
+        { "OIDC without an id", o => o.UseConfluentCloudOidc("", Secret, "https://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:ClientId"] },
+        { "OIDC without its secret", o => o.UseConfluentCloudOidc("id", "", "https://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:ClientSecret"] },
+        { "OIDC from nowhere", o => o.UseConfluentCloudOidc("id", Secret, "login.example", "lkc-1"), ["Kafka:Sasl:Oidc:TokenEndpoint", "https://"] },
+        { "OIDC in plain text", o => o.UseConfluentCloudOidc("id", Secret, "http://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:TokenEndpoint", "write https"] },
+        { "OIDC and a password's mechanism", o => { o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", "lkc-1"); o.Sasl.Mechanism = "plain"; }, ["Kafka:Sasl:Mechanism", "plain", "only oauthbearer"] },
+        { "MSK IAM with another mechanism", o => { o.Provider = KafkaProvider.MskIam; o.Sasl.Mechanism = "scram-sha-512"; }, ["Kafka:Sasl:Mechanism", "MskIam takes aws_msk_iam"] },
+        { "MSK SCRAM with the lesser hash", o => { o.UseMskScram("u", Secret); o.Sasl.Mechanism = "scram-sha-256"; }, ["MskScram takes scram-sha-512"] },
+        { "MSK SCRAM without a user", o => o.Provider = KafkaProvider.MskScram, ["Kafka:Sasl:Username", "AmazonMSK_"] },
+        { "MSK SCRAM without TLS", o => { o.UseMskScram("u", Secret); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "for MSK write true"] },
+        { "MSK TLS without a certificate", o => o.Provider = KafkaProvider.MskTls, ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT)", "MskOpen"] },
+        { "MSK TLS without TLS", o => { o.UseMskTls("client.pem"); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "for MSK write true"] },
+        { "MSK TLS with a user", o => o.UseMskTls("client.pem").Sasl("u", Secret, "scram-sha-512"), ["Kafka:Sasl:Username", "MskTls has no login", "MskScram"] },
+        { "MSK open with tokens", o => { o.UseMskOpen(); o.Sasl.Mechanism = "aws_msk_iam"; }, ["Kafka:Sasl:Mechanism", "MskOpen has no login", "MskIam"] },
+        { "Event Hubs named, with lz4", o => { o.UseEventHubs(Connection); o.Compression = KafkaCompression.Lz4; }, ["Kafka:Compression = Lz4", "None or Gzip"] },
+        { "Event Hubs and a million bytes", o => { o.UseEventHubs(Connection); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
+        { "Event Hubs by its host and a million bytes", o => { EventHubs(o); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
+        { "Event Hubs named, and the shell", o => { o.UseEventHubs(Connection); o.Sasl.Username = ""; }, ["your shell expanded"] },
+        { "Event Hubs cut at its first semicolon", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/"), ["Kafka:Sasl:Password", "cut it at its first `;`"] },
+        { "connection string cut, wherever the broker is", o => (o.Sasl.Username, o.Sasl.Password) = ("$ConnectionString", "Endpoint=sb://ns.servicebus.windows.net/"), ["cut it at its first `;`"] },
+        { "Event Hubs without a key", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all"), ["Kafka:Sasl:Password", "no SharedAccessKey:"] },
+        { "Event Hubs without the key's name", o => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKey={Secret}"), ["Kafka:Sasl:Password", "no SharedAccessKeyName:"] },
+        { "Event Hubs without both", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;EntityPath=orders"), ["Kafka:Sasl:Password", "no SharedAccessKeyName and no SharedAccessKey"] },
+        { "Event Hubs with a signature", o => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessSignature={Secret}"), ["takes no SharedAccessSignature"] },
+        { "Event Hubs with another password", o => o.UseEventHubs(Secret), ["Kafka:Sasl:Password", "Endpoint=sb://NAMESPACE"] },
+        { "Event Hubs in double quotes", o => o.UseEventHubs($"\"{Connection}\""), ["Kafka:Sasl:Password", "Endpoint=sb://NAMESPACE"] },
+        { "key without a certificate", o => (o.Ssl.Enabled, o.Ssl.Key) = (true, Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "set Kafka:Ssl:Certificate (KAFKA_SSL_CERT)"] },
+        { "key's password without a certificate", o => (o.Ssl.Enabled, o.Ssl.KeyPassword) = (true, Secret), ["Kafka:Ssl:KeyPassword (KAFKA_SSL_KEY_PASSWORD)", "no certificate"] },
+        { "no such certificate", o => o.Tls(certificate: "/no/such/client.pem"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT) = /no/such/client.pem", "no such file"] },
+        { "no such PFX", o => o.Tls(certificate: "/no/such/client.pfx"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT) = /no/such/client.pfx", "no such file"] },
+        { "a key where its file belongs", o => o.Tls(certificate: "-----BEGIN CERTIFICATE-----", key: Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "no such file"] },
+        { "an authority that is none", o => o.Tls(ca: typeof(KafkaOptions).Assembly.Location), ["Kafka:Ssl:Ca", "no certificate in the file"] },
         { "raw acks", o => o.Client["acks"] = "1", ["Kafka:Client:acks", "S1"] },
         { "raw idempotence", o => o.Client["enable.idempotence"] = "false", ["Kafka:Client:enable.idempotence", "S2"] },
         { "raw partitioner", o => o.Client["partitioner"] = "random", ["Kafka:Client:partitioner", "S5"] },
@@ -134,8 +182,19 @@ public sealed class KafkaOptionsValidatorTests
             Ssl = { Enabled = true },
         };
         var six = new KafkaOptions { Brokers = "[::1]:9092" };
+        KafkaOptions[] named =
+        [
+            new KafkaOptions().UseLocal(),
+            new KafkaOptions { Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092" }.UseConfluentCloud("key", Secret),
+            new KafkaOptions { Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092" }.UseConfluentCloudOidc("id", Secret, "https://login.example/token", "lkc-1", "pool-1"),
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9196" }.UseMskScram("u", Secret),
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092" }.UseMskOpen(),
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094" }.UseMskOpen(tls: true),
+            new KafkaOptions().UseEventHubs(Connection),
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098", Provider = KafkaProvider.MskIam, Sasl = { Username = "AWS", Password = Secret, TokenSource = _ => throw new NotSupportedException() } },
+        ];
 
-        foreach (var options in new[] { new KafkaOptions(), confluent, hubs, msk, six })
+        foreach (var options in named.Concat([new KafkaOptions(), confluent, hubs, msk, six]))
         {
             KafkaOptionsValidator.Check(options, "Production").Should().BeEquivalentTo(new ConfigurationReport([], []));
         }
@@ -144,11 +203,34 @@ public sealed class KafkaOptionsValidatorTests
     [Fact]
     public void A_wrong_port_on_other_hosts_is_only_a_warning()
     {
-        var options = new KafkaOptions { Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Secret }, Ssl = { Enabled = true } };
+        var options = new KafkaOptions { Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Connection }, Ssl = { Enabled = true } };
         var report = KafkaOptionsValidator.Check(options, "Production");
 
         report.Faults.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("9093");
+    }
+
+    [Fact]
+    public void A_named_providers_wrong_port_behind_a_proxy_is_only_a_warning()
+    {
+        var options = new KafkaOptions { Brokers = "proxy.example:19092" }.UseConfluentCloud("key", Secret);
+        var report = KafkaOptionsValidator.Check(options, "Production");
+
+        report.Faults.Should().BeEmpty();
+        report.Warnings.Should().ContainSingle().Which.Should().Contain("proxy.example:19092").And.Contain("Confluent Cloud usually listens on port 9092");
+    }
+
+    [Fact]
+    public void A_key_of_one_event_hub_and_of_another_namespace_are_warned_of()
+    {
+        var options = new KafkaOptions { Brokers = "other.servicebus.windows.net:9093" }.UseEventHubs($"{Connection};EntityPath=orders");
+        var report = KafkaOptionsValidator.Check(options, "Production");
+
+        report.Faults.Should().BeEmpty();
+        report.Warnings.Should().HaveCount(2);
+        report.Warnings.Should().Contain(warning => warning.Contains("EntityPath") && warning.Contains("'orders'"));
+        report.Warnings.Should().Contain(warning => warning.Contains("other.servicebus.windows.net:9093") && warning.Contains("write ns.servicebus.windows.net:9093"));
+        string.Concat(report.Warnings).Should().NotContain(Secret);
     }
 
     [Fact]
@@ -227,6 +309,6 @@ public sealed class KafkaOptionsValidatorTests
     {
         options.Brokers = "ns.servicebus.windows.net:9093";
         options.Ssl.Enabled = true;
-        options.Sasl = new() { Username = "$ConnectionString", Password = $"Endpoint=sb://ns/;SharedAccessKey={Secret}" };
+        options.Sasl = new() { Username = "$ConnectionString", Password = Connection };
     }
 }

@@ -17,6 +17,8 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         ["no login where the listener asks for one"] = "login",
         ["no login, with TLS"] = "login",
         ["a token that the broker does not take"] = "login",
+        ["a token that has expired"] = "login",
+        ["a token source that fails"] = "login",
         ["nobody makes a token"] = "login",
         ["another authority than the brokers'"] = "TLS",
         ["a private authority, and none given"] = "TLS",
@@ -165,8 +167,8 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
 
     private static KafkaOptions WithCertificate(KafkaOptions options)
     {
-        options.Client["ssl.certificate.location"] = Listeners.Certificate;
-        options.Client["ssl.key.location"] = Listeners.Key;
+        options.Ssl.Certificate = Listeners.Certificate;
+        options.Ssl.Key = Listeners.Key;
         return options;
     }
 

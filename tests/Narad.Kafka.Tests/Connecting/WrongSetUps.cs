@@ -13,6 +13,8 @@ internal static class WrongSetUps
         ["no login where the listener asks for one"] = _ => Options(Listeners.Sasl),
         ["no login, with TLS"] = _ => Trusting(Options(Listeners.SaslTls)),
         ["a token that the broker does not take"] = _ => WithTokens(new() { ["enable.sasl.oauthbearer.unsecure.jwt"] = "true", ["sasl.oauthbearer.config"] = "principalClaimName=nobody principal=narad" }),
+        ["a token that has expired"] = _ => WithTokenSource(_ => ValueTask.FromResult(new KafkaToken(Jwt(DateTimeOffset.UtcNow.AddMinutes(-10)), DateTimeOffset.UtcNow.AddHours(1), "narad"))),
+        ["a token source that fails"] = _ => WithTokenSource(_ => throw new InvalidOperationException("the vault is sealed")),
         ["nobody makes a token"] = _ => WithTokens(new()
         {
             ["sasl.oauthbearer.method"] = "oidc",
@@ -32,8 +34,8 @@ internal static class WrongSetUps
         ["a client certificate of another authority"] = _ =>
         {
             var options = Trusting(Options(Listeners.MutualTls));
-            options.Client["ssl.certificate.location"] = Listeners.Beside("other-client.pem");
-            options.Client["ssl.key.location"] = Listeners.Beside("other-client.key");
+            options.Ssl.Certificate = Listeners.Beside("other-client.pem");
+            options.Ssl.Key = Listeners.Beside("other-client.key");
             return options;
         },
         ["TLS to a plain-text port"] = _ => Trusting(Options(Listeners.Plaintext)),
@@ -79,6 +81,21 @@ internal static class WrongSetUps
         }
 
         return options;
+    }
+
+    private static KafkaOptions WithTokenSource(KafkaTokenSource source)
+    {
+        var options = WithTokens(new Dictionary<string, string>(StringComparer.Ordinal));
+        options.Sasl.TokenSource = source;
+        return options;
+    }
+
+    // Without a signature, as the test listeners take it.
+    private static string Jwt(DateTimeOffset expires)
+    {
+        return string.Join('.', Part("""{"alg":"none"}"""), Part($$"""{"sub":"narad","iat":{{expires.AddHours(-1).ToUnixTimeSeconds()}},"exp":{{expires.ToUnixTimeSeconds()}}}"""), "");
+
+        static string Part(string json) => System.Buffers.Text.Base64Url.EncodeToString(System.Text.Encoding.UTF8.GetBytes(json));
     }
 
     private static string Opened(ICollection<IDisposable> open, TestListener listener)

@@ -1,5 +1,6 @@
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
@@ -23,6 +24,8 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
     public TopicRecords? Records => null;
 
     public ISendGate? SendGate => Gate;
+
+    public TokenPump? Tokens => null;
 
     public ConnectionFault? ConnectionFault => null;
 

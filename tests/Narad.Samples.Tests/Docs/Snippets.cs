@@ -45,6 +45,36 @@ public static class Snippets
         // end
     }
 
+    public static void TokenSources(KafkaOptions options, SecretVault vault)
+    {
+        // snippet: a-token-source
+        options.Sasl.Mechanism = "oauthbearer";
+        options.Sasl.TokenSource = async token =>
+        {
+            var secret = await vault.ReadAsync("kafka", token);   // however slow: it holds up nothing
+            return new KafkaToken(secret.Value, secret.ExpiresAt, Principal: "billing");
+        };
+        // end
+    }
+
+    public static void IdentityProvider(KafkaOptions options, string secret, System.Net.IWebProxy proxy)
+    {
+        // snippet: an-identity-provider-through-a-proxy
+        options.Sasl.Mechanism = "oauthbearer";
+        options.Sasl.TokenSource = new OidcTokenSource(
+            new OidcOptions { ClientId = "billing", ClientSecret = secret, TokenEndpoint = "https://login.example.com/oauth2/token", Scope = "kafka" },
+            new HttpClient(new SocketsHttpHandler { Proxy = proxy })).GetAsync;
+        // end
+    }
+
+    public static void TokensForTests(KafkaOptions options)
+    {
+        // snippet: an-unsecured-token
+        options.Sasl.Mechanism = "oauthbearer";
+        options.Sasl.TokenSource = _ => ValueTask.FromResult(UnsecuredToken.Create("billing", TimeSpan.FromMinutes(5)));
+        // end
+    }
+
     public static async Task Sending(IKafkaService kafka, List<OrderPlaced> orders, CancellationToken token)
     {
         // snippet: sending
@@ -461,6 +491,12 @@ public sealed record UserLogin(string UserId);
 [JsonSerializable(typeof(OrderPlaced))]
 public sealed partial class OrderJson : JsonSerializerContext;
 // end
+
+public sealed class SecretVault
+{
+    public Task<(string Value, DateTimeOffset ExpiresAt)> ReadAsync(string name, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<(string, DateTimeOffset)>(cancellationToken) : Task.FromResult((name, DateTimeOffset.UtcNow.AddHours(1)));
+}
 
 public sealed class BillingDatabase
 {

@@ -1,0 +1,2 @@
+// Some of these tests set variables of the process.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
