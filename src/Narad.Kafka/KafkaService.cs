@@ -138,7 +138,7 @@ public sealed class KafkaService : IKafkaService
 
     internal TokenPump? Tokens => _transport?.Tokens;
 
-    internal string? ConnectionTrouble => _transport?.LastConnectionError;
+    internal ConnectionFault? ConnectionFault => _transport?.ConnectionFault;
 
     /// <summary>A service from the <c>KAFKA_*</c> variables.</summary>
     /// <param name="configure">Changes what the environment says: code beats environment.</param>

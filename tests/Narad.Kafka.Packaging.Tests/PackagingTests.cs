@@ -9,6 +9,8 @@ namespace Narad.Kafka.Packaging.Tests;
 
 public class PackagingTests(Packed packed) : IClassFixture<Packed>
 {
+    private const string Tool = "Narad.Kafka.Cli";
+
     private static readonly Dictionary<string, string> Metadata = typeof(PackagingTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
         .ToDictionary(attribute => attribute.Key, attribute => attribute.Value ?? "", StringComparer.Ordinal);
 
@@ -38,7 +40,9 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         packed.Files.Select(file => Path.GetFileName(file)).Should().BeEquivalentTo(projects.Select(project => $"{project}.{packed.Version}.nupkg"));
         foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
         {
-            entries.Should().Contain([$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md"]);
+            entries.Should().Contain(id == Tool
+                ? [$"tools/net10.0/any/{id}.dll", "tools/net10.0/any/DotnetToolSettings.xml", "README.md"]
+                : [$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md"]);
         }
     }
 
@@ -75,7 +79,7 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         foreach (var file in packed.Files)
         {
             using var archive = ZipFile.OpenRead(file);
-            foreach (var entry in archive.Entries.Where(entry => entry.FullName.EndsWith(".dll", StringComparison.Ordinal)))
+            foreach (var entry in archive.Entries.Where(entry => entry.Name.StartsWith("Narad.", StringComparison.Ordinal) && entry.Name.EndsWith(".dll", StringComparison.Ordinal)))
             {
                 using var assembly = new PEReader(new MemoryStream(Read(entry)));
                 var directory = assembly.ReadDebugDirectory();
@@ -88,6 +92,33 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
                 directory.Should().Contain(item => item.Type == DebugDirectoryEntryType.Reproducible);
             }
         }
+    }
+
+    [SkippableFact]
+    public async Task The_tool_is_installed_from_its_package_and_examines()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+        var folder = Directory.CreateDirectory(Path.Combine(packed.Folder, "Tool")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), $"""
+            <configuration>
+              <packageSources>
+                <clear />
+                <add key="packed" value="{packed.Feed}" />
+              </packageSources>
+            </configuration>
+            """);
+
+        // A tool's package has all that it needs in it, but for what an ordinary source has and this machine's may lack.
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["NUGET_PACKAGES"] = Path.Combine(packed.Folder, "packages") };
+        if (Metadata["NaradNativeLibrary"] is { Length: > 0 } native)
+        {
+            environment["LD_LIBRARY_PATH"] = Path.GetDirectoryName(native)!;
+        }
+
+        await Command.RunAsync(folder, environment, "dotnet", "tool", "install", Tool, "--tool-path", "bin", "--version", packed.Version, "--configfile", "nuget.config");
+        environment["KAFKA_MODE"] = "Embedded";
+        var output = await Command.RunAsync(folder, environment, Path.Combine(folder, "bin", "narad"), "doctor", "--topic", "greetings");
+        output.TrimEnd().Should().EndWith("Kafka connection successful").And.Contain("read from greetings[");
     }
 
     private static IReadOnlyList<string> Entries(string package)

@@ -324,9 +324,16 @@ internal sealed class ConsumerGroup
         }
 
         var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
+        var unreadable = _transport.Topics is KafkaTopics topics ? await topics.UnreadableAsync(existing.Keys, cancellationToken).ConfigureAwait(false) : [];
         Exception? trouble = null;
         foreach (var subscription in wanted)
         {
+            if (unreadable.Contains(subscription.Topic, StringComparer.Ordinal))
+            {
+                trouble ??= new KafkaConnectionException(MissingRight.ToRead(Name, subscription.Topic));
+                continue;
+            }
+
             if (existing.TryGetValue(subscription.Topic, out var partitions))
             {
                 try

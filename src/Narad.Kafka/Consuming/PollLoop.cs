@@ -758,6 +758,15 @@ internal sealed class PollLoop
         OnClientError(error.Error);
     }
 
+    // What a broker refuses is said with its cause, and seen in health.
+    private void OnConnectionError(Error error, ConnectionFacts facts)
+    {
+        if (error.IsFatal || !_diagnostics.Refused.Report($"Group '{_group.Name}'", error, facts))
+        {
+            OnClientError(error);
+        }
+    }
+
     private void OnClientError(Error error)
     {
         if (error.IsFatal)
@@ -766,9 +775,10 @@ internal sealed class PollLoop
             return;
         }
 
+
         if (error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed)
         {
-            var refusal = new KafkaConnectionException($"Group '{_group.Name}' may not read: {error.Reason} ({error.Code}). Give the user of ClientId '{_options.ClientId}' the right to READ the group and its topics.");
+            var refusal = new KafkaConnectionException(MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason));
             foreach (var subscription in _group.Subscriptions.Where(subscription => subscription.State is SubscriptionState.Joining))
             {
                 subscription.MoveTo(SubscriptionState.Faulted, refusal);
@@ -777,7 +787,8 @@ internal sealed class PollLoop
 
         if (IsNews(error.Code))
         {
-            ConsumingLog.ClientError(_logger, error.Code, error.Reason, _group.Name);
+            var isRight = error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed;
+            ConsumingLog.ClientError(_logger, error.Code, isRight ? MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason) : error.Reason, _group.Name);
         }
     }
 
@@ -837,13 +848,14 @@ internal sealed class PollLoop
             config.IsolationLevel = IsolationLevel.ReadCommitted;
         }
 
+        var facts = new ConnectionFacts(config);
         _assignment.Client = new ConsumerBuilder<byte[]?, byte[]?>(config)
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
             .SetPartitionsAssignedHandler((_, partitions) => OnAssigned(partitions))
             .SetPartitionsRevokedHandler((_, partitions) => OnRevoked(partitions))
             .SetPartitionsLostHandler((_, partitions) => OnLost(partitions))
-            .SetErrorHandler((_, error) => Guard(() => OnClientError(error)))
+            .SetErrorHandler((_, error) => Guard(() => OnConnectionError(error, facts)))
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
             .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Diagnostics;
 
@@ -20,12 +21,16 @@ internal sealed class KafkaDiagnostics
         _loggers = loggers ?? NullLoggerFactory.Instance;
         HasLogger = loggers is not null;
         Time = time ?? TimeProvider.System;
+        Refused = new RefusedClients(Logger<RefusedClients>(), Time);
     }
 
     /// <summary>False without a host or logger: then [DEV] lines go to standard output.</summary>
     public bool HasLogger { get; }
 
     public TimeProvider Time { get; }
+
+    /// <summary>The clients that brokers refuse.</summary>
+    public RefusedClients Refused { get; }
 
     /// <summary>A logger that never throws: see <see cref="GuardedLogger"/>.</summary>
     public ILogger Logger<T>() => new GuardedLogger(_loggers.CreateLogger(typeof(T).FullName!));

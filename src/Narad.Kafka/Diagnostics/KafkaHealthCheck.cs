@@ -33,9 +33,10 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         }
         else if (!service.IsConnected)
         {
-            bad.Add(service.ConnectionTrouble is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
+            bad.Add(service.ConnectionFault is { } trouble ? $"no broker answers ({trouble})" : "no broker answers");
         }
 
+        bad.AddRange(service.Diagnostics.Refused.Now);
         if (service.Tokens is { } tokens)
         {
             data["tokenExpires"] = tokens.ExpiresAt ?? (object)"no token yet";

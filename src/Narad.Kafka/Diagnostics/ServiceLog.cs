@@ -29,7 +29,7 @@ internal static partial class ServiceLog
     [LoggerMessage(1005, LogLevel.Critical, "A subscription ended by itself; the service's Completion is faulted.")]
     public static partial void Faulted(ILogger logger, Exception error);
 
-    [LoggerMessage(1006, LogLevel.Warning, "No broker of {Brokers} answers any more{Reason}; sends wait until their timeout.")]
+    [LoggerMessage(1006, LogLevel.Warning, "No broker of {Brokers} answers any more; sends wait until their timeout{Reason}")]
     public static partial void ConnectionLost(ILogger logger, string brokers, string reason);
 
     [LoggerMessage(1007, LogLevel.Information, "A broker of {Brokers} answers again.")]
@@ -47,6 +47,12 @@ internal static partial class ServiceLog
     [LoggerMessage(1012, LogLevel.Critical, "A subscription ended by itself: stopping the host.")]
     public static partial void StoppingHost(ILogger logger);
 
-    [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says.")]
-    public static partial void StartedWithoutBroker(ILogger logger, string brokers, string timeout);
+    [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says. {Reason}")]
+    public static partial void StartedWithoutBroker(ILogger logger, string brokers, string timeout, string reason);
+
+    [LoggerMessage(1015, LogLevel.Error, "Kafka at {Brokers} cannot be worked with, and trying again will not help until something is changed: {Reason}")]
+    public static partial void ConnectionRefused(ILogger logger, string brokers, string reason);
+
+    [LoggerMessage(1016, LogLevel.Error, "{Client} is refused by a broker, and trying again will not help until something is changed: {Reason}")]
+    public static partial void ClientRefused(ILogger logger, string client, string reason);
 }

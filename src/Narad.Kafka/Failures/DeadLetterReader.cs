@@ -122,7 +122,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
                 if (waited > _timeout)
                 {
                     throw new KafkaTopicException(
-                        string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] could not be read at offset {_next}: no broker answered within {Duration.Text(_timeout)}{((_trouble ?? _transport.LastConnectionError) is { } reason ? $" ({reason})" : "")}."),
+                        string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] could not be read at offset {_next}: no broker answered within {Duration.Text(_timeout)}{((_trouble ?? _transport.ConnectionFault?.ToString()) is { } reason ? $" ({reason})" : "")}."),
                         _topic);
                 }
             }

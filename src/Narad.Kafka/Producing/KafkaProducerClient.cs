@@ -30,6 +30,8 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly ILogger _logger;
     private readonly ClientLog _log;
     private readonly int _largest;
+    private readonly RefusedClients _refused;
+    private readonly ConnectionFacts _facts;
     private readonly TokenPump? _tokens;
     private ErrorCode _lastError;
 
@@ -51,6 +53,8 @@ internal sealed class KafkaProducerClient : IProducerClient
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
+        _refused = diagnostics.Refused;
+        _facts = new ConnectionFacts(config);
         Name = config.ClientId ?? "producer";
         var native = direct && TakesNative(config);
         if (native)
@@ -179,7 +183,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         {
             onFatal(error);
         }
-        else if (_lastError != error.Code)
+        else if (!_refused.Report(Name, error, _facts) && _lastError != error.Code)
         {
             // The client repeats itself for as long as an outage lasts, and says nothing when it is over.
             _lastError = error.Code;

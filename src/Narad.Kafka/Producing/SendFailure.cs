@@ -1,6 +1,7 @@
 using System.Globalization;
 using Confluent.Kafka;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
 
@@ -13,7 +14,7 @@ internal static class SendFailure
 
     /// <summary>A fatal error ended the client that it was with.</summary>
     public static KafkaSendException Fatal(PendingSend send, Error fatal, bool mayHaveBeenWritten)
-        => Create(send, Name(fatal.Code), $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
+        => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Line.Topic) is { } right ? $"{right} ({Text(fatal)})" : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
 
     /// <summary>It waited in the line for longer than a send may take.</summary>
     public static KafkaSendException TimedOut(PendingSend send, TimeSpan timeout, string waitedFor)
@@ -72,7 +73,7 @@ internal static class SendFailure
         ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large ({send.Bytes} bytes with key and headers; limits: MaxMessageBytes here, max.message.bytes of the topic)"),
         ErrorCode.Local_MsgTimedOut => "no acknowledgement came within SendTimeout",
         ErrorCode.Local_QueueFull => "the message does not fit into the client's queue (queue.buffering.max.kbytes)",
-        _ => reason ?? code.GetReason(),
+        _ => MissingRight.ToSend(code, send.Line.Topic) ?? reason ?? code.GetReason(),
     };
 
     public static bool IsRetriable(ErrorCode code) => code

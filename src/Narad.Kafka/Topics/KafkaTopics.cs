@@ -208,7 +208,14 @@ internal sealed class KafkaTopics : IKafkaTopics
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
         (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions.Count, StringComparer.Ordinal);
 
-    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken)
+    /// <summary>Those that the cluster says this user may not read; none where it does not say. Readers would learn of it only after they had joined.</summary>
+    public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken) => _broker is not null
+        ? []
+        : [.. (await FindAsync([.. topics], cancellationToken, rights: true))
+            .Where(topic => topic.AuthorizedOperations is { Count: > 0 } rights && !rights.Contains(AclOperation.Read) && !rights.Contains(AclOperation.All))
+            .Select(topic => topic.Name)];
+
+    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken, bool rights = false)
     {
         var found = new List<TopicDescription>(names.Count);
         if (names.Count == 0)
@@ -221,7 +228,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         try
         {
             var result = await _admin.CallAsync(
-                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = rights }), timeout, cancellationToken);
             descriptions = result.TopicDescriptions;
         }
         catch (DescribeTopicsException some)
@@ -242,6 +249,8 @@ internal sealed class KafkaTopics : IKafkaTopics
                     break;
                 case ErrorCode.UnknownTopicOrPart or ErrorCode.LeaderNotAvailable:   // the latter: just being created
                     break;
+                case ErrorCode.TopicAuthorizationFailed:
+                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {topic.Error.Reason}.", topic.Name);
                 default:
                     throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {topic.Error.Reason} ({topic.Error.Code}).", topic.Name);
             }
@@ -394,7 +403,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     {
         var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
             ? answered.Error.Reason
-            : $"no broker answered within {Duration.Text(timeout)}{(_admin.LastError is { } error ? $" ({error})" : "")}";
+            : $"no broker answered within {Duration.Text(timeout)}{(_admin.Fault?.Detail is { } error ? $" ({error})" : "")}";
         return new KafkaTopicException($"{what}: {reason}.", topic, failure);
     }
 

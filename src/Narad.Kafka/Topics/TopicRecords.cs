@@ -109,7 +109,7 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
     {
         var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
             ? answered.Error.Reason
-            : $"no broker answered within {Duration.Text(timeout)}{(admin.LastError is { } error ? $" ({error})" : "")}";
+            : $"no broker answered within {Duration.Text(timeout)}{(admin.Fault?.Detail is { } error ? $" ({error})" : "")}";
         return new KafkaTopicException($"{what}: {reason}.", topic, failure);
     }
 }

@@ -1,3 +1,6 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
@@ -15,6 +18,8 @@ internal sealed class AdminConnection : IAsyncDisposable
 {
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
 
+    private static readonly TimeSpan LookTimeout = TimeSpan.FromSeconds(2);
+
     private const int ReconnectBackoffMaxMs = 500;
 
     private readonly ClientSettings _clients;
@@ -29,7 +34,8 @@ internal sealed class AdminConnection : IAsyncDisposable
     private IAdminClient? _client;
     private Task? _closing;
     private Task _retiring = Task.CompletedTask;
-    private volatile string? _lastError;
+    private readonly ConnectionTroubles _troubles;
+    private int _looking;
 
     public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
     {
@@ -38,10 +44,14 @@ internal sealed class AdminConnection : IAsyncDisposable
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<AdminConnection>();
         _log = new ClientLog(_logger);
+        _troubles = new ConnectionTroubles(new ConnectionFacts(clients.Admin()));
     }
 
-    /// <summary>See <see cref="ITransport.LastConnectionError"/>.</summary>
-    public string? LastError => _lastError;
+    /// <summary>See <see cref="ITransport.ConnectionFault"/>.</summary>
+    public ConnectionFault? Fault => _troubles.Main;
+
+    /// <summary>The fault of logging in without a token.</summary>
+    public ConnectionFault NoToken(string reason) => ConnectionFaults.Of(ConnectionFaultKind.NoToken, _troubles.Facts, detail: _troubles.Facts.Hide(reason));
 
     /// <summary>Whether a broker answered a request for the cluster's description, which names no topic and so creates none.</summary>
     public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
@@ -51,18 +61,24 @@ internal sealed class AdminConnection : IAsyncDisposable
         try
         {
             await CallAsync(client => (asked = client).DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
-            _lastError = null;
+            _troubles.Clear();
             return true;
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
-            _lastError ??= $"no answer within {Duration.Text(timeout)}";
+            _troubles.Add((failure as KafkaException)?.Error is { } error && (int)error.Code > 0
+                ? ConnectionFaults.Explain(error.Code, error.Reason, _troubles.Facts)
+                : ConnectionFaults.Of(ConnectionFaultKind.NoAnswer, _troubles.Facts));
             Retire(asked);
             return false;
         }
-        catch (Exception failure) when (failure is ObjectDisposedException or InvalidOperationException or ArgumentException)
+        catch (ObjectDisposedException)
         {
-            _lastError = failure.Message;   // disposed, or a configuration that the client refuses
+            return false;
+        }
+        catch (Exception failure) when (failure is InvalidOperationException or ArgumentException)
+        {
+            _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.NotBuilt, _troubles.Facts, detail: _troubles.Facts.Hide(failure.Message)));
             return false;
         }
     }
@@ -138,7 +154,11 @@ internal sealed class AdminConnection : IAsyncDisposable
 
             var client = new AdminClientBuilder(configuration)
                 .SetErrorHandler((_, error) => OnError(error))
-                .SetLogHandler((_, line) => _log.Write(line))
+                .SetLogHandler((_, line) =>
+                {
+                    _troubles.Add(line);
+                    _log.Write(line);
+                })
                 .Build();
             _tokens?.Add(client);
             return client;
@@ -166,10 +186,35 @@ internal sealed class AdminConnection : IAsyncDisposable
     // On the client's poll thread: must neither throw nor call the application's logger.
     private void OnError(Error error)
     {
-        // "1/1 brokers are down" comes beside the reason, and says less.
-        if (error.Code != ErrorCode.Local_AllBrokersDown || _lastError is null)
+        if (_troubles.Add(error) is { Kind: ConnectionFaultKind.UntrustedCertificate } fault && Interlocked.Exchange(ref _looking, 1) == 0)
         {
-            _lastError = error.Reason;
+            Task.Run(() => LookAtCertificateAsync(ClientError.Parse(error.Code, error.Reason).Address, fault)).Forget();
+        }
+    }
+
+    // The client does not say what is wrong with a certificate.
+    private async Task LookAtCertificateAsync(string? broker, ConnectionFault fault)
+    {
+        try
+        {
+            if (broker is not null && BrokerList.Port(broker) is not null)
+            {
+                using var deadline = new CancellationTokenSource(LookTimeout, _time);
+                var config = _clients.Admin();
+                var certificate = await BrokerCertificate.LookAsync(broker, config, deadline.Token).ConfigureAwait(false);
+                if (certificate.Fault(broker, _troubles.Facts, config, fault.Detail) is { } refined)
+                {
+                    _troubles.Refine(fault.Kind, refined);
+                }
+            }
+        }
+        catch (Exception failure) when (failure is IOException or SocketException or AuthenticationException or CryptographicException or OperationCanceledException or UnauthorizedAccessException)
+        {
+            TransportLog.CertificateNotSeen(_logger, broker ?? "", failure.Message);   // what the client said has to do
+        }
+        finally
+        {
+            Volatile.Write(ref _looking, 0);
         }
     }
 }

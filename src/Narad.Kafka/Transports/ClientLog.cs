@@ -34,7 +34,7 @@ internal sealed class ClientLog
     /// <summary>Ends the draining, after what was taken; later lines are dropped.</summary>
     public void Complete() => _lines.Writer.TryComplete();
 
-    // A broker that is away is told by LastConnectionError and by whoever waits for it: the client's own lines about it are no errors of ours.
+    // A broker that is away is told by ConnectionFault and by whoever waits for it: the client's own lines about it are no errors of ours.
     private static LogLevel LevelOf(SyslogLevel level) => level switch
     {
         <= SyslogLevel.Warning => LogLevel.Warning,

@@ -17,6 +17,7 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private Task _probing = Task.CompletedTask;
+    private readonly HashSet<ConnectionFaultKind?> _said = [];   // the probing task's alone, but for Start, which comes before it
     private volatile bool _connected;
 
     public ConnectionMonitor(KafkaOptions options, KafkaDiagnostics diagnostics)
@@ -37,6 +38,11 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
         }
 
         _connected = reached;
+        if (!reached)
+        {
+            _said.Add(transport.ConnectionFault?.Kind);   // said by whoever tried to connect
+        }
+
         _probing = Task.Run(() => ProbeAsync(transport, _stopping.Token));
     }
 
@@ -53,21 +59,38 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
         while (!cancellationToken.IsCancellationRequested)
         {
             var answered = await transport.ProbeAsync(ProbeTimeout, cancellationToken).ConfigureAwait(false);
-            if (answered != _connected && !cancellationToken.IsCancellationRequested)
+            if (cancellationToken.IsCancellationRequested)
             {
-                _connected = answered;
-                if (answered)
-                {
-                    ServiceLog.ConnectionBack(_logger, transport.BootstrapServers);
-                }
-                else
-                {
-                    ServiceLog.ConnectionLost(_logger, transport.BootstrapServers, transport.LastConnectionError is { } reason ? $" ({reason})" : "");
-                }
+                return;
             }
 
+            Say(transport, answered);
+            _connected = answered;
             var pause = _connected || _options.ProbeInterval < SearchInterval ? _options.ProbeInterval : SearchInterval;
             await Task.Delay(pause, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // Each kind of trouble once for as long as it lasts: what is refused is tried again and again.
+    private void Say(ITransport transport, bool answered)
+    {
+        var fault = transport.ConnectionFault;
+        if (answered)
+        {
+            _said.Clear();
+            if (!_connected)
+            {
+                ServiceLog.ConnectionBack(_logger, transport.BootstrapServers);
+            }
+        }
+        else if (_connected)
+        {
+            _said.Add(fault?.Kind);
+            ServiceLog.ConnectionLost(_logger, transport.BootstrapServers, fault is null ? "." : $": {fault}");
+        }
+        else if (fault is { IsRefusal: true } && _said.Add(fault.Kind))
+        {
+            ServiceLog.ConnectionRefused(_logger, transport.BootstrapServers, fault.ToString());
         }
     }
 }

@@ -1,3 +1,4 @@
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -28,10 +29,13 @@ internal sealed class ConsoleTransport : ITransport
 
     public TokenPump? Tokens => null;
 
-    public string? LastConnectionError => null;
+    public ConnectionFault? ConnectionFault => null;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken) : Task.FromResult(false);
+
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("In Console mode there is no cluster.");
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -51,9 +51,12 @@ internal sealed class EmbeddedTransport : ITransport
 
     public TokenPump? Tokens => null;
 
-    public string? LastConnectionError => _admin.LastError;
+    public ConnectionFault? ConnectionFault => _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
+
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

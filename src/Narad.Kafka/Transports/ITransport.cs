@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
@@ -34,6 +36,12 @@ internal interface ITransport : IAsyncDisposable
     /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>
     Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken);
 
-    /// <summary>The latest reason that a client gave for not reaching a broker, for error messages; null while none is known.</summary>
-    string? LastConnectionError { get; }
+    /// <summary>Why no broker can be worked with, as far as the administration client has found out; null while one answers.</summary>
+    ConnectionFault? ConnectionFault { get; }
+
+    /// <summary>The cluster's name and the brokers that are up, each with the address that it names for itself.</summary>
+    /// <exception cref="KafkaException">No broker answered, or it refused.</exception>
+    /// <exception cref="TimeoutException">The client did not even say that it timed out.</exception>
+    /// <exception cref="NotSupportedException">In Console there is none.</exception>
+    Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken);
 }

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -33,9 +35,13 @@ internal sealed class KafkaTransport : ITransport
 
     public TokenPump? Tokens { get; }
 
-    public string? LastConnectionError => Tokens?.LoginTrouble ?? _admin.LastError;
+    // Without a token the client only waits, and says nothing: whoever makes them knows why.
+    public ConnectionFault? ConnectionFault => Tokens?.LoginTrouble is { } trouble ? _admin.NoToken(trouble) : _admin.Fault;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
+
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -25,4 +25,7 @@ internal static partial class TransportLog
 
     [LoggerMessage(4008, LogLevel.Debug, "The offsets committed in topic {Topic} could not be read: {Reason}. Sends that wait for room ask again.")]
     public static partial void CommittedNotRead(ILogger logger, string topic, string reason);
+
+    [LoggerMessage(4009, LogLevel.Debug, "The certificate of {Broker} could not be looked at: {Reason}.")]
+    public static partial void CertificateNotSeen(ILogger logger, string broker, string reason);
 }

@@ -35,12 +35,14 @@ internal static class TransportSelection
         var logger = diagnostics.Logger<KafkaTransport>();
         if (options.Mode is KafkaMode.Kafka && options.StartWithoutBroker)
         {
-            ServiceLog.StartedWithoutBroker(logger, options.Brokers, Duration.Text(options.ConnectTimeout));
+            ServiceLog.StartedWithoutBroker(logger, options.Brokers, Duration.Text(options.ConnectTimeout), kafka.ConnectionFault?.ToString() ?? "");
             return (kafka, false);
         }
 
-        var reason = kafka.LastConnectionError is { } error ? $"The client says: {error}." : "The client gave no reason.";
-        await kafka.DisposeAsync().ConfigureAwait(false);
+        var reason = kafka.ConnectionFault?.ToString() ?? "";
+
+        // Closing a client that is being refused takes seconds, and whoever connects was promised an answer.
+        kafka.DisposeAsync().AsTask().Forget();
         if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options))
         {
             ServiceLog.FellBackToConsole(logger, options.Brokers, Duration.Text(options.ConnectTimeout), reason);
@@ -52,8 +54,7 @@ internal static class TransportSelection
             return (Transport.For(KafkaMode.Console, options, diagnostics), true);
         }
 
-        throw new KafkaConnectionException(
-            $"No Kafka broker answered at {options.Brokers} within {Duration.Text(options.ConnectTimeout)} (Kafka:Brokers, KAFKA_BROKERS). {reason} Check host and port, that the broker runs, and that TLS and SASL settings match its listener; without a broker set Kafka:Mode to Embedded or Console.");
+        throw new KafkaConnectionException($"Connecting to Kafka at {options.Brokers} failed within {Duration.Text(options.ConnectTimeout)}. {reason}");
     }
 
     private static async Task<bool> AnswersAsync(ITransport kafka, KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
@@ -67,12 +68,24 @@ internal static class TransportSelection
                 return false;
             }
 
-            if (await kafka.ProbeAsync(left < ProbeTimeout ? left : ProbeTimeout, cancellationToken).ConfigureAwait(false))
+            if (await kafka.ProbeAsync(ProbeTime(left), cancellationToken).ConfigureAwait(false))
             {
                 return true;
             }
 
+            if (options.ConnectTimeout - diagnostics.Time.GetElapsedTime(started) <= ProbePause)
+            {
+                return false;
+            }
+
             await Task.Delay(ProbePause, diagnostics.Time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    // Each attempt begins with a new client where the one before got no answer. A far broker with TLS and a slow login needs more time than one that is near.
+    private static TimeSpan ProbeTime(TimeSpan left)
+    {
+        var half = left / 2;
+        return left < ProbeTimeout ? left : half < ProbeTimeout ? ProbeTimeout : half;
     }
 }

@@ -1,3 +1,4 @@
+using Confluent.Kafka.Admin;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
@@ -26,9 +27,11 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public TokenPump? Tokens => null;
 
-    public string? LastConnectionError => null;
+    public ConnectionFault? ConnectionFault => null;
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
+
+    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
     {

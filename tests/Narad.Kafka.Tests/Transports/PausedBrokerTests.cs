@@ -39,7 +39,7 @@ public sealed class PausedBrokerTests
                 watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(3));
             }
 
-            transport.LastConnectionError.Should().NotBeNullOrEmpty();
+            transport.ConnectionFault.Should().NotBeNull();
         }
         finally
         {

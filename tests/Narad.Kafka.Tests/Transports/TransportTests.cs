@@ -18,13 +18,13 @@ public sealed class TransportTests : IDisposable
     {
         await using var transport = Transport.For(KafkaMode.Embedded, new KafkaOptions { EmbeddedBroker = _broker }, new KafkaDiagnostics());
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeTrue();
-        transport.LastConnectionError.Should().BeNull();
+        transport.ConnectionFault.Should().BeNull();
 
         _broker.SetDown();
         var watch = Stopwatch.StartNew();
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
         watch.Elapsed.Should().BeLessThan(ProbeTimeout + TimeSpan.FromSeconds(1));
-        transport.LastConnectionError.Should().Contain("Connect to").And.NotContain("brokers are down");
+        transport.ConnectionFault!.ToString().Should().Contain("Connect to").And.NotContain("brokers are down");
 
         _broker.SetUp();
         watch.Restart();
@@ -34,7 +34,7 @@ public sealed class TransportTests : IDisposable
         }
 
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5));
-        transport.LastConnectionError.Should().BeNull();
+        transport.ConnectionFault.Should().BeNull();
     }
 
     [Fact, Trait("Promise", "S3")]
@@ -48,7 +48,7 @@ public sealed class TransportTests : IDisposable
         var watch = Stopwatch.StartNew();
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
         watch.Elapsed.Should().BeLessThan(ProbeTimeout + TimeSpan.FromSeconds(1));
-        transport.LastConnectionError.Should().NotBeNull();
+        transport.ConnectionFault.Should().NotBeNull();
 
         _broker.SetRoundTripTime(TimeSpan.Zero);
         watch.Restart();
@@ -106,7 +106,7 @@ public sealed class TransportTests : IDisposable
         await using var transport = Transport.For(KafkaMode.Console, new KafkaOptions(), new KafkaDiagnostics());
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
         transport.BootstrapServers.Should().BeEmpty();
-        transport.LastConnectionError.Should().BeNull();
+        transport.ConnectionFault.Should().BeNull();
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class TransportTests : IDisposable
         var options = new KafkaOptions { Brokers = "127.0.0.1:1", Ssl = { Enabled = true, Ca = "/no/such/file.pem" } };
         await using var transport = Transport.For(KafkaMode.Kafka, options, new KafkaDiagnostics());
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
-        transport.LastConnectionError.Should().NotBeNullOrEmpty();
+        transport.ConnectionFault.Should().NotBeNull();
     }
 
     [Fact]

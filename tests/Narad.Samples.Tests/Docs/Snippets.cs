@@ -25,6 +25,14 @@ public static class Snippets
         // end
     }
 
+    public static async Task Examining()
+    {
+        // snippet: doctor
+        var report = await new KafkaDoctor(KafkaOptions.FromEnvironment()).ExamineAsync("test-topic");
+        report.WriteTo(Console.Out);   // the steps with their times; the last line is "Kafka connection successful" or "Kafka connection failed: …"
+        // end
+    }
+
     public static void WithAHost(HostApplicationBuilder builder)
     {
         // snippet: with-a-host

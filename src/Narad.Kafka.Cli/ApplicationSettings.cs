@@ -1,0 +1,84 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Narad.Kafka.Cli;
+
+/// <summary>
+/// The settings as the application in this folder gets them: from its <c>.env</c> file, the variables of this process (which win over the file), then
+/// <c>appsettings.json</c>, <c>appsettings.{Environment}.json</c> and variables such as <c>Kafka__Brokers</c>; configuration beats <c>KAFKA_*</c>, as in the library.
+/// </summary>
+internal static class ApplicationSettings
+{
+    /// <summary>Reads the files and binds what they say. Sets variables of this process, which is the tool's own.</summary>
+    /// <param name="envFile">A file of variables; null: <c>.env</c>, where there is one.</param>
+    /// <param name="configFile">A configuration file; null: <c>appsettings.json</c>, where there is one.</param>
+    /// <param name="section">The section's path.</param>
+    /// <exception cref="UsageException">A file that was named is not there, or a file cannot be read.</exception>
+    public static KafkaOptions Read(string? envFile, string? configFile, string section)
+    {
+        SetVariables(envFile);
+        var configuration = ReadConfiguration(configFile);
+        var services = new ServiceCollection();
+        AddKafka(services, string.Equals(section, "Kafka", StringComparison.OrdinalIgnoreCase) ? configuration : configuration.GetSection(section));
+
+        // What is wrong with the settings is the doctor's first finding.
+        services.RemoveAll<IValidateOptions<KafkaOptions>>();
+        using var provider = services.BuildServiceProvider();
+        return provider.GetRequiredService<IOptions<KafkaOptions>>().Value;
+    }
+
+    // Tokens that come from packages of their own are added here: one line a package.
+    private static void AddKafka(ServiceCollection services, IConfiguration configuration) => services.AddNaradKafka(configuration);
+
+    private static void SetVariables(string? file)
+    {
+        if (file is null && !File.Exists(".env"))
+        {
+            return;
+        }
+
+        var path = file ?? ".env";
+        try
+        {
+            foreach (var (name, value) in EnvFile.Parse(File.ReadAllText(path)))
+            {
+                if (Environment.GetEnvironmentVariable(name) is null)
+                {
+                    Environment.SetEnvironmentVariable(name, value);
+                }
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new UsageException($"{path} cannot be read: {error.Message}");
+        }
+    }
+
+    private static IConfigurationRoot ReadConfiguration(string? file)
+    {
+        var path = Path.GetFullPath(file ?? "appsettings.json");
+        if (file is not null && !File.Exists(path))
+        {
+            throw new UsageException($"There is no file {path}: give the path of an appsettings.json.");
+        }
+
+        var environment = Named("DOTNET_ENVIRONMENT") ?? Named("ASPNETCORE_ENVIRONMENT") ?? "Production";
+        var special = Path.Combine(Path.GetDirectoryName(path)!, $"{Path.GetFileNameWithoutExtension(path)}.{environment}{Path.GetExtension(path)}");
+        try
+        {
+            return new ConfigurationBuilder()
+                .AddJsonFile(path, optional: true)
+                .AddJsonFile(special, optional: true)
+                .AddEnvironmentVariables()
+                .Build();
+        }
+        catch (InvalidDataException error)
+        {
+            throw new UsageException($"{error.Message} {error.InnerException?.Message}".TrimEnd());
+        }
+    }
+
+    private static string? Named(string variable) => Environment.GetEnvironmentVariable(variable) is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
+}

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Narad.Kafka.Cli;
+
+/// <summary><c>narad doctor</c>: shows each step of <see cref="KafkaDoctor"/> as it is made; the exit code tells.</summary>
+internal static class DoctorCommand
+{
+    public static Command Create()
+    {
+        var topic = new Option<string?>("--topic") { Description = "A topic to send a message to and to read it from; the user needs the rights Write and Read on it.", HelpName = "TOPIC" };
+        var envFile = new Option<string?>("--env-file") { Description = "A file of variables, read literally: nothing is expanded. Default: .env, where there is one.", HelpName = "FILE" };
+        var config = new Option<string?>("--config") { Description = "The application's configuration; the file of the environment beside it is read too. Default: appsettings.json, where there is one.", HelpName = "FILE" };
+        var section = new Option<string>("--section") { Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => "Kafka" };
+        var timeout = new Option<double?>("--timeout") { Description = "How long a step may take, in seconds. Default: the setting ConnectTimeout, 10 s.", HelpName = "SECONDS" };
+        var json = new Option<bool>("--json") { Description = "Write one JSON document instead of lines." };
+        timeout.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is < 0.1 or > 600)
+            {
+                result.AddError("--timeout takes 0.1 to 600 seconds.");
+            }
+        });
+
+        var command = new Command("doctor", "Finds out why Kafka does not connect: settings, names, connections, TLS, login, cluster, and a message there and back.")
+        {
+            topic, envFile, config, section, timeout, json,
+        };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var options = ApplicationSettings.Read(parsed.GetValue(envFile), parsed.GetValue(config), parsed.GetValue(section)!);
+            if (parsed.GetValue(timeout) is { } seconds)
+            {
+                options.ConnectTimeout = TimeSpan.FromSeconds(seconds);
+            }
+
+            var output = parsed.InvocationConfiguration.Output;
+            var report = await ExamineAsync(options, parsed.GetValue(topic), parsed.GetValue(json) ? null : new Lines(output), cancellationToken).ConfigureAwait(false);
+            if (parsed.GetValue(json))
+            {
+                await output.WriteLineAsync(Json(report)).ConfigureAwait(false);
+            }
+            else
+            {
+                await output.WriteLineAsync(report.Verdict).ConfigureAwait(false);
+            }
+
+            return report.IsSuccessful ? ExitCodes.Success : ExitCodes.Failure;
+        });
+        return command;
+    }
+
+    private static async Task<DoctorReport> ExamineAsync(KafkaOptions options, string? topic, Lines? lines, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await new KafkaDoctor(options).ExamineAsync(topic, lines, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ArgumentException error)
+        {
+            throw new UsageException($"--topic: {error.Message}");
+        }
+    }
+
+    private static string Json(DoctorReport report)
+    {
+        using var stream = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            writer.WriteBoolean("successful", report.IsSuccessful);
+            writer.WriteString("verdict", report.Verdict);
+            writer.WriteNumber("elapsedMs", Math.Round(report.Elapsed.TotalMilliseconds));
+            writer.WriteStartArray("steps");
+            foreach (var step in report.Steps)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("name", step.Name);
+                writer.WriteString("outcome", step.Outcome.ToString().ToLower(CultureInfo.InvariantCulture));
+                writer.WriteNumber("elapsedMs", Math.Round(step.Elapsed.TotalMilliseconds));
+                writer.WriteString("what", step.What);
+                writer.WriteString("advice", step.Advice);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        return System.Text.Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    private sealed class Lines(TextWriter output) : IProgress<DoctorStep>
+    {
+        public void Report(DoctorStep value) => DoctorReport.WriteTo(output, value);
+    }
+}

@@ -1,0 +1,50 @@
+using Confluent.Kafka;
+using Narad.Kafka.Configuration;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>What a client was told about where and as whom to connect, as far as it matters for what its errors mean. Holds no secret but in <see cref="Hide"/>.</summary>
+internal sealed class ConnectionFacts
+{
+    private static readonly string[] SecretNames =
+        ["sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"];
+
+    private readonly string[] _secrets;
+    private readonly HashSet<string> _brokers;
+
+    public ConnectionFacts(ClientConfig config)
+    {
+        Brokers = config.BootstrapServers ?? "";
+        _brokers = new HashSet<string>(BrokerList.Split(Brokers), StringComparer.OrdinalIgnoreCase);
+        Tls = config.SecurityProtocol is SecurityProtocol.Ssl or SecurityProtocol.SaslSsl;
+        Mechanism = config.SecurityProtocol is SecurityProtocol.SaslPlaintext or SecurityProtocol.SaslSsl ? config.SaslMechanism ?? SaslMechanism.Gssapi : null;
+        HasAuthority = !string.IsNullOrEmpty(config.SslCaLocation) || !string.IsNullOrEmpty(config.SslCaPem);
+        var properties = config.ToDictionary(property => property.Key, property => property.Value, StringComparer.Ordinal);
+        HasCertificate = properties.Keys.Any(name => name is "ssl.certificate.location" or "ssl.certificate.pem" or "ssl.keystore.location");
+        HasTokenSource = LogsInWithToken && properties.GetValueOrDefault("sasl.oauthbearer.method") is not "oidc" && properties.GetValueOrDefault("enable.sasl.oauthbearer.unsecure.jwt") is not "true";
+        _secrets = [.. SecretNames.Select(name => properties.GetValueOrDefault(name)).OfType<string>().Where(secret => secret.Length > 0)];
+    }
+
+    /// <summary>The addresses of the settings.</summary>
+    public string Brokers { get; }
+
+    public bool Tls { get; }
+
+    /// <summary>Null: connections do not log in.</summary>
+    public SaslMechanism? Mechanism { get; }
+
+    public bool HasAuthority { get; }
+
+    public bool HasCertificate { get; }
+
+    /// <summary>Whether the library hands tokens to the client, and so knows itself when there are none.</summary>
+    public bool HasTokenSource { get; }
+
+    public bool LogsInWithToken => Mechanism is SaslMechanism.OAuthBearer;
+
+    /// <summary>Whether an address is one of the settings', and not only named by a broker.</summary>
+    public bool Names(string? address) => address is null || _brokers.Contains(address);
+
+    /// <summary>The text without the secrets that the client was told.</summary>
+    public string Hide(string text) => _secrets.Aggregate(text, (hidden, secret) => hidden.Replace(secret, "…", StringComparison.Ordinal));
+}

@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
+
+namespace Narad.Kafka.Transports;
+
+/// <summary>
+/// The producers and consumers of a service that a broker refuses (a password was changed, a certificate ran out) while others still answer: each kind is
+/// logged once for as long as it lasts, and seen in health. Thread-safe; called on librdkafka's threads, never throws and never logs there.
+/// </summary>
+/// <remarks>The client repeats what goes on every 30 s, and says nothing when it is over: so what was not repeated for a while is over.</remarks>
+internal sealed class RefusedClients(ILogger logger, TimeProvider time)
+{
+    private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(45);
+
+    private readonly ConcurrentDictionary<(string Client, ConnectionFaultKind Kind), (ConnectionFault Fault, long Seen)> _refused = new();
+
+    /// <summary>What is refused now, a sentence each.</summary>
+    public IReadOnlyList<string> Now => [.. _refused.Where(entry => IsLasting(entry.Value.Seen)).Select(entry => $"{entry.Key.Client}: {entry.Value.Fault}").Order(StringComparer.Ordinal)];
+
+    /// <summary>For a client's error handler.</summary>
+    /// <returns>Whether it was a refusal, which then is seen to.</returns>
+    public bool Report(string client, Error error, ConnectionFacts facts)
+    {
+        if (error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
+            || ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, worked: true) is not { IsRefusal: true } fault
+            || (fault.Kind is ConnectionFaultKind.NoToken && facts.HasTokenSource))   // the old token may still be good: health says so with the tokens
+        {
+            return false;
+        }
+
+        var isNews = true;
+        _refused.AddOrUpdate(
+            (client, fault.Kind),
+            _ => (fault, time.GetTimestamp()),
+            (_, known) =>
+            {
+                isNews = !IsLasting(known.Seen);
+                return (isNews ? fault : known.Fault, time.GetTimestamp());
+            });
+        if (isNews)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(_ => ServiceLog.ClientRefused(logger, client, fault.ToString()), null);
+        }
+
+        return true;
+    }
+
+    private bool IsLasting(long seen) => time.GetElapsedTime(seen) < Lasting;
+}

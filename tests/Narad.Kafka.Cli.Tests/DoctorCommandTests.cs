@@ -1,0 +1,163 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Xunit.Abstractions;
+
+namespace Narad.Kafka.Cli.Tests;
+
+/// <summary><c>narad doctor</c> as people run it: a process, its output, its exit code.</summary>
+public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
+{
+    private readonly Tool _tool = new();
+
+    public void Dispose() => _tool.Dispose();
+
+    [Fact]
+    public async Task With_the_variables_of_the_application_it_examines_step_by_step_and_ends_with_0()
+    {
+        using var broker = EmbeddedBroker.Start();
+        broker.CreateTopic("orders").Should().BeTrue();
+        _tool.Variables["KAFKA_BROKERS"] = broker.BootstrapServers;
+        _tool.Variables["KAFKA_TOPIC_INCOMING"] = "orders";
+        var lines = await SucceedAsync("doctor", "--topic", "incoming");
+        lines[^1].Should().Be("Kafka connection successful");
+        lines.Should().Contain(line => line.StartsWith("ok       consume", StringComparison.Ordinal) && line.Contains("read from orders[", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_settings_are_those_of_the_application_env_file_appsettings_and_environment()
+    {
+        using var broker = EmbeddedBroker.Start();
+        _tool.Write(".env", "# the application's\r\nexport KAFKA_CLIENT_ID='from the file'\r\nDOTNET_ENVIRONMENT=Staging\r\nKAFKA_BROKERS=127.0.0.1:1\r\n");
+        _tool.Write("appsettings.json", """{ "Kafka": { "Brokers": "127.0.0.1:2" } }""");
+        _tool.Write("appsettings.Staging.json", $$"""{ "Kafka": { "Brokers": "{{broker.BootstrapServers}}" } }""");
+        var lines = await SucceedAsync("doctor");
+        lines[0].Should().Contain("client 'from the file'").And.Contain(broker.BootstrapServers);
+    }
+
+    [Fact]
+    public async Task Other_files_and_another_section_can_be_named()
+    {
+        using var broker = EmbeddedBroker.Start();
+        _tool.Write("other.env", "KAFKA_CLIENT_ID=other");
+        _tool.Write("other.json", $$"""{ "Messaging": { "Kafka": { "Brokers": "{{broker.BootstrapServers}}" } } }""");
+        (await SucceedAsync("doctor", "--env-file", "other.env", "--config", "other.json", "--section", "Messaging:Kafka"))[0].Should().Contain("client 'other'");
+    }
+
+    [Fact]
+    public async Task A_variable_of_the_process_wins_over_the_file()
+    {
+        using var broker = EmbeddedBroker.Start();
+        _tool.Write(".env", "KAFKA_BROKERS=127.0.0.1:1");
+        _tool.Variables["KAFKA_BROKERS"] = broker.BootstrapServers;
+        await SucceedAsync("doctor");
+    }
+
+    [Fact]
+    public async Task Nobody_listening_ends_with_1_and_says_what_to_look_at()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var nobody = $"127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+        listener.Stop();
+        _tool.Variables["KAFKA_BROKERS"] = nobody;
+        var lines = await FailAsync(1, "doctor", "--timeout", "2");
+        lines[^1].Should().StartWith($"Kafka connection failed: Nobody listens at {nobody}").And.Contain("KAFKA_BROKERS");
+    }
+
+    [SkippableFact]
+    public async Task A_connection_string_in_an_env_file_logs_in_as_it_is_written()
+    {
+        _tool.Write(".env", $"""
+            KAFKA_BROKERS={Variable("NARAD_TEST_KAFKA_SASL_SSL")}
+            KAFKA_SASL_USERNAME=$ConnectionString
+            KAFKA_SASL_PASSWORD={Variable("NARAD_TEST_EVENTHUBS_CONNECTION_STRING")}
+            KAFKA_SASL_MECHANISM=plain
+            KAFKA_SSL_ENABLED=true
+            KAFKA_SSL_CA={Variable("NARAD_TEST_KAFKA_CA")}
+            """);
+        (await SucceedAsync("doctor"))[^1].Should().Be("Kafka connection successful");
+    }
+
+    [SkippableTheory]
+    [InlineData("KAFKA_SASL_PASSWORD", "wrong-secret", "does not take user and password (scram-sha-512)", "KAFKA_SASL_PASSWORD")]
+    [InlineData("KAFKA_SSL_CA", "", "it is not signed by an authority of the system's store", "KAFKA_SSL_CA")]
+    [InlineData("KAFKA_SSL_ENABLED", "false", "most likely speaks TLS, and the settings do not ask for it", "KAFKA_SSL_ENABLED")]
+    [InlineData("KAFKA_SASL_MECHANISM", "scram", "write one of plain", "KAFKA_SASL_MECHANISM")]
+    public async Task A_wrong_setting_is_named_with_its_cause(string variable, string value, string cause, string named)
+    {
+        _tool.Variables["KAFKA_BROKERS"] = Variable("NARAD_TEST_KAFKA_SASL_SSL");
+        _tool.Variables["KAFKA_SASL_USERNAME"] = Variable("NARAD_TEST_KAFKA_USER");
+        _tool.Variables["KAFKA_SASL_PASSWORD"] = Variable("NARAD_TEST_KAFKA_PASSWORD");
+        _tool.Variables["KAFKA_SASL_MECHANISM"] = "scram-sha-512";
+        _tool.Variables["KAFKA_SSL_ENABLED"] = "true";
+        _tool.Variables["KAFKA_SSL_CA"] = Variable("NARAD_TEST_KAFKA_CA");
+        (await SucceedAsync("doctor"))[^1].Should().Be("Kafka connection successful");
+
+        _tool.Variables[variable] = value;
+        var lines = await FailAsync(1, "doctor", "--timeout", "5");
+        lines[^1].Should().StartWith("Kafka connection failed: ").And.Contain(cause).And.Contain(named);
+        string.Join('\n', lines).Should().NotContain("wrong-secret").And.NotContain(Variable("NARAD_TEST_KAFKA_PASSWORD"));
+    }
+
+    [Fact]
+    public async Task As_json_it_is_one_document()
+    {
+        using var broker = EmbeddedBroker.Start();
+        _tool.Variables["KAFKA_BROKERS"] = broker.BootstrapServers;
+        var (code, text, _) = await RunAsync("doctor", "--json");
+        using var document = JsonDocument.Parse(text);
+        code.Should().Be(0);
+        document.RootElement.GetProperty("successful").GetBoolean().Should().BeTrue();
+        document.RootElement.GetProperty("verdict").GetString().Should().Be("Kafka connection successful");
+        document.RootElement.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("name").GetString()).Should().Equal("settings", "names", "connections", "TLS", "login", "cluster");
+        document.RootElement.GetProperty("steps")[3].GetProperty("outcome").GetString().Should().Be("skipped");
+    }
+
+    [Theory]
+    [InlineData("Unrecognized command or argument", "doctor", "--no-such-option")]
+    [InlineData("other.env cannot be read", "doctor", "--env-file", "other.env")]
+    [InlineData("There is no file", "doctor", "--config", "other.json")]
+    [InlineData("--timeout takes 0.1 to 600 seconds", "doctor", "--timeout", "0")]
+    [InlineData("--topic: ", "doctor", "--topic", "a b")]
+    [InlineData("Required command was not provided")]
+    public async Task Bad_usage_ends_with_2_and_says_why(string words, params string[] arguments)
+    {
+        var (code, _, errors) = await RunAsync(arguments);
+        code.Should().Be(2);
+        errors.Should().Contain(words);
+    }
+
+    [Fact]
+    public async Task A_broken_file_is_bad_usage_and_shows_no_value()
+    {
+        _tool.Write(".env", "KAFKA_SASL_PASSWORD='top-secret");
+        var (code, text, errors) = await RunAsync("doctor");
+        code.Should().Be(2);
+        (text + errors).Should().Contain("line 1").And.NotContain("top-secret");
+    }
+
+    private static string Variable(string name)
+    {
+        var value = Environment.GetEnvironmentVariable(name);
+        Skip.If(string.IsNullOrEmpty(value), $"{name} is not set: it names a listener of a real Kafka cluster, or what belongs to it.");
+        return value!;
+    }
+
+    private Task<string[]> SucceedAsync(params string[] arguments) => FailAsync(0, arguments);
+
+    private async Task<string[]> FailAsync(int expected, params string[] arguments)
+    {
+        var (code, text, errors) = await RunAsync(arguments);
+        code.Should().Be(expected);
+        errors.Should().BeEmpty();
+        return text.TrimEnd().ReplaceLineEndings("\n").Split('\n');
+    }
+
+    private async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        var result = await _tool.RunAsync(arguments);
+        output.WriteLine($"{result.ExitCode}\n{result.Output}{result.Errors}");
+        return result;
+    }
+}

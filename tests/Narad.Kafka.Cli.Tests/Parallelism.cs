@@ -1,0 +1,2 @@
+// Each of these tests starts processes and nearly all of the time waits for them.
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]
