@@ -17,6 +17,8 @@ heavy() {
   cat << 'PROJECTS'
 Narad.Kafka.Aws AWSSDK.Core AWSSDK.SecurityToken
 Narad.Kafka.Azure Azure.Identity
+Narad.Kafka.Cli AWSSDK.Core AWSSDK.SecurityToken Azure.Identity System.CommandLine
+Narad.Samples AWSSDK.Core AWSSDK.SecurityToken Azure.Identity
 PROJECTS
 }
 

@@ -29,8 +29,8 @@ internal static class ApplicationSettings
         return provider.GetRequiredService<IOptions<KafkaOptions>>().Value;
     }
 
-    // Tokens that come from packages of their own are added here: one line a package.
-    private static void AddKafka(ServiceCollection services, IConfiguration configuration) => services.AddNaradKafka(configuration);
+    // With the tokens that the settings may ask for.
+    private static void AddKafka(ServiceCollection services, IConfiguration configuration) => services.AddNaradKafka(configuration).AddAwsTokens().AddAzureTokens();
 
     private static void SetVariables(string? file)
     {

@@ -32,6 +32,23 @@ public static class ProviderSnippets
         // end
     }
 
+    public static void MskIam(HostApplicationBuilder builder)
+    {
+        // snippet: provider-msk-iam
+        builder.Services.AddNaradKafka(builder.Configuration)
+            .UseMskIam("eu-central-1")                     // with a role: .UseMskIam("eu-central-1", roleArn: "arn:aws:iam::123456789012:role/kafka")
+            .Configure(kafka => kafka.Brokers = "b-1.shop.abc123.c2.kafka.eu-central-1.amazonaws.com:9098");
+        // end
+    }
+
+    public static void EventHubsEntra(HostApplicationBuilder builder)
+    {
+        // snippet: provider-event-hubs-entra
+        builder.Services.AddNaradKafka(builder.Configuration)
+            .UseEventHubsEntra("shop.servicebus.windows.net");
+        // end
+    }
+
     public static void MskScram(HostApplicationBuilder builder, string password)
     {
         // snippet: provider-msk-scram
