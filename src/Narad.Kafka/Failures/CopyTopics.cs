@@ -162,7 +162,9 @@ internal sealed class CopyTopics
     public async Task ReleaseAsync(Delivery finished, string source, string group, KeyRelease release)
     {
         var producer = await _producer().ConfigureAwait(false);
-        var headers = FailureHeaders.ForRelease(OriginOf(finished, group), StampOf(finished)!.Value with { Release = release });
+
+        // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
+        var headers = FailureHeaders.ForRelease(OriginOf(finished, group), StampOf(finished)!.Value with { Committed = null, Release = release });
         await producer.SendCopyAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
     }
 

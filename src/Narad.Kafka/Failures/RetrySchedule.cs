@@ -109,7 +109,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 FailureHeaders.AttemptOf(headers, int.MaxValue),
                 due,
                 FailureHeaders.TextOf(headers, FailureHeaders.Writer),
-                FailureHeaders.NumberOf(headers, FailureHeaders.Committed))
+                FailureHeaders.NumberOf(headers, FailureHeaders.Committed),
+                FailureHeaders.RedrivenOf(headers) is not null)
             : null;
 
     /// <summary>

@@ -96,7 +96,7 @@ internal sealed class KeyParking
         {
             lock (_gate)
             {
-                return _byOffset.Values.Count(static copy => copy.IsRepeat);
+                return _byOffset.Values.Count(static copy => copy.IsRepeat || copy is { State: ParkedState.Done, Later: not null });
             }
         }
     }
@@ -224,7 +224,7 @@ internal sealed class KeyParking
             var isOurs = string.Equals(record.Writer, _writer, StringComparison.Ordinal);
             var isAnothers = record.Writer is not null && !isOurs;
             var parked = KeyOf(key);
-            if (isAnothers)
+            if (isAnothers && !record.IsRedriven)
             {
                 RememberFrontier(parked, record.Origin, record.Timestamp, record.Committed);
             }
@@ -410,7 +410,7 @@ internal sealed class KeyParking
             {
                 var holds = key.Frontier >= 0 && (_began < 0 || key.FrontierCommitted <= _began);
                 var (origin, timestamp) = holds && key.Frontier > key.Seen ? (key.Frontier, key.FrontierTimestamp) : (key.Seen, key.SeenTimestamp);
-                var committed = origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.FrontierCommitted : null) : null;
+                var committed = !key.WentBack && origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.FrontierCommitted : null) : null;
                 var isRead = key.FinishedOffset >= _lowest;
                 if (isRead || (committed is not null && key.Copies.Count == 0))
                 {
@@ -465,6 +465,7 @@ internal sealed class KeyParking
 
             if (parked.Copies.Count == 0)
             {
+                parked.WentBack |= origin <= parked.Seen;
                 parked.Running = origin;
                 return ParkVerdict.Handle;
             }
@@ -492,6 +493,7 @@ internal sealed class KeyParking
                 return ParkVerdict.Wait;
             }
 
+            parked.WentBack = true;
             parked.Running = origin;
             return ParkVerdict.Handle;
         }
@@ -657,7 +659,11 @@ internal sealed class KeyParking
             var finished = Math.Max(key.FinishedOffset, copy.LastOffset);
             key.FinishedOffset = released is { } record && finished <= record.UpTo ? -1 : finished;
             key.FinishedOrigin = Math.Max(key.FinishedOrigin, copy.Origin);
-            key.See(copy.Origin, copy.Timestamp);
+            if (!copy.IsRedriven)
+            {
+                key.See(copy.Origin, copy.Timestamp);
+            }
+
             Look(key);
         }
     }
@@ -744,7 +750,7 @@ internal sealed class KeyParking
     // Whether the message was finished here. After the end of what an assignment before left us, its copies are of who does not know yet that it lost the partition: its message was
     // copied before, where the source was committed behind it, or we have it ourselves. And a send without an answer may write one twice.
     private bool IsRepeat(ParkedKey parked, in ParkedRecord record, bool isAnothers) => IsRecovered
-        && record.Writer is not null
+        && record is { Writer: not null, IsRedriven: false }
         && (record.Origin <= parked.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
 
     // All that are there and in front of the first one that is not finished.

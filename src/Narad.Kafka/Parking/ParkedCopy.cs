@@ -48,6 +48,9 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
     /// <summary>Whether its message was finished before: it is finished unhandled when it is at its turn.</summary>
     public bool IsRepeat { get; set; }
 
+    /// <summary>Whether somebody sent it again, out of its order.</summary>
+    public bool IsRedriven { get; private set; }
+
     /// <summary>A copy for a later attempt that was read while this one is not finished.</summary>
     public ParkedRecord? Later { get; set; }
 
@@ -58,6 +61,7 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
         Attempt = record.Attempt;
         Due = record.Due;
         HopAt = hopAt;
+        IsRedriven = record.IsRedriven;
         State = ParkedState.Waiting;
         Touch(record.Offset);
     }

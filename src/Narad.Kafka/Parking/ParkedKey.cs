@@ -35,6 +35,9 @@ internal sealed class ParkedKey(byte[] key)
     /// <summary>Its timestamp in the source topic.</summary>
     public long SeenTimestamp { get; private set; }
 
+    /// <summary>Whether a message of the source topic was handled in front of one that was copied or finished before: then <see cref="Seen"/> would leave out what is between them.</summary>
+    public bool WentBack { get; set; }
+
     /// <summary>Since when nothing of it is under way, in milliseconds since 1970; null while something is.</summary>
     public long? RetiredAt { get; set; }
 

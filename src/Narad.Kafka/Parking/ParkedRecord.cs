@@ -11,5 +11,6 @@ namespace Narad.Kafka.Parking;
 /// <param name="Due">When it may be handled.</param>
 /// <param name="Writer">The assignment that wrote it; null where it does not say.</param>
 /// <param name="Committed">What was committed in the source partition when it was written; null where it does not say.</param>
+/// <param name="IsRedriven">Whether somebody sent it again: it says nothing of how far its key was handled.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct ParkedRecord(long Offset, long Arrival, long Origin, long Timestamp, int Attempt, long Due, string? Writer, long? Committed);
+internal readonly record struct ParkedRecord(long Offset, long Arrival, long Origin, long Timestamp, int Attempt, long Due, string? Writer, long? Committed, bool IsRedriven);

@@ -86,7 +86,7 @@ public sealed class KeyParkingTests
 
     private static byte[] Key => "key"u8.ToArray();
 
-    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0);
+    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0, IsRedriven: false);
 
     private static KeyParking Opened(string writer)
     {

@@ -150,8 +150,8 @@ internal sealed class ParkingModel
         var origin = _deadLetters.ElementAt(parameter % _deadLetters.Count);
         _deadLetters.Remove(origin);
         _redriven.Add(origin);
-        _failuresLeft[origin] = 0;
-        Append(new Copy(_source[(int)origin].Key, origin, Attempt: 0, Due: _now, Writer: null, Committed: null));
+        _failuresLeft[origin] = parameter / 7 % 2;
+        Append(new Copy(_source[(int)origin].Key, origin, Attempt: 0, Due: _now, Writer: null, Committed: null, IsRedriven: true));
     }
 
     // What a member that is gone wrote reaches the log.
@@ -252,7 +252,7 @@ internal sealed class ParkingModel
 
     private sealed record Sent(string Key, long Timestamp);
 
-    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null, bool IsOnlyRelease = false);
+    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null, bool IsOnlyRelease = false, bool IsRedriven = false);
 
     private sealed class Work(string key, long offset, long arrival)
     {
@@ -384,7 +384,7 @@ internal sealed class ParkingModel
             }
             else
             {
-                var record = new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed);
+                var record = new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, copy.IsRedriven);
                 if (_parking.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
                 {
                     Settle(finished);
@@ -590,14 +590,14 @@ internal sealed class ParkingModel
                 return;
             }
 
-            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, _parking.StampFor(Encoding.UTF8.GetBytes(work.Key)).Committed, record, IsOnlyRelease: true);
+            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
             work.Published = Released;
         }
 
         private void PublishCopy(Work work, int attempt, long due, Action published)
         {
             var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(work.Key));
-            work.Publishing = new Copy(work.Key, work.Parked?.Origin ?? work.Offset, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release);
+            work.Publishing = new Copy(work.Key, work.Parked?.Origin ?? work.Offset, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release, IsRedriven: work.Parked is not null && _model._retries[(int)work.Offset].IsRedriven);
             work.Published = published;
         }
 
