@@ -775,7 +775,6 @@ internal sealed class PollLoop
             return;
         }
 
-
         if (error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed)
         {
             var refusal = new KafkaConnectionException(MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason));
@@ -848,7 +847,7 @@ internal sealed class PollLoop
             config.IsolationLevel = IsolationLevel.ReadCommitted;
         }
 
-        var facts = new ConnectionFacts(config);
+        var facts = new ConnectionFacts(config, _transport.Tokens);
         _assignment.Client = new ConsumerBuilder<byte[]?, byte[]?>(config)
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)

@@ -54,7 +54,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         _logger = diagnostics.Logger<MessageProducer>();
         _log = new ClientLog(_logger);
         _refused = diagnostics.Refused;
-        _facts = new ConnectionFacts(config);
+        _facts = new ConnectionFacts(config, tokens);
         Name = config.ClientId ?? "producer";
         var native = direct && TakesNative(config);
         if (native)

@@ -25,6 +25,8 @@ internal sealed class TokenPump : IAsyncDisposable
     // Until then nobody calls a source slow that was asked for the first time.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan AfterFailing = TimeSpan.FromSeconds(2);
+
     // Waits are cut so that a machine that slept finds its token expired soon after it woke up; and the longest that a timer takes is 49 days.
     private static readonly TimeSpan LongestNap = TimeSpan.FromSeconds(30);
 
@@ -44,6 +46,7 @@ internal sealed class TokenPump : IAsyncDisposable
     private KafkaToken? _token;
     private string? _trouble;
     private long? _askedAt;   // null: it is not being asked
+    private long _goodSince;
 
     private int _naps;
 
@@ -89,6 +92,18 @@ internal sealed class TokenPump : IAsyncDisposable
             lock (_gate)
             {
                 return IsGood(_token);
+            }
+        }
+    }
+
+    /// <summary>Whether the source fails, or did a moment ago: what brokers say of logins follows from that, and what a connection of before comes to is told late.</summary>
+    public bool IsInTrouble
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return IsFailing || _time.GetElapsedTime(_goodSince) < AfterFailing;
             }
         }
     }
@@ -254,6 +269,7 @@ internal sealed class TokenPump : IAsyncDisposable
         lock (_gate)
         {
             _askedAt = null;
+            _goodSince = IsFailing ? _time.GetTimestamp() : _goodSince;
             _token = token;
             _trouble = null;
             clients = _clients.Count;
@@ -343,6 +359,8 @@ internal sealed class TokenPump : IAsyncDisposable
         words = token is null ? words : words.Replace(token.Value, "…", StringComparison.Ordinal);
         return (words.Length > LongestWords ? words[..LongestWords] + "…" : words).TrimEnd('.');
     }
+
+    private bool IsFailing => _trouble is not null || !IsGood(_token);
 
     private bool IsGood(KafkaToken? token) => token?.ExpiresAt > _time.GetUtcNow();
 

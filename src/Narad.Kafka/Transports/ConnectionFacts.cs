@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Security;
 
 namespace Narad.Kafka.Transports;
 
@@ -12,8 +13,14 @@ internal sealed class ConnectionFacts
     private readonly string[] _secrets;
     private readonly HashSet<string> _brokers;
 
-    public ConnectionFacts(ClientConfig config)
+    private readonly TokenPump? _tokens;
+
+    /// <summary>What a client's settings say.</summary>
+    /// <param name="config">What the client was told.</param>
+    /// <param name="tokens">What hands it tokens; null where nothing does, or does not yet.</param>
+    public ConnectionFacts(ClientConfig config, TokenPump? tokens = null)
     {
+        _tokens = tokens;
         Brokers = config.BootstrapServers ?? "";
         _brokers = new HashSet<string>(BrokerList.Split(Brokers), StringComparer.OrdinalIgnoreCase);
         Tls = config.SecurityProtocol is SecurityProtocol.Ssl or SecurityProtocol.SaslSsl;
@@ -39,6 +46,9 @@ internal sealed class ConnectionFacts
 
     /// <summary>Whether the library hands tokens to the client, and so knows itself when there are none.</summary>
     public bool HasTokenSource { get; }
+
+    /// <summary>Whether its tokens' source fails, or did a moment ago: whatever a broker says of its login follows from that.</summary>
+    public bool LacksTokens => HasTokenSource && _tokens is { IsInTrouble: true };
 
     public bool LogsInWithToken => Mechanism is SaslMechanism.OAuthBearer;
 

@@ -25,7 +25,8 @@ internal sealed class RefusedClients(ILogger logger, TimeProvider time)
     {
         if (error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
             || ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, worked: true) is not { IsRefusal: true } fault
-            || (fault.Kind is ConnectionFaultKind.NoToken && facts.HasTokenSource))   // the old token may still be good: health says so with the tokens
+            || (fault.Kind is ConnectionFaultKind.NoToken && facts.HasTokenSource)   // the old token may still be good: health says so with the tokens
+            || facts.LacksTokens)
         {
             return false;
         }

@@ -60,6 +60,21 @@ public sealed class KeyParkingTests
 
     [Fact]
     [Trait("Promise", "S26")]
+    public void A_key_that_is_read_again_from_further_back_is_not_taken_for_handled_by_whoever_comes_next()
+    {
+        var parking = Opened("first");
+        parking.Read(Key, Copy(offset: 0, origin: 5, "one that had the partition before the group was set back"), now: 10);
+        parking.SourceBegan(2, isResumed: true);
+        parking.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
+        parking.Left(Key, 2);
+        Handle(parking, offset: 0);
+        parking.AllFinishedBelow(1);
+
+        parking.Leave(sourceOffset: 3).Should().BeEmpty("what is between them is wanted");
+    }
+
+    [Fact]
+    [Trait("Promise", "S26")]
     public void A_void_copy_is_finished_for_whoever_comes_next_too()
     {
         var parking = Opened("first");
