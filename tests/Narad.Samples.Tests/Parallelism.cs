@@ -1,0 +1,2 @@
+// Most of a test is waiting: for processes, brokers, and times to pass.
+[assembly: CollectionBehavior(MaxParallelThreads = 4)]
