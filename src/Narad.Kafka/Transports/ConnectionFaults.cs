@@ -68,7 +68,7 @@ internal static class ConnectionFaults
 
         var error = ClientError.Parse(code, line);
         var kind = Rules.FirstOrDefault(rule => rule.Fits(error, facts))?.Kind ?? ConnectionFaultKind.Other;
-        if (worked && kind is ConnectionFaultKind.TlsToPlaintext or ConnectionFaultKind.PlaintextToTls or ConnectionFaultKind.LoginMissing)
+        if (worked && kind is ConnectionFaultKind.TlsToPlaintext or ConnectionFaultKind.PlaintextToTls or ConnectionFaultKind.LoginMissing or ConnectionFaultKind.LoginNotAsked)
         {
             kind = ConnectionFaultKind.Other;
         }

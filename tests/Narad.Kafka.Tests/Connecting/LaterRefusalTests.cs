@@ -94,6 +94,14 @@ public sealed class LaterRefusalTests
     }
 
     [Fact]
+    public void A_listener_that_has_taken_logins_before_is_not_said_to_know_none()
+    {
+        const string Line = "sasl_plaintext://127.0.0.1:9092/1: SASL OAUTHBEARER mechanism handshake failed: Broker: Request not valid in current SASL state (after 1ms in state AUTH_HANDSHAKE)";
+        ConnectionFaults.Explain(ErrorCode.Local_Authentication, Line, Plain)!.Kind.Should().Be(ConnectionFaultKind.LoginNotAsked);
+        ConnectionFaults.Explain(ErrorCode.Local_Authentication, Line, Plain, worked: true)!.Kind.Should().Be(ConnectionFaultKind.Other, "a connection was cut while it logged in again");
+    }
+
+    [Fact]
     public void Of_several_brokers_troubles_the_one_that_connecting_meets_last_is_told()
     {
         var troubles = new ConnectionTroubles(Plain);
