@@ -29,6 +29,7 @@ internal sealed class Examination : IAsyncDisposable
     private readonly List<(string Broker, IPAddress[] Addresses)> _resolved = [];
     private readonly List<string> _reached = [];
     private ITransport? _transport;
+    private DeliveryResult<byte[], byte[]>? _written;
     private AdminClientConfig _config = new();
     private ConnectionFacts _facts = null!;   // from the settings' step on, which comes first
 
@@ -304,9 +305,7 @@ internal sealed class Examination : IAsyncDisposable
             }
         }
 
-        return Accepted();
-
-        Finding Accepted() => _facts.Mechanism is null
+        return _facts.Mechanism is null
             ? Finding.Passed(_facts.HasCertificate ? "a broker answered, and took the client certificate where it asks for one" : "a broker answered, without a login")
             : Finding.Passed($"a broker answered, and took the login ({_options.Sasl.Mechanism})");
     }
@@ -360,8 +359,6 @@ internal sealed class Examination : IAsyncDisposable
     }
 
     // ── there and back ──
-    private DeliveryResult<byte[], byte[]>? _written;
-
     private async Task<Finding> ProduceAsync(string topic)
     {
         var config = _transport!.Clients.Producer();

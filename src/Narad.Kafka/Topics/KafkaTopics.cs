@@ -399,13 +399,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         _ => Failed(what, topic, failure, _options.ConnectTimeout),
     };
 
-    private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout)
-    {
-        var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
-            ? answered.Error.Reason
-            : $"no broker answered within {Duration.Text(timeout)}{(_admin.Fault?.Detail is { } error ? $" ({error})" : "")}";
-        return new KafkaTopicException($"{what}: {reason}.", topic, failure);
-    }
+    private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout) => new($"{what}: {_admin.ReasonOf(failure, timeout)}.", topic, failure);
 
     private static string Named(List<string> names) => names.Count <= 3
         ? string.Join(", ", names)

@@ -105,11 +105,5 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         }
     }
 
-    private KafkaTopicException Failed(string what, string topic, Exception failure)
-    {
-        var reason = failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
-            ? answered.Error.Reason
-            : $"no broker answered within {Duration.Text(timeout)}{(admin.Fault?.Detail is { } error ? $" ({error})" : "")}";
-        return new KafkaTopicException($"{what}: {reason}.", topic, failure);
-    }
+    private KafkaTopicException Failed(string what, string topic, Exception failure) => new($"{what}: {admin.ReasonOf(failure, timeout)}.", topic, failure);
 }

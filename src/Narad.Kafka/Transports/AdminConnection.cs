@@ -50,6 +50,11 @@ internal sealed class AdminConnection : IAsyncDisposable
     /// <summary>See <see cref="ITransport.ConnectionFault"/>.</summary>
     public ConnectionFault? Fault => _troubles.Main;
 
+    /// <summary>Why a call failed: the broker's reason, or that none answered within the time that it had.</summary>
+    public string ReasonOf(Exception failure, TimeSpan timeout) => failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
+        ? answered.Error.Reason
+        : $"no broker answered within {Duration.Text(timeout)}{(Fault?.Detail is { } error ? $" ({error})" : "")}";
+
     /// <summary>The fault of logging in without a token.</summary>
     public ConnectionFault NoToken(string reason) => ConnectionFaults.Of(ConnectionFaultKind.NoToken, _troubles.Facts, detail: _troubles.Facts.Hide(reason));
 
