@@ -1,7 +1,5 @@
 #!/usr/bin/env bash
-# Real events through a real broker protocol, with nothing to install: builds samples/QuickStart and runs it with these arguments.
+# Sends and handles real events through a real broker protocol, with nothing to install (samples/QuickStart):
 #
-#   ./demo.sh [FILE | -] [--brokers HOST:PORT] [--mode console] [--json] …     (./demo.sh --help lists them)
-. "$(dirname "${BASH_SOURCE[0]}")/eng/env.sh"
-
-build_and_run samples/QuickStart "$@"
+#   ./demo.sh [FILE | -] [--brokers HOST:PORT] [--mode console] [--json] …     (./demo.sh --help lists the options)
+exec dotnet run --configuration Release --project "$(dirname "${BASH_SOURCE[0]}")/samples/QuickStart" -- "$@"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Packs every project of src/ into a folder, but for those whose packages cannot be restored here (eng/left-out.sh names them):
+# Packs every project of src/ into a folder:
 #
 #   eng/pack.sh DIR [arguments of dotnet pack, such as --version-suffix beta.1 or -p:RepositoryUrl=…]
 #
-# Built from scratch in a folder of its own, so that neither earlier builds nor this machine's paths get into a package.
-. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+# Builds from scratch in a temporary folder, so that neither earlier builds nor paths of this machine get into a package.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ $# -ge 1 ] && [ "${1#-}" = "$1" ] || { echo "usage: eng/pack.sh DIR [arguments of dotnet pack]" >&2; exit 2; }
 mkdir -p "$1"
@@ -13,11 +14,8 @@ shift
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/narad-pack.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-scratch=$(cd "$scratch" && pwd) # written as the compiler will write it
-cd "$repository"
-left_out=$(eng/left-out.sh)
+scratch=$(cd "$scratch" && pwd) # the path as the compiler writes it
 for project in src/*/*.csproj; do
-  ! grep -qxF "$(basename "$project" .csproj)" <<< "$left_out" || continue
   dotnet pack "$project" --configuration Release --output "$directory" --artifacts-path "$scratch" \
     --verbosity quiet --disable-build-servers -p:ContinuousIntegrationBuild=true "$@"
 done

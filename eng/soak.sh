@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-build_and_run tests/Narad.Kafka.Soak "$@"
+# Breaks three real brokers, members and processes under load and verifies what arrived (eng/soak.sh --help).
+exec dotnet run --configuration Release --project "$(dirname "${BASH_SOURCE[0]}")/../tests/Narad.Kafka.Soak" -- "$@"

@@ -11,17 +11,16 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
 {
     private const string Tool = "Narad.Kafka.Cli";
 
-    private static readonly Dictionary<string, string> Metadata = typeof(PackagingTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-        .ToDictionary(attribute => attribute.Key, attribute => attribute.Value ?? "", StringComparer.Ordinal);
+    private static readonly string MicrosoftExtensionsVersion = typeof(PackagingTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(attribute => attribute.Key is "MicrosoftExtensionsVersion").Value!;
 
     [SkippableFact]
     public async Task A_fresh_console_program_sends_and_receives_with_nothing_but_the_package()
     {
         Skip.If(packed.Absence is not null, packed.Absence);
-        var folder = await WriteProgramAsync();
+        var folder = await WriteProgramAsync("Consumer");
 
-        // The machine's packages are read, never added to: what this test makes must not be found by anything else.
-        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["NUGET_PACKAGES"] = Path.Combine(packed.Folder, "packages") };
+        var environment = OwnPackages();
         await Command.RunAsync(folder, environment, "dotnet", "build", "Consumer.csproj", "--configuration", "Release", "--output", "program");
         var output = await Command.RunAsync(folder, environment, "dotnet", Path.Combine("program", "Consumer.dll"));
 
@@ -31,11 +30,28 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
             .And.Contain("""[DEV] Would send to test-topic: {"message":"Hello World"}""");
     }
 
+    [SkippableTheory]
+    [InlineData("trimmed", "<PublishTrimmed>true</PublishTrimmed>")]
+    [InlineData("native", "<PublishAot>true</PublishAot>")]
+    [InlineData("single-file", "<PublishSingleFile>true</PublishSingleFile>")]
+    public async Task A_published_application_sends_and_receives(string kind, string property)
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+        Skip.If(kind is "native" && !CompilerIsInstalled(), "Native AOT publishing needs clang or gcc");
+        var folder = await WriteProgramAsync(kind, property, "<SelfContained>true</SelfContained>", "<InvariantGlobalization>true</InvariantGlobalization>");
+
+        var environment = OwnPackages();
+        await Command.RunAsync(folder, environment, "dotnet", "publish", "Consumer.csproj", "--use-current-runtime", "--output", "program");
+        var output = await Command.RunAsync(folder, environment, Path.Combine(folder, "program", "Consumer"));
+
+        output.Should().Contain("received from a published application").And.EndWith("stopped\n");
+    }
+
     [SkippableFact]
     public void Every_project_of_src_becomes_a_package_with_assembly_documentation_and_readme()
     {
         Skip.If(packed.Absence is not null, packed.Absence);
-        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).Except(packed.LeftOut).ToList();
+        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).ToList();
 
         packed.Files.Select(file => Path.GetFileName(file)).Should().BeEquivalentTo(projects.Select(project => $"{project}.{packed.Version}.nupkg"));
         foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
@@ -62,10 +78,7 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         foreach (var (id, heavy) in (ReadOnlySpan<(string, string)>)[("Narad.Kafka.Aws", "AWSSDK.Core"), ("Narad.Kafka.Azure", "Azure.Identity")])
         {
             Dependencies(specification).Should().NotContain(heavy, "the core stays small");
-            if (!packed.LeftOut.Contains(id))
-            {
-                Dependencies(Specification(id)).Should().Contain(["Narad.Kafka", heavy]);
-            }
+            Dependencies(Specification(id)).Should().Contain(["Narad.Kafka", heavy]);
         }
 
         specification.Descendants().Single(element => element.Name.LocalName is "license").Value.Should().Be("Apache-2.0");
@@ -108,18 +121,19 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
             </configuration>
             """);
 
-        // A tool's package has all that it needs in it, but for what an ordinary source has and this machine's may lack.
-        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["NUGET_PACKAGES"] = Path.Combine(packed.Folder, "packages") };
-        if (Metadata["NaradNativeLibrary"] is { Length: > 0 } native)
-        {
-            environment["LD_LIBRARY_PATH"] = Path.GetDirectoryName(native)!;
-        }
-
+        // A tool's package has all that it needs in it.
+        var environment = OwnPackages();
         await Command.RunAsync(folder, environment, "dotnet", "tool", "install", Tool, "--tool-path", "bin", "--version", packed.Version, "--configfile", "nuget.config");
         environment["KAFKA_MODE"] = "Embedded";
         var output = await Command.RunAsync(folder, environment, Path.Combine(folder, "bin", "narad"), "doctor", "--topic", "greetings");
         output.TrimEnd().Should().EndWith("Kafka connection successful").And.Contain("read from greetings[");
     }
+
+    private static bool CompilerIsInstalled() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .Any(folder => File.Exists(Path.Combine(folder, "clang")) || File.Exists(Path.Combine(folder, "gcc")));
+
+    /// <summary>The machine's packages are read and never added to: nothing else may find what these tests pack.</summary>
+    private Dictionary<string, string> OwnPackages() => new(StringComparer.Ordinal) { ["NUGET_PACKAGES"] = Path.Combine(packed.Folder, "packages") };
 
     private static IReadOnlyList<string> Entries(string package)
     {
@@ -145,17 +159,9 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         return XDocument.Load(content);
     }
 
-    private async Task<string> WriteProgramAsync()
+    private async Task<string> WriteProgramAsync(string name, params string[] properties)
     {
-        var folder = Directory.CreateDirectory(Path.Combine(packed.Folder, "Consumer")).FullName;
-        var native = Metadata["NaradNativeLibrary"];
-        var without = native.Length == 0 ? "" : $"""
-              <!-- For package sources without librdkafka.redist; users of an ordinary source need none of it. -->
-              <ItemGroup>
-                <PrunePackageReference Include="librdkafka.redist" Version="99.0.0" />
-                <None Include="{native}" Link="librdkafka{Path.GetExtension(native)}" CopyToOutputDirectory="PreserveNewest" />
-              </ItemGroup>
-            """;
+        var folder = Directory.CreateDirectory(Path.Combine(packed.Folder, name)).FullName;
         await File.WriteAllTextAsync(Path.Combine(folder, "Consumer.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -163,16 +169,17 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
                 <TargetFramework>net10.0</TargetFramework>
                 <ImplicitUsings>enable</ImplicitUsings>
                 <Nullable>enable</Nullable>
+                {string.Join("\n    ", properties)}
               </PropertyGroup>
               <ItemGroup>
                 <PackageReference Include="Narad.Kafka" Version="{packed.Version}" />
-                <PackageReference Include="Microsoft.Extensions.Hosting" Version="{Metadata["MicrosoftExtensionsVersion"]}" />
+                <PackageReference Include="Microsoft.Extensions.Hosting" Version="{MicrosoftExtensionsVersion}" />
               </ItemGroup>
-            {without}
             </Project>
             """);
 
-        using var program = new StreamReader(typeof(PackagingTests).Assembly.GetManifestResourceStream("Program.cs")!);
+        var source = properties.Length == 0 ? "Program.cs" : "Published.cs";
+        using var program = new StreamReader(typeof(PackagingTests).Assembly.GetManifestResourceStream(source)!);
         await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), await program.ReadToEndAsync());
 
         var listed = await Command.RunAsync(folder, new Dictionary<string, string>(StringComparer.Ordinal), "dotnet", "nuget", "locals", "global-packages", "--list");
@@ -180,6 +187,7 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), $"""
             <configuration>
               <packageSources>
+                <clear />
                 <add key="packed" value="{packed.Feed}" />
               </packageSources>
               <fallbackPackageFolders>

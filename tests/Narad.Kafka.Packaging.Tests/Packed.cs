@@ -17,9 +17,6 @@ public sealed class Packed : IAsyncLifetime
     /// <summary>Why there is nothing to look at; null where there is.</summary>
     public string? Absence { get; private set; }
 
-    /// <summary>Projects whose packages this machine cannot restore, and which are not packed.</summary>
-    public IReadOnlyList<string> LeftOut { get; private set; } = [];
-
     public IReadOnlyList<string> Files { get; private set; } = [];
 
     public async Task InitializeAsync()
@@ -30,7 +27,6 @@ public sealed class Packed : IAsyncLifetime
             return;
         }
 
-        LeftOut = (await Command.RunAsync(RepositoryFolder.Root, Unchanged, "bash", "eng/left-out.sh")).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         await Command.RunAsync(RepositoryFolder.Root, Unchanged, "bash", "eng/pack.sh", Feed, $"-p:Version={Version}");
         Files = [.. Directory.GetFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal)];
     }

@@ -60,7 +60,7 @@ internal static class SummaryTable
         Row("latency p99", Milliseconds(books.P99));
         return table;
 
-        void Row(string name, string figure, bool bad = false) => table.AddRow(new Text(name), new Text(figure, bad ? new Style(Color.Red) : null));
+        void Row(string name, string figure, bool bad = false) => table.AddRow(new Text(name), new Text(figure, bad ? new Style(Color.Red) : Style.Plain));
     }
 
     private static IEnumerable<string> Remarks(Summary summary, DemoArguments arguments)
