@@ -80,17 +80,19 @@ internal abstract class HandlerPipeline
 
         if (standing.DecidedFor is { } error)
         {
-            var (partition, offset) = (delivery.Partition.Id, delivery.Offset);
-            part.Committed = () =>
-            {
-                _metrics.SkippedByPolicy();
-                ConsumingLog.SkippedByPolicy(_logger, error, partition, offset, _settings.Group);
-            };
+            part.Committed = SkippedByPolicy(error, delivery.Partition.Id, delivery.Offset);
         }
 
         part.Finish();
         return Outcome.One;
     }
+
+    // A method of its own: its closure would be allocated for each message.
+    private Action SkippedByPolicy(Exception error, TopicPartitionId partition, long offset) => () =>
+    {
+        _metrics.SkippedByPolicy();
+        ConsumingLog.SkippedByPolicy(_logger, error, partition, offset, _settings.Group);
+    };
 
     protected bool IsUnwantedTombstone(Delivery delivery) => delivery.Value is null && !_settings.Tombstones;
 

@@ -1,8 +1,8 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Confluent.Kafka;
-using Narad.Kafka.Transports;
+using Narad.Kafka.Clients.Interop;
+using static Narad.Kafka.Clients.Interop.Librdkafka;
 
 namespace Narad.Kafka.Consuming;
 
@@ -11,14 +11,8 @@ namespace Narad.Kafka.Consuming;
 /// that makes of each: a result, a message, a list of headers and the topic's name once more. Never decides anything: what is no message is
 /// thrown as <c>Consume</c> throws it.
 /// </summary>
-internal sealed unsafe partial class NativeMessages : IMessageSource
+internal sealed unsafe class NativeMessages : IMessageSource
 {
-    private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(
-    [
-        nameof(rd_kafka_consumer_poll), nameof(rd_kafka_message_destroy), nameof(rd_kafka_topic_name), nameof(rd_kafka_message_timestamp),
-        nameof(rd_kafka_message_headers), nameof(rd_kafka_header_get_all), nameof(rd_kafka_message_errstr),
-    ]));
-
     private readonly SafeHandle _client;
     private TopicPartition _latest = new("", Confluent.Kafka.Partition.Any);    // where the latest message came from
     private byte[] _latestTopic = [];                           // its topic's name, UTF-8
@@ -27,7 +21,7 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
 
     /// <summary>Null where this version of Confluent.Kafka keeps its client elsewhere, or a function cannot be found.</summary>
     public static NativeMessages? TryOpen(IConsumer<byte[]?, byte[]?> client)
-        => Missing.Value is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
+        => DirectAccess.MissingForConsuming is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
 
     public TopicPartition? End { get; private set; }
 
@@ -111,35 +105,4 @@ internal sealed unsafe partial class NativeMessages : IMessageSource
         TopicPartitionOffset = new TopicPartitionOffset(PartitionOf(message), message->Offset),
         Message = new Message<byte[], byte[]>(),
     };
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial LibrdkafkaMessage* rd_kafka_consumer_poll(SafeHandle client, int timeoutMs);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial void rd_kafka_message_destroy(LibrdkafkaMessage* message);
-
-    // These two read a field: the runtime need not be told that they are called.
-    [LibraryImport("librdkafka")]
-    [SuppressGCTransition]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial byte* rd_kafka_topic_name(nint topic);
-
-    [LibraryImport("librdkafka")]
-    [SuppressGCTransition]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial long rd_kafka_message_timestamp(LibrdkafkaMessage* message, int* kind);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial ErrorCode rd_kafka_message_headers(LibrdkafkaMessage* message, nint* headers);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial ErrorCode rd_kafka_header_get_all(nint headers, nuint index, byte** name, byte** value, nuint* length);
-
-    [LibraryImport("librdkafka")]
-    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
-    private static partial byte* rd_kafka_message_errstr(LibrdkafkaMessage* message);
 }

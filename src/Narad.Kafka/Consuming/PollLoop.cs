@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Transactions;
@@ -860,6 +861,7 @@ internal sealed class PollLoop
             .Build();
         _transport.Tokens?.Add(_assignment.Client);
         _messages = NativeMessages.TryOpen(_assignment.Client) ?? (IMessageSource)new ClientMessages(_assignment.Client);
+        DirectAccess.Log(_diagnostics, _assignment.Client.Name, DirectAccess.MissingForConsuming);
         UpdateSubscription();
     }
 

@@ -16,6 +16,9 @@ internal sealed class KafkaDiagnostics
 
     private readonly ILoggerFactory _loggers;
 
+    // Interlocked.
+    private int _indirectClients;
+
     public KafkaDiagnostics(ILoggerFactory? loggers = null, TimeProvider? time = null)
     {
         _loggers = loggers ?? NullLoggerFactory.Instance;
@@ -31,6 +34,9 @@ internal sealed class KafkaDiagnostics
 
     /// <summary>The clients that brokers refuse.</summary>
     public RefusedClients Refused { get; }
+
+    /// <summary>Returns true to the first caller only: one line tells of all clients that are not called directly.</summary>
+    public bool IsFirstIndirectClient() => Interlocked.Exchange(ref _indirectClients, 1) == 0;
 
     /// <summary>A logger that never throws: see <see cref="GuardedLogger"/>.</summary>
     public ILogger Logger<T>() => new GuardedLogger(_loggers.CreateLogger(typeof(T).FullName!));

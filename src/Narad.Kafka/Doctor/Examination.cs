@@ -7,6 +7,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Topics;
@@ -119,7 +120,7 @@ internal sealed class Examination : IAsyncDisposable
 
         var what = _options.Mode is KafkaMode.Console
             ? $"mode {_options.Mode}, client '{_options.ClientId}'"
-            : $"mode {_options.Mode}, client '{_options.ClientId}', brokers {BrokerList.Describe(_transport!.BootstrapServers)}, {(_facts.Tls ? "TLS" : "no TLS")}, {(_facts.Mechanism is null ? "no login" : $"login {_options.Sasl.Mechanism}")}";
+            : $"mode {_options.Mode}, client '{_options.ClientId}', brokers {BrokerList.Describe(_transport!.BootstrapServers)}, {(_facts.Tls ? "TLS" : "no TLS")}, {(_facts.Mechanism is null ? "no login" : $"login {_options.Sasl.Mechanism}")}\n{DirectAccess.Describe()}";
         return report.Warnings.Count == 0 ? Finding.Passed(what) : new Finding(DoctorOutcome.Warning, $"{what}\n{string.Join('\n', report.Warnings)}");
     }
 

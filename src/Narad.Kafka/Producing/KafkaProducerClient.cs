@@ -2,6 +2,7 @@ using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
 using Narad.Kafka.Transports;
@@ -74,6 +75,7 @@ internal sealed class KafkaProducerClient : IProducerClient
             _native = new NativeProducer(_producer.Handle, Name, error => OnError(error, onFatal));
         }
 
+        DirectAccess.Log(diagnostics, Name, native ? null : DirectAccess.MissingForSending ?? "its settings leave the polling to Confluent.Kafka");
         tokens?.Add(_producer);
         LargestBatch = Math.Min(config.BatchSize ?? DefaultBatchSize, config.MessageMaxBytes ?? DefaultBatchSize);
     }
@@ -83,7 +85,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     public Error TryProduce(PendingSend send) =>
         send.Bytes > _largest && !send.IsCopy ? TooLarge : _native is null ? Produce(send) : _native.TryProduce(send);
 
-    public void PurgeQueued(bool wait) => LibrdkafkaProducer.PurgeQueued(_producer.Handle, wait);
+    public void PurgeQueued(bool wait) => Librdkafka.PurgeQueued(_producer.Handle, wait);
 
     public int LargestBatch { get; }
 
@@ -135,7 +137,7 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     // The built-in token of a test set-up is renewed by whoever polls, and only Confluent.Kafka's polling does.
     private static bool TakesNative(ProducerConfig config)
-        => LibrdkafkaProducer.Fault is null && config.EnableSaslOauthbearerUnsecureJwt is not true;
+        => DirectAccess.MissingForSending is null && config.EnableSaslOauthbearerUnsecureJwt is not true;
 
     private Error Produce(PendingSend send)
     {

@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Confluent.Kafka;
-using Narad.Kafka.Transports;
-using static Narad.Kafka.Producing.LibrdkafkaProducer;
+using Narad.Kafka.Clients.Interop;
+using static Narad.Kafka.Clients.Interop.Librdkafka;
 
 namespace Narad.Kafka.Producing;
 
@@ -38,6 +38,10 @@ internal sealed unsafe class NativeProducer : IDisposable
     private volatile PendingSend?[] _slots = new PendingSend?[1_024];
     private int _used;
 
+    // Interlocked. The latest event whose reports were taken. Destroying it frees its messages, which costs least on the thread that allocates: the next
+    // sender destroys it, or the polling thread when the next event comes or nobody sends for a while.
+    private nint _spent;
+
     private readonly Lock _returnedLock = new();
     private readonly Stack<int> _returned = new();
 
@@ -71,11 +75,50 @@ internal sealed unsafe class NativeProducer : IDisposable
             return new Error(rd_kafka_last_error());
         }
 
-        var headers = send.Headers is { } given ? Copy(given) : 0;
+        DestroySpent();
         var slot = Rent(send);
-        nint error;
+        var refused = send.Headers is null && send.Timestamp == 0 ? Produce(topic, send, slot) : ProduceWithHeaders(topic, send, slot);
+        if (refused.Code is not ErrorCode.NoError)
+        {
+            _free.Push(slot);
+        }
 
+        return refused;
+    }
+
+    /// <summary>Ends the polling; what was not reported by now never is. The client itself is left to its owner.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        rd_kafka_queue_yield(_queue);
+        _poll.Join();
+        DestroySpent();
+        foreach (var topic in _topics)
+        {
+            rd_kafka_topic_destroy(topic);
+        }
+
+        rd_kafka_queue_destroy(_queue);
+        _owner.DangerousRelease();
+    }
+
+    private Error Produce(nint topic, PendingSend send, int slot)
+    {
         // A reference to the first byte, which an empty array has too: null and empty stay apart.
+        fixed (byte* key = &Start(send.KeyBytes))
+        fixed (byte* value = &Start(send.Payload))
+        {
+            var refused = rd_kafka_produce(
+                topic, send.Partition ?? Partition.Any.Value, CopyPayload, value, send.Payload?.Length ?? 0, key, send.KeyBytes?.Length ?? 0, slot);
+            return refused == 0 ? NoError : LibrdkafkaClient.ErrorOf(_owner, rd_kafka_last_error(), reason: null);
+        }
+    }
+
+    // Or with a timestamp: what the plain call does not take.
+    private Error ProduceWithHeaders(nint topic, PendingSend send, int slot)
+    {
+        var headers = send.Headers is { } given ? Copy(given) : 0;
+        nint error;
         fixed (byte* key = &Start(send.KeyBytes))
         fixed (byte* value = &Start(send.Payload))
         {
@@ -115,7 +158,6 @@ internal sealed unsafe class NativeProducer : IDisposable
             return NoError;   // the headers are the client's now
         }
 
-        _free.Push(slot);
         if (headers != 0)
         {
             rd_kafka_headers_destroy(headers);
@@ -126,19 +168,12 @@ internal sealed unsafe class NativeProducer : IDisposable
         return refused;
     }
 
-    /// <summary>Ends the polling; what was not reported by now never is. The client itself is left to its owner.</summary>
-    public void Dispose()
+    private void DestroySpent(nint next = 0)
     {
-        _stopping = true;
-        rd_kafka_queue_yield(_queue);
-        _poll.Join();
-        foreach (var topic in _topics)
+        if ((next != 0 || Volatile.Read(ref _spent) != 0) && Interlocked.Exchange(ref _spent, next) is not 0 and var spent)
         {
-            rd_kafka_topic_destroy(topic);
+            rd_kafka_event_destroy(spent);
         }
-
-        rd_kafka_queue_destroy(_queue);
-        _owner.DangerousRelease();
     }
 
     private static ref byte Start(byte[]? bytes)
@@ -221,11 +256,12 @@ internal sealed unsafe class NativeProducer : IDisposable
             var occurred = rd_kafka_queue_poll(_queue, PollMs);
             if (occurred == 0)
             {
+                DestroySpent();
                 continue;
             }
 
             Handle(occurred);
-            rd_kafka_event_destroy(occurred);
+            DestroySpent(next: occurred);
         }
     }
 

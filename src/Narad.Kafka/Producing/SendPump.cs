@@ -177,7 +177,7 @@ internal sealed class SendPump(
 
         if (SendFailure.IsFatalAnswer(error))
         {
-            _ = Task.Run(() => life.Fatal(generation, error));
+            ReportFatal(generation, error);
             return false;
         }
 
@@ -187,6 +187,9 @@ internal sealed class SendPump(
         tally.Done();
         return true;
     }
+
+    // A method of its own: its closure would be allocated for each message.
+    private void ReportFatal(ProducerGeneration generation, Error error) => _ = Task.Run(() => life.Fatal(generation, error));
 
     private async Task WaitForRoomAsync(TopicLine line)
     {

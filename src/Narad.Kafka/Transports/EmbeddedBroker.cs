@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Confluent.Kafka;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Confluent.Kafka;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Tests.Producing;
@@ -9,7 +10,7 @@ public sealed class ClientWaysTests
 {
     // Else all would be slow, and nothing would say so.
     [Fact]
-    public void This_version_of_the_client_lets_sends_in_directly() => LibrdkafkaProducer.Fault.Should().BeNull();
+    public void This_version_of_the_client_lets_sends_in_directly() => DirectAccess.MissingForSending.Should().BeNull();
 
     [SkippableTheory, Trait("Promise", "S1")]
     [InlineData("Embedded", true)]

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Transports;
@@ -162,7 +163,8 @@ public sealed class FatalErrorTests
     private static void TestFatalError(KafkaProducerClient client, ErrorCode code)
     {
         var handle = (SafeHandle)LibrdkafkaHandle(Producer(client).Handle)!;
-        rd_kafka_test_fatal_error(handle, code, "raised by a test").Should().Be(ErrorCode.NoError);
+        var raise = Marshal.GetDelegateForFunctionPointer<RaiseFatalError>(NativeLibrary.GetExport(NativeLibraryResolver.Handle, "rd_kafka_test_fatal_error"));
+        raise(handle, code, "raised by a test").Should().Be(ErrorCode.NoError);
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_producer")]
@@ -172,6 +174,6 @@ public sealed class FatalErrorTests
     [return: UnsafeAccessorType("Confluent.Kafka.Impl.SafeKafkaHandle, Confluent.Kafka")]
     private static extern object? LibrdkafkaHandle(Handle handle);
 
-    [DllImport("librdkafka", CallingConvention = CallingConvention.Cdecl)]
-    private static extern ErrorCode rd_kafka_test_fatal_error(SafeHandle client, ErrorCode code, [MarshalAs(UnmanagedType.LPUTF8Str)] string reason);
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate ErrorCode RaiseFatalError(SafeHandle client, ErrorCode code, [MarshalAs(UnmanagedType.LPUTF8Str)] string reason);
 }

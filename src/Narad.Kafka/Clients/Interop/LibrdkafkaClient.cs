@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 
-namespace Narad.Kafka.Transports;
+namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
 /// The client of librdkafka inside one of Confluent.Kafka's, for the few steps that go past it because they are made for each message. Nothing of it is
@@ -10,11 +10,8 @@ namespace Narad.Kafka.Transports;
 /// </summary>
 internal static unsafe partial class LibrdkafkaClient
 {
-    private const string Name = "librdkafka";
+    private const string Name = NativeLibraryResolver.Name;
     private const int ReasonSize = 512;
-
-    // One resolver an assembly: it finds the very library that Confluent.Kafka loaded, under whichever of its names.
-    static LibrdkafkaClient() => RuntimeHelpers.RunClassConstructor(typeof(MockCluster).TypeHandle);
 
     /// <summary>What is missing for reaching clients and calling these functions; null: nothing is.</summary>
     public static string? Missing(IEnumerable<string> functions)
@@ -22,8 +19,7 @@ internal static unsafe partial class LibrdkafkaClient
         try
         {
             _ = Of(new Handle());
-            var library = NativeLibrary.Load(Name, typeof(MockCluster).Assembly, searchPath: null);
-            return functions.FirstOrDefault(function => !NativeLibrary.TryGetExport(library, function, out _));
+            return functions.FirstOrDefault(static function => !NativeLibraryResolver.Has(function)) is { } missing ? $"{NativeLibraryResolver.File} has no {missing}" : null;
         }
         catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or DllNotFoundException or BadImageFormatException)
         {

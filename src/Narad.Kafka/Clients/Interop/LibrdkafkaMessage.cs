@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 
-namespace Narad.Kafka.Transports;
+namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>rd_kafka_message_t, of librdkafka's public interface: a message that was read, or the report on one that was sent.</summary>
 [StructLayout(LayoutKind.Sequential)]

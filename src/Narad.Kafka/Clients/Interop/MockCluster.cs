@@ -1,24 +1,26 @@
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
 
-namespace Narad.Kafka.Transports;
+namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
-/// librdkafka's mock cluster, function by function. Bound to the very library that Confluent.Kafka loaded, under whichever of its names:
-/// a second copy would be a second world. Thread-safe, as the functions are: each hands its command to the cluster's own thread.
+/// librdkafka's mock cluster, function by function. Thread-safe, as the functions are: each hands its command to the cluster's own thread.
 /// </summary>
 internal static unsafe partial class MockCluster
 {
-    private const string Name = "librdkafka";
+    private const string Name = NativeLibraryResolver.Name;
     private const int Producer = 0;   // rd_kafka_type_t: the mock cluster needs a client to live in, of any kind
 
-    static MockCluster() => NativeLibrary.SetDllImportResolver(typeof(MockCluster).Assembly, Resolve);
-
     /// <summary>A client that connects to nothing and logs nothing, for a cluster to live in.</summary>
+    /// <exception cref="DllNotFoundException">The library is missing, or has no mock cluster.</exception>
     public static ClientHandle NewClient()
     {
+        if (!NativeLibraryResolver.Has(nameof(rd_kafka_mock_cluster_new)))
+        {
+            throw new DllNotFoundException($"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}, {NativeLibraryResolver.File}) has no mock cluster: the embedded broker needs it.");
+        }
+
         var configuration = rd_kafka_conf_new();
         rd_kafka_conf_set_log_cb(configuration, 0);
         var reason = stackalloc byte[512];
@@ -122,41 +124,6 @@ internal static unsafe partial class MockCluster
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     private static partial void rd_kafka_mock_push_request_errors_array(ClusterHandle cluster, short request, nuint count, ErrorCode* errors);
-
-    private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? searchPath)
-    {
-        if (!string.Equals(library, Name, StringComparison.Ordinal))
-        {
-            return 0;
-        }
-
-        var version = Library.Version;   // makes Confluent.Kafka load its library, which reports what is missing better than we could
-        foreach (var candidate in NamesOfConfluent())
-        {
-            if (NativeLibrary.TryLoad(candidate, typeof(Library).Assembly, searchPath: null, out var handle)
-                && NativeLibrary.TryGetExport(handle, "rd_kafka_version", out var versionOf)
-                && ((delegate* unmanaged[Cdecl]<int>)versionOf)() == version
-                && NativeLibrary.TryGetExport(handle, "rd_kafka_mock_cluster_new", out _))
-            {
-                return handle;
-            }
-        }
-
-        throw new DllNotFoundException($"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}) was not found again, or has no mock cluster: the embedded broker needs both.");
-    }
-
-    // The order in which Confluent.Kafka tries them: on Alpine its own build only, elsewhere the build with GSSAPI, then the one without.
-    private static IEnumerable<string> NamesOfConfluent()
-    {
-        if (RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) || RuntimeInformation.RuntimeIdentifier.Contains("alpine", StringComparison.Ordinal))
-        {
-            yield return "alpine-librdkafka";
-        }
-
-        yield return Name;
-        yield return "centos8-librdkafka";
-        yield return "alpine-librdkafka";
-    }
 
     /// <summary>A client of ours.</summary>
     internal sealed class ClientHandle : SafeHandle

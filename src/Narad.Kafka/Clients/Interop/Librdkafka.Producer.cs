@@ -1,36 +1,31 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
-using Narad.Kafka.Transports;
 
-namespace Narad.Kafka.Producing;
+namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
-/// librdkafka's producer, function by function, on the very client that Confluent.Kafka built. Thread-safe, as the functions are.
+/// librdkafka's producer, function by function, on a client that Confluent.Kafka built. Thread-safe, as the functions are.
 /// </summary>
-internal static unsafe partial class LibrdkafkaProducer
+internal static unsafe partial class Librdkafka
 {
     public const int CopyPayload = 0x2;   // RD_KAFKA_MSG_F_COPY
     public const int DeliveryReports = 0x1;   // RD_KAFKA_EVENT_DR
     public const int ErrorEvent = 0x8;   // RD_KAFKA_EVENT_ERROR
 
-    private const string Name = "librdkafka";
+    private const string Name = NativeLibraryResolver.Name;
     private const int PurgeQueue = 0x1;
     private const int PurgeNonBlocking = 0x4;
 
-    private static readonly string[] Functions =
+    /// <summary>What sending calls.</summary>
+    public static readonly string[] ProducerFunctions =
     [
-        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_produceva), nameof(rd_kafka_error_code), nameof(rd_kafka_error_string),
+        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_produce), nameof(rd_kafka_produceva), nameof(rd_kafka_error_code), nameof(rd_kafka_error_string),
         nameof(rd_kafka_error_is_fatal), nameof(rd_kafka_error_destroy), nameof(rd_kafka_headers_new), nameof(rd_kafka_header_add), nameof(rd_kafka_headers_destroy),
         nameof(rd_kafka_queue_get_main), nameof(rd_kafka_queue_poll), nameof(rd_kafka_queue_yield), nameof(rd_kafka_queue_destroy), nameof(rd_kafka_event_type),
         nameof(rd_kafka_event_message_array), nameof(rd_kafka_event_error), nameof(rd_kafka_event_error_string), nameof(rd_kafka_event_error_is_fatal),
         nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),
     ];
-
-    private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(Functions));
-
-    /// <summary>Null: the client and the functions can be reached. Else what is missing in these versions of Confluent.Kafka and librdkafka.</summary>
-    public static string? Fault => Missing.Value;
 
     /// <summary>
     /// Gives back, as <see cref="ErrorCode.Local_PurgeQueue"/>, every message that is not on its way to a broker. Nothing happens where this version of
@@ -38,7 +33,7 @@ internal static unsafe partial class LibrdkafkaProducer
     /// </summary>
     public static void PurgeQueued(Handle handle, bool wait)
     {
-        if (Fault is not null || LibrdkafkaClient.Of(handle) is not { IsClosed: false, IsInvalid: false } client)
+        if (DirectAccess.MissingForSending is not null || LibrdkafkaClient.Of(handle) is not { IsClosed: false, IsInvalid: false } client)
         {
             return;
         }
@@ -60,6 +55,11 @@ internal static unsafe partial class LibrdkafkaProducer
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void rd_kafka_topic_destroy(nint topic);
+
+    /// <summary>0, or -1 and <see cref="rd_kafka_last_error"/>, on the same thread.</summary>
+    [LibraryImport(Name)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int rd_kafka_produce(nint topic, int partition, int flags, byte* value, nint valueLength, byte* key, nint keyLength, nint opaque);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
