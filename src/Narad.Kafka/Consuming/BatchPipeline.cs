@@ -45,7 +45,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         Activity? activity = null;
         async ValueTask<Outcome> ConcludedAsync(Delivery failed, Exception error, bool timedOut, int before = 0)
         {
-            activity?.SetStatus(ActivityStatusCode.Error, error.Message);
+            activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
             return Finished(first, await ConcludeAsync(failed, error, timedOut, before).ConfigureAwait(false));
         }
 

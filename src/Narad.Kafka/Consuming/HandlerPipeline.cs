@@ -44,6 +44,22 @@ internal abstract class HandlerPipeline
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
     public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking) : HandleAsync(lane);
 
+    /// <summary>What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.</summary>
+    public static Outcome Broken(Lane lane, Exception error)
+    {
+        if (lane.Head!.Part is not { } part)
+        {
+            return new Outcome(0, OutcomeKind.Failed, Error: error);
+        }
+
+        if (part.IsJudged(ref error))
+        {
+            part.Judged(new FailureVerdict(FailureAction.Stop), error);
+        }
+
+        return Outcome.One;
+    }
+
     /// <inheritdoc cref="RunAsync"/>
     protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
 
@@ -129,7 +145,13 @@ internal abstract class HandlerPipeline
             ConsumingLog.Received(_logger, context.Topic, context.Partition, context.Offset, context.Group);
         }
 
-        return context.RawValue is { } value ? _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken) : new ValueTask<T>(default(T)!);
+        if (context.RawValue is not { } value)
+        {
+            return new ValueTask<T>(default(T)!);
+        }
+
+        // A handler may write to its array, and the message may be handled or forwarded again.
+        return _settings.Decoder.DecodeAsync<T>(typeof(T) == typeof(byte[]) ? value.ToArray() : value, context, cancellationToken);
     }
 
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>

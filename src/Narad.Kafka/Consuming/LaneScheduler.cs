@@ -399,7 +399,7 @@ internal sealed class LaneScheduler
     {
         lane.State = LaneState.Waiting;
         lane.Head!.Partition.Waiting.Add(lane);
-        var timer = new LaneTimer(this, lane, delay);
+        var timer = new LaneTimer(_time, Wake, lane, delay);
         lane.Timer = timer.Timer = _time.CreateTimer(static state => ((LaneTimer)state!).Fire(), timer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         timer.Start();
     }
@@ -468,7 +468,17 @@ internal sealed class LaneScheduler
         Start(another);
         while (lane is not null)
         {
-            var outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
+            Outcome outcome;
+            try
+            {
+                outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                // Whatever code of the application it came out of: the worker and its lane would be lost, and nobody would see it.
+                outcome = HandlerPipeline.Broken(lane, error);
+            }
+
             _circuit?.Settle(lane.Head!);
             lane = Finish(lane, outcome);
         }
@@ -576,33 +586,5 @@ internal sealed class LaneScheduler
         }
 
         return next;
-    }
-
-    /// <summary>A wait in pieces: the longest timer that there is ends after 49.7 days.</summary>
-    private sealed class LaneTimer(LaneScheduler scheduler, Lane lane, TimeSpan delay)
-    {
-        private static readonly TimeSpan LongestPiece = TimeSpan.FromDays(1);
-
-        private readonly long _started = scheduler._time.GetTimestamp();
-
-        public ITimer Timer { get; set; } = null!;
-
-        public void Start() => Wait(delay);
-
-        public void Fire()
-        {
-            var left = delay - scheduler._time.GetElapsedTime(_started);
-            if (left > TimeSpan.Zero)
-            {
-                Wait(left);
-            }
-            else
-            {
-                scheduler.Wake(lane, Timer);
-            }
-        }
-
-        // One that was disposed meanwhile changes nothing.
-        private void Wait(TimeSpan time) => Timer.Change(time < LongestPiece ? time : LongestPiece, Timeout.InfiniteTimeSpan);
     }
 }

@@ -59,7 +59,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             }
             catch (Exception error) when (activity is not null)
             {
-                activity.SetStatus(ActivityStatusCode.Error, error.Message);
+                activity.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
                 throw;
             }
         }

@@ -33,6 +33,13 @@ internal sealed class GuardedLogger(ILogger logger) : ILogger
         }
         catch (Exception error)
         {
+            if (exception is not null && ExceptionText.CannotBeWritten(exception))
+            {
+                // The line is written all the same, with what can be said of the exception.
+                Log<TState>(logLevel, eventId, state, new InvalidOperationException($"{exception.GetType()}: {ExceptionText.Message(exception)}"), formatter);
+                return;
+            }
+
             Tell(error);
         }
     }

@@ -58,7 +58,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             switch (subscription.State)
             {
                 case SubscriptionState.Faulted:
-                    bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {subscription.Fault!.Message}");
+                    bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {ExceptionText.Message(subscription.Fault!)}");
                     break;
                 case SubscriptionState.TopicMissing when subscription is not Subscription { IsOptional: true }:
                     doubtful.Add($"topic '{subscription.Topic}' of group '{subscription.Group}' does not exist");

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Failures;
@@ -77,12 +78,12 @@ internal static class FailureHeaders
 
         if (detail >= FailureDetail.Message)
         {
-            headers.Add(ExceptionMessage, Cut(error.Message, MostMessageCharacters));
+            headers.Add(ExceptionMessage, Cut(ExceptionText.Message(error), MostMessageCharacters));
         }
 
         if (detail >= FailureDetail.Stack)
         {
-            headers.Add(ExceptionStack, Cut(error.StackTrace ?? "", MostStackCharacters));
+            headers.Add(ExceptionStack, Cut(ExceptionText.StackTrace(error), MostStackCharacters));
         }
 
         return headers;

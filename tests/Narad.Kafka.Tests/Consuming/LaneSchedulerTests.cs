@@ -38,6 +38,23 @@ public class LaneSchedulerTests
             return (fault is null).Label($"seed {seed}: {fault}");
         }));
 
+    [Fact]
+    [Trait("Promise", "S14")]
+    public void A_pipeline_that_throws_stops_its_partition_and_costs_no_worker()
+    {
+        var stopped = new System.Collections.Concurrent.ConcurrentQueue<AssignedPartition>();
+        var lanes = new LaneScheduler(parallelism: 1, MessageOrder.ByKey, batch: null, new ManualTime(), new ThrowingPipeline(), new CompletedDeliveries(), stopped.Enqueue);
+        AssignedPartition[] partitions = [new(new TopicPartition("t", 0), null!), new(new TopicPartition("t", 1), null!)];
+        foreach (var partition in partitions)
+        {
+            lanes.Enqueue([new Delivery(partition, new ReceivedMessage(partition.Partition, 0, Key: [1], Value: null), 0)]);
+        }
+
+        SpinWait.SpinUntil(() => stopped.Count == 2, TimeSpan.FromSeconds(30)).Should().BeTrue("the one worker goes on with the other partition");
+        partitions.Should().OnlyContain(partition => lanes.StateOf(partition) == PartitionState.Stopped && lanes.FirstFailure(partition)!.Value.Reason is NotSupportedException);
+        lanes.RunningHandlers.Should().Be(0);
+    }
+
     [Theory]
     [InlineData(MessageOrder.ByKey)]
     [InlineData(MessageOrder.ByPartition)]
@@ -322,6 +339,12 @@ public class LaneSchedulerTests
     }
 
     private sealed record Run(Delivery Delivery, TaskCompletionSource<Outcome> Outcome);
+
+    private sealed class ThrowingPipeline() : HandlerPipeline(
+        SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
+    {
+        protected override ValueTask<Outcome> HandleAsync(Lane lane) => throw new NotSupportedException("a fault of our own");
+    }
 
     private sealed class WatchedPipeline(MessageOrder order, CircuitBreaker? circuit = null) : HandlerPipeline(
         SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
