@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
 
@@ -18,17 +19,32 @@ public sealed class JsonMessageSerializer : IMessageSerializer, IMessageDeserial
     /// <param name="options">Used as they are and read-only from the first message on; null for camelCase.</param>
     public JsonMessageSerializer(JsonSerializerOptions? options = null) => _options = options is null ? Defaults : new(() => Completed(options));
 
-    /// <summary>The JSON of a message, UTF-8.</summary>
+    /// <summary>
+    /// The JSON of a message, UTF-8. A message declared as an interface or a base class is written whole, by its own type, as is an envelope's <c>data</c>; where the declared type
+    /// has <c>JsonDerivedType</c> or <c>JsonPolymorphic</c> attributes, or a converter, those decide.
+    /// </summary>
     /// <exception cref="InvalidOperationException">
     /// The application was published without JSON by reflection (trimmed or ahead of time), and the options name no source-generated context.
     /// </exception>
-    /// <exception cref="NotSupportedException">The options' source-generated context does not know the type, or the type has no JSON form.</exception>
-    public byte[] Serialize<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(message, (JsonTypeInfo<T>)TypeInfo(typeof(T)));
+    /// <exception cref="NotSupportedException">
+    /// The options' source-generated context does not know the declared type or the message's own, the declared type names derived types and this is none of them,
+    /// or the type has no JSON form.
+    /// </exception>
+    public byte[] Serialize<T>(T message) => typeof(T).IsValueType || message is null || (message.GetType() == typeof(T) && message is not ISourced)
+        ? JsonSerializer.SerializeToUtf8Bytes(message, (JsonTypeInfo<T>)TypeInfo(typeof(T)))
+        : Serialize(message, typeof(T));
 
     /// <inheritdoc cref="Serialize{T}(T)"/>
     /// <param name="message">The message.</param>
-    /// <param name="type">The type whose properties are written.</param>
-    public byte[] Serialize(object message, Type type) => JsonSerializer.SerializeToUtf8Bytes(message, TypeInfo(type));
+    /// <param name="type">The type that the message is declared as.</param>
+    public byte[] Serialize(object message, Type type)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        var written = JsonSerializer.SerializeToUtf8Bytes(message, Written(message, type));
+        return message is ISourced { Body: { } body } envelope && Written(body, envelope.BodyType) is var data && data.Type != envelope.BodyType
+            ? RuntimeTypes.WithData(written, JsonSerializer.SerializeToUtf8Bytes(body, data))
+            : written;
+    }
 
     /// <summary>The message in UTF-8 JSON.</summary>
     /// <exception cref="JsonException">The bytes are not JSON, or do not fit the type.</exception>
@@ -70,6 +86,17 @@ public sealed class JsonMessageSerializer : IMessageSerializer, IMessageDeserial
     {
         options.MakeReadOnly(populateMissingResolver: true);
         return options;
+    }
+
+    // The contract that writes all of a message.
+    private JsonTypeInfo Written(object? message, Type declared)
+    {
+        if (message?.GetType() is not { } own || own == declared)
+        {
+            return TypeInfo(declared);
+        }
+
+        return _options.Value.TryGetTypeInfo(declared, out var contract) && !RuntimeTypes.Truncates(contract) ? contract : TypeInfo(own);
     }
 
     private JsonTypeInfo TypeInfo(Type type)

@@ -1,4 +1,6 @@
+using System.Collections;
 using System.Reflection;
+using System.Text.Json.Serialization;
 
 namespace Narad.Kafka;
 
@@ -10,7 +12,10 @@ public static class MessageEnvelope
 
     /// <summary>Wraps a message: a new id (GUIDv7), version 1.0, the present time.</summary>
     /// <param name="data">The message.</param>
-    /// <param name="type">What it is called; null for <see cref="TypeNameOf{T}"/>.</param>
+    /// <param name="type">
+    /// What it is called; null for the name of the message's own type (see <see cref="TypeNameOf{T}"/>), or of <typeparamref name="T"/> where that has
+    /// <see cref="JsonDerivedTypeAttribute"/> or <see cref="JsonPolymorphicAttribute"/> or is a collection.
+    /// </param>
     /// <param name="source">Who says it; null for the client id of the service that sends it.</param>
     /// <param name="time">The clock; null for the system's.</param>
     public static MessageEnvelope<T> Create<T>(T data, string? type = null, string? source = null, TimeProvider? time = null)
@@ -19,7 +24,7 @@ public static class MessageEnvelope
         return new MessageEnvelope<T>
         {
             Id = Guid.CreateVersion7(now).ToString(),
-            Type = type ?? TypeNameOf<T>(),
+            Type = type ?? NameOf(data),
             Timestamp = now,
             Source = source,
             Data = data,
@@ -27,14 +32,22 @@ public static class MessageEnvelope
     }
 
     /// <summary>What messages of this type are called: <see cref="MessageTypeAttribute"/>, else the type's name (<c>OrderCreated</c>; generic ones without the arity).</summary>
-    public static string TypeNameOf<T>()
+    public static string TypeNameOf<T>() => NameOf(typeof(T));
+
+    // As it is written: by its own type, unless the declared one says how.
+    private static string NameOf<T>(T data) => NameOf(
+        data is null or IEnumerable || typeof(T).IsDefined(typeof(JsonDerivedTypeAttribute), inherit: false) || typeof(T).IsDefined(typeof(JsonPolymorphicAttribute), inherit: false)
+            ? typeof(T)
+            : data.GetType());
+
+    private static string NameOf(Type type)
     {
-        if (typeof(T).GetCustomAttribute<MessageTypeAttribute>(inherit: false) is { } attribute)
+        if (type.GetCustomAttribute<MessageTypeAttribute>(inherit: false) is { } attribute)
         {
             return attribute.Name;
         }
 
-        var name = typeof(T).Name;
+        var name = type.Name;
         var arity = name.IndexOf('`', StringComparison.Ordinal);
         return arity < 0 ? name : name[..arity];
     }

@@ -38,5 +38,9 @@ public sealed record MessageEnvelope<T> : ISourced
     [JsonPropertyName("data")]
     public required T Data { get; init; }
 
+    object? ISourced.Body => Data;
+
+    Type ISourced.BodyType => typeof(T);
+
     object ISourced.WithSource(string source) => Source is null ? this with { Source = source } : this;
 }
