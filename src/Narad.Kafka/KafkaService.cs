@@ -567,14 +567,14 @@ public sealed class KafkaService : IKafkaService
             }
             else
             {
-                ServiceLog.Disconnected(_logger, transport.Mode, counts.Delivered, counts.Failed, counts.Unknown);
+                ServiceLog.Disconnected(_logger, transport.Mode, counts.Delivered, counts.Late, counts.Failed, counts.Unknown);
             }
         }
 
         _meter.Dispose();
         _ending.Dispose();
         _completion.TrySetResult();
-        return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned);
+        return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned) { Late = counts.Late };
     }
 
     private void OnFault(Exception error, bool stopHost)

@@ -72,6 +72,18 @@ public sealed class MessageHeaders : IReadOnlyList<MessageHeader>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>A copy, values included: nobody else can change it.</summary>
+    internal MessageHeaders Owned()
+    {
+        var copy = new MessageHeaders();
+        foreach (var header in _headers)
+        {
+            copy._headers.Add(header with { Value = (byte[]?)header.Value?.Clone() });
+        }
+
+        return copy;
+    }
+
     // For what the client delivered: its names need no check.
     internal void AddReceived(string name, byte[]? value) => _headers.Add(new MessageHeader(name, value));
 }

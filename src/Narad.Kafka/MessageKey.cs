@@ -41,7 +41,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
         return new(bytes);
     }
 
-    /// <summary>A key of raw bytes, which must not be changed afterwards; null is no key.</summary>
+    /// <summary>A key of raw bytes; null is no key. A send copies them where it keeps them beyond the call, so the array may be used again after it.</summary>
     public static MessageKey From(byte[]? bytes) => new(bytes);
 
     /// <summary>See <see cref="From(string?)"/>.</summary>
@@ -62,13 +62,22 @@ public readonly struct MessageKey : IEquatable<MessageKey>
     /// <summary>Two keys differ when their bytes do.</summary>
     public static bool operator !=(MessageKey left, MessageKey right) => !left.Equals(right);
 
-    /// <summary>The key as it is on the wire; null for none.</summary>
-    public byte[]? ToBytes() => _value switch
+    /// <summary>Whether the key is an array that somebody else may hold too.</summary>
+    internal bool IsBytes => _value is byte[];
+
+    /// <summary>The key as it is on the wire, without a copy of raw bytes: not to be changed, and not to be handed out.</summary>
+    internal byte[]? WireBytes => _value switch
     {
         null => null,
         string text => Encoding.UTF8.GetBytes(text),
         _ => (byte[])_value,
     };
+
+    /// <summary>The key as it is on the wire, in an array of its own; null for none.</summary>
+    public byte[]? ToBytes() => _value is byte[] bytes ? (byte[])bytes.Clone() : WireBytes;
+
+    /// <summary>The same key, which nobody else can change.</summary>
+    internal MessageKey Owned() => _value is byte[] bytes ? new((byte[])bytes.Clone()) : this;
 
     /// <summary>The key as UTF-8 text, with U+FFFD for bytes that are none; null for no key.</summary>
     public string? AsText() => _value switch
@@ -80,13 +89,13 @@ public readonly struct MessageKey : IEquatable<MessageKey>
 
     /// <summary>The key as a big-endian <see cref="int"/>.</summary>
     /// <exception cref="FormatException">The key is not four bytes long.</exception>
-    public int AsInt32() => ToBytes() is { Length: sizeof(int) } bytes
+    public int AsInt32() => WireBytes is { Length: sizeof(int) } bytes
         ? BinaryPrimitives.ReadInt32BigEndian(bytes)
         : throw new FormatException("The key is not an int: it is not 4 bytes long.");
 
     /// <summary>The key as a big-endian <see cref="long"/>.</summary>
     /// <exception cref="FormatException">The key is not eight bytes long.</exception>
-    public long AsInt64() => ToBytes() is { Length: sizeof(long) } bytes
+    public long AsInt64() => WireBytes is { Length: sizeof(long) } bytes
         ? BinaryPrimitives.ReadInt64BigEndian(bytes)
         : throw new FormatException("The key is not a long: it is not 8 bytes long.");
 
@@ -100,7 +109,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
 
         return _value is string left && other._value is string right
             ? string.Equals(left, right, StringComparison.Ordinal)
-            : ToBytes().AsSpan().SequenceEqual(other.ToBytes());
+            : WireBytes.AsSpan().SequenceEqual(other.WireBytes);
     }
 
     /// <inheritdoc/>
@@ -115,7 +124,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
         }
 
         var hash = new HashCode();
-        hash.AddBytes(ToBytes());
+        hash.AddBytes(WireBytes);
         return hash.ToHashCode();
     }
 
@@ -142,7 +151,7 @@ public readonly struct MessageKey : IEquatable<MessageKey>
             return whole ? shown : $"{shown}…";
         }
 
-        bytes ??= ToBytes()!;
+        bytes ??= WireBytes!;
         return $"0x{Convert.ToHexString(bytes.AsSpan(0, Math.Min(bytes.Length, ShownBytes)))}{(bytes.Length > ShownBytes ? "…" : "")}";
     }
 }

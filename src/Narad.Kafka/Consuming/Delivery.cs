@@ -87,15 +87,17 @@ internal sealed class Delivery
         Next = null;
     }
 
-    /// <summary>Lets go of what it brought.</summary>
+    /// <summary>Lets go of all that it refers to: what it brought, and what the application made of it. A spare one outlives its message.</summary>
     public void Empty()
     {
         Partition = null!;
         Key = null;
         Value = null;
         Headers = null;
+        Departure = null;
         Parked = null;
         Standing = null;
+        Next = null;
     }
 
     private static int SizeOf(in ReceivedMessage message)

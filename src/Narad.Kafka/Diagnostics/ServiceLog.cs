@@ -20,8 +20,8 @@ internal static partial class ServiceLog
     [LoggerMessage(1002, LogLevel.Debug, "Group '{Group}' is connected: mode {Mode}, {Brokers}.")]
     public static partial void ConsumerConnected(ILogger logger, string group, KafkaMode mode, string brokers);
 
-    [LoggerMessage(1003, LogLevel.Information, "Kafka disconnected (mode {Mode}): {Delivered} delivered, {Failed} failed, {Unknown} unknown.")]
-    public static partial void Disconnected(ILogger logger, KafkaMode mode, long delivered, long failed, long unknown);
+    [LoggerMessage(1003, LogLevel.Information, "Kafka disconnected (mode {Mode}): {Delivered} delivered, {Late} late, {Failed} failed, {Unknown} unknown.")]
+    public static partial void Disconnected(ILogger logger, KafkaMode mode, long delivered, long late, long failed, long unknown);
 
     [LoggerMessage(1004, LogLevel.Warning, "Kafka configuration: {Warning}")]
     public static partial void ConfigurationWarning(ILogger logger, string warning);

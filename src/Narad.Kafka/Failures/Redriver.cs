@@ -69,7 +69,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveTarget target, str
 
         ValueTask<SendResult> SendAsync(string? audit) => producer.SendCopyAsync(
             route.Topic,
-            letter.Key.ToBytes(),
+            letter.Key.WireBytes,
             letter.RawValue,
             route.Origin is { } origin ? FailureHeaders.ForRedrive(letter.Headers, origin, audit, now) : FailureHeaders.ForEveryGroup(letter.Headers, audit),
             route.Partition,

@@ -4,11 +4,12 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// What happens when a broker refuses a whole batch for its size although nobody said that it would (a limit that was lowered, or not told): the client is
-/// drained, and all of the batch goes again, in its order, within the limit. It never lets anything go while it drains: only when all has come back is
-/// the order known.
+/// Sends the messages of a refused batch again: the broker refuses the whole batch where one record in it is invalid (<see cref="RecordRefusal"/>), or where
+/// the batch is too large although no limit was known. The client is drained first, and everything goes again in its order: after a refusal for size within
+/// the limit, after a refused record with each suspect alone, so that only refused records fail. Nothing goes while the client drains: the order is known
+/// only when everything has come back.
 /// </summary>
-/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendLine"/> and read by reports without it; the rest says where it runs.</remarks>
+/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendLine"/> and read by reports without it; each method states where it runs.</remarks>
 internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? limits, TimeProvider time, ILogger logger, CancellationToken stopped)
 {
     private static readonly TimeSpan DrainTick = TimeSpan.FromMilliseconds(1);
@@ -20,7 +21,8 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     /// <summary>On the client's thread. True: it was refused together with its batch, or taken back to keep the order, and goes again.</summary>
     public bool TrySendAgain(ProducerGeneration generation, PendingSend send, ErrorCode code, PersistenceStatus status)
     {
-        if (status != PersistenceStatus.NotPersisted || code is not (ErrorCode.MsgSizeTooLarge or ErrorCode.Local_PurgeQueue))
+        if (status != PersistenceStatus.NotPersisted
+            || !(code is ErrorCode.MsgSizeTooLarge or ErrorCode.Local_PurgeQueue or ErrorCode.Local_InvalidDifferentRecord || RecordRefusal.MayBlame(code)))
         {
             return false;
         }
@@ -32,18 +34,21 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
                 return false;
             }
 
-            if (code == ErrorCode.MsgSizeTooLarge)
+            if (code == ErrorCode.Local_PurgeQueue)
             {
-                if (send.Alone)
+                if (!_draining)
                 {
                     return false;
                 }
-
-                Begin(generation, send.Line);
             }
-            else if (!_draining)
+            else if (send.Alone)
             {
                 return false;
+            }
+            else
+            {
+                Refused(send, code);
+                Drain(generation);
             }
 
             send.Generation = null;
@@ -72,7 +77,25 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     public void Abandon() => _draining = false;
 
     // Under the lock.
-    private void Begin(ProducerGeneration generation, TopicLine line)
+    private void Refused(PendingSend send, ErrorCode code)
+    {
+        if (code == ErrorCode.MsgSizeTooLarge)
+        {
+            RefusedForSize(send.Line);
+            return;
+        }
+
+        send.MustGoAlone |= RecordRefusal.MayBlame(code);
+        if (!send.Line.RecordsRefused)
+        {
+            send.Line.RecordsRefused = true;
+            var topic = send.Line.Topic;
+            ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.RecordsRefused(logger, topic, SendFailure.Name(code)), null);
+        }
+    }
+
+    // Under the lock.
+    private void RefusedForSize(TopicLine line)
     {
         // While draining, what else is refused is of the same refusal.
         if (line.Limit != TopicLimit.Refused && !(line.Limit == TopicLimit.Limited && _draining))
@@ -93,7 +116,11 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
 
             owner.Changed(line);
         }
+    }
 
+    // Under the lock.
+    private void Drain(ProducerGeneration generation)
+    {
         if (!_draining)
         {
             // At once, before the client has a new epoch from the broker and goes on with what followed.

@@ -141,6 +141,8 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     private Error Produce(PendingSend send)
     {
+        // Its report would not give the bytes back, and a refused batch goes again.
+        send.Own();
         var record = new Message<byte[]?, PendingSend> { Key = send.KeyBytes, Value = send, Headers = NoHeaders };
         if (send.Headers is { } headers)
         {

@@ -46,6 +46,9 @@ internal sealed class MessageProducer : IAsyncDisposable
     /// <summary>Accepted and without an outcome.</summary>
     public long InFlight => _line.InFlight;
 
+    /// <summary>Topics that something is remembered of.</summary>
+    internal int Topics => _line.Topics;
+
     /// <summary>Acknowledged so far.</summary>
     public long Delivered => _line.Delivered;
 
@@ -162,7 +165,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
         var (first, reason) = failures.First();
         throw new KafkaSendManyException(
-            $"{failures.Count} of {results.Count} messages to topic '{topic}' were not acknowledged; the first is number {first + 1}: {reason.Message}",
+            $"{failures.Count} of {results.Count} messages to topic '{topic}' were not acknowledged; the first is number {first + 1}: {ExceptionText.Message(reason)}",
             results,
             failures);
 
@@ -203,7 +206,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             if (_encoder.TryEncode(message, out var payload))
             {
-                return Accept(topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct);
+                return Accept(topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct, borrowsPayload: RawSerialization.IsBytes(message));
             }
         }
         catch (Exception exception) when (exception is not NaradKafkaException)
@@ -218,14 +221,14 @@ internal sealed class MessageProducer : IAsyncDisposable
     private ValueTask<SendResult> SendEncoding(
         string topic, object message, Type type, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct)
     {
-        MessageHeaders own = headers is null ? new() : new(headers);
+        MessageHeaders own = headers is null ? new() : _encoder.IsSynchronous ? new(headers) : headers.Owned();
         ValueTask<byte[]> encoding;
         try
         {
             encoding = _encoder.EncodeAsync(message, type, topic, own, ct);
             if (encoding.IsCompletedSuccessfully)
             {
-                return Accept(topic, encoding.Result, key, own, partition, timestamp, ct);
+                return Accept(topic, encoding.Result, key, own, partition, timestamp, ct, borrowsPayload: IsBorrowed(message));
             }
         }
         catch (Exception exception) when (exception is not NaradKafkaException)
@@ -234,7 +237,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         }
 
         var send = _line.Rent(topic);
-        send.Key = key;
+        send.Key = key.Owned();
         _line.Reserve(send);
         var result = send.Task;
         send.CancelWith(ct);
@@ -246,7 +249,9 @@ internal sealed class MessageProducer : IAsyncDisposable
     {
         try
         {
-            Fill(send, await encoding, send.Key, headers, partition, timestamp);
+            // The serializer may have answered with an array of its own, which it uses again.
+            Fill(send, await encoding, send.Key, headers, partition, timestamp, borrowsPayload: true);
+            send.Own();
         }
         catch (Exception exception)
         {
@@ -258,27 +263,32 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     private ValueTask<SendResult> Accept(
-        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool isCopy = false)
+        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool borrowsPayload = false, bool isCopy = false)
     {
         var send = _line.Rent(topic);
         send.IsCopy = isCopy;
-        Fill(send, payload, key, headers, partition, timestamp);
+        Fill(send, payload, key, headers, partition, timestamp, borrowsPayload);
         var result = send.Task;
         _line.Accept(send);
         send.CancelWith(ct);
         return result;
     }
 
-    private static void Fill(PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp)
+    private static void Fill(PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, bool borrowsPayload)
     {
         send.Key = key;
-        send.KeyBytes = key.ToBytes();
+        send.KeyBytes = key.WireBytes;
         send.Payload = payload;
+        send.BorrowsPayload = borrowsPayload;
+        send.Borrows = !send.IsCopy && (borrowsPayload || key.IsBytes || headers is { Count: > 0 });
         send.Partition = partition;
         send.Headers = headers is { Count: > 0 } ? [.. headers] : null;
         send.Timestamp = timestamp?.ToUnixTimeMilliseconds() ?? 0;
         send.Bytes = SendSize.Of(send.KeyBytes, payload, send.Headers);
     }
+
+    // Whether the payload that a message became may be an array of somebody else.
+    private bool IsBorrowed(object? message) => message is not (null or string) && (!_encoder.IsSynchronous || RawSerialization.IsBytes(message));
 
     private async ValueTask<SendResult> SendTracedAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
     {
@@ -302,12 +312,16 @@ internal sealed class MessageProducer : IAsyncDisposable
     private async ValueTask<SendResult> SendThroughMiddlewareAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
     {
         using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : null;
+
+        // The call may return before middleware is done.
+        key = key.Owned();
+        message = RawSerialization.Owned(message, out var ownBytes);
         var place = _line.Rent(topic);
         place.Key = key;
         place.Depth = MiddlewareDepth.Value;
         _line.Reserve(place);
         MiddlewareDepth.Value = place.Depth + 1;   // until this method returns
-        var chain = new MiddlewareChain(this, place, ct);
+        var chain = new MiddlewareChain(this, place, ownBytes, ct);
         try
         {
             var outgoing = new OutgoingMessage
@@ -316,7 +330,7 @@ internal sealed class MessageProducer : IAsyncDisposable
                 Message = message,
                 MessageType = type,
                 Key = key,
-                Headers = TraceHeaders.Wanted ? TraceHeaders.Inject(options?.Headers) : options?.Headers is { } headers ? new(headers) : new(),
+                Headers = TraceHeaders.Wanted ? TraceHeaders.Inject(options?.Headers?.Owned()) : options?.Headers?.Owned() ?? new(),
                 Partition = options?.Partition,
                 Timestamp = options?.Timestamp,
             };
@@ -336,7 +350,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     /// <summary>One send's way through the middleware. It holds the send's place in the line from the call on, and gives it up where nobody sends.</summary>
-    private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, CancellationToken cancellation)
+    private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, byte[]? ownBytes, CancellationToken cancellation)
     {
         private PendingSend? _place = place;
 
@@ -376,7 +390,8 @@ internal sealed class MessageProducer : IAsyncDisposable
                     producer._line.Move(send, message.Topic);
                 }
 
-                Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp);
+                Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp, borrowsPayload: !ReferenceEquals(payload, ownBytes) && producer.IsBorrowed(message.Message));
+                send.Own();
             }
             catch (Exception exception)
             {

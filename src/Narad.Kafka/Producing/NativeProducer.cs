@@ -30,8 +30,8 @@ internal sealed unsafe class NativeProducer : IDisposable
     private readonly Action<Error> _onError;
     private readonly Thread _poll;
 
-    // The line's lock.
-    private readonly List<nint> _topics = [];
+    // The line's lock; the set has a lock of its own too, because another client may be in use when this one is closed.
+    private readonly HashSet<nint> _topics = [];
     private readonly Stack<int> _free = new();
 
     // Written under the line's lock, read by the polling thread: a send is in it before the client knows its slot.
@@ -80,10 +80,25 @@ internal sealed unsafe class NativeProducer : IDisposable
         var refused = send.Headers is null && send.Timestamp == 0 ? Produce(topic, send, slot) : ProduceWithHeaders(topic, send, slot);
         if (refused.Code is not ErrorCode.NoError)
         {
+            _slots[slot] = null;
             _free.Push(slot);
         }
 
         return refused;
+    }
+
+    /// <summary>Lets go of what the client knows of a topic of which nothing is with it. Under the line's lock.</summary>
+    public void Forget(TopicLine line)
+    {
+        lock (_topics)
+        {
+            if (_topics.Remove(line.ClientTopic.Topic))
+            {
+                rd_kafka_topic_destroy(line.ClientTopic.Topic);
+            }
+        }
+
+        line.ClientTopic = default;
     }
 
     /// <summary>Ends the polling; what was not reported by now never is. The client itself is left to its owner.</summary>
@@ -93,9 +108,14 @@ internal sealed unsafe class NativeProducer : IDisposable
         rd_kafka_queue_yield(_queue);
         _poll.Join();
         DestroySpent();
-        foreach (var topic in _topics)
+        lock (_topics)
         {
-            rd_kafka_topic_destroy(topic);
+            foreach (var topic in _topics)
+            {
+                rd_kafka_topic_destroy(topic);
+            }
+
+            _topics.Clear();
         }
 
         rd_kafka_queue_destroy(_queue);
@@ -214,7 +234,11 @@ internal sealed unsafe class NativeProducer : IDisposable
         var topic = rd_kafka_topic_new(_client, line.Topic, configuration: 0);
         if (topic != 0)
         {
-            _topics.Add(topic);
+            lock (_topics)
+            {
+                _topics.Add(topic);
+            }
+
             line.ClientTopic = (this, topic);
         }
 
@@ -283,6 +307,26 @@ internal sealed unsafe class NativeProducer : IDisposable
         }
     }
 
+    // The client's copy: what the caller does with its own memory since then does not matter.
+    private static void GiveBack(LibrdkafkaMessage* report, PendingSend send)
+    {
+        nint list;
+        if (send.Headers is { } headers && rd_kafka_message_headers(report, &list) == ErrorCode.NoError)
+        {
+            byte* name;
+            byte* value;
+            nuint length;
+            for (var i = 0; i < headers.Length && rd_kafka_header_get_all(list, (nuint)i, &name, &value, &length) == ErrorCode.NoError; i++)
+            {
+                headers[i] = headers[i] with { Value = BytesOf(value, length) };
+            }
+        }
+
+        send.Own(BytesOf(report->Value, report->ValueLength), BytesOf(report->Key, report->KeyLength));
+    }
+
+    private static byte[]? BytesOf(byte* bytes, nuint length) => bytes is null ? null : new ReadOnlySpan<byte>(bytes, (int)length).ToArray();
+
     private void Take(LibrdkafkaMessage** given, int count)
     {
         var slots = _slots;
@@ -291,10 +335,18 @@ internal sealed unsafe class NativeProducer : IDisposable
             var report = given[i];
             var code = report->Error == ErrorCode.NoError ? ErrorCode.NoError : LibrdkafkaClient.ErrorOf(_owner, report->Error, reason: null).Code;
             var status = code == ErrorCode.NoError ? PersistenceStatus.Persisted : rd_kafka_message_status(report);
-            _reports[i] = new SendReport(slots[(int)report->Opaque]!, report->Partition, report->Offset, code, status);
+            var send = slots[(int)report->Opaque]!;
+            slots[(int)report->Opaque] = null;
+            if (code != ErrorCode.NoError && send.Borrows)
+            {
+                GiveBack(report, send);
+            }
+
+            _reports[i] = new SendReport(send, report->Partition, report->Offset, code, status);
         }
 
         PendingSend.Report(_reports.AsSpan(0, count));
+        _reports.AsSpan(0, count).Clear();
         lock (_returnedLock)
         {
             for (var i = 0; i < count; i++)

@@ -29,6 +29,12 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>Null for a tombstone.</summary>
     public byte[]? Payload { get; set; }
 
+    /// <summary>Whether <see cref="Payload"/> is the caller's own array, which is not read after the call.</summary>
+    public bool BorrowsPayload { get; set; }
+
+    /// <summary>Whether anything of it is the caller's: payload, key or header values. See <see cref="Own()"/>.</summary>
+    public bool Borrows { get; set; }
+
     public MessageKey Key { get; set; }
 
     /// <summary>The key as it goes on the wire.</summary>
@@ -58,11 +64,17 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>When its time is over, as a timestamp of the clock; 0 while it never had to wait.</summary>
     public long Deadline { get; set; }
 
+    /// <summary>Whether its awaiter was told that no acknowledgement came in time, while it was with the client. Belongs to the lock of the client's list.</summary>
+    public bool IsTimedOut { get; set; }
+
     /// <summary>Whether it is a message of the broker's own, sent again: then only the broker says whether it is too large.</summary>
     public bool IsCopy { get; set; }
 
-    /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal for size is its own.</summary>
+    /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal of its batch is its own.</summary>
     public bool Alone { get; set; }
+
+    /// <summary>Whether its batch was refused for a record in it, which may be this one: it goes again alone.</summary>
+    public bool MustGoAlone { get; set; }
 
     public ProducerGeneration? Generation { get; set; }
 
@@ -103,6 +115,39 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
 
         _source.SetException(exception);
         return true;
+    }
+
+    /// <summary>Copies what is the caller's. To be called before the call returns, unless the client has taken the send and with it a copy.</summary>
+    public void Own()
+    {
+        if (!Borrows)
+        {
+            return;
+        }
+
+        if (Headers is { } headers)
+        {
+            for (var i = 0; i < headers.Length; i++)
+            {
+                headers[i] = headers[i] with { Value = (byte[]?)headers[i].Value?.Clone() };
+            }
+        }
+
+        Own(BorrowsPayload ? (byte[]?)Payload?.Clone() : Payload, Key.IsBytes ? (byte[]?)KeyBytes?.Clone() : KeyBytes);
+    }
+
+    /// <summary>Replaces what is the caller's by equal bytes that are its own; those of <see cref="Headers"/> were replaced before.</summary>
+    public void Own(byte[]? payload, byte[]? key)
+    {
+        Payload = payload;
+        KeyBytes = key;
+        if (Key.IsBytes)
+        {
+            Key = MessageKey.From(key);
+        }
+
+        BorrowsPayload = false;
+        Borrows = false;
     }
 
     /// <summary>To be called before the sender gets <see cref="Task"/>: nobody can have read the result yet, so the object is still its own.</summary>
@@ -150,6 +195,8 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         _completed = 0;
         _letGo = 0;
         Payload = null;
+        BorrowsPayload = false;
+        Borrows = false;
         Key = default;
         KeyBytes = null;
         Headers = null;
@@ -160,7 +207,9 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         Ticket = 0;
         Depth = 0;
         Deadline = 0;
+        IsTimedOut = false;
         Alone = false;
+        MustGoAlone = false;
         IsCopy = false;
         Generation = null;
         Line = null!;

@@ -107,9 +107,9 @@ internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFat
             {
                 if (send.Deadline != 0 && send.Deadline <= now)
                 {
-                    if (!send.IsCompleted)
+                    if (!send.IsCompleted && send.TryComplete(SendFailure.Refused(send, ErrorCode.Local_MsgTimedOut, reason: null, mayHaveBeenWritten: true)))
                     {
-                        send.TryComplete(SendFailure.Refused(send, ErrorCode.Local_MsgTimedOut, reason: null, mayHaveBeenWritten: true));
+                        send.IsTimedOut = true;
                     }
                 }
                 else if (send.Deadline != 0)

@@ -8,8 +8,8 @@ internal static partial class ProducingLog
     [LoggerMessage(2000, LogLevel.Information, "Producer {Client} connected.")]
     public static partial void Connected(ILogger logger, string client);
 
-    [LoggerMessage(2001, LogLevel.Information, "Producer disconnected: {Delivered} delivered, {Failed} failed, {Unknown} unknown.")]
-    public static partial void Disconnected(ILogger logger, long delivered, long failed, long unknown);
+    [LoggerMessage(2001, LogLevel.Information, "Producer disconnected: {Delivered} delivered, {Late} late, {Failed} failed, {Unknown} unknown.")]
+    public static partial void Disconnected(ILogger logger, long delivered, long late, long failed, long unknown);
 
     [LoggerMessage(2003, LogLevel.Information, "Console producer ended: {Logged} logged and not sent, {Failed} failed, {Unknown} unknown.")]
     public static partial void ConsoleEnded(ILogger logger, long logged, long failed, long unknown);
@@ -32,7 +32,7 @@ internal static partial class ProducingLog
     [LoggerMessage(2020, LogLevel.Warning, "The broker refused a batch of topic {Topic} for its size. Its messages are sent again, in order, {Window} bytes at a time (0: one message at a time); set batch.size below the topic's max.message.bytes to spare this.")]
     public static partial void BatchRefused(ILogger logger, string topic, long window);
 
-    [LoggerMessage(2021, LogLevel.Warning, "Order within topic {Topic} may be inverted: partition {Partition} took a message that followed a batch refused for its size. Set batch.size below the topic's max.message.bytes.")]
+    [LoggerMessage(2021, LogLevel.Warning, "Order within topic {Topic} may be inverted: partition {Partition} took a message that followed a refused batch. Where batches are refused for their size, set batch.size below the topic's max.message.bytes.")]
     public static partial void MayBeInverted(ILogger logger, string topic, int partition);
 
     [LoggerMessage(2022, LogLevel.Information, "Topic {Topic} takes batches of at most {Limit} bytes (max.message.bytes), fewer than this client's {Batch}: its messages are sent a few at a time. Set batch.size below the limit to spare this.")]
@@ -43,6 +43,9 @@ internal static partial class ProducingLog
 
     [LoggerMessage(2024, LogLevel.Error, "A message to topic {Topic} was acknowledged, and keeping account of it failed. Please report this as a fault of Narad.Kafka.")]
     public static partial void ReportFault(ILogger logger, Exception exception, string topic);
+
+    [LoggerMessage(2025, LogLevel.Warning, "The broker refused a batch of topic {Topic} for records in it ({Code}). Its messages are sent again in order, and those that may be to blame one at a time, so that only refused records fail. Each refusal delays this producer's other messages: check keys and timestamps before sending. Logged once for each topic.")]
+    public static partial void RecordsRefused(ILogger logger, string topic, string code);
 
     [LoggerMessage(2030, LogLevel.Debug, "Sent to {Topic}[{Partition}]@{Offset}, key {Key}, {Bytes} bytes.")]
     public static partial void Sent(ILogger logger, string topic, int partition, long offset, MessageKey key, int bytes);

@@ -30,7 +30,7 @@ internal static class SendFailure
 
     /// <summary>Its serializer threw.</summary>
     public static KafkaSendException NotSerialized(string topic, MessageKey key, Exception cause)
-        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {cause.Message}", retriable: false, mayHaveBeenWritten: false, cause);
+        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}", retriable: false, mayHaveBeenWritten: false, cause);
 
     /// <summary>A message of a transaction was refused: whatever was sent in that one, nothing of it counts.</summary>
     public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)
@@ -71,6 +71,9 @@ internal static class SendFailure
         ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
         ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}"),
         ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large ({send.Bytes} bytes with key and headers; limits: MaxMessageBytes here, max.message.bytes of the topic)"),
+        ErrorCode.InvalidRecord => "the broker refused the record (a topic with cleanup.policy=compact takes none without a key)",
+        ErrorCode.InvalidTimestamp => "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic)",
+        ErrorCode.Local_InvalidDifferentRecord => "the broker refused its batch for another record in it",
         ErrorCode.Local_MsgTimedOut => "no acknowledgement came within SendTimeout",
         ErrorCode.Local_QueueFull => "the message does not fit into the client's queue (queue.buffering.max.kbytes)",
         _ => MissingRight.ToSend(code, send.Line.Topic) ?? reason ?? code.GetReason(),
@@ -85,6 +88,7 @@ internal static class SendFailure
         or ErrorCode.Local_PurgeQueue
         or ErrorCode.Local_PurgeInflight
         or ErrorCode.Local_QueueFull
+        or ErrorCode.Local_InvalidDifferentRecord
         or ErrorCode.RequestTimedOut
         or ErrorCode.LeaderNotAvailable
         or ErrorCode.NotLeaderForPartition

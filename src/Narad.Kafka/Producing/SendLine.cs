@@ -78,7 +78,11 @@ internal sealed class SendLine
     /// <summary>How many were accepted and have no outcome yet.</summary>
     public long InFlight => _tally.Outstanding;
 
-    public long Delivered => _tally.Delivered;
+    /// <summary>How many were acknowledged, in time or late.</summary>
+    public long Delivered => _tally.Delivered + _tally.Late;
+
+    /// <summary>How many topics are remembered.</summary>
+    public int Topics => _waiting.Count;
 
     /// <summary>The client that takes sends now; null where there is none. Under the lock.</summary>
     public IProducerClient? Client => _life.State == ProducerState.Running ? _life.Generation!.Client : null;
@@ -116,6 +120,7 @@ internal sealed class SendLine
         lock (_lock)
         {
             ThrowIfNotConnected();
+            send.Line = Found(send.Line);
             send.Ticket = ++_ticket;
             _tally.Accept();
             if (!_pump.TryGo(send))
@@ -131,6 +136,8 @@ internal sealed class SendLine
         lock (_lock)
         {
             ThrowIfNotConnected();
+
+            send.Line = Found(send.Line);
 
             // What middleware sends does not wait for messages whose middleware is still at work: these may be waiting for it.
             send.Ticket = send.Depth > 0 && send.Line.Waiting.FirstAbove(send.Depth) is { } above ? above.Ticket : ++_ticket;
@@ -166,7 +173,7 @@ internal sealed class SendLine
             }
 
             _waiting.Remove(send);
-            send.Line = _waiting.Of(topic);
+            send.Line = Found(_waiting.Of(topic));
             _waiting.Insert(send);
             Prepare(send.Line);
             _pump.Schedule();
@@ -241,6 +248,7 @@ internal sealed class SendLine
         lock (_lock)
         {
             var line = _waiting.Of(topic);
+            line.IsKept = true;
             if (line.Existence == TopicExistence.Unknown)
             {
                 line.Existence = TopicExistence.Assured;
@@ -338,9 +346,23 @@ internal sealed class SendLine
     /// <returns>The next deadline of one that is with the client; <see cref="long.MaxValue"/> where there is none.</returns>
     public long ExpireWithClient(long now) => _life.Generation?.Expire(now) ?? long.MaxValue;
 
+    // Under the lock. The line of a topic that is sent to now.
+    private TopicLine Found(TopicLine line)
+    {
+        line = _waiting.Current(line);
+        if (_waiting.Forget() is { } forgotten)
+        {
+            forgotten.ForEach(static other => other.ClientTopic.Client?.Forget(other));
+        }
+
+        return line;
+    }
+
     // Under the lock.
     private void Join(PendingSend send, SendStage stage)
     {
+        // The call returns before its turn comes.
+        send.Own();
         send.Stage = stage;
         _waiting.Insert(send);
         if (_life.State == ProducerState.Refused)
@@ -404,7 +426,8 @@ internal sealed class SendLine
             _ when line.GateClosed => $"room: {_gate!.Describe(line.Topic)}",
             _ when line.Existence != TopicExistence.Assured => "the topic's creation",
             _ when line.Limit is TopicLimit.Unasked or TopicLimit.Asking => "the topic's max.message.bytes",
-            _ when _refusals.Draining || line.Limit == TopicLimit.Refused => "messages of its topic that are sent again after the broker refused their batch for its size",
+            _ when _refusals.Draining || line.Limit == TopicLimit.Refused => "messages that are sent again after the broker refused their batch",
+            _ when line.IsTakenByOne => "an earlier message of its topic that is sent again alone, because the broker refused its batch for a record in it",
             _ when line.Limit == TopicLimit.Limited => "earlier messages of its topic: its max.message.bytes is below a batch, so that few are under way at a time",
             _ => "room in the client's queue: the broker acknowledges too slowly or is unreachable",
         };

@@ -52,15 +52,20 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
     private void CountDelivered(ReadOnlySpan<SendReport> reports, ReadOnlySpan<bool> taken)
     {
         var delivered = 0;
+        var late = 0;
         for (var i = 0; i < reports.Length; i++)
         {
-            delivered += taken[i] && reports[i].Code == ErrorCode.NoError ? 1 : 0;
+            if (taken[i] && reports[i].Code == ErrorCode.NoError)
+            {
+                delivered++;
+                late += reports[i].Send.IsTimedOut ? 1 : 0;
+            }
         }
 
         if (delivered > 0)
         {
             life.Delivered();
-            tally.CountDelivered(delivered);
+            tally.CountDelivered(delivered - late, late);
         }
     }
 

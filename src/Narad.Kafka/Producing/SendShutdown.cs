@@ -56,14 +56,14 @@ internal sealed class SendShutdown(
         var left = timeout - time.GetElapsedTime(started);
         var abandoned = await disposals.WaitAsync(left > DisposeGrace ? left : DisposeGrace);
         await deadlines.DisposeAsync();
-        var counts = new SendCounts(tally.Delivered, tally.Failed, tally.Unknown, abandoned);
+        var counts = new SendCounts(tally.Delivered, tally.Failed, tally.Unknown, abandoned) { Late = tally.Late };
         if (generation?.Client.SendsToBroker is false)
         {
             ProducingLog.ConsoleEnded(logger, counts.Delivered, counts.Failed, counts.Unknown);
         }
         else
         {
-            ProducingLog.Disconnected(logger, counts.Delivered, counts.Failed, counts.Unknown);
+            ProducingLog.Disconnected(logger, counts.Delivered, counts.Late, counts.Failed, counts.Unknown);
         }
 
         return counts;

@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// What became of every send, counted once each: an accepted send is delivered, failed or unknown, or was taken back before it reached the client and then is
+/// What became of every send, counted once each: an accepted send is delivered, late, failed or unknown, or was taken back before it reached the client and then is
 /// counted nowhere. Thread-safe, except for <see cref="Accept"/>.
 /// </summary>
 internal sealed class SendTally
@@ -10,6 +10,7 @@ internal sealed class SendTally
     private long _accepted;
     private long _done;
     private long _delivered;
+    private long _late;
     private long _failed;
     private long _unknown;
     private volatile bool _awaited;
@@ -26,6 +27,9 @@ internal sealed class SendTally
 
     public long Delivered => Interlocked.Read(ref _delivered);
 
+    /// <summary>Acknowledged after their awaiters had been told that they failed.</summary>
+    public long Late => Interlocked.Read(ref _late);
+
     public long Failed => Interlocked.Read(ref _failed);
 
     public long Unknown => Interlocked.Read(ref _unknown);
@@ -33,7 +37,14 @@ internal sealed class SendTally
     /// <summary>One more is accepted; under the lock of <see cref="SendLine"/>.</summary>
     public void Accept() => Volatile.Write(ref _accepted, _accepted + 1);
 
-    public void CountDelivered(int count) => Interlocked.Add(ref _delivered, count);
+    public void CountDelivered(int inTime, int late)
+    {
+        Interlocked.Add(ref _delivered, inTime);
+        if (late > 0)
+        {
+            Interlocked.Add(ref _late, late);
+        }
+    }
 
     public void CountFailed() => Interlocked.Increment(ref _failed);
 

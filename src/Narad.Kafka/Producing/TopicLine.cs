@@ -14,6 +14,7 @@ internal sealed class TopicLine
     private long _left;
     private long _leftBytes;
     private volatile TopicLimit _limit;
+    private bool _goesAlone;   // what went last has to be alone with the client
     private long _askAgainAt;
 
     public TopicLine(string topic, bool mustEnsure, bool mustAsk)
@@ -55,6 +56,9 @@ internal sealed class TopicLine
     /// <summary>Whether a batch was refused although the topic kept to <see cref="Window"/>.</summary>
     public bool RefusedAgain { get; set; }
 
+    /// <summary>Whether it was logged that batches of it are refused for records in them.</summary>
+    public bool RecordsRefused { get; set; }
+
     /// <summary>The broker has no room; the gate says when to try again.</summary>
     public bool GateClosed { get; set; }
 
@@ -64,8 +68,24 @@ internal sealed class TopicLine
     /// <summary>Its place among the topics whose turn may come; see <see cref="WaitingSends"/>. Negative: it is not there.</summary>
     public int Place { get; set; } = -1;
 
+    /// <summary>Whether it was forgotten: another one has its topic's name now, or will.</summary>
+    public bool IsForgotten { get; set; }
+
+    /// <summary>Whether it stays although nothing is sent to it: somebody saw to the topic, which is not to be created again.</summary>
+    public bool IsKept { get; set; }
+
+    /// <summary>The round of <see cref="WaitingSends"/> in which something was last sent to it.</summary>
+    public int Round { get; set; }
+
+    /// <summary>Whether nothing of it waits, is with the client or is being learned, and nothing was learned from a refusal.</summary>
+    public bool IsIdle => !IsKept && !GateClosed && !IsToBeAsked && Waiting.Count == 0 && InFlight == 0
+        && Existence is not TopicExistence.Ensuring && _limit is TopicLimit.Unasked or TopicLimit.Untold or TopicLimit.Open;
+
     /// <summary>Whether nothing of it may go, however little.</summary>
     public bool Held => Existence != TopicExistence.Assured || _limit >= TopicLimit.Unasked;
+
+    /// <summary>Whether a message that has to be alone is with the client.</summary>
+    public bool IsTakenByOne => _goesAlone && InFlight > 0;
 
     private long InFlight => _entered - Interlocked.Read(ref _left);
 
@@ -74,6 +94,11 @@ internal sealed class TopicLine
         if (Held || GateClosed)
         {
             return false;
+        }
+
+        if (_goesAlone || send.MustGoAlone)
+        {
+            return InFlight == 0;
         }
 
         return Window == long.MaxValue
@@ -85,7 +110,8 @@ internal sealed class TopicLine
     {
         _entered++;
         _enteredBytes += send.Bytes;
-        send.Alone = Window != long.MaxValue && InFlight == 1 && (Window == 0 || send.Bytes > Window);
+        _goesAlone = send.MustGoAlone;
+        send.Alone = InFlight == 1 && (_goesAlone || (Window != long.MaxValue && (Window == 0 || send.Bytes > Window)));
     }
 
     /// <summary>So many are no longer with the client. Without the lock.</summary>

@@ -62,6 +62,6 @@ internal static class TraceHeaders
     public static void Failed(Activity? activity, Exception exception)
     {
         activity?.SetTag("error.type", exception is KafkaSendException failure ? failure.Reason : exception.GetType().FullName);
-        activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
+        activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(exception));
     }
 }

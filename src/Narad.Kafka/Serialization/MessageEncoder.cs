@@ -58,7 +58,17 @@ internal sealed class MessageEncoder
     public ValueTask<byte[]> EncodeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) =>
         TryEncode(message, type, out var value)
             ? new(value)
-            : _custom!.SerializeAsync(Sourced(message), type, topic, headers, cancellationToken);
+            : NotNull(_custom!.SerializeAsync(Sourced(message), type, topic, headers, cancellationToken));
+
+    // Null would be sent as a tombstone, which deletes what the key had.
+    private ValueTask<byte[]> NotNull(ValueTask<byte[]> encoding)
+    {
+        return encoding.IsCompletedSuccessfully ? new(Checked(encoding.Result)) : AwaitAsync();
+
+        async ValueTask<byte[]> AwaitAsync() => Checked(await encoding.ConfigureAwait(false));
+    }
+
+    private byte[] Checked(byte[]? value) => value ?? throw new InvalidOperationException($"the serializer {_custom!.GetType()} answered null, which only a tombstone is (SendTombstoneAsync)");
 
     private object Sourced(object message) => message is ISourced envelope ? envelope.WithSource(_clientId) : message;
 }

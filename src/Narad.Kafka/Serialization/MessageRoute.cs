@@ -22,6 +22,6 @@ internal sealed class MessageRoute
 
     public static MessageRoute To<T>(Func<T, MessageContext, CancellationToken, Task> handler) => new(
         RawSerialization.IsRaw(typeof(T)) || typeof(ISourced).IsAssignableFrom(typeof(T)),
-        async (decoder, data, context, cancellationToken) => await decoder.DecodeAsync<T>(data, context, cancellationToken).ConfigureAwait(false),
+        async (decoder, data, context, cancellationToken) => await decoder.DecodeAsync<T>(typeof(T) == typeof(byte[]) ? data.ToArray() : data, context, cancellationToken).ConfigureAwait(false),
         (message, context, cancellationToken) => handler((T)message!, context, cancellationToken));
 }

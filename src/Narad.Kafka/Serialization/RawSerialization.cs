@@ -16,7 +16,27 @@ internal static class RawSerialization
     public static bool IsRaw(Type type) =>
         type == typeof(byte[]) || type == typeof(string) || type == typeof(ReadOnlyMemory<byte>) || type == typeof(ReadOnlyMemory<byte>?);
 
-    /// <summary>The message's bytes, where it is a raw one.</summary>
+    /// <summary>Whether a message is bytes already, so that <see cref="TryWrite{T}"/> may answer with the caller's own array.</summary>
+    public static bool IsBytes<T>(T message) => message is byte[] or ReadOnlyMemory<byte>;
+
+    /// <summary>The message, in memory of its own where it is bytes: <paramref name="bytes"/>, which is null for all others.</summary>
+    public static object? Owned(object? message, out byte[]? bytes)
+    {
+        switch (message)
+        {
+            case byte[] array:
+                bytes = (byte[])array.Clone();
+                return bytes;
+            case ReadOnlyMemory<byte> memory:
+                bytes = memory.ToArray();
+                return new ReadOnlyMemory<byte>(bytes);
+            default:
+                bytes = null;
+                return message;
+        }
+    }
+
+    /// <summary>The message's bytes, where it is a raw one; possibly the caller's own array (<see cref="IsBytes{T}"/>).</summary>
     /// <exception cref="EncoderFallbackException">The text has half a surrogate pair: it has no UTF-8 form.</exception>
     public static bool TryWrite<T>(T message, [NotNullWhen(true)] out byte[]? bytes)
     {

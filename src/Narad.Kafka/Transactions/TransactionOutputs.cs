@@ -28,10 +28,10 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         var outgoing = new OutgoingMessage
         {
             Topic = _names.GetOrAdd(topic, static (name, settings) => TopicName.Resolve(settings, name), options),
-            Message = message,
+            Message = RawSerialization.Owned(message, out _),
             MessageType = type,
-            Key = key,
-            Headers = sendOptions?.Headers is { } given ? new MessageHeaders(given) : [],
+            Key = key.Owned(),
+            Headers = sendOptions?.Headers?.Owned() ?? [],
             Partition = sendOptions?.Partition,
             Timestamp = sendOptions?.Timestamp,
         };
@@ -88,7 +88,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         await before.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
         await CreatedAsync(message.Topic).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var key = message.Key.ToBytes();
+        var key = message.Key.WireBytes;
         var size = SendSize.Of(key, value, [.. message.Headers]);
         if (size > options.MaxMessageBytes)
         {

@@ -77,7 +77,7 @@ internal static class HandlerFaults
             bed.Ledger.Settle(key, sequence, send.IsCompletedSuccessfully ? SendOutcome.Acknowledged : send.Exception?.InnerException is KafkaSendException { MayHaveBeenWritten: false } ? SendOutcome.Failed : SendOutcome.Unknown);
         }
 
-        bed.Check(report.Delivered + report.Failed + report.Unknown == Flight && report.Delivered == bed.Ledger.Acknowledged, $"the report adds up: delivered {report.Delivered}, failed {report.Failed}, unknown {report.Unknown}");
+        bed.Check(report.Delivered + report.Late + report.Failed + report.Unknown == Flight && report.Delivered == bed.Ledger.Acknowledged, $"the report adds up: delivered {report.Delivered}, late {report.Late}, failed {report.Failed}, unknown {report.Unknown}");
 
         // Handling: a member that holds tens of thousands of them is disconnected, and another one does the rest.
         await bed.ReadAsync();

@@ -63,6 +63,11 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
 
     public ConcurrentQueue<string> Taken { get; } = new();
 
+    /// <summary>What was taken, in arrays of its own: key, value and header values.</summary>
+    public ConcurrentQueue<string> TakenWhole { get; } = new();
+
+    public byte[]? LastPayload { get; private set; }
+
     public bool Disposed { get; private set; }
 
     public Error? Answer { get; set; }
@@ -82,8 +87,11 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
             return new Error(ErrorCode.Local_QueueFull);
         }
 
-        Taken.Enqueue(System.Text.Encoding.UTF8.GetString(send.Payload ?? []));
+        var taken = System.Text.Encoding.UTF8.GetString(send.Payload ?? []);
+        TakenWhole.Enqueue(string.Join('|', ((byte[]?[])[send.KeyBytes, send.Payload, .. (send.Headers ?? []).Select(header => header.Value)]).Select(bytes => System.Text.Encoding.UTF8.GetString(bytes ?? []))));
+        LastPayload = send.Payload;
         _queue.Enqueue(send);
+        Taken.Enqueue(taken);
         return new Error(ErrorCode.NoError);
     }
 

@@ -67,6 +67,18 @@ internal sealed class Sending : IAsyncDisposable
         return sending;
     }
 
+    /// <summary>On a client that the test brings.</summary>
+    public static async Task<Sending> ConnectAsync(Func<ProducerGeneration, IProducerClient> build, Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
+    {
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka };
+        configure?.Invoke(options);
+        var diagnostics = new KafkaDiagnostics(loggers);
+        var transport = new ConsoleTransport(options, diagnostics);
+        var sending = new Sending(transport, new MessageProducer(transport, options, diagnostics, build));
+        await sending.Producer.ConnectAsync(default);
+        return sending;
+    }
+
     public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken ct = default)
         => Producer.SendAsync(topic, message, key, options, ct);
 

@@ -25,6 +25,7 @@ internal static unsafe partial class Librdkafka
         nameof(rd_kafka_queue_get_main), nameof(rd_kafka_queue_poll), nameof(rd_kafka_queue_yield), nameof(rd_kafka_queue_destroy), nameof(rd_kafka_event_type),
         nameof(rd_kafka_event_message_array), nameof(rd_kafka_event_error), nameof(rd_kafka_event_error_string), nameof(rd_kafka_event_error_is_fatal),
         nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),
+        nameof(rd_kafka_message_headers), nameof(rd_kafka_header_get_all),
     ];
 
     /// <summary>
