@@ -10,7 +10,7 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
         End = null;
-        var result = client.Consume(timeout);
+        var result = Consume(timeout);
         if (result is not { IsPartitionEOF: false })
         {
             End = result?.TopicPartition;
@@ -20,6 +20,19 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
 
         message = Of(result);
         return true;
+    }
+
+    // Confluent.Kafka cannot read an error without a text and throws its own failure to do so. That the client failed for good, if so, is reported on its own.
+    private ConsumeResult<byte[]?, byte[]?>? Consume(TimeSpan timeout)
+    {
+        try
+        {
+            return client.Consume(timeout);
+        }
+        catch (InvalidOperationException error) when (error is not ObjectDisposedException)
+        {
+            throw new ConsumeException(new ConsumeResult<byte[], byte[]>(), new Error(ErrorCode.Local_Fail, error.Message), error);
+        }
     }
 
     public static ReceivedMessage Of(ConsumeResult<byte[]?, byte[]?> result)
