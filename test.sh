@@ -17,10 +17,10 @@ trap 'rm -rf "$results"' EXIT
 dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
   { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
 
-# One project after another (-m:1): each starts brokers and measures time, and would only disturb the others. A test that hangs is ended and
-# named (--blame-hang), as is the one that was running when a test host crashed.
+# All projects at once (-m): most of a test is waiting. Within a project tests run in parallel too (Parallelism.cs); the ones that cannot are marked NotInParallel.
+# A test that hangs is ended and named (--blame-hang), as is the one that was running when a test host crashed.
 status=0
-dotnet test Narad.Kafka.sln --no-build -m:1 -nodeReuse:false --results-directory "$results" --logger trx --logger "console;verbosity=minimal" \
+dotnet test Narad.Kafka.sln --no-build -m:8 -nodeReuse:false --results-directory "$results" --logger trx --logger "console;verbosity=minimal" \
   --blame-hang --blame-hang-timeout 5min --blame-hang-dump-type none "$@" || status=$?
 
 # The result files say one <UnitTestResult … outcome="…"> a test; what the test runner itself has to say (a test host that crashed or hung) is a

@@ -1,2 +1,2 @@
-// Some of these tests set variables of the process.
+// Not in parallel: some of these tests set variables of the process.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Narad.Kafka.Tests;
+namespace Narad.Kafka.Shared;
 
 /// <summary>
 /// How long this machine kept a thread of the process waiting that only wanted to run: what a test that measures lateness has to allow for. It says nothing of the code under test.

@@ -4,6 +4,7 @@ using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Consuming;
 
 namespace Narad.Kafka.Tests.Failures;
@@ -358,6 +359,7 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
     }
 
     [SkippableFact]
+    [NotInParallel("It measures the memory of the process.")]
     public async Task A_hundred_thousand_are_gone_through_in_bounded_memory()
     {
         const int Count = 100_000;

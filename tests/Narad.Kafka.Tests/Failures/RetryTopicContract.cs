@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Service;
 
@@ -579,6 +580,7 @@ public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContr
     private readonly KafkaTestBroker _broker = broker;
 
     [SkippableFact]
+    [NotInParallel("It measures the memory of the process.")]
     [Trait("Promise", "S13")]
     [Trait("Promise", "S21")]
     public async Task A_million_messages_due_in_an_hour_wait_in_less_than_64_MiB_and_one_due_now_passes_them()
