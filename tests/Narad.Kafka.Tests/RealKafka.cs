@@ -34,6 +34,12 @@ internal static class RealKafka
         var name = NewName("topic");
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler((_, _) => { }).Build();
         await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = partitions, Configs = settings }]);
+        await SeenAsync(admin, name, partitions);
         return name;
     }
+
+    /// <summary>Waits until the brokers know this many partitions of the topic: the controller answers before they do.</summary>
+    public static Task SeenAsync(IAdminClient admin, string topic, int partitions) => Waiting.Until(
+        () => admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single() is { Error.IsError: false } found && found.Partitions.Count(static partition => partition.Leader >= 0) == partitions,
+        $"the brokers know {topic} with {partitions} partition(s)");
 }

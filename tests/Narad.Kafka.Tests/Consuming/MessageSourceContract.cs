@@ -8,7 +8,8 @@ namespace Narad.Kafka.Tests.Consuming;
 public abstract class MessageSourceContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
-    private static readonly DateTime Time = new(2026, 11, 21, 12, 0, 0, 123, DateTimeKind.Utc);
+    // Younger than retention.
+    private static readonly DateTime Time = DateTime.UtcNow;
 
     private static readonly Message<byte[]?, byte[]?>[] Messages =
     [

@@ -12,13 +12,17 @@ namespace Narad.Kafka.Tests.Consuming;
 /// </summary>
 public abstract class TestBroker : IDisposable
 {
+    private readonly Dictionary<string, IConsumer<byte[], byte[]>> _clients = new(StringComparer.Ordinal);
     private IProducer<byte[]?, byte[]?>? _producer;
 
     /// <summary>The address; skips the test where there is none.</summary>
     public abstract string Brokers { get; }
 
-    /// <summary>The shortest session that it allows.</summary>
+    /// <summary>The shortest session that it allows. What does not wait for its end has <see cref="Session"/>.</summary>
     public abstract TimeSpan ShortestSession { get; }
+
+    /// <summary>A session that a busy machine does not end. Members hear of a rebalance within a third of it.</summary>
+    protected static TimeSpan Session { get; } = TimeSpan.FromSeconds(9);
 
     /// <summary>Whether it accepts commits while a group of this protocol rebalances.</summary>
     public virtual bool CommitsWhileRebalancing(KafkaGroupProtocol protocol) => true;
@@ -36,6 +40,12 @@ public abstract class TestBroker : IDisposable
 
     /// <summary>Takes the group's only member out of it: it learns so from its next heartbeat.</summary>
     public abstract Task EvictAsync(string group, KafkaGroupProtocol protocol);
+
+    /// <summary>Skips the test where a member of such a group cannot be taken out.</summary>
+    public virtual void SkipUnlessItEvicts(KafkaGroupProtocol protocol)
+    {
+        // The embedded broker takes out any member.
+    }
 
     /// <summary>Lets another process take over a static identity (classic protocol).</summary>
     public abstract Task TakeOverAsync(string group, string topic, string instance);
@@ -104,8 +114,7 @@ public abstract class TestBroker : IDisposable
     /// <summary>What the group committed; −1 for nothing.</summary>
     public long Committed(string group, string topic, int partition)
     {
-        using var reader = Reader(group);
-        var offset = reader.Committed([new TopicPartition(topic, partition)], TimeSpan.FromSeconds(10))[0].Offset;
+        var offset = Client(group).Committed([new TopicPartition(topic, partition)], TimeSpan.FromSeconds(10))[0].Offset;
         return offset.IsSpecial ? -1 : offset.Value;
     }
 
@@ -115,18 +124,34 @@ public abstract class TestBroker : IDisposable
     /// <summary>Commits for a group that has no member.</summary>
     public void Commit(string group, string topic, int partition, long offset)
     {
-        using var writer = Reader(group);
-        writer.Commit([new TopicPartitionOffset(topic, partition, offset)]);
+        Client(group).Commit([new TopicPartitionOffset(topic, partition, offset)]);
     }
 
     public virtual void Dispose()
     {
         _producer?.Dispose();
+        foreach (var client in _clients.Values)
+        {
+            client.Dispose();
+        }
+
         GC.SuppressFinalize(this);
     }
 
-    private IConsumer<byte[], byte[]> Reader(string group) =>
-        new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = group, EnableAutoCommit = false }).SetLogHandler((_, _) => { }).Build();
+    // One for each group, as offsets are asked for again and again. It never joins the group.
+    private IConsumer<byte[], byte[]> Client(string group)
+    {
+        lock (_clients)
+        {
+            if (!_clients.TryGetValue(group, out var client))
+            {
+                client = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = group, EnableAutoCommit = false }).SetLogHandler((_, _) => { }).Build();
+                _clients.Add(group, client);
+            }
+
+            return client;
+        }
+    }
 }
 
 public sealed class EmbeddedTestBroker : TestBroker
@@ -141,7 +166,7 @@ public sealed class EmbeddedTestBroker : TestBroker
 
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
-        var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = Broker, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = ShortestSession };
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = Broker, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
         configure?.Invoke(options);
         return options;
     }
@@ -210,7 +235,7 @@ public sealed class KafkaTestBroker : TestBroker
 
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
-        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = ShortestSession };
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
         options.Client["topic.metadata.refresh.interval.ms"] = "1000";
         options.Client["topic.metadata.propagation.max.ms"] = "1000";
         configure?.Invoke(options);
@@ -224,6 +249,7 @@ public sealed class KafkaTestBroker : TestBroker
         var name = RealKafka.NewName("small");
         using var admin = Admin();
         await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = 1, Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
+        await RealKafka.SeenAsync(admin, name, 1);
         return name;
     }
 
@@ -245,6 +271,7 @@ public sealed class KafkaTestBroker : TestBroker
                 }
             },
             $"{topic} is created again");
+        await RealKafka.SeenAsync(admin, topic, partitions);
     }
 
     public override async Task DeleteRecordsAsync(string topic, int partition, long before)
@@ -264,6 +291,7 @@ public sealed class KafkaTestBroker : TestBroker
     {
         using var admin = Admin();
         await admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }]);
+        await RealKafka.SeenAsync(admin, topic, partitions);
     }
 
     public override async Task<Func<Task>> RefuseWritesAsync(string topic)
@@ -277,10 +305,13 @@ public sealed class KafkaTestBroker : TestBroker
         };
     }
 
+    public override void SkipUnlessItEvicts(KafkaGroupProtocol protocol) =>
+        Skip.If(protocol is KafkaGroupProtocol.Consumer, "No request takes another member out of a group of the next protocol.");
+
     // No client of .NET sends it for another member, so it is written by hand: LeaveGroup, version 0.
     public override async Task EvictAsync(string group, KafkaGroupProtocol protocol)
     {
-        Skip.If(protocol is KafkaGroupProtocol.Consumer, "No request takes another member out of a group of the next protocol.");
+        SkipUnlessItEvicts(protocol);
         using var admin = Admin();
         var member = (await admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Members.Single().ConsumerId;
         var request = new MemoryStream();

@@ -39,7 +39,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             {
                 options.ClientId = client;
                 options.TopicCreation = TopicCreation.IfMissing;
-                options.MaxPollInterval = broker.ShortestSession;
+                options.MaxPollInterval = options.SessionTimeout = broker.ShortestSession;
                 options.BufferMessages = 500;   // so that fetching pauses meanwhile
             }),
             log);
@@ -181,7 +181,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await using (var first = await StartAsync(group, log))
         {
             await first.SubscribeAsync<string>(topic, static (_, _, _) => throw new TimeoutException(), configure: static s => s.DeadLetter().CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMinutes(1))));
-            await Waiting.Until(() => log.Count(Opened) == 1, "the circuit opens");
+            await Waiting.Until(() => log.Count(Opened) == 1 && first.Groups.First().Metrics.DeadLetters > 0, "the circuit opens, and what failed before is a dead letter");
             var watch = Stopwatch.StartNew();
             (await first.DisconnectAsync()).Abandoned.Should().BeEmpty();
             watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(8), "nothing runs");

@@ -120,7 +120,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var handled = new ConcurrentQueue<string>();
         var refused = new TaskCompletionSource();
         var log = new LogEvents();
-        await using var kafka = new KafkaService(broker.Options(), log);
+        await using var kafka = new KafkaService(broker.Options(static options => options.SendTimeout = TimeSpan.FromSeconds(5)), log);
         await kafka.ConnectConsumerAsync(group);
         await kafka.SubscribeAsync<string>(
             topic,
@@ -139,7 +139,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var end = await broker.RefuseWritesAsync(buried);
         refused.SetResult();
 
-        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) >= 2, "other keys go on, and publishing has failed twice");
+        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) >= 2, "other keys go on, and publishing has failed twice", TimeSpan.FromSeconds(60));
         await broker.CommittedReaches(group, topic, 0, 1);
         handled.Should().BeEquivalentTo("before", "other 1", "other 2");
         broker.Committed(group, topic, 0).Should().Be(1, "the message that failed is not finished");
@@ -334,7 +334,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
         using var logs = new LogEvents();
-        await using var kafka = new KafkaService(_broker.Options(static options => options.TopicCreation = TopicCreation.IfMissing), logs);
+        await using var kafka = new KafkaService(_broker.Options(static options => (options.TopicCreation, options.SendTimeout) = (TopicCreation.IfMissing, TimeSpan.FromSeconds(5))), logs);
         await kafka.ConnectConsumerAsync(group);
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter());
         await kafka.Topics.DeleteAsync([$"{topic}-dlt"]);

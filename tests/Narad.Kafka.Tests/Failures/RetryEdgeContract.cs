@@ -20,7 +20,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var early = new ConcurrentQueue<(string Message, TimeSpan By)>();
         var handled = new ConcurrentQueue<string>();
-        await using var kafka = await StartAsync(group, static options => options.MaxAhead = 50);
+        await using var kafka = await StartAsync(group, static options => options.MaxAhead = 10);   // more wait at once, also where they come slowly
         await kafka.SubscribeBatchAsync<string>(
             topic,
             (batch, _) =>

@@ -182,7 +182,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         var handled = new ConcurrentQueue<string>();
         var refused = new TaskCompletionSource();
         using var logs = new LogEvents();
-        await using var kafka = await StartAsync(group, logs, static options => options.TopicCreation = TopicCreation.None);
+        // Whether the client notices first that the topic is gone, or gives up, is chance.
+        await using var kafka = await StartAsync(group, logs, static options => (options.TopicCreation, options.SendTimeout) = (TopicCreation.None, TimeSpan.FromSeconds(5)));
         await kafka.SubscribeAsync<string>(
             topic,
             async (message, context, _) =>

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging.Abstractions;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Transports;
@@ -123,6 +124,7 @@ public sealed class EmbeddedSendGateTests : IAsyncDisposable
     }
 
     [Fact]
+    [NotInParallel("It measures throughput.")]
     public async Task More_than_50_000_messages_a_second_pass_through_six_partitions()
     {
         const int Messages = 400_000;
