@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
@@ -35,7 +34,7 @@ public sealed class KafkaService : IKafkaService
     private readonly IServiceProvider? _services;
     private readonly ConnectionMonitor _monitor;
     private readonly KafkaMeter _meter;
-    private readonly ConcurrentDictionary<string, string> _topics = new(StringComparer.Ordinal);   // name as given → real name, checked
+    private readonly RealNames _realNames;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ending = new();   // cancels what is still connecting when the service is disconnected
@@ -75,7 +74,8 @@ public sealed class KafkaService : IKafkaService
         _monitor = new ConnectionMonitor(options, _diagnostics);
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
-        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, IsDeadLetterTopic, RetryTopicOf);
+        _realNames = new RealNames(options);
+        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
         DeadLetterCounts = new DeadLetterCounts(
             () => DeadLetterTopics, (topic, cancellation) => DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
         _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -416,7 +416,7 @@ public sealed class KafkaService : IKafkaService
         {
             Topic = main.Copies!.RetryNameFor(source),
             Start = StartPosition.Earliest,
-            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Retry.AdoptsUngrouped),
+            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy ?? TimeSpan.Zero, main.Retry.AdoptsUngrouped),
         };
         var retries = new Subscription(group, settings, pipeline(settings, group.Metrics), _diagnostics.Time);
         subscription.AddRetries(retries);
@@ -641,7 +641,7 @@ public sealed class KafkaService : IKafkaService
             return topic;
         }
 
-        return _topics.TryGetValue(topic, out var real) ? real : _topics.GetOrAdd(topic, TopicName.Resolve(_options, topic));
+        return _realNames.Of(topic);
     }
 
     // What is asked of the cluster connects to it, where that has not been done.
@@ -651,15 +651,6 @@ public sealed class KafkaService : IKafkaService
         Init();
         return ConnectTransportAsync().WaitAsync(cancellationToken);
     }
-
-    // By name, or because a subscription says so.
-    private string? RetryTopicOf(string group, string source) =>
-        _subscriptions.OfType<Subscription>().FirstOrDefault(subscription =>
-            string.Equals(subscription.Settings.Group, group, StringComparison.Ordinal) && string.Equals(subscription.Settings.Retries?.Source, source, StringComparison.Ordinal))?.Topic;
-
-    private bool IsDeadLetterTopic(string topic) =>
-        topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
-        || _subscriptions.OfType<Subscription>().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
 
     /// <summary>What handlers outside of transactions send through.</summary>
     private sealed class ServiceSender(KafkaService service) : IMessageSender

@@ -1,3 +1,5 @@
+using Narad.Kafka.Diagnostics;
+
 namespace Narad.Kafka;
 
 /// <summary>The configuration is wrong. The message lists every fault: setting, value (never a secret), and what to write instead.</summary>
@@ -5,7 +7,7 @@ public sealed class KafkaConfigurationException : NaradKafkaException
 {
     /// <summary>Creates the exception from all faults found.</summary>
     public KafkaConfigurationException(IReadOnlyList<string> faults)
-        : base(Compose(faults))
+        : base(Compose(faults), keepsLines: true)
     {
         Faults = faults;
     }
@@ -17,7 +19,7 @@ public sealed class KafkaConfigurationException : NaradKafkaException
     {
         ArgumentNullException.ThrowIfNull(faults);
         return faults.Count == 1
-            ? $"The Kafka configuration has a fault: {faults[0]}"
-            : $"The Kafka configuration has {faults.Count} faults:{string.Concat(faults.Select(fault => $"{Environment.NewLine}- {fault}"))}";
+            ? $"The Kafka configuration has a fault: {ForeignText.Message(faults[0])}"
+            : $"The Kafka configuration has {faults.Count} faults:{string.Concat(faults.Select(fault => $"{Environment.NewLine}- {ForeignText.Message(fault)}"))}";
     }
 }

@@ -116,6 +116,9 @@ internal sealed class AssignedPartition
     /// <summary>When it began to wait for its retry partition, as a timestamp; null while it does not.</summary>
     public long? AloneSince { get; set; }
 
+    /// <summary>When the seal of its pair was last sent to the broker, as a timestamp; null before that.</summary>
+    public long? SealAskedAt { get; set; }
+
     /// <summary>The offset of the first message, and whether the group had committed there; null before it.</summary>
     public (long Offset, bool IsResumed)? Began { get; set; }
 

@@ -185,4 +185,19 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3088, LogLevel.Information, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
     public static partial void PairOpened(ILogger logger, TopicPartitionId partition, string group, int copies);
+
+    [LoggerMessage(3200, LogLevel.Warning, "Group '{Group}': records of {Partition} from offset {Offset} on claim something and were not written by a member of this group since its offsets were last set. They are handled as ordinary retries where they hold a message; what they claim about other messages is ignored. This is expected after the group's offsets were reset or deleted. Otherwise check who may write to the retry topic.")]
+    public static partial void StrangersRefused(ILogger logger, string group, TopicPartitionId partition, long offset);
+
+    [LoggerMessage(3201, LogLevel.Information, "{Count} message(s) of {Partition} were not handled again: records of group '{Group}' in the retry topic say that they were handled or copied before.")]
+    public static partial void SkippedAsHandled(ILogger logger, long count, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3202, LogLevel.Warning, "The committed offset {Offset} of {Partition} was set by somebody else than the members of group '{Group}' (an offset reset, another client, or an older version). Messages from there on are handled again, also those that were handled or copied to the retry topic before.")]
+    public static partial void OffsetNotOurs(ILogger logger, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3203, LogLevel.Warning, "The committed offsets of group '{Group}' could not be looked up: no record in its retry topics is believed to be the group's own. Messages may be handled again, and out of their key's order.")]
+    public static partial void SealsUnknown(ILogger logger, Exception error, string group);
+
+    [LoggerMessage(3204, LogLevel.Warning, "This version of Confluent.Kafka keeps its client elsewhere, so group '{Group}' cannot sign the records in its retry topics. After a crash or a rebalance messages may be handled again, and out of their key's order. Use the version that Narad.Kafka was built with.")]
+    public static partial void SealsUnavailable(ILogger logger, string group);
 }

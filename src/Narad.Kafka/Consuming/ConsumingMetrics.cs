@@ -15,6 +15,8 @@ internal sealed class ConsumingMetrics
     private long _parked;
     private long _ungrouped;
     private long _lostToRetention;
+    private long _skippedAsHandled;
+    private long _refusedRecords;
     private long _transactionsCommitted;
     private long _transactionsAborted;
 
@@ -44,6 +46,12 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Messages of retry topics that name no group and were left alone.</summary>
     public long Ungrouped => Interlocked.Read(ref _ungrouped);
+
+    /// <summary>Messages finished unhandled because a record of the group says that they were handled or copied before.</summary>
+    public long SkipsAsHandled => Interlocked.Read(ref _skippedAsHandled);
+
+    /// <summary>Records of retry topics whose claims were not believed.</summary>
+    public long RefusedRecords => Interlocked.Read(ref _refusedRecords);
 
     /// <summary>Messages finished unhandled by <see cref="FailureAction.Skip"/>.</summary>
     public long SkipsByPolicy => Interlocked.Read(ref _skippedByPolicy);
@@ -83,6 +91,10 @@ internal sealed class ConsumingMetrics
     public void Parked() => Interlocked.Increment(ref _parked);
 
     public void LeftUngrouped() => Interlocked.Increment(ref _ungrouped);
+
+    public void SkippedAsHandled(long count) => Interlocked.Add(ref _skippedAsHandled, count);
+
+    public void RefusedRecord() => Interlocked.Increment(ref _refusedRecords);
 
     public void SkippedByPolicy() => Interlocked.Increment(ref _skippedByPolicy);
 

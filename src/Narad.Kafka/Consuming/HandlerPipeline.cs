@@ -291,7 +291,7 @@ internal abstract class HandlerPipeline
     private async ValueTask<Outcome> ReleaseAsync(Delivery delivery, KeyParking parking, ParkedCopy parked)
     {
         var doomed = ReferenceEquals(delivery.Departure, Departure.Doom)
-            || (delivery.Departure?.Error is not (null or KeyDeadLetteredException) && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
+            || (!parked.IsStranger && delivery.Departure?.Error is not (null or KeyDeadLetteredException) && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
         var release = doomed ? parking.Doom(parked) ?? parking.Finishing(parked) : parking.Finishing(parked);
         if (release is { } record)
         {
@@ -446,7 +446,15 @@ internal abstract class HandlerPipeline
     {
         if (delivery is { Key: { } key, Partition.Parking: { } parking })
         {
-            parking.Written(key, CopyTopics.OriginOf(delivery, _settings.Group).Offset, offset);
+            // A copy's only where it is read back as the same one: never a stranger's.
+            if (_settings.Retries is null)
+            {
+                parking.Written(key, delivery.Offset, offset);
+            }
+            else if (!parking.IsStranger(delivery.Offset))
+            {
+                parking.Written(key, CopyTopics.OriginOf(delivery, _settings.Group).Offset, offset);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 
 namespace Narad.Kafka.Consuming;
 
@@ -25,11 +26,19 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
         try
         {
             var position = new TopicPartitionOffset(partition.Partition, offset);
-            assignment.Client.StoreOffset(position);
+            if (MetadataOf(partition, offset) is { } metadata)
+            {
+                LibrdkafkaOffsets.Store(assignment.Client.Handle, position, metadata);
+            }
+            else
+            {
+                assignment.Client.StoreOffset(position);
+            }
+
             if (partition.Stored is { } stored && offset < stored)
             {
                 // After storing: the client would otherwise commit the older, higher offset again in between.
-                CommitBack(position);
+                CommitBack(position, MetadataOf(partition, offset));
             }
 
             partition.Stored = offset;
@@ -40,12 +49,44 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
         }
     }
 
+    /// <summary>Commits the seal of a source partition's pair with the offset where the group stands, without waiting for the answer.</summary>
+    public void CommitSeal(AssignedPartition partition, long offset)
+    {
+        if (MetadataOf(partition, offset) is not { } metadata)
+        {
+            return;
+        }
+
+        try
+        {
+            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset), metadata, wait: false);
+        }
+        catch (KafkaException error)
+        {
+            refused(error.Error);
+        }
+    }
+
+    // Of a source partition that is paired: what makes the commit recognizable as the group's own.
+    private string? MetadataOf(AssignedPartition partition, long offset) =>
+        partition is { Parking: { } parking, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle) ? parking.Seal.Seal.MetadataFor(offset) : null;
+
     // The client does not commit a stored offset below the committed one by itself, so where the log went back it is told to, once. The poll
     // thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
-    private void CommitBack(TopicPartitionOffset position)
+    private void CommitBack(TopicPartitionOffset position, string? metadata)
     {
         var client = assignment.Client;
-        var commit = Task.Run(() => client.Commit([position]));
+        var commit = Task.Run(() =>
+        {
+            if (metadata is null)
+            {
+                client.Commit([position]);
+            }
+            else
+            {
+                LibrdkafkaOffsets.Commit(client.Handle, position, metadata, wait: true);
+            }
+        });
         try
         {
             if (!commit.Wait(CommitBackTimeout))

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Parking;
 
@@ -10,9 +11,59 @@ namespace Narad.Kafka.Consuming;
 /// that one when nothing of the source partition runs that it does not know of. Without its other half neither of a pair is handled.
 /// </summary>
 /// <remarks>Single-threaded: poll thread only.</remarks>
-internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group, int maxAhead, TimeProvider time, ILogger logger)
+internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group, OffsetStore offsets, int maxAhead, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan AloneForLong = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LookUpTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SealInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// Retry partitions were assigned: their records are checked with what the group committed in their source partitions, so that is looked up before any is read. Where it cannot be, none is believed.
+    /// </summary>
+    public void OnAssigned(IEnumerable<TopicPartition> partitions)
+    {
+        var parkings = new Dictionary<TopicPartition, KeyParking>();
+        foreach (var id in partitions)
+        {
+            if (assignment.TryFind(id, out var partition) && partition is { Parking: { } parking, Subscription.Settings.Retries: { } retries })
+            {
+                parkings[new TopicPartition(retries.Source, id.Partition)] = parking;
+            }
+        }
+
+        if (parkings.Count == 0)
+        {
+            return;
+        }
+
+        if (!LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle))
+        {
+            ConsumingLog.SealsUnavailable(logger, group.Name);
+            foreach (var parking in parkings.Values)
+            {
+                parking.Seal.GiveUp();
+            }
+
+            return;
+        }
+
+        try
+        {
+            var committed = LibrdkafkaOffsets.Committed(assignment.Client.Handle, [.. parkings.Keys], LookUpTimeout);
+            foreach (var (source, parking) in parkings)
+            {
+                var isThere = committed.TryGetValue(source, out var found);
+                if (!parking.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)
+                {
+                    ConsumingLog.OffsetNotOurs(logger, new TopicPartitionId(source.Topic, source.Partition.Value), found.Offset, group.Name);
+                }
+            }
+        }
+        catch (KafkaException error)
+        {
+            ConsumingLog.SealsUnknown(logger, error, group.Name);
+        }
+    }
 
     /// <summary>A partition was read to its end.</summary>
     public void OnEnd(TopicPartition id)
@@ -26,12 +77,13 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     }
 
     /// <summary>The first message of a source partition in this assignment, or the first one since its offsets went back.</summary>
-    public static void OnFirst(AssignedPartition partition, long offset)
+    public void OnFirst(AssignedPartition partition, long offset)
     {
         partition.Began = (offset, IsResumed: partition is { StartAt: null, Tracker.Incarnation: 0 });
-        if (partition is { Parking: { } parking, Began: { } began })
+        if (partition.Parking is { } parking)
         {
-            parking.SourceBegan(began.Offset, began.IsResumed);
+            Begin(partition, parking);
+            CommitSeal(partition, parking);
         }
     }
 
@@ -43,6 +95,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             if (!offset.Error.IsError && offset.Offset.Value >= 0 && assignment.TryFind(offset.TopicPartition, out var partition) && partition.Subscription.Settings.Retries is null)
             {
                 partition.Parking?.SourceCommitted(offset.Offset.Value);
+                partition.Parking?.Seal.Committed();   // whatever this member commits of a pair has it
             }
         }
     }
@@ -93,6 +146,8 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         }
 
         parking.Open(true);
+        CommitSeal(partition, parking);
+        SaySkipped(partition, parking);
         var isFull = parking.Count >= Math.Max(1, partition.IsParkedFull ? maxAhead / 4 : maxAhead / 2);
         if (partition.IsAlone || isFull != partition.IsParkedFull)
         {
@@ -106,13 +161,42 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         }
     }
 
-    private static void Join(AssignedPartition partition, KeyParking parking)
+    private void Join(AssignedPartition partition, KeyParking parking)
     {
         partition.Parking = parking;
         parking.Join();
-        if (partition.Began is { } began)
+        if (partition.Began is not null)
         {
-            parking.SourceBegan(began.Offset, began.IsResumed);
+            Begin(partition, parking);
+        }
+    }
+
+    private void Begin(AssignedPartition partition, KeyParking parking)
+    {
+        var (offset, isResumed) = partition.Began!.Value;
+        var end = assignment.Client.GetWatermarkOffsets(partition.Partition).High;
+        parking.SourceBegan(offset, isResumed, end.Value > offset ? end.Value : long.MaxValue);
+    }
+
+    // With the offset where the group stands, so that nothing moves: before that nothing is copied.
+    private void CommitSeal(AssignedPartition partition, KeyParking parking)
+    {
+        var stored = partition.Stored is { } known and < long.MaxValue ? known : (long?)null;
+        if (parking.Seal.IsReady || (stored ?? parking.Seal.Found ?? partition.Began?.Offset) is not { } offset || (partition.SealAskedAt is { } asked && time.GetElapsedTime(asked) < SealInterval))
+        {
+            return;
+        }
+
+        partition.SealAskedAt = time.GetTimestamp();
+        offsets.CommitSeal(partition, offset);
+    }
+
+    private void SaySkipped(AssignedPartition partition, KeyParking parking)
+    {
+        if (parking.TakeSkipped() is > 0 and var skipped)
+        {
+            group.Metrics.SkippedAsHandled(skipped);
+            ConsumingLog.SkippedAsHandled(logger, skipped, partition.Id, group.Name);
         }
     }
 

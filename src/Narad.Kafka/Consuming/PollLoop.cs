@@ -89,7 +89,7 @@ internal sealed class PollLoop
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _clientLog = new ClientLog(_logger);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
-        _pairs = new PartitionPairs(_assignment, group, options.MaxAhead, diagnostics.Time, _logger);
+        _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
@@ -377,7 +377,7 @@ internal sealed class PollLoop
 
         if (partition.Began is null && partition.Subscription.Settings is { Parks: true, Retries: null })
         {
-            PartitionPairs.OnFirst(partition, message.Offset);
+            _pairs.OnFirst(partition, message.Offset);
         }
 
         partition.StartAt = null;
@@ -558,6 +558,7 @@ internal sealed class PollLoop
             }
         }
 
+        _pairs.OnAssigned(partitions);
         ConsumingLog.Assigned(_logger, partitions.Count, _group.Name);
         _assignment.Changed = true;
         Joined();

@@ -194,6 +194,11 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     {
         assignment.Remove(partition);
         var renewed = assignment.Add(partition.Partition, partition.Subscription);
+        if (partition is { Parking: { } parking, Subscription.Settings.Retries: not null })
+        {
+            renewed.Parking!.Seal.Inherit(parking.Seal);
+        }
+
         renewed.Subscription.Lanes.Succeed(renewed, partition);
         return renewed;
     }

@@ -16,6 +16,9 @@ internal static class ForeignText
     /// <summary>The most characters of a sentence: why a broker, provider or exception says that something failed.</summary>
     public const int MostOfReason = 2_000;
 
+    /// <summary>The most characters of a whole message of a log or an exception.</summary>
+    public const int MostOfMessage = 16_000;
+
     /// <summary>A name, at most about <see cref="MostOfName"/> characters, on one line.</summary>
     [return: NotNullIfNotNull(nameof(text))]
     public static string? Name(string? text) => Show(text, MostOfName, keepsLines: false);
@@ -24,9 +27,16 @@ internal static class ForeignText
     [return: NotNullIfNotNull(nameof(text))]
     public static string? Reason(string? text) => Show(text, MostOfReason, keepsLines: false);
 
-    /// <summary>A text of several lines, whose line ends stay: only where a forged line cannot be taken for one of ours.</summary>
+    /// <summary>A whole message, at most about <see cref="MostOfMessage"/> characters, on one line.</summary>
     [return: NotNullIfNotNull(nameof(text))]
-    public static string? Lines(string? text) => Show(text, MostOfReason, keepsLines: true);
+    public static string? Message(string? text) => Show(text, MostOfMessage, keepsLines: false);
+
+    /// <summary>A whole message of several lines, whose line ends stay: only where a forged line cannot be taken for one of ours.</summary>
+    [return: NotNullIfNotNull(nameof(text))]
+    public static string? Lines(string? text) => Show(text, MostOfMessage, keepsLines: true);
+
+    /// <summary>Whether <see cref="Lines"/> would change a text.</summary>
+    public static bool IsUnsafe(string text) => text.Length > MostOfMessage || NeedsEscape(text, keepsLines: true);
 
     [return: NotNullIfNotNull(nameof(text))]
     private static string? Show(string? text, int most, bool keepsLines)
@@ -47,8 +57,9 @@ internal static class ForeignText
                 continue;
             }
 
+            var isPlain = IsPlain(text, read, rune, keepsLines);
             read += rune.Utf16SequenceLength;
-            if (IsPlain(rune, keepsLines))
+            if (isPlain)
             {
                 shown.Append(rune.ToString());
             }
@@ -70,7 +81,7 @@ internal static class ForeignText
                 continue;
             }
 
-            if (!Rune.TryGetRuneAt(text, i, out var rune) || !IsPlain(rune, keepsLines))
+            if (!Rune.TryGetRuneAt(text, i, out var rune) || !IsPlain(text, i, rune, keepsLines))
             {
                 return true;
             }
@@ -81,9 +92,9 @@ internal static class ForeignText
         return false;
     }
 
-    // Format characters include those that reverse the direction of text or have no width; a line or paragraph separator ends a line in some terminals.
-    private static bool IsPlain(Rune rune, bool keepsLines) => rune.Value is '\n' or '\r'
-        ? keepsLines
+    // A carriage return alone would let what follows be written over what is in front. Format characters include those that reverse the direction of text or have no width; a line or paragraph separator ends a line in some terminals.
+    private static bool IsPlain(string text, int at, Rune rune, bool keepsLines) => rune.Value is '\n' or '\r'
+        ? keepsLines && (rune.Value is '\n' || (at + 1 < text.Length && text[at + 1] is '\n'))
         : Rune.GetUnicodeCategory(rune) is not (
             UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 

@@ -46,6 +46,8 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.parked", "{message}", "Messages copied to a retry topic to wait behind a failed one of their key.", () => service.Groups.Sum(group => group.Metrics.ParkedMessages));
         Counter("narad.kafka.retry.hops", "{message}", "Waiting messages moved to the end of their retry topic, because they stood in the way.", () => service.Groups.Sum(group => group.Metrics.Hops));
         Counter("narad.kafka.retry.ungrouped", "{message}", "Messages of retry topics that name no group and were left alone.", () => service.Groups.Sum(group => group.Metrics.Ungrouped));
+        Counter("narad.kafka.retry.refused", "{record}", "Records of retry topics whose claims about other messages were ignored, because no member of the group wrote them.", () => service.Groups.Sum(group => group.Metrics.RefusedRecords));
+        Counter("narad.kafka.messages.skipped_as_handled", "{message}", "Messages that were not handled again, because records of the group in the retry topic say that they were handled or copied before.", () => service.Groups.Sum(group => group.Metrics.SkipsAsHandled));
         Counter("narad.kafka.retry.gone", "{message}", "Messages that waited for a retry and were deleted from their topic meanwhile.", () => service.Groups.Sum(group => group.Metrics.Gone));
         Counter("narad.kafka.messages.dead_lettered", "{message}", "Messages moved to a dead-letter topic.", () => service.Groups.Sum(group => group.Metrics.DeadLetters));
         Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));

@@ -12,7 +12,7 @@ public sealed class DoctorReport
     internal DoctorReport(IReadOnlyList<DoctorStep> steps, string? failure)
     {
         Steps = steps;
-        Verdict = failure is null ? Success : $"Kafka connection failed: {failure}";
+        Verdict = failure is null ? Success : $"Kafka connection failed: {ForeignText.Message(failure.ReplaceLineEndings(" "))}";
         IsSuccessful = failure is null;
     }
 
@@ -52,10 +52,10 @@ public sealed class DoctorReport
             DoctorOutcome.Skipped => "skipped",
             _ => "FAILED",
         };
-        var lines = step.What.Split('\n', StringSplitOptions.TrimEntries);
+        var lines = Array.ConvertAll(step.What.Split('\n', StringSplitOptions.TrimEntries), static line => ForeignText.Message(line));
         var time = step.Outcome is DoctorOutcome.Skipped ? "" : Duration.Text(TimeSpan.FromMilliseconds(Math.Round(step.Elapsed.TotalMilliseconds)));
         writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{mark,-8} {step.Name,-12} {time,8}  {lines[0]}"));
-        foreach (var line in lines.Skip(1).Concat(step.Advice is null ? [] : [$"-> {step.Advice}"]))
+        foreach (var line in lines.Skip(1).Concat(step.Advice is null ? [] : [$"-> {ForeignText.Message(step.Advice)}"]))
         {
             writer.WriteLine($"{"",-32}{line}");
         }

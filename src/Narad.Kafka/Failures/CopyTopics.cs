@@ -141,7 +141,8 @@ internal sealed class CopyTopics
     {
         for (var detail = FailureDetail.Stack; detail >= FailureDetail.Origin; detail--)
         {
-            var headers = FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, StampOf(failed));
+            var stamp = StampOf(failed);
+            var headers = Sign(failed, stamp, FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
             if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -154,7 +155,8 @@ internal sealed class CopyTopics
     /// <summary>Publishes the copy of a message that waits behind its key's failed one; null where it is too large for that.</summary>
     public Task<SendResult?> ParkAsync(Delivery waiting, string source, DateTimeOffset due, string group)
     {
-        var headers = FailureHeaders.For(waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: StampOf(waiting));
+        var stamp = StampOf(waiting);
+        var headers = Sign(waiting, stamp, FailureHeaders.For(waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: stamp));
         return PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: true);
     }
 
@@ -164,7 +166,9 @@ internal sealed class CopyTopics
         var producer = await _producer().ConfigureAwait(false);
 
         // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
-        var headers = FailureHeaders.ForRelease(OriginOf(finished, group), StampOf(finished)!.Value with { Committed = null, Release = release });
+        var stamp = finished.Partition.Parking!.StampFor(finished.Key) with { Committed = null, Release = release };
+        var origin = finished.Parked is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group) : OriginOf(finished, group);
+        var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForRelease(origin, stamp));
         await producer.SendCopyAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
     }
 
@@ -172,14 +176,14 @@ internal sealed class CopyTopics
     public async Task NoteAsync(KeyNote note, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
-        var headers = FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp);
+        var headers = note.Stamp.Seal.Sign(note.Key, value: null, FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
         await producer.SendCopyAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is but for who writes it.</summary>
     public async Task<SendResult> HopAsync(Delivery waiting, string source)
     {
-        var headers = StampOf(waiting) is { } stamp ? FailureHeaders.WithStamp(waiting.Headers ?? [], stamp) : waiting.Headers ?? [];
+        var headers = StampOf(waiting) is { } stamp ? Sign(waiting, stamp, FailureHeaders.WithStamp(waiting.Headers ?? [], stamp)) : waiting.Headers ?? [];
         return (await PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: false).ConfigureAwait(false))!.Value;
     }
 
@@ -188,10 +192,21 @@ internal sealed class CopyTopics
         (IsCopy(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
-    // What is not known of the source partition in this assignment is what the copy in hand says.
-    private static ParkingStamp? StampOf(Delivery message) => message.Partition.Parking?.StampFor(message.Key) is not { } stamp ? null
-        : stamp.Committed is null && IsCopy(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) }
-        : stamp;
+    // What is not known of the source partition in this assignment is what the copy in hand says. Null where keys are not kept in order, and for a copy that no member of the group wrote:
+    // signing it would make what it says believed.
+    private static ParkingStamp? StampOf(Delivery message)
+    {
+        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsCopy(message) && parking.IsStranger(message.Offset)))
+        {
+            return null;
+        }
+
+        var stamp = parking.StampFor(key);
+        return stamp.Committed is null && IsCopy(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
+    }
+
+    // Last: the signature is over all headers.
+    private static MessageHeaders Sign(Delivery message, ParkingStamp? stamp, MessageHeaders headers) => stamp is { } mine ? mine.Seal.Sign(message.Key, message.Value, headers) : headers;
 
     private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 

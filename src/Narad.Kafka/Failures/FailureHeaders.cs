@@ -11,6 +11,9 @@ namespace Narad.Kafka.Failures;
 /// </summary>
 internal static class FailureHeaders
 {
+    /// <summary>What the names of all of ours begin with, but for <see cref="Retry"/>.</summary>
+    public const string Prefix = "narad-";
+
     public const string Retry = "retry";
     public const string Topic = "narad-topic";
     public const string Partition = "narad-partition";
@@ -39,7 +42,7 @@ internal static class FailureHeaders
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly string[] Ours =
-        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, ExceptionType, ExceptionMessage, ExceptionStack];
+        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, Doomed, RetrySeal.Header, ExceptionType, ExceptionMessage, ExceptionStack];
 
     /// <summary>The headers of a copy.</summary>
     /// <param name="received">Those of the message in hand.</param>
@@ -106,7 +109,8 @@ internal static class FailureHeaders
     /// <summary>The headers of a dead letter that goes to its source topic again: the application's, and who sends it.</summary>
     public static MessageHeaders ForEveryGroup(MessageHeaders deadLetter, string? audit)
     {
-        var headers = WithoutOurs(deadLetter).Remove(Redriven);
+        // All of them, whoever wrote them: one that stayed would be believed where it arrives.
+        var headers = new MessageHeaders(WithoutOurs(deadLetter).Where(static header => !header.Name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)));
         return audit is null ? headers : headers.Add(Redriven, audit);
     }
 
@@ -136,7 +140,7 @@ internal static class FailureHeaders
         var headers = new MessageHeaders();
         for (var i = 0; i < copy.Count; i++)
         {
-            if (i < start || copy[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext))
+            if (i < start || copy[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext or RetrySeal.Header))
             {
                 headers.AddReceived(copy[i].Name, copy[i].Value);
             }
@@ -166,6 +170,13 @@ internal static class FailureHeaders
 
     /// <summary>Whether a record is no message's copy.</summary>
     public static bool IsOnlyRelease(MessageHeaders record) => ReleaseOf(record) is not null && Find(record, StartOfOurs(record), Due) is null;
+
+    /// <summary>Whether a record says something that only members of its group can know.</summary>
+    public static bool HasClaims(MessageHeaders record)
+    {
+        var start = StartOfAny(record);
+        return Find(record, start, Writer) is not null || Find(record, start, ReleasedUpTo) is not null || Find(record, start, RetrySeal.Header) is not null;
+    }
 
     /// <summary>Where a copy's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
     public static FailureOrigin? OriginOf(MessageHeaders copy)

@@ -26,8 +26,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     private readonly Func<CancellationToken, Task<ITransport>> _connect;
     private readonly Func<string, string> _realName;
     private readonly Func<Task<MessageProducer>> _producer;
-    private readonly Func<string, bool> _isDeadLetterTopic;
-    private readonly Func<string, string, string?> _retryTopicOf;   // by group and source; null where this service does not know
+    private readonly KnownCopyTopics _known;
     private readonly MessageDecoder _decoder;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, string> _running = new(StringComparer.Ordinal);   // redrives under way, by group
@@ -38,16 +37,14 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         Func<CancellationToken, Task<ITransport>> connect,
         Func<string, string> realName,
         Func<Task<MessageProducer>> producer,
-        Func<string, bool> isDeadLetterTopic,
-        Func<string, string, string?> retryTopicOf)
+        KnownCopyTopics known)
     {
-        _retryTopicOf = retryTopicOf;
+        _known = known;
         _options = options;
         _diagnostics = diagnostics;
         _connect = connect;
         _realName = realName;
         _producer = producer;
-        _isDeadLetterTopic = isDeadLetterTopic;
         _decoder = new MessageDecoder(options);
         _logger = diagnostics.Logger<KafkaDeadLetters>();
     }
@@ -172,7 +169,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             }
 
             await using var reader = opened.Reader;
-            var redriver = new Redriver(topic, options.Target, options.RetryTopic, _retryTopicOf, options.DryRun, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
+            var redriver = new Redriver(topic, options, _known, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
             var run = new RedriveRun(topic, group, options, redriver, _producer, opened.Transport, _diagnostics.Time, _logger, progress);
             return await run.RunAsync(opened.Spans, reader, cancellationToken).ConfigureAwait(false);
         }
@@ -185,14 +182,15 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     public async Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(deadLetter);
-        Validate(new RedriveOptions { Target = target, RetryTopic = retryTopic });
+        var options = new RedriveOptions { Target = target, RetryTopic = retryTopic };
+        Validate(options);
         var transport = await _connect(cancellationToken).ConfigureAwait(false);
         if (transport.Mode is KafkaMode.Console)
         {
             throw NotInConsole("sent again");
         }
 
-        var redriver = new Redriver(deadLetter.Place.Topic, target, retryTopic, _retryTopicOf, dryRun: false, TopicsOf(transport), transport, _options, _diagnostics.Time);
+        var redriver = new Redriver(deadLetter.Place.Topic, options, _known, TopicsOf(transport), transport, _options, _diagnostics.Time);
         var (route, _, explanation) = await redriver.RouteAsync(deadLetter, cancellationToken).ConfigureAwait(false);
         if (route is not { } way)
         {
@@ -300,7 +298,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
 
     private void CheckMayBeDeleted(string topic, bool anyTopic)
     {
-        if (!anyTopic && !_isDeadLetterTopic(topic))
+        if (!anyTopic && !_known.IsDeadLetterTopic(topic))
         {
             throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {CopyTopics.DeadLetterSuffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
         }
@@ -339,6 +337,11 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         if (options.Filter is { Where: not null } && options.Name is null)
         {
             throw new ArgumentException("A redrive whose filter has a delegate needs RedriveOptions.Name: nothing else tells its progress from another's.", nameof(options));
+        }
+
+        foreach (var source in options.SourceTopics)
+        {
+            TopicName.Validate(source, nameof(options));
         }
 
         options.Filter?.Validate(nameof(options));

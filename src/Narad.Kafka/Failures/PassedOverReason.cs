@@ -11,4 +11,12 @@ public enum PassedOverReason
 
     /// <summary>With the few headers that a copy needs it is larger than its target takes.</summary>
     TooLarge,
+
+    /// <summary>
+    /// It names a topic whose dead letters do not go to this dead-letter topic, or one that holds copies of failed messages, and <see cref="RedriveOptions.SourceTopics"/> does not name that topic.
+    /// </summary>
+    NotAllowed,
+
+    /// <summary>The retry topic of its group does not exist and may not be created (<see cref="KafkaOptions.TopicCreation"/>).</summary>
+    NoRetryTopic,
 }

@@ -11,4 +11,8 @@ public sealed record RedriveReport(
     long NotMatching,
     IReadOnlyDictionary<PassedOverReason, long> PassedOver,
     IReadOnlyDictionary<TopicPartitionId, long> Positions,
-    string Group);
+    string Group)
+{
+    /// <summary>The first 100 of those that were passed over, in the order in which they were found.</summary>
+    public IReadOnlyList<PassedOverDeadLetter> FirstPassedOver { get; init; } = [];
+}

@@ -14,9 +14,12 @@ namespace Narad.Kafka.Failures;
 internal sealed class RedriveRun(
     string topic, string group, RedriveOptions options, Redriver redriver, Func<Task<MessageProducer>> connect, ITransport transport, TimeProvider time, ILogger logger, IProgress<RedriveProgress>? listener)
 {
+    private const int MostListed = 100;
+
     private readonly Dictionary<int, long> _noted = [];       // the progress as the broker has it; a partition without any is left out
     private readonly Dictionary<TopicPartitionId, long> _positions = [];
     private readonly Dictionary<PassedOverReason, long> _passedOver = [];
+    private readonly List<PassedOverDeadLetter> _firstPassedOver = [];
     private readonly List<(DeadLetter Letter, Task<SendResult?> Sending)> _batch = [];
     private MessageProducer? _producer;
     private long _sent;
@@ -37,7 +40,7 @@ internal sealed class RedriveRun(
         }
 
         DeadLettersLog.Ended(logger, topic, _sent, _notMatching, _passedOver.Values.Sum());
-        return new RedriveReport(_sent, _notMatching, _passedOver, _positions, group);
+        return new RedriveReport(_sent, _notMatching, _passedOver, _positions, group) { FirstPassedOver = _firstPassedOver };
     }
 
     private async Task<List<PartitionSpan>> BeginAsync(IReadOnlyList<PartitionSpan> spans, CancellationToken cancellationToken)
@@ -240,5 +243,9 @@ internal sealed class RedriveRun(
         }
 
         _passedOver[reason] = count + 1;
+        if (_firstPassedOver.Count < MostListed)
+        {
+            _firstPassedOver.Add(new PassedOverDeadLetter(letter.Place, letter.Offset, reason, explanation));
+        }
     }
 }

@@ -31,6 +31,7 @@ internal sealed class RetryLadder
         Attempts = attempts;
         Delay = delay;
         Topic = topic;
+        LongestByPolicy = longest;
         MaxDelay = maxDelay ?? (longest > UsualLongest ? longest : UsualLongest);
     }
 
@@ -41,5 +42,9 @@ internal sealed class RetryLadder
     /// <summary>Null: the source topic's, with <see cref="CopyTopics.RetrySuffix"/>.</summary>
     public string? Topic { get; }
 
+    /// <summary>The longest wait between attempts.</summary>
+    public TimeSpan LongestByPolicy { get; }
+
+    /// <summary>The longest that a handler may ask for.</summary>
     public TimeSpan MaxDelay { get; }
 }

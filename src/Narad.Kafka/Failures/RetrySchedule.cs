@@ -56,15 +56,16 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             return true;
         }
 
+        var isOurs = partition.Parking is { } keys && IsOurs(partition, keys, message);
         if (message.Headers is { } headers && FailureHeaders.ReleaseOf(headers) is { } release)
         {
             var isOnlyRelease = FailureHeaders.IsOnlyRelease(headers);
-            if (partition.Parking is { } keys && message.Key is { } released)
+            if (isOurs && message.Key is { } released)
             {
-                keys.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
+                partition.Parking!.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
                 if (isOnlyRelease && FailureHeaders.OriginOf(headers) is { } seen)
                 {
-                    keys.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer), FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
+                    partition.Parking.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer), FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
                 }
             }
 
@@ -77,9 +78,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
         var now = Now;
         var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
-        if (partition.Parking is { } parking && message.Key is { } key && RecordOf(message, arrival, due) is { } record)
+        if (partition.Parking is { } parking && message.Key is { } key)
         {
-            if (parking.Read(key, record, now) is { } finished)
+            if (parking.Read(key, RecordOf(message, arrival, isOurs ? due : source.DueOfStranger(due, now), isOurs), now) is { } finished)
             {
                 assignment.Finish(partition, finished);
             }
@@ -98,20 +99,49 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return true;
     }
 
-    // Null where it does not say where it came from: it has no place in its key's order.
-    private static ParkedRecord? RecordOf(in ReceivedMessage message, long arrival, long due) =>
-        message.Headers is { } headers && FailureHeaders.OriginOf(headers) is { } origin
+    // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
+    private bool IsOurs(AssignedPartition partition, KeyParking parking, in ReceivedMessage message)
+    {
+        if (message is not { Key: { } key, Headers: { } headers })
+        {
+            return false;
+        }
+
+        if (parking.Seal.Seal.IsGenuine(key, message.Value, headers) && FailureHeaders.OriginOf(headers) is not null)
+        {
+            return true;
+        }
+
+        if (FailureHeaders.HasClaims(headers))
+        {
+            group.Metrics.RefusedRecord();
+            if (!parking.HasRefused)
+            {
+                parking.HasRefused = true;
+                ConsumingLog.StrangersRefused(logger, group.Name, partition.Id, message.Offset);
+            }
+        }
+
+        return false;
+    }
+
+    private static ParkedRecord RecordOf(in ReceivedMessage message, long arrival, long due, bool isOurs)
+    {
+        var headers = message.Headers ?? [];
+        var attempt = FailureHeaders.AttemptOf(headers, int.MaxValue);
+        return isOurs && FailureHeaders.OriginOf(headers) is { } origin
             ? new ParkedRecord(
                 message.Offset,
                 arrival,
                 origin.Offset,
                 origin.Timestamp,
-                FailureHeaders.AttemptOf(headers, int.MaxValue),
+                attempt,
                 due,
                 FailureHeaders.TextOf(headers, FailureHeaders.Writer),
                 FailureHeaders.NumberOf(headers, FailureHeaders.Committed),
-                FailureHeaders.RedrivenOf(headers) is not null)
-            : null;
+                IsStranger: false)
+            : ParkedRecord.Stranger(message.Offset, arrival, message.Timestamp, attempt, due);
+    }
 
     /// <summary>
     /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left alone, and the group begins again
@@ -131,6 +161,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
+        if (partition.Parking is { } keys && keys.IsStranger(retry.Offset))
+        {
+            due = Math.Min(due, retry.Due);
+        }
+
         if (hop || due <= Now)
         {
             return true;

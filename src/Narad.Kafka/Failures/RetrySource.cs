@@ -6,8 +6,9 @@ namespace Narad.Kafka.Failures;
 /// <param name="source">The topic that the messages came from at first.</param>
 /// <param name="group">The group that they failed in.</param>
 /// <param name="longest">The longest that one may wait.</param>
+/// <param name="usual">The longest that one waits by the policy alone, where no handler asks for more.</param>
 /// <param name="adoptsUngrouped">Whether those that name no group are taken too.</param>
-internal sealed class RetrySource(string source, string group, TimeSpan longest, bool adoptsUngrouped)
+internal sealed class RetrySource(string source, string group, TimeSpan longest, TimeSpan usual, bool adoptsUngrouped)
 {
     // The clocks of who wrote a copy, of the broker that stamped it and of who reads it may be this far apart: then it is not early. What is further off is forged.
     private static readonly TimeSpan BelievedSkew = TimeSpan.FromHours(2);
@@ -15,6 +16,9 @@ internal sealed class RetrySource(string source, string group, TimeSpan longest,
     private readonly byte[] _group = Encoding.UTF8.GetBytes(group);
 
     public string Source => source;
+
+    /// <summary>The due time of a record that no member of the group wrote, which holds its key: at most the policy's longest wait from now, in milliseconds since 1970.</summary>
+    public long DueOfStranger(long due, long now) => Math.Min(due, now + (long)usual.TotalMilliseconds);
 
     /// <summary>Whether this group handles a message.</summary>
     public RetryOwner OwnerOf(MessageHeaders? headers) => headers is null || FailureHeaders.GroupOf(headers) is not { } named

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Parking;
@@ -20,7 +19,8 @@ namespace Narad.Kafka.Parking;
 /// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order is that of the original
 /// offsets, of several copies of a message the one for the latest attempt counts, and what was copied once is not handled from the source again. Where a finished copy could be read
 /// again without one that was finished after it, a <see cref="KeyRelease"/> is written before the next message of the key is handled. So a repetition, after a crash, goes back
-/// to some message of a key and on from there in order, and never leaves one out.
+/// to some message of a key and on from there in order, and never leaves one out. All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in
+/// front of its key's, and says nothing of other messages.
 /// </remarks>
 internal sealed class KeyParking
 {
@@ -45,10 +45,17 @@ internal sealed class KeyParking
     private long _lowest;
     private long _entered = -1;         // the highest offset of the source partition that was asked for
     private long _now;                  // at the latest sweep
+    private long _skipped;
 
     /// <summary>Creates one that knows of no key.</summary>
     /// <param name="writer">Names this assignment among all that ever were.</param>
     public KeyParking(string writer) => _writer = writer;
+
+    /// <summary>What its records are signed and checked with.</summary>
+    public SealOfPair Seal { get; } = new();
+
+    /// <summary>Whether it was logged that a record of a stranger claimed something. Poll thread only.</summary>
+    public bool HasRefused { get; set; }
 
     /// <summary>Whether the retry partition was read to its end, so that all parked keys are known. Any thread.</summary>
     public bool IsRecovered { get; private set; }
@@ -101,6 +108,24 @@ internal sealed class KeyParking
         }
     }
 
+    /// <summary>How many messages of the source partition were finished unhandled since the last call, because a record of the group says that they were handled or copied before.</summary>
+    public long TakeSkipped()
+    {
+        lock (_gate)
+        {
+            return (_skipped, _skipped = 0).Item1;
+        }
+    }
+
+    /// <summary>Whether a copy is a stranger's, or none of a key that is kept in order: then it stays one when it is written again.</summary>
+    public bool IsStranger(long offset)
+    {
+        lock (_gate)
+        {
+            return !_byOffset.TryGetValue(offset, out var copy) || copy.IsStranger;
+        }
+    }
+
     /// <summary>What a copy of this key says of its writer.</summary>
     public ParkingStamp StampFor(byte[]? key)
     {
@@ -108,7 +133,7 @@ internal sealed class KeyParking
         {
             // What is read again with this copy must not be handled again: what came between it and this one may have been handled from the source, and is not.
             KeyRelease? release = key is not null && _keys.TryGetValue(key, out var parked) && parked.FinishedOffset >= 0 ? ReleaseUpTo(parked.FinishedOffset, parked, finishing: null, doomed: false) : null;
-            return new ParkingStamp(_writer, _committed, release);
+            return new ParkingStamp(_writer, _committed, Seal.Seal, release);
         }
     }
 
@@ -167,14 +192,21 @@ internal sealed class KeyParking
         }
     }
 
-    /// <summary>The first message of the source partition arrived; <paramref name="isResumed"/>: where the group had committed, not where a policy or somebody says.</summary>
-    public void SourceBegan(long offset, bool isResumed)
+    /// <summary>The first message of the source partition arrived.</summary>
+    /// <param name="offset">Its offset.</param>
+    /// <param name="isResumed">Whether it is where the group had committed, not where a policy or somebody says.</param>
+    /// <param name="end">The end of the source partition, as far as is known: what is said of messages behind it is said of another topic of its name.</param>
+    public void SourceBegan(long offset, bool isResumed, long end = long.MaxValue)
     {
         lock (_gate)
         {
             _began = offset;
             _resumed = isResumed;
             _committed = offset;
+            foreach (var key in _keys.Values.Where(key => key.Frontier >= end))
+            {
+                key.Unsee();
+            }
         }
     }
 
@@ -186,6 +218,7 @@ internal sealed class KeyParking
             _began = -1;
             _resumed = false;
             _committed = null;
+            Seal.Renew();
             foreach (var key in _keys.Values)
             {
                 key.Unsee();
@@ -224,7 +257,7 @@ internal sealed class KeyParking
             var isOurs = string.Equals(record.Writer, _writer, StringComparison.Ordinal);
             var isAnothers = record.Writer is not null && !isOurs;
             var parked = KeyOf(key);
-            if (isAnothers && !record.IsRedriven)
+            if (isAnothers)
             {
                 RememberFrontier(parked, record.Origin, record.Timestamp, record.Committed);
             }
@@ -234,7 +267,7 @@ internal sealed class KeyParking
                 return ReadAgain(parked, copy, record, now);
             }
 
-            copy = new ParkedCopy(parked, record.Origin, record.Timestamp) { IsRepeat = IsRepeat(parked, record, isAnothers) };
+            copy = new ParkedCopy(parked, record.Origin, record.Timestamp) { IsStranger = record.IsStranger, IsRepeat = IsRepeat(parked, record, isAnothers) };
             parked.Copies.Add(record.Origin, copy);
             Take(copy, record, now);
             Look(parked);
@@ -414,7 +447,7 @@ internal sealed class KeyParking
                 var isRead = key.FinishedOffset >= _lowest;
                 if (isRead || (committed is not null && key.Copies.Count == 0))
                 {
-                    notes.Add(new KeyNote(key.Key, Math.Max(0, origin), timestamp, new ParkingStamp(_writer, committed, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
+                    notes.Add(new KeyNote(key.Key, Math.Max(0, origin), timestamp, new ParkingStamp(_writer, committed, Seal.Seal, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
                 }
             }
         }
@@ -457,8 +490,9 @@ internal sealed class KeyParking
 
             _entered = Math.Max(_entered, origin);
             var parked = KeyOf(key);
-            if (origin <= parked.Frontier && parked.FrontierCommitted <= _began && (_resumed || timestamp <= parked.FrontierTimestamp))
+            if (_resumed && origin <= parked.Frontier && parked.FrontierCommitted <= _began)
             {
+                _skipped++;
                 Retire(parked);
                 return ParkVerdict.Finish;
             }
@@ -581,9 +615,9 @@ internal sealed class KeyParking
     {
         lock (_gate)
         {
-            if (copy.State is ParkedState.Awaited && copy.Attempt >= attempt)
+            if (copy.IsStranger || (copy.State is ParkedState.Awaited && copy.Attempt >= attempt))
             {
-                return;   // tried again
+                return;   // it comes again as another one, or is tried again
             }
 
             Stop(copy);
@@ -659,7 +693,7 @@ internal sealed class KeyParking
             var finished = Math.Max(key.FinishedOffset, copy.LastOffset);
             key.FinishedOffset = released is { } record && finished <= record.UpTo ? -1 : finished;
             key.FinishedOrigin = Math.Max(key.FinishedOrigin, copy.Origin);
-            if (!copy.IsRedriven)
+            if (!copy.IsStranger)
             {
                 key.See(copy.Origin, copy.Timestamp);
             }
@@ -678,7 +712,7 @@ internal sealed class KeyParking
                 return;
             }
 
-            if (copy.State is ParkedState.Awaited)
+            if (copy is { State: ParkedState.Awaited, IsStranger: false })
             {
                 _byOffset.Remove(offset);   // the copy that was written instead is to be read
                 return;
@@ -750,7 +784,7 @@ internal sealed class KeyParking
     // Whether the message was finished here. After the end of what an assignment before left us, its copies are of who does not know yet that it lost the partition: its message was
     // copied before, where the source was committed behind it, or we have it ourselves. And a send without an answer may write one twice.
     private bool IsRepeat(ParkedKey parked, in ParkedRecord record, bool isAnothers) => IsRecovered
-        && record is { Writer: not null, IsRedriven: false }
+        && record is { Writer: not null, IsStranger: false }
         && (record.Origin <= parked.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
 
     // All that are there and in front of the first one that is not finished.
@@ -814,9 +848,14 @@ internal sealed class KeyParking
         _waiting++;
     }
 
-    // False: an older one with the same place is under way.
-    private static bool Await(ParkedKey parked, long origin, long timestamp, int attempt)
+    // False: an older one with the same place is under way, or who comes next would not believe the copy.
+    private bool Await(ParkedKey parked, long origin, long timestamp, int attempt)
     {
+        if (!Seal.IsReady)
+        {
+            return false;
+        }
+
         if (!parked.Copies.TryGetValue(origin, out var copy))
         {
             parked.Copies.Add(origin, new ParkedCopy(parked, origin, timestamp) { Attempt = attempt, State = ParkedState.Awaited, IsBeingWritten = true });
@@ -875,20 +914,6 @@ internal sealed class KeyParking
         {
             key.RetiredAt = _now;
             _retired.Enqueue(key);
-        }
-    }
-
-    private sealed class KeyBytesComparer : IEqualityComparer<byte[]>
-    {
-        public static readonly KeyBytesComparer Instance = new();
-
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode([DisallowNull] byte[] obj)
-        {
-            var hash = default(HashCode);
-            hash.AddBytes(obj);
-            return hash.ToHashCode();
         }
     }
 }

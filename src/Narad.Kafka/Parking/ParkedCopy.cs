@@ -5,7 +5,7 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
 {
     public ParkedKey Key => key;
 
-    /// <summary>Its offset in the source topic: its place in the key's order.</summary>
+    /// <summary>Its place in the key's order: its offset in the source topic, of a stranger's one in front of all.</summary>
     public long Origin => origin;
 
     /// <summary>Its timestamp there, in milliseconds since 1970.</summary>
@@ -48,8 +48,8 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
     /// <summary>Whether its message was finished before: it is finished unhandled when it is at its turn.</summary>
     public bool IsRepeat { get; set; }
 
-    /// <summary>Whether somebody sent it again, out of its order.</summary>
-    public bool IsRedriven { get; private set; }
+    /// <summary>Whether no member of the group is known to have written it; see <see cref="ParkedRecord.Stranger"/>.</summary>
+    public bool IsStranger { get; init; }
 
     /// <summary>A copy for a later attempt that was read while this one is not finished.</summary>
     public ParkedRecord? Later { get; set; }
@@ -61,7 +61,6 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
         Attempt = record.Attempt;
         Due = record.Due;
         HopAt = hopAt;
-        IsRedriven = record.IsRedriven;
         State = ParkedState.Waiting;
         Touch(record.Offset);
     }

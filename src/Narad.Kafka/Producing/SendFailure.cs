@@ -57,7 +57,7 @@ internal static class SendFailure
 
     public static string Text(Error error) => string.IsNullOrEmpty(error.Reason) || string.Equals(error.Reason, error.Code.GetReason(), StringComparison.Ordinal)
         ? $"{error.Code.GetReason()} ({Name(error.Code)})"
-        : $"{error.Reason} ({Name(error.Code)})";
+        : $"{ForeignText.Reason(error.Reason)} ({Name(error.Code)})";
 
     /// <summary>Kafka's name of an error, also where the client found it out by itself.</summary>
     public static string Name(ErrorCode code) => code switch

@@ -76,9 +76,10 @@ internal sealed class TypedMessages : IMessageDeserializer
     private void NoteSkipped(string? type, MessageContext context)
     {
         _meter?.SkippedUnknownType(context.Topic, context.Group);
-        if (_logged.Count < MaxTypesLogged && _logged.TryAdd(type ?? "", true))
+        var name = ForeignText.Name(type) ?? "(none)";
+        if (_logged.Count < MaxTypesLogged && _logged.TryAdd(name, true))
         {
-            SerializationLog.SkippedUnknownType(_logger, type ?? "(none)", context.Topic, context.Partition, context.Offset);
+            SerializationLog.SkippedUnknownType(_logger, name, context.Topic, context.Partition, context.Offset);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka;
 
@@ -15,11 +16,11 @@ public sealed class UnknownMessageTypeException : NaradKafkaException
     public UnknownMessageTypeException(string? type, IReadOnlyCollection<string> knownTypes, MessageContext context)
         : base(Compose(type, knownTypes, context))
     {
-        Type = type;
+        Type = ForeignText.Name(type);
         KnownTypes = knownTypes;
     }
 
-    /// <summary>The message's type; null where it has none.</summary>
+    /// <summary>The message's type; null where it has none. Long ones are cut after about 100 characters, and control characters are escaped.</summary>
     public string? Type { get; }
 
     /// <summary>The types that the subscription has handlers for.</summary>
@@ -29,7 +30,7 @@ public sealed class UnknownMessageTypeException : NaradKafkaException
     {
         ArgumentNullException.ThrowIfNull(knownTypes);
         ArgumentNullException.ThrowIfNull(context);
-        var what = type is null ? "has no \"type\" (a text at the top of its JSON)" : $"is of type \"{type}\", for which there is no handler";
+        var what = type is null ? "has no \"type\" (a text at the top of its JSON)" : $"is of type \"{ForeignText.Name(type)}\", for which there is no handler";
         return string.Create(
             CultureInfo.InvariantCulture,
             $"The message at {context.Topic}[{context.Partition}]@{context.Offset} {what}; known are {string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or choose OnUnknownType(UnknownTypePolicy.Skip).");

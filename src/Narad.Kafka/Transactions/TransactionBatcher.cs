@@ -268,7 +268,7 @@ internal sealed class TransactionBatcher
         if (SendFailure.IsAuthorization(error.Code) || error.Code is ErrorCode.InvalidTransactionTimeout or ErrorCode.Local_UnsupportedFeature)
         {
             TransactionsLog.NotAllowed(_logger, error.Code, error.Reason, _group.Name, _id.Name);
-            _trouble = $"group '{_group.Name}' may not use transactions: {error.Reason}";
+            _trouble = $"group '{_group.Name}' may not use transactions: {ForeignText.Reason(error.Reason)}";
             LetGo();
             _faulted(new KafkaConnectionException($"Group '{_group.Name}' may not use transactions of '{_id.Name}': {error.Reason} ({error.Code}). Give the user of its ClientId the rights to DESCRIBE and WRITE that transactional.id, or choose a TransactionTimeout that the brokers allow."));
             return;
@@ -298,7 +298,7 @@ internal sealed class TransactionBatcher
             _group.Metrics.TransactionAborted();
         }
 
-        _trouble = $"the transactional producer of group '{_group.Name}' is built again: {error.Reason}";
+        _trouble = $"the transactional producer of group '{_group.Name}' is built again: {ForeignText.Reason(error.Reason)}";
         _isFirstStart = false;
         _client?.Dispose();
         _client = null;

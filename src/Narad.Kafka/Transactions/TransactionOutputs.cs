@@ -18,7 +18,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
 
     private readonly MessageEncoder _encoder = new(options);
     private readonly ISendMiddleware[] _middleware = [.. options.SendMiddleware];
-    private readonly ConcurrentDictionary<string, string> _names = new(StringComparer.Ordinal);    // as given → real name, checked
+    private readonly RealNames _names = new(options);
     private readonly ConcurrentDictionary<string, Task> _created = new(StringComparer.Ordinal);
 
     public async ValueTask<SendResult> SendAsync(TransactionPart part, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions, CancellationToken cancellationToken)
@@ -27,7 +27,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         cancellationToken.ThrowIfCancellationRequested();
         var outgoing = new OutgoingMessage
         {
-            Topic = _names.GetOrAdd(topic, static (name, settings) => TopicName.Resolve(settings, name), options),
+            Topic = _names.Of(topic),
             Message = RawSerialization.Owned(message, out _),
             MessageType = type,
             Key = key.Owned(),

@@ -4,6 +4,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Confluent.Kafka;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
@@ -21,6 +22,8 @@ namespace Narad.Kafka.Transports;
 internal sealed record BrokerCertificate(
     IReadOnlyList<string> Names, string Issuer, DateTimeOffset From, DateTimeOffset Until, SslPolicyErrors Errors, bool IsTimely, SslProtocols Protocol)
 {
+    private const int MostNames = 20;
+
     /// <summary>Connects and shakes hands.</summary>
     /// <exception cref="SocketException">There is no connection.</exception>
     /// <exception cref="IOException">The listener closed it.</exception>
@@ -48,7 +51,7 @@ internal sealed record BrokerCertificate(
                 {
                     using var copy = new X509Certificate2(certificate!);
                     var isTimely = chain?.ChainStatus.Any(status => status.Status is X509ChainStatusFlags.NotTimeValid) is not true;
-                    seen = new BrokerCertificate(NamesOf(copy), copy.Issuer, new DateTimeOffset(copy.NotBefore), new DateTimeOffset(copy.NotAfter), errors, isTimely, SslProtocols.None);
+                    seen = new BrokerCertificate(NamesOf(copy), ForeignText.Name(copy.Issuer), new DateTimeOffset(copy.NotBefore), new DateTimeOffset(copy.NotAfter), errors, isTimely, SslProtocols.None);
                     return true;   // looked at, and nothing is sent
                 },
             };
@@ -96,8 +99,9 @@ internal sealed record BrokerCertificate(
     private static List<string> NamesOf(X509Certificate2 certificate)
     {
         var alternatives = certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault();
-        return alternatives is null
+        IEnumerable<string> names = alternatives is null
             ? certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false) is { Length: > 0 } name ? [name] : []
-            : [.. alternatives.EnumerateDnsNames(), .. alternatives.EnumerateIPAddresses().Select(address => address.ToString())];
+            : alternatives.EnumerateDnsNames().Concat(alternatives.EnumerateIPAddresses().Select(static address => address.ToString()));
+        return [.. names.Take(MostNames).Select(static name => ForeignText.Name(name))];
     }
 }

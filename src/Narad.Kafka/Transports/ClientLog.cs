@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
@@ -46,7 +47,7 @@ internal sealed class ClientLog
     {
         await foreach (var line in _lines.Reader.ReadAllAsync())
         {
-            TransportLog.ClientLine(_logger, LevelOf(line.Level), line.Name, line.Facility, line.Message);
+            TransportLog.ClientLine(_logger, LevelOf(line.Level), line.Name, line.Facility, ForeignText.Reason(line.Message));
             if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
             {
                 TransportLog.ClientLinesDropped(_logger, dropped);

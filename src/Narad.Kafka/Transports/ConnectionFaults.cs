@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
@@ -88,7 +89,9 @@ internal static class ConnectionFaults
     /// <param name="seen">For certificates: what it says, such as its names.</param>
     public static ConnectionFault Of(ConnectionFaultKind kind, ConnectionFacts facts, string? address = null, string? detail = null, string? seen = null)
     {
-        var at = address ?? facts.Brokers;
+        var at = ForeignText.Name(address) ?? facts.Brokers;
+        detail = ForeignText.Reason(detail);
+        seen = ForeignText.Reason(seen);
         var mechanism = MechanismName(facts.Mechanism);
         var (cause, advice) = kind switch
         {

@@ -34,6 +34,22 @@ internal sealed class TestListener : IDisposable
         client.Dispose();
     });
 
+    /// <summary>Speaks TLS, with a certificate of this name that it signed itself.</summary>
+    public static TestListener Named(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var subject = new X500DistinguishedNameBuilder();
+        subject.AddCommonName(name);
+        using var signed = new CertificateRequest(subject.Build(), key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var certificate = X509CertificateLoader.LoadPkcs12(signed.Export(X509ContentType.Pfx), null);
+        return new TestListener(IPAddress.Loopback, async (client, cancellation) =>
+        {
+            var stream = new SslStream(client.GetStream());
+            await stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, cancellation);
+            await stream.ReadExactlyAsync(new byte[1], cancellation);
+        });
+    }
+
     /// <summary>Speaks TLS, with a certificate for 127.0.0.1 that ended yesterday; the authority is returned as PEM text.</summary>
     public static TestListener Expired(out string authority)
     {

@@ -22,7 +22,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service(static options => options.ClientId = "operator");
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         (string? Key, string? Value)[] messages = [(null, "a"), ("", ""), ("k", null), ("größe", "{}")];
-        var sent = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", "").Add("bytes", [0xFF, 0xFE]).Add("retry", "7").Add("narad-topic", "elsewhere").Add("größe", "x");
+        var sent = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", "").Add("bytes", [0xFF, 0xFE]).Add("retry", "7").Add("größe", "x");
         foreach (var (key, value) in messages)
         {
             await dead.WriteAsync(1, key, value, FailureHeaders.For(sent, isCopy: false, dead.Origin(1), retry: 3, due: null, new TimeoutException("no answer")));
@@ -40,12 +40,12 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         foreach (var copy in copies)
         {
             var headers = copy.Message.Headers.Select(header => (Name: header.Key, Value: header.GetValueBytes())).ToList();
-            headers.Take(6).Should().BeEquivalentTo(sent.Select(header => (header.Name, header.Value)), options => options.WithStrictOrdering());
-            headers.Skip(6).Select(header => header.Name).Should().Equal(
+            headers.Take(5).Should().BeEquivalentTo(sent.Select(header => (header.Name, header.Value)), options => options.WithStrictOrdering());
+            headers.Skip(5).Select(header => header.Name).Should().Equal(
                 "narad-redriven", "narad-topic", "narad-partition", "narad-offset", "narad-timestamp", "narad-group", "retry", "narad-due");
-            headers.Skip(7).Take(6).Select(header => Text(header.Value)).Should().Equal(dead.Source, "1", "1001", "1700000000001", "billing", "0");
-            Text(headers[6].Value).Should().MatchRegex($"""^\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ operator {dead.Topic}\[1\]@{copy.Offset.Value}$""");
-            DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(headers[13].Value)!, CultureInfo.InvariantCulture)).Should().BeOnOrAfter(began).And.BeOnOrBefore(DateTimeOffset.UtcNow);
+            headers.Skip(6).Take(6).Select(header => Text(header.Value)).Should().Equal(dead.Source, "1", "1001", "1700000000001", "billing", "0");
+            Text(headers[5].Value).Should().MatchRegex($"""^\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ operator {dead.Topic}\[1\]@{copy.Offset.Value}$""");
+            DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(headers[12].Value)!, CultureInfo.InvariantCulture)).Should().BeOnOrAfter(began).And.BeOnOrBefore(DateTimeOffset.UtcNow);
             copy.Message.Timestamp.UtcDateTime.Should().BeAfter(began.UtcDateTime.AddSeconds(-1));
         }
 
@@ -229,15 +229,76 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
         report.Sent.Should().Be(2);
-        report.PassedOver.Should().BeEquivalentTo(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 3, [PassedOverReason.NoTopic] = 2 });
-        log.Count(PassedOverEvent).Should().Be(2);
+        report.PassedOver.Should().BeEquivalentTo(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 3, [PassedOverReason.NotAllowed] = 1, [PassedOverReason.NoTopic] = 1 });
+        report.FirstPassedOver.Should().HaveCount(5).And.OnlyContain(passed => passed.Place == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
+        log.Count(PassedOverEvent).Should().Be(3);
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 1);
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(7);
 
         await dead.WriteAsync(0, "k", "itself", From(dead.Origin(0) with { Topic = dead.Topic }));
         await dead.WriteAsync(0, "k", "internal", From(dead.Origin(0) with { Topic = "__consumer_offsets" }));
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup })).PassedOver.Should().BeEquivalentTo(
-            new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 1, [PassedOverReason.NoTopic] = 4 });
+            new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 1, [PassedOverReason.NotAllowed] = 1, [PassedOverReason.NoTopic] = 3 });
+    }
+
+    [SkippableFact]
+    public async Task A_dead_letter_of_another_topic_goes_there_only_where_the_caller_names_that_topic()
+    {
+        await using var kafka = Service();
+        var (dead, payments) = (await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1));
+        var forged = FailureHeaders.For([], isCopy: false, payments.Origin(0), retry: null, due: null, new TimeoutException());
+        await dead.WriteAsync(0, "k", "1", forged);
+
+        foreach (var target in Enum.GetValues<RedriveTarget>())
+        {
+            var refused = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = target });
+            refused.Sent.Should().Be(0);
+            refused.FirstPassedOver.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Offset = 0L, Reason = PassedOverReason.NotAllowed });
+            refused.FirstPassedOver[0].Explanation.Should().Contain(payments.Source).And.Contain("SourceTopics");
+            (await kafka.DeadLetters.CountAsync(payments.Source)).Should().Be(0);
+            (await kafka.DeadLetters.CountAsync(payments.Retry)).Should().Be(0);
+        }
+
+        var named = new RedriveOptions { SourceTopics = [payments.Source], FromStart = true };
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, named)).Sent.Should().Be(1);
+        payments.Numbers(payments.Retry, 1).Should().Equal(1);
+    }
+
+    [SkippableFact]
+    public async Task Headers_of_ours_that_somebody_wrote_in_front_do_not_reach_the_target_and_topics_of_copies_are_no_source()
+    {
+        await using var kafka = Service();
+        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
+        var forged = new MessageHeaders().Add("narad-topic", dead.Source).Add("narad-offset", "9000000000000000").Add("narad-writer", "x").Add("narad-released", "9").Add("NARAD-next", "9").Add("tenant", "even");
+        await dead.WriteAsync(0, "k", "1", new MessageHeaders(forged).Add("narad-topic", dead.Retry));
+        await dead.WriteAsync(0, "k", "2", new MessageHeaders(forged).Add("narad-topic", dead.Source));
+        await dead.WriteAsync(0, "k", "3", FailureHeaders.For(forged, isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException()));
+
+        var everyone = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup });
+
+        everyone.Sent.Should().Be(2);
+        everyone.FirstPassedOver.Should().ContainSingle().Which.Reason.Should().Be(PassedOverReason.NotAllowed);
+        var copies = broker.ReadAll(dead.Source, 2);
+        copies.Select(copy => Text(copy.Message.Value)).Should().Equal("2", "3");
+        copies.Should().OnlyContain(copy => copy.Message.Headers.Select(header => header.Key).SequenceEqual(new[] { "tenant", "narad-redriven" }));
+        (await kafka.DeadLetters.CountAsync(dead.Retry)).Should().Be(0);
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(1);
+        broker.ReadAll(dead.Retry, 1).Single().Message.Headers.Count(header => header.Key == "narad-topic").Should().Be(1);
+    }
+
+    [SkippableFact]
+    public async Task What_a_group_adopted_from_its_retry_topic_goes_back_there_and_stops_nothing_behind_it()
+    {
+        await using var kafka = Service(static options => options.TopicCreation = TopicCreation.IfMissing);
+        var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
+        await dead.WriteAsync(1);
+        await dead.WriteAsync(0, "k", "1", FailureHeaders.For([], isCopy: false, dead.Origin(1) with { Topic = dead.Retry }, retry: 3, due: null, new TimeoutException()));
+        await dead.WriteAsync(1, from: 2);
+
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(3);
+
+        dead.Numbers(dead.Retry, 3).Should().Equal(0, 1, 2);
+        (await kafka.Topics.DescribeAsync([dead.Retry + "-retry"])).Should().BeEmpty();
     }
 
     [SkippableFact]
@@ -537,19 +598,23 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
     private readonly KafkaTestBroker _broker = broker;
 
     [SkippableFact]
-    public async Task A_retry_topic_that_is_missing_and_may_not_be_created_is_named_before_anything_is_sent()
+    public async Task Where_a_retry_topic_is_missing_and_may_not_be_created_the_dead_letters_are_passed_over_and_it_is_named()
     {
         await using var kafka = Service();
-        var dead = await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 4, retry: false);
-        await dead.WriteAsync(8);
+        var (dead, other) = (await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 4, retry: false));
+        await dead.WriteAsync(1);
+        await dead.WriteAsync(0, "k", "x", FailureHeaders.For([], isCopy: false, other.Origin(0), retry: null, due: null, new TimeoutException()));
+        await dead.WriteAsync(1, from: 2);
 
         foreach (var dryRun in new[] { true, false })
         {
-            (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = dryRun })).Should().ThrowAsync<KafkaTopicException>())
-                .WithMessage($"Topic '{dead.Retry}'*does not exist. Create it with 4 partition(s)*TopicCreation*").Which.Topic.Should().Be(dead.Retry);
+            var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = dryRun, SourceTopics = [other.Source] });
+            report.Sent.Should().Be(2, "what is behind it goes on");
+            report.PassedOver.Should().Equal(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoRetryTopic] = 1 });
+            report.FirstPassedOver.Should().ContainSingle().Which.Explanation.Should().Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
         }
 
-        (await kafka.Topics.CommittedAsync($"{dead.Topic}-redrive-group", dead.Topic)).Should().BeEmpty();
+        dead.Numbers(dead.Retry, 2).Should().Equal(0, 2);
     }
 
     [SkippableFact]

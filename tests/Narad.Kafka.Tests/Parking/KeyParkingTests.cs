@@ -52,8 +52,9 @@ public sealed class KeyParkingTests
         var next = new KeyParking("next");
         next.ReadSeen(note.Key, note.Origin, note.Timestamp, note.Stamp.Writer, note.Stamp.Committed);
         Open(next);
-        next.SourceBegan(0, isResumed: false);
+        next.SourceBegan(0, isResumed: true);
         next.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Finish);
+        next.TakeSkipped().Should().Be(1);
         next.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
         parking.Leave(sourceOffset: 2).Should().BeEmpty("the source is read from behind it");
     }
@@ -101,7 +102,7 @@ public sealed class KeyParkingTests
 
     private static byte[] Key => "key"u8.ToArray();
 
-    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0, IsRedriven: false);
+    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0, IsStranger: false);
 
     private static KeyParking Opened(string writer)
     {
@@ -114,6 +115,7 @@ public sealed class KeyParkingTests
     {
         parking.Recovered();
         parking.Open(true);
+        parking.Seal.Committed();
     }
 
     private static void Handle(KeyParking parking, long offset)

@@ -6,7 +6,7 @@ using Narad.Kafka.Tests.Service;
 namespace Narad.Kafka.Tests.Parking;
 
 /// <summary>S26: with <c>ParkKey()</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys go on.</summary>
-public abstract class ParkingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
     private const int Moved = 3015;

@@ -303,6 +303,10 @@ internal sealed class ParkingModel
             _doneBefore = model._done.Count;
             _retryNext = model._committed.Retries ?? 0;
             _stored = model._committed;
+            if (model._committed.Source is not null)
+            {
+                _parking.Seal.Committed();
+            }
         }
 
         public override string ToString() =>
@@ -348,6 +352,14 @@ internal sealed class ParkingModel
             {
                 _began = true;
                 _parking.SourceBegan(_sourceNext, isResumed: _model._committed.Source is not null);
+                if (_model._committed.Source is null)
+                {
+                    // Before anything is copied the group commits where it begins, with its seal.
+                    _model._committed = (_sourceNext, _model._committed.Retries);
+                    _stored = (_sourceNext, _stored.Retries);
+                    _parking.SourceCommitted(_sourceNext);
+                    _parking.Seal.Committed();
+                }
             }
 
             LaneOf(_sourceLanes, sent.Key).Enqueue(new Work(sent.Key, _sourceNext, arrival));
@@ -384,7 +396,9 @@ internal sealed class ParkingModel
             }
             else
             {
-                var record = new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, copy.IsRedriven);
+                var record = copy.IsRedriven
+                    ? ParkedRecord.Stranger(offset, arrival, _model._now, copy.Attempt, copy.Due)
+                    : new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, IsStranger: false);
                 if (_parking.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
                 {
                     Settle(finished);
@@ -564,16 +578,16 @@ internal sealed class ParkingModel
                     return;
 
                 case ParkVerdict.Handle:
-                    var attempt = _model._retries[(int)work.Offset].Attempt;
-                    var failed = Fails(copy!.Origin);
+                    var (attempt, origin) = (_model._retries[(int)work.Offset].Attempt, _model._retries[(int)work.Offset].Origin);
+                    var failed = Fails(origin);
                     if (failed && attempt < Attempts)
                     {
-                        _parking.Depart(copy, attempt + 1);
+                        _parking.Depart(copy!, attempt + 1);
                         PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, lane));
                         return;
                     }
 
-                    _model.Done(work.Key, copy.Origin, failed);
+                    _model.Done(work.Key, origin, failed);
                     break;
             }
 
@@ -590,14 +604,14 @@ internal sealed class ParkingModel
                 return;
             }
 
-            work.Publishing = new Copy(work.Key, copy!.Origin, 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
+            work.Publishing = new Copy(work.Key, Math.Max(0, copy!.Origin), 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
             work.Published = Released;
         }
 
         private void PublishCopy(Work work, int attempt, long due, Action published)
         {
             var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(work.Key));
-            work.Publishing = new Copy(work.Key, work.Parked?.Origin ?? work.Offset, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release, IsRedriven: work.Parked is not null && _model._retries[(int)work.Offset].IsRedriven);
+            work.Publishing = new Copy(work.Key, work.Parked is null ? work.Offset : _model._retries[(int)work.Offset].Origin, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release, IsRedriven: work.Parked is not null && _model._retries[(int)work.Offset].IsRedriven);
             work.Published = published;
         }
 
@@ -617,7 +631,7 @@ internal sealed class ParkingModel
                 return;
             }
 
-            if (!work.Publishing!.IsOnlyRelease)
+            if (work.Publishing is { IsOnlyRelease: false, IsRedriven: false })
             {
                 _parking.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
             }

@@ -1,4 +1,9 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Tests.Connecting;
+using Narad.Kafka.Tests.Service;
+using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Security;
 
@@ -38,6 +43,40 @@ public sealed class ForeignTextTests
     public void Lines_stay_where_they_may()
     {
         ForeignText.Lines("at A\r\nat B\u001b").Should().Be("at A\r\nat B\\u001b");
+        ForeignText.Lines("Kafka connection failed\rKafka connection successful").Should().Be("Kafka connection failed\\rKafka connection successful");
         ForeignText.Name(null).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task What_a_certificate_names_cannot_write_a_line_of_the_doctor_s_report()
+    {
+        const string Forged = "broker\u001b[2K\r\n" + DoctorReport.Success + "\u0007";
+        using var listener = TestListener.Named(Forged);
+        var config = new ClientConfig { BootstrapServers = listener.Address, SecurityProtocol = SecurityProtocol.Ssl };
+
+        var certificate = await BrokerCertificate.LookAsync(listener.Address, config, CancellationToken.None);
+        var fault = certificate.Fault(listener.Address, new ConnectionFacts(config), config, detail: Forged)!;
+        var report = new DoctorReport([new DoctorStep("TLS", DoctorOutcome.Failed, TimeSpan.Zero, $"{fault.Cause}\nThe client says: {fault.Detail}", Forged)], fault.ToString());
+
+        fault.ToString().Where(char.IsControl).Should().BeEmpty();
+        fault.Cause.Should().Contain("\\u001b[2K");
+        new KafkaConnectionException(Forged).Message.Where(char.IsControl).Should().BeEmpty();
+        var lines = report.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+        lines.Should().NotContain(line => line.Trim() == DoctorReport.Success).And.OnlyContain(line => !line.Any(char.IsControl));
+    }
+
+    [Fact]
+    public void What_a_broker_says_reaches_the_log_escaped_and_cut_in_the_message_and_in_the_exception()
+    {
+        using var logs = new LogEvents();
+        var logger = new GuardedLogger(logs.CreateLogger("x"));
+        var refused = new KafkaException(new Error(ErrorCode.Unknown, "no\u001b[2K\rKafka connection successful"));
+
+        logger.LogWarning(new InvalidOperationException("it failed", refused), "The broker says: {Reason}", new string('x', 900_000) + "\n");
+        logger.LogWarning(new InvalidOperationException("plain\ntext"), "Plain");
+
+        logs.All[0].Message.Length.Should().BeLessThan(17_000);
+        logs.All[0].Error!.ToString().Should().Contain("it failed").And.Contain("no\\u001b[2K\\rKafka").And.NotContain("\u001b");
+        logs.All[1].Error.Should().BeOfType<InvalidOperationException>();
     }
 }

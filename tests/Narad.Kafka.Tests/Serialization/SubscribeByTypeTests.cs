@@ -7,6 +7,8 @@ using FsCheck.Fluent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Serialization;
+using Narad.Kafka.Tests.Service;
+using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Tests.Serialization;
 
@@ -159,6 +161,40 @@ public sealed class SubscribeByTypeTests
                 return true;
             }
         }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public async Task Of_unknown_types_that_are_long_only_the_beginning_is_kept_and_logged()
+    {
+        using var logs = new LogEvents();
+        var map = new MessageTypeMap();
+        map.On<Login>("USER_LOGIN", Handle);
+        var typed = new TypedMessages(map, new MessageDecoder(new KafkaOptions()), UnknownTypePolicy.Skip, logs.CreateLogger("x"), meter: null);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+
+        for (var n = 0; n < 40; n++)
+        {
+            await Receive(typed, $$"""{"type":"{{n}}{{new string('x', 900_000)}}"}""");
+        }
+
+        (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(32 * 1024 * 1024, "72 MB of names came");
+        logs.All.Should().HaveCount(40).And.OnlyContain(logged => logged.Message.Length < 500);
+        GC.KeepAlive(typed);
+        var refused = new UnknownMessageTypeException(new string('x', 900_000), ["USER_LOGIN"], new MessageContext { Topic = "t" });
+        (refused.Message.Length + refused.Type!.Length).Should().BeLessThan(600);
+    }
+
+    [Fact]
+    public void Names_of_topics_that_callers_give_are_remembered_in_a_bounded_number()
+    {
+        var names = new RealNames(new KafkaOptions());
+
+        for (var n = 0; n < 30_000; n++)
+        {
+            names.Of($"replies-{n}").Should().Be($"replies-{n}");
+        }
+
+        names.Count.Should().BeLessThanOrEqualTo(10_000);
+    }
 
     private static TypedMessages Typed(Action<MessageTypeMap> types, UnknownTypePolicy unknown = UnknownTypePolicy.Fail, KafkaMeter? meter = null)
     {
