@@ -51,7 +51,7 @@ internal sealed class Delivery
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
-    /// <summary>Of a parked key's copy that is at its turn: that; null otherwise.</summary>
+    /// <summary>Of a parked key's copy that is at its turn, or moves to the end of its topic: that; null otherwise.</summary>
     public ParkedCopy? Parked { get; set; }
 
     /// <summary>Whether it leaves memory unfinished.</summary>

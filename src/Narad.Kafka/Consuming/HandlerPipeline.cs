@@ -451,7 +451,7 @@ internal abstract class HandlerPipeline
             {
                 parking.Written(key, delivery.Offset, offset);
             }
-            else if (!parking.IsStranger(delivery.Offset))
+            else if (delivery.Parked is { IsStranger: false })
             {
                 parking.Written(key, CopyTopics.OriginOf(delivery, _settings.Group).Offset, offset);
             }

@@ -318,6 +318,7 @@ internal sealed class PollLoop
 
         var delivery = Fill(partition, message, retry.Arrival);
         delivery.Departure = hop ? Departure.Hop : null;
+        delivery.Parked = hop ? partition.Parking?.CopyAt(retry.Offset) : null;
         _assignment.Hold(delivery);
         return delivery;
     }

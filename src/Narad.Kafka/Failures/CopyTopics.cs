@@ -196,7 +196,7 @@ internal sealed class CopyTopics
     // signing it would make what it says believed.
     private static ParkingStamp? StampOf(Delivery message)
     {
-        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsCopy(message) && parking.IsStranger(message.Offset)))
+        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsCopy(message) && message.Parked is not { IsStranger: false }))
         {
             return null;
         }

@@ -117,6 +117,15 @@ internal sealed class KeyParking
         }
     }
 
+    /// <summary>The copy at an offset of the retry partition; null where there is none of a key that is kept in order.</summary>
+    public ParkedCopy? CopyAt(long offset)
+    {
+        lock (_gate)
+        {
+            return _byOffset.GetValueOrDefault(offset);
+        }
+    }
+
     /// <summary>Whether a copy is a stranger's, or none of a key that is kept in order: then it stays one when it is written again.</summary>
     public bool IsStranger(long offset)
     {
