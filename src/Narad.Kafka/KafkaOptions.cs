@@ -70,7 +70,8 @@ public sealed class KafkaOptions
 
     /// <summary>
     /// How long a send may take before it fails, waiting and retries included. <c>message.timeout.ms</c>. 1 s to 1 h; default 120 s. Found out once in a while:
-    /// the failure comes up to two seconds later. A message whose batch the broker refused for its size, so that it is sent again, gets its time anew.
+    /// the failure comes up to two seconds later. A message whose batch the broker refused, so that it is sent again, gets its time anew. Choose it well above the time that a
+    /// broker may hang: a message that times out while a broker has it may be written all the same, and the client may then write others twice.
     /// </summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(120);
 
