@@ -12,9 +12,9 @@ internal sealed record BenchmarkArguments
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, bytes, slow, lanes, idle, tracker; default: all of these; and exactly, with --brokers only
+          --rows      send, latency, consume, host, bytes, slow, lanes, idle, tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
-          --messages  messages of each run of send, consume and bytes; default 100000 (the embedded broker keeps no more)
+          --messages  messages of each run of send, consume, host and bytes; default 100000 (the embedded broker keeps no more)
           --json      writes everything to this file too
           --help      this
 
@@ -22,7 +22,7 @@ internal sealed record BenchmarkArguments
         is said so and changes no exit code; 1 says that something failed or that messages were lost, 2 that an argument is wrong.
         """;
 
-    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "bytes", "slow", "lanes", "idle", "tracker"];
+    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "lanes", "idle", "tracker"];
 
     /// <summary>The row that the embedded broker cannot have.</summary>
     public const string Transactions = "exactly";

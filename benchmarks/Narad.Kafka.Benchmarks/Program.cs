@@ -1,5 +1,6 @@
 using System.Globalization;
 using Narad.Kafka.Benchmarks;
+using Narad.Kafka.Clients.Interop;
 
 if (args.Any(static argument => argument is "--help" or "-h"))
 {
@@ -34,6 +35,7 @@ try
     await using var arena = new Arena(arguments.Brokers);
     var results = new List<RowResult>();
     Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds after an unmeasured one; medians, ratios too");
+    Console.WriteLine($"client: Confluent.Kafka {typeof(Confluent.Kafka.Library).Assembly.GetName().Version?.ToString(3)}; {DirectAccess.Describe()}");
     foreach (var name in arguments.Rows)
     {
         row = name;
@@ -42,6 +44,7 @@ try
             "send" => [await Sending.PipelinedAsync(arena, arguments)],
             "latency" => [await Sending.LatencyAsync(arena, arguments, TimeSpan.Zero), await Sending.LatencyAsync(arena, arguments, TimeSpan.FromMilliseconds(5))],
             "consume" => [await Consuming.TypedAsync(arena, arguments)],
+            "host" => [await Consuming.HostAsync(arena, arguments)],
             "bytes" => [await Consuming.BytesAsync(arena, arguments)],
             "slow" => [await Consuming.SlowAsync(arena, arguments)],
             "lanes" => [await Parts.LanesAsync(arguments)],

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Narad.Kafka.Clients.Interop;
 
 namespace Narad.Kafka.Benchmarks;
 
@@ -13,11 +14,11 @@ internal static class Report
     {
         Console.WriteLine();
         Console.WriteLine($"{row.Name}: {row.Work} [{row.Unit}]");
-        Console.WriteLine($"  {"",-46}{"median",13}{"lowest",13}{"highest",13}{"B/msg",8}   first/this");
+        Console.WriteLine($"  {"",-50}{"median",13}{"lowest",13}{"highest",13}{"B/msg",8}{"µs/msg",9}   first/this");
         foreach (var entry in row.Entries)
         {
             var ratio = entry.Ratio is null ? "" : $"   {entry.Ratio:0.00} ({entry.LowestRatio:0.00} to {entry.HighestRatio:0.00})";
-            Console.WriteLine($"  {entry.Name,-46}{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}{entry.BytesPerMessage,8:0}{ratio}".TrimEnd());
+            Console.WriteLine($"  {entry.Name,-50}{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}{entry.BytesPerMessage,8:0}{entry.MicrosecondsPerMessage,9:0.00}{ratio}".TrimEnd());
         }
 
         foreach (var target in row.Targets)
@@ -33,7 +34,7 @@ internal static class Report
             Runtime = RuntimeInformation.FrameworkDescription,
             System = RuntimeInformation.OSDescription,
             Environment.ProcessorCount,
-            Client = Confluent.Kafka.Library.VersionString,
+            Client = DirectAccess.Describe(),
             Broker = arguments.Brokers ?? "embedded",
             arguments.Rounds,
             arguments.Messages,

@@ -40,13 +40,15 @@ internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<
     {
         var values = samples.ConvertAll(sample => sample.Value);
         var ratios = ReferenceEquals(samples, ours) ? [] : samples.Select((sample, i) => ours[i].Value / sample.Value).ToList();
-        var bytes = samples.Where(sample => sample.BytesPerMessage is not null).Select(sample => sample.BytesPerMessage!.Value).ToList();
+        var bytes = samples.Select(sample => sample.BytesPerMessage).OfType<double>().ToList();
+        var processor = samples.Select(sample => sample.MicrosecondsPerMessage).OfType<double>().ToList();
         return new EntryResult(
             name,
             Median(values),
             values.Min(),
             values.Max(),
             bytes.Count == 0 ? null : Median(bytes),
+            processor.Count == 0 ? null : Median(processor),
             ratios.Count == 0 ? null : Median(ratios),
             ratios.Count == 0 ? null : ratios.Min(),
             ratios.Count == 0 ? null : ratios.Max());

@@ -35,7 +35,7 @@ internal static class Sending
             [
                 Target.Ratio("of awaited ProduceAsync + JSON", 2.0, against: 1),
                 Target.Ratio("of Produce with delivery handler + JSON", 1.0, against: 2),
-                Target.Bytes(600),
+                Target.Bytes(250),
             ]);
         return await row.MeasureAsync(arguments.Rounds);
 

@@ -138,7 +138,7 @@ internal sealed class AssignedPartition
     public int FinishedSinceTick { get; set; }
 
     /// <summary>Where its messages come from; made once. Any thread.</summary>
-    public MessageOrigin OriginIn(string group) => _origin ??= new MessageOrigin(Id.Topic, Id.Partition, group);
+    public MessageOrigin OriginIn(string group, IMessageSender? sender) => _origin ??= new MessageOrigin(Id.Topic, Id.Partition, group) { Sender = sender };
 
     /// <summary>Cancels the handlers' token; what they registered on it runs on the thread pool, never on the caller's thread.</summary>
     public void Cancel(ILogger logger)

@@ -133,7 +133,6 @@ internal abstract class HandlerPipeline
         Timestamp = TimeOf(delivery.Timestamp),
         Attempt = delivery.Attempts,
         Services = _settings.Services,
-        Sender = delivery.Part ?? _settings.Sender,
         RawValue = delivery.Value is { } value ? new ReadOnlyMemory<byte>(value) : default(ReadOnlyMemory<byte>?),   // a bare null would become an empty value
     };
 
@@ -472,7 +471,12 @@ internal abstract class HandlerPipeline
 
     private MessageOrigin OriginOf(Delivery delivery)
     {
-        var here = delivery.Partition.OriginIn(_settings.Group);
+        var here = delivery.Partition.OriginIn(_settings.Group, _settings.Sender);
+        if (delivery.Part is { } part)
+        {
+            here = here with { Sender = part };
+        }
+
         if (_settings.Retries is null)
         {
             return here;

@@ -15,7 +15,7 @@ namespace Narad.Kafka;
 public sealed class MessageContext
 {
     // One per message: kept small.
-    private readonly MessageOrigin _origin = MessageOrigin.Unknown;
+    private MessageOrigin _origin = MessageOrigin.Unknown;
     private readonly long _ticks;
     private readonly byte[]? _value;
 
@@ -150,10 +150,14 @@ public sealed class MessageContext
         $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}{(Retry == 0 ? "" : $", retry {Retry}")}");
 
     /// <summary>Its message's transaction, or the service; null where it came from no service.</summary>
-    internal IMessageSender? Sender { get; init; }
+    internal IMessageSender? Sender => _origin.Sender;
 
     private IMessageSender Sending() => Sender ?? throw new KafkaNotConnectedException("This context came from no service, so it is not connected to anything that sends.");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
-    internal MessageRoute? Route { get; set; }
+    internal MessageRoute? Route
+    {
+        get => _origin.Route;
+        set => _origin = _origin.RoutedTo(value!);
+    }
 }

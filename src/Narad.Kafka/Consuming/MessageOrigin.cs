@@ -1,3 +1,6 @@
+using Narad.Kafka.Serialization;
+using Narad.Kafka.Transactions;
+
 namespace Narad.Kafka.Consuming;
 
 /// <summary>What all messages of one assigned partition have in common, for their contexts; of a retry topic, a message's own. Immutable.</summary>
@@ -5,9 +8,32 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
 {
     public static readonly MessageOrigin Unknown = new("", 0, "");
 
+    // The latest answer of RoutedTo. Written by any worker; each answer is right for the origin and the route that it carries.
+    private MessageOrigin? Routed { get; set; }
+
     /// <summary>The attempt through the retry topic.</summary>
     public int Retry { get; init; }
 
     /// <summary>Where it was when it failed first; null: here.</summary>
     public MessagePlace? Original { get; init; }
+
+    /// <summary>What its handler sends through: the service, or the message's transaction; null where it came from no service.</summary>
+    public IMessageSender? Sender { get; init; }
+
+    /// <summary>Where handlers are chosen by type: the handler's; null elsewhere, and before the type is known.</summary>
+    public MessageRoute? Route { get; private init; }
+
+    // The origin that Route was added to.
+    private MessageOrigin? Unrouted { get; init; }
+
+    /// <summary>Returns this origin with a route. The messages of a partition share it while their type is the same.</summary>
+    public MessageOrigin RoutedTo(MessageRoute route)
+    {
+        if (Routed is not { } routed || !ReferenceEquals(routed.Unrouted, this) || !ReferenceEquals(routed.Route, route))
+        {
+            Routed = routed = this with { Route = route, Unrouted = this, Routed = null };
+        }
+
+        return routed;
+    }
 }

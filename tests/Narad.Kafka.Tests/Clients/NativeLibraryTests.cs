@@ -12,7 +12,7 @@ public sealed class NativeLibraryTests : IDisposable
 
     public NativeLibraryTests() => _broker.CreateTopic(_topic, partitions: 2);
 
-    [Fact]
+    [Fact, Trait("Trap", "library-names")]
     public async Task The_library_as_the_package_delivers_it_is_called_directly()
     {
         var output = await OwnProcess.RunAsDeliveredAsync(_broker.BootstrapServers, _topic);
@@ -20,7 +20,7 @@ public sealed class NativeLibraryTests : IDisposable
         ShouldCallDirectly(output, "librdkafka");
     }
 
-    [SkippableTheory]
+    [SkippableTheory, Trait("Trap", "library-names")]
     [InlineData("librdkafka")]
     [InlineData("centos8-librdkafka")]
     public async Task The_library_is_called_directly_where_only_the_file_of_this_name_is_there(string name)
@@ -33,7 +33,7 @@ public sealed class NativeLibraryTests : IDisposable
         ShouldCallDirectly(output, $"({name})");
     }
 
-    [SkippableFact]
+    [SkippableFact, Trait("Trap", "library-names")]
     public async Task The_library_is_called_directly_under_its_name_on_Alpine()
     {
         using var program = new OwnProcess();
@@ -44,7 +44,7 @@ public sealed class NativeLibraryTests : IDisposable
         ShouldCallDirectly(output, "(alpine-librdkafka)");
     }
 
-    [SkippableFact]
+    [SkippableFact, Trait("Trap", "library-names")]
     public async Task The_library_is_called_directly_where_the_application_resolved_it_to_a_file_of_another_name()
     {
         using var program = new OwnProcess();
