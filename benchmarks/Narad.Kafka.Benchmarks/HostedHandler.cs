@@ -12,15 +12,23 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
     {
         var run = new Run(topic.Messages);
         var settings = arena.Options();
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Services.AddSingleton(run);
-        builder.Services
+        var services = new ServiceCollection().AddLogging().AddSingleton(run).AddSingleton<IHostApplicationLifetime, Lifetime>();
+        services
             .AddNaradKafka(options => (options.Mode, options.Brokers, options.ClientId) = (settings.Mode, settings.Brokers, settings.ClientId))
             .AddSubscription<UserEvent, HostedHandler>(topic.Name, arena.NewName("group"));
-        using var host = builder.Build();
-        await host.StartAsync();
+        await using var provider = services.BuildServiceProvider();
+        var hosted = provider.GetServices<IHostedService>().ToList();
+        foreach (var service in hosted)
+        {
+            await service.StartAsync(CancellationToken.None);
+        }
+
         var sample = await run.Done.WaitAsync(Patience);
-        await host.StopAsync();
+        foreach (var service in hosted)
+        {
+            await service.StopAsync(CancellationToken.None);
+        }
+
         topic.Check(run.Handled, run.Offsets);
         return sample;
     }
@@ -59,5 +67,17 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
                 _done.TrySetResult(_stretch.PerSecond(messages));
             }
         }
+    }
+
+    /// <summary>The life of a host that runs as long as its process.</summary>
+    private sealed class Lifetime : IHostApplicationLifetime
+    {
+        public CancellationToken ApplicationStarted => CancellationToken.None;
+
+        public CancellationToken ApplicationStopping => CancellationToken.None;
+
+        public CancellationToken ApplicationStopped => CancellationToken.None;
+
+        public void StopApplication() => Environment.FailFast("A subscription of the benchmark ended by itself.");
     }
 }

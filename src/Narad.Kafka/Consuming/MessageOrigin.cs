@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Transactions;
 
@@ -36,4 +37,9 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
 
         return routed;
     }
+
+    // By identity: an origin and the one with its route refer to each other.
+    public bool Equals(MessageOrigin? other) => ReferenceEquals(this, other);
+
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 }
