@@ -5,7 +5,7 @@ namespace Narad.Kafka.Packaging.Tests;
 /// <summary>Runs a program to its end, which it must reach with exit code 0 and in time, and returns what it printed.</summary>
 internal static class Command
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     public static async Task<string> RunAsync(string folder, IReadOnlyDictionary<string, string> environment, string program, params string[] arguments)
     {

@@ -38,7 +38,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
     {
         Skip.If(packed.Absence is not null, packed.Absence);
         Skip.If(kind is "native" && !CompilerIsInstalled(), "Native AOT publishing needs clang or gcc");
-        var folder = await WriteProgramAsync(kind, property, "<SelfContained>true</SelfContained>", "<InvariantGlobalization>true</InvariantGlobalization>");
+        var folder = await WriteProgramAsync(kind, property, "<SelfContained>true</SelfContained>", "<InvariantGlobalization>true</InvariantGlobalization>",
+            "<DisableTransitiveFrameworkReferenceDownloads>true</DisableTransitiveFrameworkReferenceDownloads>");
 
         var environment = OwnPackages();
         await Command.RunAsync(folder, environment, "dotnet", "publish", "Consumer.csproj", "--use-current-runtime", "--output", "program");
@@ -63,13 +64,23 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
     }
 
     [SkippableFact]
-    public void Packages_depend_on_the_ordinary_packages_and_carry_no_library_of_this_machine()
+    public void Packages_depend_on_the_ordinary_packages_and_only_the_tool_carries_the_native_library()
     {
         Skip.If(packed.Absence is not null, packed.Absence);
 
+        // A tool is installed without its dependencies: it carries the native library for every platform. The libraries depend on Confluent.Kafka.
         foreach (var file in packed.Files)
         {
-            Entries(file).Should().NotContain(entry => entry.Contains("librdkafka", StringComparison.OrdinalIgnoreCase));
+            var native = Entries(file).Where(entry => entry.Contains("librdkafka", StringComparison.OrdinalIgnoreCase));
+            if (Path.GetFileName(file).StartsWith(Tool, StringComparison.Ordinal))
+            {
+                native.Should().Contain(["tools/net10.0/any/runtimes/linux-x64/native/centos8-librdkafka.so", "tools/net10.0/any/runtimes/win-x64/native/librdkafka.dll"])
+                    .And.OnlyContain(entry => entry.StartsWith("tools/net10.0/any/runtimes/", StringComparison.Ordinal));
+            }
+            else
+            {
+                native.Should().BeEmpty("{0} depends on the package that has it", Path.GetFileName(file));
+            }
         }
 
         var specification = Specification("Narad.Kafka");
@@ -81,7 +92,21 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
             Dependencies(Specification(id)).Should().Contain(["Narad.Kafka", heavy]);
         }
 
-        specification.Descendants().Single(element => element.Name.LocalName is "license").Value.Should().Be("Apache-2.0");
+    }
+
+    [SkippableFact]
+    public void Every_package_names_its_licence_and_the_commit_it_was_built_from()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+
+        foreach (var id in packed.Files.Select(file => Path.GetFileNameWithoutExtension(file)[..^(packed.Version.Length + 1)]))
+        {
+            var specification = Specification(id);
+            specification.Descendants().Single(element => element.Name.LocalName is "license").Value.Should().Be("Apache-2.0", "{0} states it", id);
+            var repository = specification.Descendants().Single(element => element.Name.LocalName is "repository");
+            repository.Attribute("url")!.Value.Should().Be(packed.RepositoryUrl);
+            repository.Attribute("commit")!.Value.Should().MatchRegex("^[0-9a-f]{40}$");
+        }
     }
 
     [SkippableFact]

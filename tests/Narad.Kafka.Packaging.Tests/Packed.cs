@@ -12,6 +12,8 @@ public sealed class Packed : IAsyncLifetime
 
     public string Feed => Path.Combine(Folder, "feed");
 
+    public string RepositoryUrl { get; } = "https://example.org/narad-kafka";
+
     public string Version { get; } = $"0.1.0-test.{DateTime.UtcNow.Ticks}";
 
     /// <summary>Why there is nothing to look at; null where there is.</summary>
@@ -27,7 +29,9 @@ public sealed class Packed : IAsyncLifetime
             return;
         }
 
-        await Command.RunAsync(RepositoryFolder.Root, Unchanged, "bash", "eng/pack.sh", Feed, $"-p:Version={Version}", "-p:RunAnalyzers=false");   // the build before these tests ran them
+        // The build before these tests ran the analyzers.
+        await Command.RunAsync(
+            RepositoryFolder.Root, Unchanged, "bash", "eng/pack.sh", Feed, $"-p:Version={Version}", $"-p:RepositoryUrl={RepositoryUrl}", "-p:RunAnalyzers=false");
         Files = [.. Directory.GetFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal)];
     }
 
