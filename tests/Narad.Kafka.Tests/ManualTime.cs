@@ -1,10 +1,11 @@
 namespace Narad.Kafka.Tests;
 
-/// <summary>A clock that only the test moves; its timers fire on the thread that moves it.</summary>
+/// <summary>A clock that only the test moves; its timers fire on the thread that moves it. Its wall clock can be put forward and back, which moves neither timers nor timestamps.</summary>
 internal sealed class ManualTime : TimeProvider
 {
     private readonly List<ManualTimer> _timers = [];
     private DateTimeOffset _now = DateTimeOffset.UnixEpoch;
+    private TimeSpan _wrong;
 
     public int Timers
     {
@@ -28,7 +29,7 @@ internal sealed class ManualTime : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override DateTimeOffset GetUtcNow() => _now;
+    public override DateTimeOffset GetUtcNow() => _now + _wrong;
 
     public override long GetTimestamp() => _now.UtcTicks;
 
@@ -38,6 +39,9 @@ internal sealed class ManualTime : TimeProvider
         timer.Change(dueTime, period);
         return timer;
     }
+
+    /// <summary>Puts the wall clock forward, or back.</summary>
+    public void StepWallClock(TimeSpan by) => _wrong += by;
 
     public void Advance(TimeSpan time)
     {

@@ -93,7 +93,7 @@ internal sealed class ClientSettings
 
     /// <summary>For a member of a group.</summary>
     /// <param name="group">Its id.</param>
-    /// <param name="pairs">Whether partition p of one topic belongs to partition p of another: then range assigns both to one member, and it is to be seen where a partition ends.</param>
+    /// <param name="pairs">Whether partition p of one topic belongs to partition p of another: then range assigns both to one member.</param>
     public ConsumerConfig Consumer(string group, bool pairs = false)
     {
         var fetchBytes = (int)Math.Min(DefaultFetchBytes, PrefetchBytes / 2);
@@ -106,7 +106,9 @@ internal sealed class ClientSettings
             AutoCommitIntervalMs = Milliseconds(Options.CommitInterval),
             EnableAutoOffsetStore = false,
             AutoOffsetReset = AutoOffsetReset.Error,
-            EnablePartitionEof = pairs,
+
+            // Said at each end, so that the position steps over control records, and it is seen where a retry partition ends.
+            EnablePartitionEof = true,
 
             // A topic that a pattern matches is found within seconds of its creation, not within the five minutes that the client would take.
             TopicMetadataRefreshIntervalMs = PatternRefreshMs,

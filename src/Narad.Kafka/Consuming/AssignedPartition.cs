@@ -86,14 +86,26 @@ internal sealed class AssignedPartition
     /// <summary>What was last stored for committing.</summary>
     public long? Stored { get; set; }
 
+    /// <summary>The leader epoch that was stored with it; null where there was none.</summary>
+    public int? StoredEpoch { get; set; }
+
     /// <summary>Whether fetching is paused; null right after the assignment: the client may remember an older pause.</summary>
     public bool? Paused { get; set; }
+
+    /// <summary>Behind the latest message, with the epoch that wrote it; null before there is one.</summary>
+    public TopicPartitionOffset? Position => Tracker.Next is { } next ? new TopicPartitionOffset(Partition, next, Tracker.EpochAt(next)) : null;
 
     /// <summary>Where it starts because we said so (no committed offset, a reset), until its first message.</summary>
     public Offset? StartAt { get; set; }
 
-    /// <summary>The offset that was not there (below 0: none was committed), while its start is still to be decided; null otherwise.</summary>
-    public long? Missing { get; set; }
+    /// <summary>The offset that was not there, while its start is still to be decided; null otherwise.</summary>
+    public MissingOffset? Missing { get; set; }
+
+    /// <summary>Whether nothing of it may be fetched yet, since the client has not been told to check that the log still holds what the group had handled.</summary>
+    public bool IsUnchecked { get; set; }
+
+    /// <summary>The first offset that was fetched all the same, and dropped; null where nothing was.</summary>
+    public long? Dropped { get; set; }
 
     /// <summary>Why it cannot be read although no message failed: its offset is out of range, or it has no start position.</summary>
     public Exception? Unreadable { get; set; }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
 
@@ -99,6 +100,20 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         _latest = null;
         _pausesUnknown = true;   // the others' shares grew
         Changed = true;
+    }
+
+    /// <summary>A partition begins another epoch while it stays ours: what waits is dropped, what runs changes nothing any more, and its lanes wait for it (S8, S10).</summary>
+    public AssignedPartition Renew(AssignedPartition partition)
+    {
+        Remove(partition);
+        var renewed = Add(partition.Partition, partition.Subscription);
+        if (partition is { Parking: { } parking, Subscription.Settings.Retries: not null })
+        {
+            renewed.Parking!.Seal.Inherit(parking.Seal);
+        }
+
+        renewed.Subscription.Lanes.Succeed(renewed, partition);
+        return renewed;
     }
 
     /// <summary>A message is in memory from now on.</summary>
@@ -266,6 +281,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         var pause = IsStopping
             || partition.IsForCopies
             || partition.Unreadable is not null
+            || partition.IsUnchecked
             || partition.OnHold
             || partition.IsAlone
             || partition.IsParkedFull
@@ -304,14 +320,14 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     // A fetcher whose partitions were all paused sleeps for up to a second, and resuming one does not wake it; seeking to where it stands does.
     private void Wake(AssignedPartition partition)
     {
-        if (partition.Tracker.Next is not { } next)
+        if (partition.Position is not { } position)
         {
             return;
         }
 
         try
         {
-            Client.Seek(new TopicPartitionOffset(partition.Partition, next));
+            Client.SeekTo(position);
         }
         catch (KafkaException error) when (!error.Error.IsFatal)
         {

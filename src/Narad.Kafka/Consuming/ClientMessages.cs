@@ -5,7 +5,7 @@ namespace Narad.Kafka.Consuming;
 /// <summary>Messages as <c>Consume</c> returns them: works with any Confluent.Kafka, at about twice the cost of <see cref="NativeMessages"/>.</summary>
 internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMessageSource
 {
-    public TopicPartition? End { get; private set; }
+    public TopicPartitionOffset? End { get; private set; }
 
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
@@ -13,7 +13,7 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
         var result = Consume(timeout);
         if (result is not { IsPartitionEOF: false })
         {
-            End = result?.TopicPartition;
+            End = result?.TopicPartitionOffset;
             message = default;
             return false;
         }
@@ -38,7 +38,7 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
     public static ReceivedMessage Of(ConsumeResult<byte[]?, byte[]?> result)
     {
         var received = result.Message;
-        return new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers));
+        return new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers), result.LeaderEpoch ?? -1);
     }
 
     private static MessageHeaders? HeadersOf(Headers? received)

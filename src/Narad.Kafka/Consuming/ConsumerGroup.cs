@@ -425,7 +425,7 @@ internal sealed class ConsumerGroup
     {
         try
         {
-            await Task.WhenAny(pattern.Ready, Task.Delay(UnmatchedAfter, _diagnostics.Time, cancellationToken)).ConfigureAwait(false);
+            await Task.WhenAny(pattern.Ready, Task.Delay(pattern.Settings.Start is StartPosition.Latest ? StartingSubscriptions.WithoutPartitions : UnmatchedAfter, _diagnostics.Time, cancellationToken)).ConfigureAwait(false);
             if (!cancellationToken.IsCancellationRequested && pattern.MissWhileJoining())
             {
                 ConsumingLog.NoTopicMatches(_logger, pattern.Topic, Name);

@@ -78,6 +78,12 @@ internal static partial class ConsumingLog
     [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 
+    [LoggerMessage(3029, LogLevel.Critical, "{Partition} STOPPED in group '{Group}': it cannot be read from offset {Offset}, and nothing is skipped. Decide where to go on: ResumeAsync starts at its first message, SeekAsync at an offset. A restart decides nothing.")]
+    public static partial void Unreadable(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
+
+    [LoggerMessage(3034, LogLevel.Error, "LOG TRUNCATED: {Partition} ends at offset {LogEnd}, but group '{Group}' stands at offset {Offset}. An unclean leader election lost the messages between; what was sent since may have their offsets.")]
+    public static partial void LogTruncated(ILogger logger, TopicPartitionId partition, string logEnd, long offset, string group);
+
     [LoggerMessage(3021, LogLevel.Information, "{Partition} in group '{Group}' goes on.")]
     public static partial void Resumed(ILogger logger, TopicPartitionId partition, string group);
 
@@ -149,6 +155,9 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3046, LogLevel.Error, "Group '{Group}' was assigned {Partition}, which no subscription covers; it is left alone.")]
     public static partial void StrayAssignment(ILogger logger, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3048, LogLevel.Warning, "What is committed for new partitions could not be looked up, so they are not read yet; trying again.")]
+    public static partial void NotChecked(ILogger logger, Exception error);
 
     [LoggerMessage(3047, LogLevel.Debug, "Fetching {Partition} goes on up to a second late: {Reason}")]
     public static partial void NotWoken(ILogger logger, TopicPartitionId partition, string reason);

@@ -8,6 +8,7 @@ internal sealed class ConsumingMetrics
     private long _skipped;
     private long _tombstones;
     private long _resets;
+    private long _truncations;
     private long _deadLetters;
     private long _skippedByPolicy;
     private long _retried;
@@ -97,6 +98,11 @@ internal sealed class ConsumingMetrics
     public void RefusedRecord() => Interlocked.Increment(ref _refusedRecords);
 
     public void SkippedByPolicy() => Interlocked.Increment(ref _skippedByPolicy);
+
+    /// <summary>Partitions whose log was found truncated below where the group stood.</summary>
+    public long Truncations => Interlocked.Read(ref _truncations);
+
+    public void Truncated() => Interlocked.Increment(ref _truncations);
 
     public void Reset() => Interlocked.Increment(ref _resets);
 }

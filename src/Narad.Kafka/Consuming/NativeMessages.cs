@@ -23,7 +23,7 @@ internal sealed unsafe class NativeMessages : IMessageSource
     public static NativeMessages? TryOpen(IConsumer<byte[]?, byte[]?> client)
         => DirectAccess.MissingForConsuming is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
 
-    public TopicPartition? End { get; private set; }
+    public TopicPartitionOffset? End { get; private set; }
 
     public bool TryTake(TimeSpan timeout, out ReceivedMessage message)
     {
@@ -47,11 +47,12 @@ internal sealed unsafe class NativeMessages : IMessageSource
                         BytesOf(native->Key, native->KeyLength),
                         BytesOf(native->Value, native->ValueLength),
                         rd_kafka_message_timestamp(native, &kind),
-                        HeadersOf(native));
+                        HeadersOf(native),
+                        rd_kafka_message_leader_epoch(native));
                     return true;
 
                 case ErrorCode.Local_PartitionEOF:
-                    End = PartitionOf(native);
+                    End = new TopicPartitionOffset(PartitionOf(native), native->Offset);
                     message = default;
                     return false;
 

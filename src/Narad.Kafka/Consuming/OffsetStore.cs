@@ -25,7 +25,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
 
         try
         {
-            var position = new TopicPartitionOffset(partition.Partition, offset);
+            var epoch = partition.Tracker.EpochAt(offset);
+            var position = new TopicPartitionOffset(partition.Partition, offset, epoch);
             if (MetadataOf(partition, offset) is { } metadata)
             {
                 LibrdkafkaOffsets.Store(assignment.Client.Handle, position, metadata);
@@ -35,13 +36,14 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
                 assignment.Client.StoreOffset(position);
             }
 
-            if (partition.Stored is { } stored && offset < stored)
+            if (partition.Stored is { } stored && (epoch is { } now && partition.StoredEpoch is { } then && now != then ? now < then : offset < stored))
             {
                 // After storing: the client would otherwise commit the older, higher offset again in between.
                 CommitBack(position, MetadataOf(partition, offset));
             }
 
             partition.Stored = offset;
+            partition.StoredEpoch = epoch;
         }
         catch (KafkaException error)
         {
@@ -59,7 +61,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
 
         try
         {
-            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset), metadata, wait: false);
+            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset, partition.Tracker.EpochAt(offset)), metadata, wait: false);
         }
         catch (KafkaException error)
         {
@@ -71,7 +73,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     private string? MetadataOf(AssignedPartition partition, long offset) =>
         partition is { Parking: { } parking, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle) ? parking.Seal.Seal.MetadataFor(offset) : null;
 
-    // The client does not commit a stored offset below the committed one by itself, so where the log went back it is told to, once. The poll
+    // The client does not commit a stored offset below the committed one by itself, nor one of an earlier leader epoch, so where the log went back it is told to, once. The poll
     // thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
     private void CommitBack(TopicPartitionOffset position, string? metadata)
     {

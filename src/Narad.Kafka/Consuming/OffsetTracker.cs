@@ -23,6 +23,8 @@ internal sealed class OffsetTracker
     private long _head;         // arrival number of the first slot that is not committable, never of an older incarnation: what is below it changes nothing
     private long _tail;         // arrival number of the next message
     private long _last = -1;    // offset of the latest arrival
+    private long _lastMessage = -1; // of the latest message: behind it may be control records
+    private int _epoch = -1;        // of the leader that wrote it
 
     public OffsetTracker(int capacity = 256)
     {
@@ -31,6 +33,12 @@ internal sealed class OffsetTracker
 
     /// <summary>The offset that may be committed: the next message's, when all before it are finished; null while nothing was finished.</summary>
     public long? Committable { get; private set; }
+
+    /// <summary>
+    /// The leader epoch to commit an offset with (KIP-320): the one that wrote the latest message, also where an earlier one wrote what is before the offset, since a log that was truncated
+    /// below the offset ends all epochs up to it there. Null where it is unknown, as it is behind control records.
+    /// </summary>
+    public int? EpochAt(long offset) => _epoch < 0 || offset > _lastMessage + 1 ? null : _epoch;
 
     /// <summary>The offset of the first arrival, or where it was told to begin; null while there was neither.</summary>
     public long? First { get; private set; }
@@ -90,12 +98,16 @@ internal sealed class OffsetTracker
         _head = _tail;
         First = offset;
         _last = offset - 1;
+        _lastMessage = -1;
+        _epoch = -1;   // of another place in the log: it says nothing about this one
         Committable = offset;
     }
 
     /// <summary>Adds the next message.</summary>
+    /// <param name="offset">Its offset.</param>
+    /// <param name="leaderEpoch">The epoch of the leader that wrote it; below 0 where that is unknown.</param>
     /// <returns>Its arrival number, for <see cref="Finish"/>.</returns>
-    public long Add(long offset)
+    public long Add(long offset, int leaderEpoch = -1)
     {
         if (offset <= _last)
         {
@@ -112,9 +124,28 @@ internal sealed class OffsetTracker
             Grow();
         }
 
-        _last = offset;
+        _last = _lastMessage = offset;
+        _epoch = leaderEpoch;
         At(_tail) = new Slot { Offset = offset };
         return _tail++;
+    }
+
+    /// <summary>
+    /// The log was read up to an offset: what is between the latest message and it are control records of transactions, or nothing. Once all messages are finished, it may be committed.
+    /// </summary>
+    public void Reach(long offset)
+    {
+        if (offset <= Math.Max(_last + 1, 0))
+        {
+            return;
+        }
+
+        First ??= offset;
+        _last = offset - 1;
+        if (_head == _tail)
+        {
+            Committable = offset;
+        }
     }
 
     /// <summary>Marks a message as finished. Repetitions and arrivals of an older incarnation change nothing.</summary>
@@ -139,6 +170,11 @@ internal sealed class OffsetTracker
             _head++;
         }
         while (_head < _tail && At(_head).Done);
+
+        if (_head == _tail)
+        {
+            Committable = _last + 1;   // behind control records, where the log was read past them
+        }
 
         return true;
     }

@@ -66,9 +66,9 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     }
 
     /// <summary>A partition was read to its end.</summary>
-    public void OnEnd(TopicPartition id)
+    public void OnEnd(AssignedPartition partition)
     {
-        if (assignment.TryFind(id, out var partition) && partition is { IsRecovering: true, Parking: { } parking })
+        if (partition is { IsRecovering: true, Parking: { } parking })
         {
             parking.Recovered();
             Settle();

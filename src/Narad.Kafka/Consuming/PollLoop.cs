@@ -49,6 +49,9 @@ internal sealed class PollLoop
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Assignment _assignment;
     private readonly StartPositions _starts;
+    private readonly PositionCheck _checks;
+    private readonly bool _comparesEpochs;          // not on the embedded broker, which truncates nothing and forgets when epochs ended
+    private readonly StartingSubscriptions _starting;
     private readonly OffsetStore _offsets;
     private readonly RetrySchedule _retries;
     private readonly PartitionPairs _pairs;
@@ -83,7 +86,10 @@ internal sealed class PollLoop
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
         _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), _logger, OnClientError);
-        _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, SayStopped, OnClientError);
+        _comparesEpochs = transport.Mode is not KafkaMode.Embedded;
+        _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger);
+        _starting = new StartingSubscriptions(_assignment, group.Name, diagnostics.Time, _logger);
+        _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, _checks, SayStopped, OnClientError);
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
@@ -230,6 +236,8 @@ internal sealed class PollLoop
 
         TakeCompleted();
         _transactions?.Turn();
+        _checks.Turn();
+        _starting.Turn();
         _assignment.SettlePauses();
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
@@ -275,13 +283,30 @@ internal sealed class PollLoop
 
             if (_messages.End is { } end)
             {
-                _pairs.OnEnd(end);
+                OnEnd(end);
             }
         }
         finally
         {
             HandOver();
         }
+    }
+
+    private void OnEnd(TopicPartitionOffset end)
+    {
+        if (!_assignment.TryFind(end.TopicPartition, out var partition) || partition.IsForCopies)
+        {
+            return;
+        }
+
+        if (partition.IsUnchecked)
+        {
+            partition.Dropped ??= end.Offset.Value;
+            return;
+        }
+
+        partition.Tracker.Reach(end.Offset.Value);
+        _pairs.OnEnd(partition);
     }
 
     private void ReadRetries()
@@ -363,8 +388,14 @@ internal sealed class PollLoop
             return;   // fetched before it was paused
         }
 
+        if (partition.IsUnchecked)
+        {
+            partition.Dropped ??= message.Offset;   // likewise: it is fetched again
+            return;
+        }
+
         var incarnation = partition.Tracker.Incarnation;
-        var arrival = partition.Tracker.Add(message.Offset);
+        var arrival = partition.Tracker.Add(message.Offset, _comparesEpochs ? message.LeaderEpoch : -1);
         if (partition.Tracker.Incarnation != incarnation)
         {
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
@@ -490,15 +521,22 @@ internal sealed class PollLoop
             if (_subscribed.Contains(subscription.Topic)
                 && (subscription.State is SubscriptionState.Joining || (subscription.Settings.IsPattern && subscription.State is SubscriptionState.TopicMissing)))
             {
-                ConsumingLog.Joined(_logger, subscription.Topic, _group.Name);
-                subscription.MoveTo(SubscriptionState.Running);
+                _starting.Joined(subscription);
             }
         }
     }
 
     private void SayStopped(AssignedPartition partition, long offset, Exception reason)
     {
-        ConsumingLog.Stopped(_logger, reason, partition.Id, offset, _group.Name);
+        if (reason is OffsetUnavailableException)
+        {
+            ConsumingLog.Unreadable(_logger, reason, partition.Id, offset, _group.Name);
+        }
+        else
+        {
+            ConsumingLog.Stopped(_logger, reason, partition.Id, offset, _group.Name);
+        }
+
         _assignment.Changed = true;
         if (partition.Subscription.Settings.Unhandled is UnhandledPolicy.StopHost)
         {
@@ -547,6 +585,7 @@ internal sealed class PollLoop
             }
 
             var assigned = _assignment.Add(partition, subscription);
+            _checks.Begin(assigned);
             if (_stop is not null || subscription.IsEnding)
             {
                 subscription.Lanes.Drain(assigned);
@@ -754,7 +793,7 @@ internal sealed class PollLoop
     {
         if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record && _assignment.TryFind(record.TopicPartition, out var partition))
         {
-            _starts.Missing(partition, record.Offset.Value);
+            _starts.Missing(partition, record.Offset.Value, error.Error.Reason);
             return;
         }
 
@@ -841,6 +880,7 @@ internal sealed class PollLoop
     private void Build()
     {
         _inPairs = _group.InPairs;
+        _starting.Clear();
         _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
         var config = _transport.Clients.Consumer(_group.Name, _inPairs);
         if (_transactions is not null)
@@ -1008,7 +1048,14 @@ internal sealed class PollLoop
 
         LoseEverything();
         _retries.Close();
-        _assignment.Client.Dispose();
+        if (_checks.Asking.IsCompleted)
+        {
+            _assignment.Client.Dispose();
+        }
+        else
+        {
+            DisposeLater(_assignment.Client);
+        }
     }
 
     private TransactionBatcher NewTransactions(ExactlyOnceSettings settings)
@@ -1032,8 +1079,10 @@ internal sealed class PollLoop
     private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer)
     {
         _transport.Tokens?.Remove(consumer);
-        Task.Run(() =>
+        var asking = _checks.Asking;
+        Task.Run(async () =>
         {
+            await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
                 consumer.Dispose();

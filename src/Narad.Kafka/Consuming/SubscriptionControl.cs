@@ -127,7 +127,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         }
 
         assignment.Client.Seek(new TopicPartitionOffset(partition.Partition, offset));
-        var renewed = Renew(partition);
+        var renewed = assignment.Renew(partition);
         partition.Cancel(logger);
         if (partition.Subscription.IsEnding)
         {
@@ -171,7 +171,6 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return true;
     }
 
-    // Another epoch begins: what waits is dropped, what runs changes nothing any more, and its lanes wait for it (S8, S10).
     private void Seek(AssignedPartition partition, long offset)
     {
         if (partition.Unreadable is null && partition.Missing is null)
@@ -183,24 +182,11 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
             starts.ResumeAt(partition, offset);
         }
 
-        var renewed = Renew(partition);
+        var renewed = assignment.Renew(partition);
         renewed.StartAt = offset;
         renewed.Tracker.Begin(offset);
         renewed.Stored = long.MaxValue;   // whatever was committed: this is, from now on
         ConsumingLog.Sought(logger, partition.Id, offset, group.Name);
-    }
-
-    private AssignedPartition Renew(AssignedPartition partition)
-    {
-        assignment.Remove(partition);
-        var renewed = assignment.Add(partition.Partition, partition.Subscription);
-        if (partition is { Parking: { } parking, Subscription.Settings.Retries: not null })
-        {
-            renewed.Parking!.Seal.Inherit(parking.Seal);
-        }
-
-        renewed.Subscription.Lanes.Succeed(renewed, partition);
-        return renewed;
     }
 
     private void Settle(Subscription subscription)

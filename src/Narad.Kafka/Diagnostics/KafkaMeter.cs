@@ -52,6 +52,7 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.dead_lettered", "{message}", "Messages moved to a dead-letter topic.", () => service.Groups.Sum(group => group.Metrics.DeadLetters));
         Counter("narad.kafka.messages.tombstones", "{message}", "Tombstones that no handler wanted.", () => service.Groups.Sum(group => group.Metrics.Tombstones));
         Counter("narad.kafka.offsets.resets", "{reset}", "Offsets that were reset because they were not there any more.", () => service.Groups.Sum(group => group.Metrics.Resets));
+        Counter("narad.kafka.offsets.truncated", "{partition}", "Partitions whose log was found truncated below where the group stood.", () => service.Groups.Sum(group => group.Metrics.Truncations));
     }
 
     /// <summary>A message of a type without a handler was finished; tagged with its topic and group too.</summary>

@@ -10,8 +10,8 @@ namespace Narad.Kafka.Failures;
 /// costs next to nothing; when it is due it is read a second time. It never handles a message and never finishes one of this group's.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the clock, so a wait may be
-/// as long as it likes and the clock may jump.
+/// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the
+/// <see cref="RetryClock"/>, so a wait may be as long as it likes and the wall clock may jump.
 /// <code>
 ///   read ──due──────────────────────────────▶ its lane
 ///     ├──not due──▶ waits ──due──▶ read again ──▶ its lane
@@ -25,6 +25,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 {
     private const int MostAtOnce = 256;
 
+    private readonly RetryClock _clock = new(time);
     private readonly HashSet<string> _saidUngrouped = new(StringComparer.Ordinal);
     private long _waiting;
     private long _nextDue = long.MaxValue;
@@ -35,7 +36,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     /// <summary>When the next one is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none waits. Any thread.</summary>
     public long NextDue => Volatile.Read(ref _nextDue);
 
-    private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
+    private long Now => _clock.Now;
 
     /// <summary>Whether a message that was just read is not to be handled now: then it was seen to.</summary>
     public bool Defers(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long arrival)
@@ -77,7 +78,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         var now = Now;
-        var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
+        var due = DueOf(source, message);
         if (partition.Parking is { } parking && message.Key is { } key)
         {
             if (parking.Read(key, RecordOf(message, arrival, isOurs ? due : source.DueOfStranger(due, now), isOurs), now) is { } finished)
@@ -98,6 +99,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         assignment.Defer(partition);
         return true;
     }
+
+    private long DueOf(RetrySource source, in ReceivedMessage message) => _clock.Of(source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow()));
 
     // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
     private bool IsOurs(AssignedPartition partition, KeyParking parking, in ReceivedMessage message)
@@ -145,7 +148,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     /// <summary>
     /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left alone, and the group begins again
-    /// when that is noticed. Where the clock was put back it waits on.
+    /// when that is noticed.
     /// </summary>
     public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
@@ -160,12 +163,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             return false;
         }
 
-        var due = source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow());
-        if (partition.Parking is { } keys && keys.IsStranger(retry.Offset))
-        {
-            due = Math.Min(due, retry.Due);
-        }
-
+        var due = Math.Min(retry.Due, DueOf(source, message));
         if (hop || due <= Now)
         {
             return true;
@@ -242,7 +240,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         Volatile.Write(ref _waiting, waiting + reader.Wanted);
-        Volatile.Write(ref _nextDue, Math.Min(next, reader.NextDue));
+        next = Math.Min(next, reader.NextDue);
+        Volatile.Write(ref _nextDue, next == long.MaxValue ? next : _clock.WallOf(next));
     }
 
     /// <summary>

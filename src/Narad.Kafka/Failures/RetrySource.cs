@@ -25,10 +25,15 @@ internal sealed class RetrySource(string source, string group, TimeSpan longest,
         ? adoptsUngrouped ? RetryOwner.Us : RetryOwner.Nobody
         : named.AsSpan().SequenceEqual(_group) ? RetryOwner.Us : RetryOwner.Others;
 
-    /// <summary>When a message may be handled, in milliseconds since 1970.</summary>
+    /// <summary>
+    /// When a message may be handled, in milliseconds since 1970. Where it seems to be from the future, the clock that it was written by was ahead, or <paramref name="now"/> is behind: then it
+    /// waits from now on, as long as it was to wait when it was written.
+    /// </summary>
     public long DueOf(MessageHeaders? headers, long written, DateTimeOffset now)
     {
-        var latest = (now + BelievedSkew).ToUnixTimeMilliseconds();
-        return FailureHeaders.DueOf(headers ?? [], DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(written, 0, latest)), longest + BelievedSkew).ToUnixTimeMilliseconds();
+        var today = now.ToUnixTimeMilliseconds();
+        var at = Math.Clamp(written, 0, (now + BelievedSkew).ToUnixTimeMilliseconds());
+        var due = FailureHeaders.DueOf(headers ?? [], DateTimeOffset.FromUnixTimeMilliseconds(at), longest + BelievedSkew).ToUnixTimeMilliseconds();
+        return at > today ? Math.Min(due, today + Math.Max(0, due - at)) : due;
     }
 }

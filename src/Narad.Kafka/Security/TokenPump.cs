@@ -364,12 +364,21 @@ internal sealed class TokenPump : IAsyncDisposable
 
     private bool IsGood(KafkaToken? token) => token?.ExpiresAt > _time.GetUtcNow();
 
+    // The shorter of what the wall clock says, which a suspended host moves on, and what elapsed, which a clock that is put back does not.
     private async Task NapAsync(TimeSpan time)
     {
-        var until = _time.GetUtcNow() + (time < TimeSpan.FromDays(365) ? time : TimeSpan.FromDays(365));
+        var longest = time < TimeSpan.FromDays(365) ? time : TimeSpan.FromDays(365);
+        var until = _time.GetUtcNow() + longest;
+        var began = _time.GetTimestamp();
+        TimeSpan Left()
+        {
+            var (byWall, byElapsed) = (until - _time.GetUtcNow(), longest - _time.GetElapsedTime(began));
+            return byWall < byElapsed ? byWall : byElapsed;
+        }
+
         try
         {
-            for (var left = time; left > TimeSpan.Zero; left = until - _time.GetUtcNow())
+            for (var left = longest; left > TimeSpan.Zero; left = Left())
             {
                 var nap = Task.Delay(left < LongestNap ? left : LongestNap, _time, _stopping.Token);
                 Interlocked.Increment(ref _naps);

@@ -540,7 +540,7 @@ internal sealed class TransactionBatcher
 
     private async Task<TransactionEnd> CommitAsync(GroupTransaction transaction, IConsumerGroupMetadata member)
     {
-        var offsets = _offered.ConvertAll(static offered => new TopicPartitionOffset(offered.Partition.Partition, offered.Offset));
+        var offsets = _offered.ConvertAll(static offered => new TopicPartitionOffset(offered.Partition.Partition, offered.Offset, offered.Partition.Tracker.EpochAt(offered.Offset)));
         var succeeded = transaction.Parts.FindAll(static part => part is { State: PartState.Succeeded, Committed: not null });
         var end = await _client!.CommitAsync(offsets, member, _giveUp.Token).ConfigureAwait(false);
         if (end.Kind is TransactionEndKind.Committed && succeeded.Count > 0)

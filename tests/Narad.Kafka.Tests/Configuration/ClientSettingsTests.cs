@@ -68,7 +68,7 @@ public sealed class ClientSettingsTests
         consumer.EnableAutoCommit.Should().BeTrue();
         consumer.EnableAutoOffsetStore.Should().BeFalse();
         consumer.AutoCommitIntervalMs.Should().Be(1000);
-        consumer.EnablePartitionEof.Should().BeFalse();
+        consumer.EnablePartitionEof.Should().BeTrue();
     }
 
     [Fact]

@@ -8,6 +8,41 @@ public class OffsetTrackerTests
 {
     [Fact]
     [Trait("Promise", "S7")]
+    [Trait("Promise", "S15")]
+    public void Control_records_are_stepped_over_once_all_messages_before_them_are_finished()
+    {
+        var tracker = new OffsetTracker();
+        var first = tracker.Add(3, leaderEpoch: 5);
+        var second = tracker.Add(4, leaderEpoch: 6);
+        tracker.Reach(7);
+        tracker.Committable.Should().BeNull("nothing is finished");
+        tracker.Next.Should().Be(7);
+        tracker.Finish(first);
+        (tracker.Committable, tracker.EpochAt(4)).Should().Be((4, 6));
+        tracker.Finish(second);
+        (tracker.Committable, tracker.EpochAt(7)).Should().Be((7, null), "which leader wrote the control records is not known");
+
+        tracker.Reach(9);
+        tracker.Committable.Should().Be(9);
+        tracker.Reach(8);
+        tracker.Committable.Should().Be(9, "an end that was reached before says nothing");
+        tracker.Finish(tracker.Add(9, leaderEpoch: 6));
+        (tracker.Committable, tracker.EpochAt(10), tracker.Incarnation).Should().Be((10, 6, 0));
+    }
+
+    [Fact]
+    [Trait("Promise", "S15")]
+    public void Where_there_are_only_control_records_the_position_is_behind_them()
+    {
+        var tracker = new OffsetTracker();
+        tracker.Reach(0);
+        tracker.Committable.Should().BeNull("an empty partition is no position");
+        tracker.Reach(2);
+        tracker.Committable.Should().Be(2);
+    }
+
+    [Fact]
+    [Trait("Promise", "S7")]
     public void Only_what_is_finished_without_a_gap_of_unfinished_ones_may_be_committed()
     {
         var tracker = new OffsetTracker();

@@ -327,6 +327,38 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     }
 
     [SkippableFact]
+    [Trait("Promise", "S21")]
+    public async Task A_failure_while_the_clock_is_ahead_waits_its_delay_and_no_longer_once_the_clock_is_right()
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, [("a", "x")]);
+        var clock = new JumpingClock { Ahead = TimeSpan.FromHours(1) };
+        var failed = new TaskCompletionSource<long>();
+        var again = new TaskCompletionSource<TimeSpan>();
+        using var stalls = new Stalls();
+        await using var kafka = await StartAsync(group, time: clock);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            async (_, context, _) =>
+            {
+                if (context.Retry > 0)
+                {
+                    again.TrySetResult(TimeProvider.System.GetElapsedTime(await failed.Task));
+                    return;
+                }
+
+                failed.TrySetResult(TimeProvider.System.GetTimestamp());
+                throw new RetryLaterException(TimeSpan.FromSeconds(4));
+            },
+            configure: static s => s.Retry(static r => r.Topics()));
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
+        clock.Ahead = TimeSpan.Zero;
+
+        var waited = await again.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        waited.Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(4), "never early").And.BeLessThan(TimeSpan.FromSeconds(7) + stalls.Allowance);
+    }
+
+    [SkippableFact]
     [Trait("Promise", "S23")]
     public async Task Forged_retries_neither_stall_nor_skip_nor_loop()
     {

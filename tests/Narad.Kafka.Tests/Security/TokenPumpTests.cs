@@ -74,6 +74,23 @@ public sealed class TokenPumpTests : IAsyncDisposable
         await NappingAsync(asked: 2);
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public async Task A_token_is_renewed_in_time_although_the_wall_clock_is_put_back_or_forward(int hours)
+    {
+        var pump = Pump(_ => new ValueTask<KafkaToken>(new KafkaToken($"t{_asked}", _time.GetUtcNow().AddSeconds(10), "me")));
+        pump.Add(_client);
+        await NappingAsync(asked: 1);
+        _time.Advance(TimeSpan.FromHours(2));   // a clock that was never moved could not be put back
+        await NappingAsync(asked: 2);
+
+        _time.StepWallClock(TimeSpan.FromHours(hours));
+        Advance(seconds: 8);
+        await NappingAsync(asked: 3);
+        Given(_client).Should().Equal("t1", "t2", "t3");
+    }
+
     [Fact]
     public async Task A_client_that_is_closed_gets_nothing_more()
     {

@@ -11,7 +11,7 @@ namespace Narad.Kafka.Tests.Transports;
 internal sealed class ThreeBrokers : IAsyncDisposable
 {
     private readonly string _control;
-    private (int Broker, string Repair)? _broken;
+    private readonly List<(int Broker, string Repair)> _broken = [];
 
     private ThreeBrokers(string brokers, string control)
     {
@@ -39,25 +39,66 @@ internal sealed class ThreeBrokers : IAsyncDisposable
     public async Task KillAsync(int broker)
     {
         await ControlAsync("kill", broker);
-        _broken = (broker, "start");
+        _broken.Add((broker, "start"));
+    }
+
+    public async Task StartAsync(int broker)
+    {
+        _broken.Remove((broker, "start"));
+        await ControlAsync("start", broker);
+    }
+
+    /// <summary>A topic of one partition on brokers 2 and 3, which a replica may lead that has not everything.</summary>
+    public async Task<string> CreateUncleanTopicAsync()
+    {
+        var name = RealKafka.NewName("unclean");
+        using var admin = Admin();
+        await admin.CreateTopicsAsync(
+        [
+            new TopicSpecification
+            {
+                Name = name,
+                NumPartitions = 1,
+                ReplicasAssignments = new Dictionary<int, List<int>> { [0] = [2, 3] },
+                Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["min.insync.replicas"] = "1", ["unclean.leader.election.enable"] = "true" },
+            },
+        ]);
+        return name;
+    }
+
+    /// <summary>Truncates such a topic: what is done meanwhile is lost. Broker 1 keeps what groups commit; broker 2 stays down.</summary>
+    public async Task TruncateAsync(string topic, Func<Task> lost)
+    {
+        using var admin = Admin();
+        LeaderState State() => new(admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single().Partitions.Single());
+        await KillAsync(3);
+        await Waiting.Until(() => State() is { Leader: 2, InSync: 1 }, "broker 2 leads alone");
+        await lost();
+        await KillAsync(2);
+        await StartAsync(3);
+        await Waiting.Until(() => State() is { Leader: 3 }, "broker 3 leads, without what it missed", TimeSpan.FromSeconds(60));
     }
 
     public async Task PauseAsync(int broker)
     {
         await ControlAsync("pause", broker);
-        _broken = (broker, "resume");
+        _broken.Add((broker, "resume"));
     }
 
     /// <summary>Brings back what was broken, and waits until every replica of every topic is in sync: the next broken broker must not be the last.</summary>
     public async Task RepairAsync()
     {
-        if (_broken is not var (broker, repair))
+        if (_broken.Count == 0)
         {
             return;
         }
 
-        _broken = null;
-        await ControlAsync(repair, broker);
+        foreach (var (broker, repair) in _broken)
+        {
+            await ControlAsync(repair, broker);
+        }
+
+        _broken.Clear();
         using var admin = Admin();
         await Waiting.Until(
             () =>
@@ -73,10 +114,18 @@ internal sealed class ThreeBrokers : IAsyncDisposable
                 }
             },
             "all replicas are in sync again",
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromMinutes(3));
     }
 
     public async ValueTask DisposeAsync() => await RepairAsync();
+
+    private readonly record struct LeaderState(int Leader, int InSync)
+    {
+        public LeaderState(PartitionMetadata metadata)
+            : this(metadata.Leader, metadata.InSyncReplicas.Length)
+        {
+        }
+    }
 
     private IAdminClient Admin() => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 

@@ -12,6 +12,7 @@ internal static unsafe partial class Librdkafka
     [
         nameof(rd_kafka_consumer_poll), nameof(rd_kafka_message_destroy), nameof(rd_kafka_topic_name), nameof(rd_kafka_message_timestamp),
         nameof(rd_kafka_message_headers), nameof(rd_kafka_header_get_all), nameof(rd_kafka_message_errstr),
+        nameof(rd_kafka_message_leader_epoch),
     ];
 
     [LibraryImport(Name)]
@@ -22,7 +23,7 @@ internal static unsafe partial class Librdkafka
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void rd_kafka_message_destroy(LibrdkafkaMessage* message);
 
-    // These two read a field: the runtime need not be told that they are called.
+    // These read a field: the runtime need not be told that they are called.
     [LibraryImport(Name)]
     [SuppressGCTransition]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -32,6 +33,11 @@ internal static unsafe partial class Librdkafka
     [SuppressGCTransition]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial long rd_kafka_message_timestamp(LibrdkafkaMessage* message, int* kind);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int rd_kafka_message_leader_epoch(LibrdkafkaMessage* message);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

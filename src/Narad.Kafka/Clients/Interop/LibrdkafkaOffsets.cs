@@ -15,7 +15,7 @@ internal static unsafe partial class LibrdkafkaOffsets
     private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(
     [
         nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy), nameof(rd_kafka_mem_malloc),
-        nameof(rd_kafka_offsets_store), nameof(rd_kafka_commit), nameof(rd_kafka_committed),
+        nameof(rd_kafka_offsets_store), nameof(rd_kafka_commit), nameof(rd_kafka_committed), nameof(rd_kafka_topic_partition_set_leader_epoch),
     ]));
 
     /// <summary>Whether metadata can be written and read in these versions of Confluent.Kafka and librdkafka.</summary>
@@ -67,6 +67,11 @@ internal static unsafe partial class LibrdkafkaOffsets
             {
                 var entry = rd_kafka_topic_partition_list_add(list, position.Topic, position.Partition.Value);
                 entry->Offset = position.Offset.Value;
+                if (position.LeaderEpoch is { } epoch)
+                {
+                    rd_kafka_topic_partition_set_leader_epoch(entry, epoch);
+                }
+
                 if (metadata is not null)
                 {
                     // The list frees it, with the allocator that it is from.
@@ -107,6 +112,10 @@ internal static unsafe partial class LibrdkafkaOffsets
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     private static partial void rd_kafka_topic_partition_list_destroy(PartitionList* list);
+
+    [LibraryImport(Name)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    private static partial void rd_kafka_topic_partition_set_leader_epoch(PartitionEntry* entry, int epoch);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
