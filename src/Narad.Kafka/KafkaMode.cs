@@ -5,7 +5,7 @@ public enum KafkaMode
 {
     /// <summary>
     /// Kafka; in the Development environment, where no broker answers within <see cref="KafkaOptions.ConnectTimeout"/>,
-    /// <see cref="Console"/> with one loud warning. The default.
+    /// <see cref="Console"/> with one loud warning. A refused login, a wrong certificate or a missing token is not "no broker": it fails. The default.
     /// </summary>
     Auto,
 

@@ -25,6 +25,17 @@ internal sealed record ConnectionFault(ConnectionFaultKind Kind, string Cause, s
         or ConnectionFaultKind.RightMissing
         or ConnectionFaultKind.NotBuilt;
 
+    /// <summary>
+    /// Whether no broker was there at all, so far as is known. A listener that speaks otherwise than the settings, a login or certificate that was refused and an address that a broker advertised are all
+    /// answers. So is a missing token: the client connects only once it has one, and nothing is known of the broker.
+    /// </summary>
+    public bool IsNoBroker => Kind
+        is ConnectionFaultKind.NoAnswer
+        or ConnectionFaultKind.Other
+        or ConnectionFaultKind.UnknownHost
+        or ConnectionFaultKind.Unreachable
+        or ConnectionFaultKind.NobodyListens;
+
     /// <summary>Cause, advice, and the client's own line.</summary>
     public override string ToString() => Detail is null ? $"{Cause} {Advice}" : $"{Cause} {Advice} The client says: {Detail}";
 }

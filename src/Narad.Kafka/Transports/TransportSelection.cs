@@ -3,7 +3,7 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
-/// <summary>Decides the mode, once, and connects it. See design: Auto never becomes Console outside of Development.</summary>
+/// <summary>Decides the mode, once, and connects it. Auto becomes Console only in Development, and only where no broker is there: one that refuses fails the start everywhere.</summary>
 internal static class TransportSelection
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
@@ -39,11 +39,12 @@ internal static class TransportSelection
             return (kafka, false);
         }
 
-        var reason = kafka.ConnectionFault?.ToString() ?? "";
+        var fault = kafka.ConnectionFault;
+        var reason = fault?.ToString() ?? "";
 
         // Closing a client that is being refused takes seconds, and whoever connects was promised an answer.
         kafka.DisposeAsync().AsTask().Forget();
-        if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options))
+        if (options.Mode is KafkaMode.Auto && KafkaEnvironment.IsDevelopment(options) && fault is null or { IsNoBroker: true })
         {
             ServiceLog.FellBackToConsole(logger, options.Brokers, Duration.Text(options.ConnectTimeout), reason);
             if (!diagnostics.HasLogger)
