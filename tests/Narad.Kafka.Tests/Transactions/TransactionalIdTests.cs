@@ -13,8 +13,8 @@ public sealed class TransactionalIdTests
     public void Instances_of_one_machine_have_different_ones_and_a_restarted_one_has_its_own_again()
     {
         var (first, second) = (Take(), Take());
-        first.Name.Should().Be($"orders-{_group}-{Environment.MachineName}-0");
-        second.Name.Should().Be($"orders-{_group}-{Environment.MachineName}-1");
+        first.Name.Should().Be($"orders-{_group}-{Environment.MachineName}-{InstanceFolder.User}-0");
+        second.Name.Should().Be($"orders-{_group}-{Environment.MachineName}-{InstanceFolder.User}-1");
 
         first.Dispose();
         using var restarted = Take();
