@@ -15,10 +15,11 @@ internal static class ApplicationSettings
     /// <param name="envFile">A file of variables; null: <c>.env</c>, where there is one.</param>
     /// <param name="configFile">A configuration file; null: <c>appsettings.json</c>, where there is one.</param>
     /// <param name="section">The section's path.</param>
-    /// <exception cref="UsageException">A file that was named is not there, or a file cannot be read.</exception>
-    public static KafkaOptions Read(string? envFile, string? configFile, string section)
+    /// <param name="trusted">Whether the files may do whatever the application lets them do.</param>
+    /// <exception cref="UsageException">A file that was named is not there, a file cannot be read, or a setting would run code and nothing was said to be trusted.</exception>
+    public static (KafkaOptions Options, IReadOnlyList<string> LeftOut) Read(string? envFile, string? configFile, string section, bool trusted = false)
     {
-        SetVariables(envFile);
+        var leftOut = SetVariables(envFile, trusted);
         var configuration = ReadConfiguration(configFile);
         var services = new ServiceCollection();
         AddKafka(services, string.Equals(section, "Kafka", StringComparison.OrdinalIgnoreCase) ? configuration : configuration.GetSection(section));
@@ -26,17 +27,25 @@ internal static class ApplicationSettings
         // What is wrong with the settings is the doctor's first finding.
         services.RemoveAll<IValidateOptions<KafkaOptions>>();
         using var provider = services.BuildServiceProvider();
-        return provider.GetRequiredService<IOptions<KafkaOptions>>().Value;
+        var options = provider.GetRequiredService<IOptions<KafkaOptions>>().Value;
+        if (!trusted && FolderTrust.Refusal(options) is { } refusal)
+        {
+            throw new UsageException(refusal);
+        }
+
+        return (options, leftOut);
     }
 
     // With the tokens that the settings may ask for.
     private static void AddKafka(ServiceCollection services, IConfiguration configuration) => services.AddNaradKafka(configuration).AddAwsTokens().AddAzureTokens();
 
-    private static void SetVariables(string? file)
+    // What was left out.
+    private static List<string> SetVariables(string? file, bool trusted)
     {
+        List<string> leftOut = [];
         if (file is null && !File.Exists(".env"))
         {
-            return;
+            return leftOut;
         }
 
         var path = file ?? ".env";
@@ -44,11 +53,22 @@ internal static class ApplicationSettings
         {
             foreach (var (name, value) in EnvFile.Parse(File.ReadAllText(path)))
             {
-                if (Environment.GetEnvironmentVariable(name) is null)
+                if (Environment.GetEnvironmentVariable(name) is not null)
+                {
+                    continue;
+                }
+
+                if (trusted || FolderTrust.IsSetting(name))
                 {
                     Environment.SetEnvironmentVariable(name, value);
                 }
+                else if (FolderTrust.Matters(name))
+                {
+                    leftOut.Add(name);
+                }
             }
+
+            return leftOut;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
         {

@@ -14,6 +14,7 @@ internal static class DoctorCommand
         var config = new Option<string?>("--config") { Description = "The application's configuration; the file of the environment beside it is read too. Default: appsettings.json, where there is one.", HelpName = "FILE" };
         var section = new Option<string>("--section") { Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => "Kafka" };
         var timeout = new Option<double?>("--timeout") { Description = "How long a step may take, in seconds. Default: the setting ConnectTimeout, 10 s.", HelpName = "SECONDS" };
+        var trust = new Option<bool>("--trust-folder") { Description = "Let the files here load libraries into this process and set any variable, as the application does. Only in folders whose content you trust." };
         var json = new Option<bool>("--json") { Description = "Write one JSON document instead of lines." };
         timeout.Validators.Add(result =>
         {
@@ -25,11 +26,18 @@ internal static class DoctorCommand
 
         var command = new Command("doctor", "Finds out why Kafka does not connect: settings, names, connections, TLS, login, cluster, and a message there and back.")
         {
-            topic, envFile, config, section, timeout, json,
+            topic, envFile, config, section, timeout, trust, json,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var options = ApplicationSettings.Read(parsed.GetValue(envFile), parsed.GetValue(config), parsed.GetValue(section)!);
+            var settings = ApplicationSettings.Read(parsed.GetValue(envFile), parsed.GetValue(config), parsed.GetValue(section)!, parsed.GetValue(trust));
+            var options = settings.Options;
+            if (settings.LeftOut.Count > 0)
+            {
+                await parsed.InvocationConfiguration.Error.WriteLineAsync(
+                    $"Not set, since only --trust-folder lets a file set more than Kafka's settings and keys: {string.Join(", ", settings.LeftOut)}.").ConfigureAwait(false);
+            }
+
             if (parsed.GetValue(timeout) is { } seconds)
             {
                 options.ConnectTimeout = TimeSpan.FromSeconds(seconds);

@@ -129,6 +129,78 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task A_folders_settings_load_no_library_unless_the_folder_is_trusted()
+    {
+        _tool.Write("appsettings.json", """{ "Kafka": { "Brokers": "127.0.0.1:1", "Client": { "plugin.library.paths": "./planted" } } }""");
+        var (code, text, errors) = await RunAsync("doctor", "--timeout", "1");
+        code.Should().Be(2);
+        errors.Should().Contain("Kafka:Client:plugin.library.paths runs code").And.Contain("--trust-folder");
+        (text + errors).Should().NotContain("planted");
+
+        (code, text, _) = await RunAsync("doctor", "--timeout", "1", "--trust-folder");
+        code.Should().Be(1);
+        text.Should().Contain("Kafka:Client:plugin.library.paths", "the client could not load it, as it could not for the application");
+    }
+
+    [SkippableFact]
+    public async Task A_folders_variables_run_no_program_unless_the_folder_is_trusted()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "The planted program is a shell script.");
+        var planted = Path.Combine(_tool.Folder, "planted");
+        _tool.Write("run.sh", $"touch {planted}\necho '{{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\"}}'\n");
+        _tool.Write("aws", $"[default]\ncredential_process = /bin/sh {_tool.Folder}/run.sh\n");
+        _tool.Write(".env", $"""
+            AWS_CONFIG_FILE={_tool.Folder}/aws
+            AWS_EC2_METADATA_DISABLED=true
+            AWS_REGION=eu-central-1
+            DATABASE_URL=x
+            KAFKA_BROKERS={Variable("NARAD_TEST_KAFKA_MSK_IAM")}
+            KAFKA_SSL_ENABLED=true
+            KAFKA_SSL_CA={Variable("NARAD_TEST_KAFKA_CA")}
+            KAFKA_SASL_MECHANISM=aws_msk_iam
+            """);
+
+        var (_, text, errors) = await RunAsync("doctor", "--timeout", "5");
+        errors.Should().Contain("AWS_CONFIG_FILE").And.Contain("--trust-folder").And.NotContain("DATABASE_URL");
+        text.Should().Contain("login", "it came to the step that asks for keys");
+        File.Exists(planted).Should().BeFalse();
+
+        await RunAsync("doctor", "--timeout", "5", "--trust-folder");
+        File.Exists(planted).Should().BeTrue("the folder was trusted");
+    }
+
+    [Theory]
+    [InlineData("KAFKA_BROKERS", true, false)]
+    [InlineData("Messaging__Kafka__Brokers", true, false)]
+    [InlineData("DOTNET_ENVIRONMENT", true, false)]
+    [InlineData("AWS_ACCESS_KEY_ID", true, false)]
+    [InlineData("AWS_CONFIG_FILE", false, true)]
+    [InlineData("aws_shared_credentials_file", false, true)]
+    [InlineData("AWS_WEB_IDENTITY_TOKEN_FILE", false, true)]
+    [InlineData("AZURE_CONFIG_DIR", false, true)]
+    [InlineData("PATH", false, true)]
+    [InlineData("HOME", false, true)]
+    [InlineData("OPENSSL_CONF", false, true)]
+    [InlineData("HTTPS_PROXY", false, true)]
+    [InlineData("DATABASE_URL", false, false)]
+    public void A_folders_file_sets_settings_and_keys_and_what_else_would_matter_is_named(string variable, bool set, bool named)
+    {
+        FolderTrust.IsSetting(variable).Should().Be(set);
+        (!set && FolderTrust.Matters(variable)).Should().Be(named);
+    }
+
+    [Theory]
+    [InlineData("plugin.library.paths")]
+    [InlineData("ssl.engine.location")]
+    [InlineData("ssl.providers")]
+    [InlineData("sasl.kerberos.kinit.cmd")]
+    public void Properties_that_run_code_are_refused(string property)
+    {
+        FolderTrust.Refusal(new KafkaOptions { Client = { [property] = "x" } }).Should().Contain(property).And.Contain("--trust-folder");
+        FolderTrust.Refusal(new KafkaOptions { Client = { ["client.rack"] = "x" } }).Should().BeNull();
+    }
+
+    [Fact]
     public async Task A_broken_file_is_bad_usage_and_shows_no_value()
     {
         _tool.Write(".env", "KAFKA_SASL_PASSWORD='top-secret");
