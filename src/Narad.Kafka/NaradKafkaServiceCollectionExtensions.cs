@@ -19,6 +19,7 @@ public static class NaradKafkaServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Changes the settings.</param>
+    /// <exception cref="InvalidOperationException">It was called before for these services.</exception>
     public static NaradKafkaBuilder AddNaradKafka(this IServiceCollection services, Action<KafkaOptions>? configure = null) => Add(services, configuration: null, configure);
 
     /// <summary>
@@ -28,6 +29,7 @@ public static class NaradKafkaServiceCollectionExtensions
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The application's configuration, or the section itself.</param>
     /// <param name="configure">Changes the settings.</param>
+    /// <exception cref="InvalidOperationException">It was called before for these services.</exception>
     public static NaradKafkaBuilder AddNaradKafka(this IServiceCollection services, IConfiguration configuration, Action<KafkaOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
@@ -51,26 +53,29 @@ public static class NaradKafkaServiceCollectionExtensions
     private static NaradKafkaBuilder Add(IServiceCollection services, IConfiguration? configuration, Action<KafkaOptions>? configure)
     {
         ArgumentNullException.ThrowIfNull(services);
-        if (!services.Any(service => service.ServiceType == typeof(KafkaService)))
+        if (services.Any(service => service.ServiceType == typeof(KafkaService)))
         {
-            services.AddOptions();
-            services.AddLogging();
-            services.AddOptions<KafkaOptions>().Configure<IServiceProvider>(static (options, provider) =>
-            {
-                options.Environment = provider.GetService<IHostEnvironment>()?.EnvironmentName;
-                KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
-            });
-            services.TryAddSingleton(TimeProvider.System);
-            services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidator>();
-            services.AddSingleton<IConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
-            services.AddSingleton(static provider => new KafkaService(
-                OptionsOf(provider),
-                provider.GetRequiredService<ILoggerFactory>(),
-                provider.GetRequiredService<TimeProvider>(),
-                provider));
-            services.AddSingleton<IKafkaService>(static provider => provider.GetRequiredService<KafkaService>());
-            services.AddHostedService<KafkaHostedService>();
+            throw new InvalidOperationException(
+                "AddNaradKafka was called before for these services. One call registers the one Kafka service: the settings of a second call would overrule those of the first one for all of its users. Keep the builder that the first call returns, and add subscriptions and settings to that.");
         }
+
+        services.AddOptions();
+        services.AddLogging();
+        services.AddOptions<KafkaOptions>().Configure<IServiceProvider>(static (options, provider) =>
+        {
+            options.Environment = provider.GetService<IHostEnvironment>()?.EnvironmentName;
+            KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
+        });
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidator>();
+        services.AddSingleton<IConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
+        services.AddSingleton(static provider => new KafkaService(
+            OptionsOf(provider),
+            provider.GetRequiredService<ILoggerFactory>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider));
+        services.AddSingleton<IKafkaService>(static provider => provider.GetRequiredService<KafkaService>());
+        services.AddHostedService<KafkaHostedService>();
 
         var builder = new NaradKafkaBuilder(services);
         if (configuration is not null)
