@@ -70,11 +70,11 @@ public interface ISubscription
     Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Goes on at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end.
+    /// Goes on at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end. Before 1970: at the start.
     /// </summary>
     /// <returns>The partitions, and where each goes on.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
-    /// <exception cref="NotSupportedException">The embedded broker does not find offsets by time.</exception>
+    /// <exception cref="NotSupportedException">The embedded broker does not find offsets by time, other than the start.</exception>
     Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default);
 
     /// <summary>Handles everything again that the partitions of this process hold: goes on at the first message of each.</summary>

@@ -114,8 +114,11 @@ internal sealed class Subscription : ISubscription
         return _group.AskAsync(control => control.Seek(this, partition, offset), none: false, remembered: false, cancellationToken);
     }
 
+    // Kafka counts time from 1970. To the client a millisecond before that is its word for "the end".
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
-        _group.Mode is KafkaMode.Embedded
+        time < DateTimeOffset.UnixEpoch
+            ? ReplayAsync(cancellationToken)
+            : _group.Mode is KafkaMode.Embedded
             ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything would be left out. Seek to an offset, or replay.")
             : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 

@@ -211,7 +211,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         CheckMayBeDeleted(topic, anyTopic);
         foreach (var (partition, offset) in before)
         {
-            if (offset < 0 || !string.Equals(_realName(partition.Topic), topic, StringComparison.Ordinal))
+            if (offset < 0 || partition.Partition < 0 || !string.Equals(_realName(partition.Topic), topic, StringComparison.Ordinal))
             {
                 throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{partition}@{offset} is no offset of {topic}."), nameof(before));
             }

@@ -115,6 +115,22 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         _handled.GroupBy(at => at).Should().OnlyContain(group => group.Count() == 2);
     }
 
+    [SkippableTheory]
+    [InlineData(-1)]   // the client's word for "the end"
+    [InlineData(-2)]   // and for the start
+    [InlineData(-86_400_000)]
+    public async Task A_time_before_1970_is_the_start(long milliseconds)
+    {
+        var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
+        await broker.SendAsync(topic, 0, 5);
+        await using var kafka = await broker.StartAsync(group);
+        var subscription = await kafka.SubscribeAsync<string>(topic, Count);
+        await Waiting.Until(() => _handled.Count == 5, "all are handled");
+
+        (await subscription.SeekAsync(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds))).Should().BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0 });
+        await Waiting.Until(() => _handled.Count == 10, "all are handled again");
+    }
+
     [SkippableFact]
     [Trait("Trap", "pause-of-another")]
     public async Task What_is_not_assigned_here_is_neither_sought_nor_paused()
