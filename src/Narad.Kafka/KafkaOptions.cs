@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka;
@@ -38,6 +39,7 @@ public sealed class KafkaOptions
     /// Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default: where an Event Hubs connection string in
     /// <see cref="SaslOptions.Password"/> says, else <c>localhost:9092</c>.
     /// </summary>
+    [JsonConverter(typeof(ShownBrokers))]
     public string Brokers
     {
         get => _brokers ?? ProviderProfile.BrokersOf(Sasl) ?? ProviderProfile.DefaultBrokers;
@@ -164,36 +166,52 @@ public sealed class KafkaOptions
     public IDictionary<string, string> Topics { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Raw librdkafka properties for every client; one that contradicts a promise is refused with the reason.</summary>
+    [JsonIgnore]
     public IDictionary<string, string> Client { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>How messages become JSON. Default: camelCase (<see cref="JsonSerializerDefaults.Web"/>); give a source-generated context as its resolver for AOT.</summary>
+    [JsonIgnore]
     public JsonSerializerOptions? Json { get; set; }
 
     /// <summary>The serializer of everything but bytes and text. Default: JSON. Code only.</summary>
+    [JsonIgnore]
     public IMessageSerializer? Serializer { get; set; }
 
     /// <summary>The deserializer of everything but bytes and text. Default: JSON. Code only.</summary>
+    [JsonIgnore]
     public IMessageDeserializer? Deserializer { get; set; }
 
     /// <summary>
     /// The broker of <see cref="KafkaMode.Embedded"/>, to be shared by several services or driven by a test; it is not disposed with the service.
     /// Default: one of the service's own. Code only.
     /// </summary>
+    [JsonIgnore]
     public EmbeddedBroker? EmbeddedBroker { get; set; }
 
     /// <summary>Middleware around every send, in order. Code only.</summary>
+    [JsonIgnore]
     public IList<ISendMiddleware> SendMiddleware { get; } = [];
 
     /// <summary>Middleware around every handler, in order, outside a subscription's own. Code only.</summary>
+    [JsonIgnore]
     public IList<IConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
     /// <summary>Told of every message that goes to a retry or dead-letter topic. Code only.</summary>
+    [JsonIgnore]
     public IList<IFailureObserver> FailureObservers { get; } = [];
+
+    /// <summary>
+    /// Whether retry records and dead letters carry an exception's message and stack trace, beside its type. Exception texts may hold data or secrets of the application's, and whoever may read those topics
+    /// reads them: false keeps them out. Default true.
+    /// </summary>
+    public bool ExceptionTextInHeaders { get; set; } = true;
 
     // Noted while the environment and the configuration were read; reported with everything else when the options are validated.
     internal List<string> BindingFaults { get; } = [];
 
     internal List<string> BindingWarnings { get; } = [];
+
+    internal SettingSources Sources { get; } = new();
 
     /// <summary>Whether anybody said where the cluster is.</summary>
     internal bool NamesBrokers => _brokers is not null;

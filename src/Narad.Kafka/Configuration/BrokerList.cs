@@ -1,10 +1,13 @@
 using System.Globalization;
+using System.Net;
 
 namespace Narad.Kafka.Configuration;
 
 /// <summary>Addresses of brokers as people write them: <c>host:port</c>, separated by commas, spaces allowed.</summary>
 internal static class BrokerList
 {
+    private const int LongestLabel = 63;   // of a name in DNS
+
     public static string[] Split(string? brokers) =>
         (brokers ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
@@ -18,20 +21,26 @@ internal static class BrokerList
     public static string Describe(string? brokers) => string.Join(", ", Split(brokers).Select(broker => Show(broker, brokers)));
 
     /// <summary>An address of a list as it may be shown: not at all where the list looks like one with a secret in it.</summary>
-    public static string Show(string broker, string? brokers) => MayHoldSecret(brokers) ? "(not shown: it may hold a secret)" : broker;
+    public static string Show(string broker, string? brokers) => MayHoldSecret(brokers) || !LooksLikeAddress(broker) || !Split(brokers).All(LooksLikeAddress) ? "(not shown: it may hold a secret)" : broker;
 
     /// <summary>Whether this looks like a user or a connection string in the wrong place; a password may have had a comma.</summary>
-    public static bool MayHoldSecret(string? brokers) => brokers.AsSpan().ContainsAny("@=;");
+    public static bool MayHoldSecret(string? brokers) => brokers.AsSpan().ContainsAny("@=;%?#");
 
     /// <summary>The host of an address, lower or upper case as written, without the port and the brackets of IPv6.</summary>
     public static string Host(string broker) => Parts(broker).Host;
+
+    /// <summary>Whether an address is one of this machine's own, which no network is between.</summary>
+    public static bool IsLoopback(string broker) =>
+        Host(broker) is var host && (string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)));
 
     /// <summary>The port; null where there is none or it is none.</summary>
     public static int? Port(string broker) =>
         int.TryParse(Parts(broker).Port, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and < 65536 ? port : null;
 
     /// <summary>What is wrong with an address, and what to write instead; null where nothing is.</summary>
-    public static string? Fault(string broker)
+    /// <param name="broker">The address.</param>
+    /// <param name="shown">Whether a part of it may be said again.</param>
+    public static string? Fault(string broker, bool shown = false)
     {
         if (broker.Contains("Endpoint=sb:", StringComparison.OrdinalIgnoreCase))
         {
@@ -41,7 +50,7 @@ internal static class BrokerList
         var scheme = broker.IndexOf("://", StringComparison.Ordinal);
         if (scheme >= 0)
         {
-            return $"write host:port without {(broker.AsSpan(0, scheme).ContainsAny("@=;") ? "a scheme" : broker[..(scheme + 3)])}";
+            return $"write host:port without {(shown && LooksLikeAddress(broker) ? broker[..(scheme + 3)] : "a scheme")}";
         }
 
         if (broker.Any(c => char.IsWhiteSpace(c) || c is ';' or '/' or '@' or '='))
@@ -57,10 +66,20 @@ internal static class BrokerList
 
         if (port is null)
         {
-            return $"the port is missing: write {host}:9092, or whichever port the broker listens on";
+            return $"the port is missing: write {(shown ? host : "host")}:9092, or whichever port the broker listens on";
         }
 
         return Port(broker) is null ? "the port is no number from 1 to 65535: write host:port" : null;
+    }
+
+    // A host's name and a number, or a scheme before them: what is misspelt still looks like that, and a user with a password does not.
+    private static bool LooksLikeAddress(string broker)
+    {
+        var scheme = broker.IndexOf("://", StringComparison.Ordinal);
+        var (host, port) = Parts(scheme < 0 ? broker : broker[(scheme + 3)..]);
+        return (scheme < 0 || broker[..scheme].All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '+'))
+            && host.Split('.').All(static label => label.Length <= LongestLabel && label.All(static c => char.IsLetterOrDigit(c) || c is '-' or '_' or ':'))
+            && (port is null || port.All(char.IsAsciiDigit));
     }
 
     private static (string Host, string? Port) Parts(string broker)

@@ -9,6 +9,9 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal static partial class ClientBuildCheck
 {
+    private const string NotShown = "its value is not shown here.";
+    private const int ShortestCut = 8;
+
     /// <summary>What librdkafka refuses: one sentence for each property, in its own words where these cannot hold a secret.</summary>
     /// <param name="options">The settings; properties that <see cref="ClientPropertyRules"/> has a fault for are left out.</param>
     /// <param name="sound">
@@ -25,11 +28,11 @@ internal static partial class ClientBuildCheck
             var name = left.Keys.Where(refusal.Contains).OrderByDescending(candidate => candidate.Length).FirstOrDefault();
             if (name is null)
             {
-                faults.Add($"Kafka:Client: the client refuses these properties together: {Hide(refusal, left.Values)}");
+                faults.Add($"Kafka:Client: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");
                 break;
             }
 
-            faults.Add($"Kafka:Client:{name}: the client refuses it: {(IsSensitive(name) ? "its value is not shown here." : Hide(refusal, Secrets(left)))}");
+            faults.Add($"Kafka:Client:{name}: the client refuses it: {(IsSensitive(name) ? NotShown : Hide(refusal, left[name], left.Values))}");
             left.Remove(name);
         }
 
@@ -57,11 +60,14 @@ internal static partial class ClientBuildCheck
         }
     }
 
-    private static IEnumerable<string> Secrets(Dictionary<string, string> properties) =>
-        properties.Where(property => IsSensitive(property.Key)).Select(property => property.Value);
+    // Numbers and the client's own words are no secrets; whatever else could not be read may be one that was written into the wrong property.
+    private static string Hide(string text, string own, IEnumerable<string> values)
+    {
+        var hidden = SecretHiding.Of(values.Where(value => !MayBeShown.AsNumber(value) && !MayBeShown.AsOneOf(value, ["true", "false"]))).Hide(text);
 
-    private static string Hide(string text, IEnumerable<string> values) =>
-        values.Where(value => value.Length > 0).Aggregate(text, (hidden, value) => hidden.Replace(value, "…", StringComparison.Ordinal));
+        // The client cuts what it says, and a value at its first NUL.
+        return own.Length >= ShortestCut && hidden.Contains(own[..ShortestCut], StringComparison.Ordinal) ? NotShown : hidden;
+    }
 
     private static bool IsSensitive(string name) => SensitiveName().IsMatch(name);
 

@@ -249,15 +249,8 @@ internal static class ClientCertificate
                 ? $"there is no such file: write the path of {what}"
                 : $"the file cannot be read ({failure.GetType().Name}): write the path of {what} that this process may read";
 
-            // Somebody may have written the key itself here, without its first line.
-            if (setting is Key || path.Length > LongestPath)
-            {
-                check.FaultUnshown(setting, instead);
-            }
-            else
-            {
-                check.Fault(setting, path, instead);
-            }
+            // Somebody may have written the key itself here, without its first line. What exists is a path.
+            check.FaultShownIf(File.Exists(path) || Directory.Exists(path), setting, path, instead);
 
             return null;
         }

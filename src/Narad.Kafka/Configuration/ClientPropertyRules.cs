@@ -82,10 +82,6 @@ internal static class ClientPropertyRules
             {
                 check.FaultUnshown($"Client:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
             }
-            else if (name is "ssl.endpoint.identification.algorithm" && string.Equals(value, "none", StringComparison.OrdinalIgnoreCase))
-            {
-                check.Warnings.Add($"Kafka:Client:{name} = none: any certificate of the authority passes for the broker's, whatever its host name.");
-            }
         }
     }
 

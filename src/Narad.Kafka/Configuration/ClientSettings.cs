@@ -186,6 +186,9 @@ internal sealed class ClientSettings
         return config;
     }
 
+    /// <summary>The secrets of these settings, to be kept out of what clients say.</summary>
+    public SecretHiding Secrets => SecretHiding.Of(Admin());
+
     public AdminClientConfig Admin() => Complete(new AdminClientConfig(), ClientKind.Admin);
 
     private static int Milliseconds(TimeSpan time) => (int)time.TotalMilliseconds;

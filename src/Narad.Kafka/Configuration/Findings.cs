@@ -15,6 +15,19 @@ internal sealed class Findings
     /// <summary>Notes a fault of a setting whose value is not to be shown.</summary>
     public void FaultUnshown(string setting, string instead) => Faults.Add($"{SettingNames.Of(setting)}: {instead}.");
 
+    /// <summary>Notes a fault of a setting whose value is shown where it cannot be a secret that was written into the wrong setting.</summary>
+    public void FaultShownIf(bool shown, string setting, object? value, string instead)
+    {
+        if (shown)
+        {
+            Fault(setting, value, instead);
+        }
+        else
+        {
+            FaultUnshown(setting, instead);
+        }
+    }
+
     /// <summary>Notes a warning.</summary>
     public void Warn(string setting, object? value, string instead) => Warnings.Add(Sentence(setting, value, instead));
 

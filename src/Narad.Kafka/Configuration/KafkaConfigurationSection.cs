@@ -42,6 +42,7 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.Assignor)] = (o, s, v) => SettingParser.Enum<KafkaAssignor>(o, s, v, x => o.Assignor = x),
         [nameof(KafkaOptions.GroupProtocol)] = (o, s, v) => SettingParser.Enum<KafkaGroupProtocol>(o, s, v, x => o.GroupProtocol = x),
         [nameof(KafkaOptions.GroupInstanceId)] = (o, _, v) => o.GroupInstanceId = v,
+        [nameof(KafkaOptions.ExceptionTextInHeaders)] = (o, s, v) => SettingParser.Boolean(o, s, v, x => o.ExceptionTextInHeaders = x),
         [nameof(KafkaOptions.TopicCreation)] = (o, s, v) => SettingParser.Enum<TopicCreation>(o, s, v, x => o.TopicCreation = x),
         [nameof(KafkaOptions.TopicPartitions)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.TopicPartitions = x),
         [nameof(KafkaOptions.TopicReplicationFactor)] = (o, s, v) => SettingParser.Number<short>(o, s, v, x => o.TopicReplicationFactor = x),
@@ -63,6 +64,7 @@ internal static class KafkaConfigurationSection
         [nameof(SaslOptions.Mechanism)] = (o, _, v) => o.Sasl.Mechanism = v,
         [nameof(SaslOptions.Username)] = (o, _, v) => o.Sasl.Username = v,
         [nameof(SaslOptions.Password)] = (o, _, v) => o.Sasl.Password = v,
+        [nameof(SaslOptions.AllowPlainWithoutTls)] = (o, s, v) => SettingParser.Boolean(o, s, v, x => o.Sasl.AllowPlainWithoutTls = x),
     };
 
     private static readonly Dictionary<string, Bind> OidcSettings = new(StringComparer.OrdinalIgnoreCase)
@@ -142,6 +144,8 @@ internal static class KafkaConfigurationSection
                     break;
             }
         }
+
+        options.Sources.NoteConfiguration(options, settings);
     }
 
     // Who names an identity provider wants its tokens.

@@ -29,7 +29,10 @@ internal static class KafkaEnvironment
     }
 
     /// <summary>Whether the environment is Development.</summary>
-    public static bool IsDevelopment(KafkaOptions options) => string.Equals(NameOf(options), "Development", StringComparison.OrdinalIgnoreCase);
+    public static bool IsDevelopment(KafkaOptions options) => IsDevelopment(NameOf(options));
+
+    /// <summary>Whether the name is that of Development: only there what endangers secrets is a warning.</summary>
+    public static bool IsDevelopment(string name) => string.Equals(name, "Development", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The environment's name: the options' (a host sets it there), else the process's, else Production.</summary>
     public static string NameOf(KafkaOptions options, IReadOnlyDictionary<string, string>? variables = null)
@@ -59,13 +62,22 @@ internal static class KafkaEnvironment
         Text("KAFKA_SSL_REJECT_UNAUTHORIZED", value => SettingParser.Boolean(options, "KAFKA_SSL_REJECT_UNAUTHORIZED", value, reject => options.Ssl.RejectUnauthorized = reject));
         Tls();
 
+        var links = ServiceLinks.Find(variables);
+        if (links.Count > 0)
+        {
+            options.BindingWarnings.Add(
+                $"{links.First()}{(links.Count == 1 ? " is a variable" : $" and {links.Count - 1} more are variables")} that Kubernetes adds for a service, not a setting: ignored. Set enableServiceLinks: false in the pod's specification to be rid of them.");
+        }
+
         foreach (var (name, value) in variables)
         {
-            if (name.Length > TopicPrefix.Length && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
+            if (name.Length > TopicPrefix.Length && !links.Contains(name) && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
             {
                 options.Topics[LogicalTopic(name)] = value.Trim();
             }
         }
+
+        options.Sources.NoteEnvironment(options, variables);
 
         void Text(string name, Action<string> set, bool trim = true)
         {

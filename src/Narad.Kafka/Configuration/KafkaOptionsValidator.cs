@@ -22,7 +22,8 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         var check = new Findings();
         check.Faults.AddRange(options.BindingFaults);
         check.Warnings.AddRange(options.BindingWarnings);
-        var production = string.Equals(environment ?? KafkaEnvironment.NameOf(options), KafkaEnvironment.DefaultName, StringComparison.OrdinalIgnoreCase);
+        var name = environment ?? KafkaEnvironment.NameOf(options);
+        var production = string.Equals(name, KafkaEnvironment.DefaultName, StringComparison.OrdinalIgnoreCase);
 
         CheckRanges(options, check);
         CheckEnumerations(options, check);
@@ -32,7 +33,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         if (options.Mode is KafkaMode.Kafka or KafkaMode.Auto)
         {
             CheckBrokers(options, check);
-            SecurityRules.Check(options, production, check);
+            SecurityRules.Check(options, strict: !KafkaEnvironment.IsDevelopment(name), check);
             ProviderRules.Check(options, check);
         }
         else if (options.Mode is KafkaMode.Console && production)
@@ -45,7 +46,13 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Faults.AddRange(ClientBuildCheck.Check(options, sound: check.Faults.Count == 0));
         }
 
-        return new ConfigurationReport(check.Faults, check.Warnings);
+        var overruled = options.Sources.Overruled(options).ToList();
+        check.Warnings.AddRange(overruled.Select(setting => setting.Sentence));
+
+        // A fault names the setting with its variable, which nobody should change where it does nothing.
+        return new ConfigurationReport(
+            [.. check.Faults.Select(fault => overruled.Where(setting => fault.Contains($"({setting.Overruled})", StringComparison.Ordinal)).Aggregate(fault, (text, setting) => $"{text} {setting.Sentence}"))],
+            check.Warnings);
     }
 
     private static void CheckRanges(KafkaOptions options, Findings check)
@@ -183,12 +190,12 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         }
 
         // Some faults say a part of the address again.
-        var shown = !BrokerList.MayHoldSecret(options.Brokers);
-        foreach (var broker in brokers.Where(broker => shown || BrokerList.MayHoldSecret(broker)))
+        foreach (var broker in brokers)
         {
-            if (BrokerList.Fault(broker) is { } fault)
+            var text = BrokerList.Show(broker, options.Brokers);
+            if (BrokerList.Fault(broker, shown: ReferenceEquals(text, broker)) is { } fault)
             {
-                check.Fault(nameof(options.Brokers), BrokerList.Show(broker, options.Brokers), fault);
+                check.Fault(nameof(options.Brokers), text, fault);
             }
         }
     }

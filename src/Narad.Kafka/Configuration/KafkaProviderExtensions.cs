@@ -141,7 +141,7 @@ public static class KafkaProviderExtensions
     public static KafkaOptions Sasl(this KafkaOptions options, string username, string password, string mechanism = "plain")
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.Sasl = new SaslOptions { Mechanism = mechanism, Username = username, Password = password };
+        options.Sasl = new SaslOptions { Mechanism = mechanism, Username = username, Password = password, AllowPlainWithoutTls = options.Sasl.AllowPlainWithoutTls };
         return options;
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>
@@ -9,9 +11,11 @@ public sealed class OidcOptions
     public string? ClientId { get; set; }
 
     /// <summary>Its secret, in no log, exception or report. Default none.</summary>
+    [JsonIgnore]
     public string? ClientSecret { get; set; }
 
     /// <summary>Where tokens are asked for: an absolute <c>https</c> address (<c>http</c> on this machine only). Default none.</summary>
+    [JsonIgnore]
     public string? TokenEndpoint { get; set; }
 
     /// <summary>What the token is for, as the identity provider calls it; several are separated by spaces. Default none.</summary>

@@ -178,7 +178,7 @@ internal static class ProviderRules
 
         if (!SaslMechanisms.Is(options.Sasl.Mechanism, "plain"))
         {
-            check.Fault("Sasl:Mechanism", options.Sasl.Mechanism, "Event Hubs takes plain or oauthbearer");
+            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(options.Sasl.Mechanism), "Event Hubs takes plain or oauthbearer");
         }
 
         if (string.IsNullOrEmpty(options.Sasl.Username))
@@ -235,10 +235,10 @@ internal static class ProviderRules
         switch (options.Provider)
         {
             case KafkaProvider.MskIam when !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
-                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MskIam takes aws_msk_iam: write that, or another provider");
+                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskIam takes aws_msk_iam: write that, or another provider");
                 break;
             case KafkaProvider.MskScram when !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512"):
-                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MskScram takes scram-sha-512: write that, or another provider");
+                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskScram takes scram-sha-512: write that, or another provider");
                 break;
             case KafkaProvider.MskScram when !used && string.IsNullOrEmpty(sasl.Password):
                 check.Fault("Sasl:Username", "", "MskScram needs the user and the password of the secret AmazonMSK_… in Secrets Manager");
@@ -252,7 +252,7 @@ internal static class ProviderRules
                 check.Fault("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
                 break;
             case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
-                check.Fault("Sasl:Mechanism", sasl.Mechanism, "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
+                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
                 break;
         }
     }
@@ -273,7 +273,7 @@ internal static class ProviderRules
         Tls(options, ConfluentCloud, check);
         if (!SaslMechanisms.Is(sasl.Mechanism, "plain") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.Fault("Sasl:Mechanism", sasl.Mechanism, "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
+            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
         }
 
         if (!SaslMechanisms.IsUsed(sasl) && string.IsNullOrEmpty(sasl.Password))

@@ -6,23 +6,31 @@ namespace Narad.Kafka.Configuration;
 /// <summary>What is wrong with TLS and logging in, whoever runs the brokers.</summary>
 internal static class SecurityRules
 {
-    public static void Check(KafkaOptions options, bool production, Findings check)
+    /// <summary>The setting that allows a broker's certificate to be unchecked.</summary>
+    public const string AllowUnverified = "Kafka:Ssl:AllowUnverifiedInProduction";
+
+    /// <summary>Checks.</summary>
+    /// <param name="options">The settings.</param>
+    /// <param name="strict">Whether the environment is another one than Development: "Prod" and "Staging" hold real secrets, too.</param>
+    /// <param name="check">Collects what is wrong.</param>
+    public static void Check(KafkaOptions options, bool strict, Findings check)
     {
-        CheckTls(options.Ssl, production, check);
+        CheckTls(options.Ssl, strict, check);
+        RawSecurityRules.Check(options, strict, check);
         ClientCertificate.Check(options.Ssl, TimeProvider.System.GetUtcNow(), check);
-        CheckLogin(options, production, check);
+        CheckLogin(options, strict, check);
     }
 
-    private static void CheckTls(SslOptions ssl, bool production, Findings check)
+    private static void CheckTls(SslOptions ssl, bool strict, Findings check)
     {
         if (ssl is { Enabled: true, RejectUnauthorized: false })
         {
-            if (production && !ssl.AllowUnverifiedInProduction)
+            if (strict && !ssl.AllowUnverifiedInProduction)
             {
                 check.Fault(
                     "Ssl:RejectUnauthorized",
                     false,
-                    "in Production anybody could pose as the broker: give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA), or allow it by Kafka:Ssl:AllowUnverifiedInProduction = true");
+                    $"in Production anybody could pose as the broker, as in every environment but Development: give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA), or allow it by {AllowUnverified} = true");
             }
             else
             {
@@ -48,7 +56,7 @@ internal static class SecurityRules
         }
         else if (!File.Exists(ssl.Ca.Trim()))
         {
-            check.Fault("Ssl:Ca", ssl.Ca.Trim(), "there is no such file: write the path of a PEM file, or the PEM text itself");
+            check.FaultUnshown("Ssl:Ca", "there is no such file: write the path of a PEM file, or the PEM text itself");
         }
         else
         {
@@ -91,23 +99,23 @@ internal static class SecurityRules
         return certificates.Count > 0;
     }
 
-    private static void CheckLogin(KafkaOptions options, bool production, Findings check)
+    private static void CheckLogin(KafkaOptions options, bool strict, Findings check)
     {
         var sasl = options.Sasl;
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
         {
-            check.Fault("Sasl:Mechanism", sasl.Mechanism, $"write one of {string.Join(", ", SaslMechanisms.Names)}");
+            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"write one of {string.Join(", ", SaslMechanisms.Names)}");
         }
 
         var user = !string.IsNullOrEmpty(sasl.Username);
         var password = !string.IsNullOrEmpty(sasl.Password);
         if (SaslMechanisms.MakesTokens(sasl.Mechanism))
         {
-            CheckTokens(options, production, check);
+            CheckTokens(options, strict, check);
         }
         else if (sasl.TokenSource is not null)
         {
-            check.FaultUnshown("Sasl:TokenSource", $"{sasl.Mechanism} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
+            check.FaultUnshown("Sasl:TokenSource", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
@@ -119,13 +127,28 @@ internal static class SecurityRules
         }
         else if (user && !options.Ssl.Enabled && SaslMechanisms.Is(sasl.Mechanism, "plain"))
         {
-            check.Warnings.Add($"The password goes over the network as it is: set {SettingNames.Of("Ssl:Enabled")} = true, or use scram-sha-512.");
+            CheckPlainText(options, strict, check);
         }
 
         CheckIdentityProvider(sasl, check);
     }
 
-    private static void CheckTokens(KafkaOptions options, bool production, Findings check)
+    private static void CheckPlainText(KafkaOptions options, bool strict, Findings check)
+    {
+        if (strict && !options.Sasl.AllowPlainWithoutTls && !BrokerList.Split(options.Brokers).All(BrokerList.IsLoopback))
+        {
+            check.Fault(
+                "Ssl:Enabled",
+                false,
+                "with mechanism plain everybody on the way to the broker reads the password: write true, use scram-sha-512, or allow it by Kafka:Sasl:AllowPlainWithoutTls = true. In the environment Development it is a warning");
+        }
+        else
+        {
+            check.Warnings.Add($"The password goes over the network as it is: set {SettingNames.Of("Ssl:Enabled")} = true, or use scram-sha-512.");
+        }
+    }
+
+    private static void CheckTokens(KafkaOptions options, bool strict, Findings check)
     {
         var mechanism = options.Sasl.Mechanism.Trim();
         var given = options.Sasl.TokenSource is not null;
@@ -151,13 +174,13 @@ internal static class SecurityRules
             return;
         }
 
-        if (production || aws)
+        if (strict || aws)
         {
             check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
         }
         else
         {
-            check.Warn("Ssl:Enabled", false, $"tokens go over the network as they are, and {mechanism} is refused without TLS in Production");
+            check.Warn("Ssl:Enabled", false, $"tokens go over the network as they are, and {mechanism} is refused without TLS outside of Development");
         }
     }
 
@@ -170,7 +193,7 @@ internal static class SecurityRules
 
         if (!SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.Fault("Sasl:Mechanism", sasl.Mechanism, $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
+            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
         }
 
         if (string.IsNullOrWhiteSpace(oidc.ClientId))
@@ -183,14 +206,21 @@ internal static class SecurityRules
             check.FaultUnshown("Sasl:Oidc:ClientSecret", "it is empty: set the secret of the client id");
         }
 
-        if (!Uri.TryCreate(oidc.TokenEndpoint, UriKind.Absolute, out var endpoint) || endpoint is not { Scheme: "https" or "http" })
+        if (TokenEndpointFault(oidc.TokenEndpoint) is { } fault)
         {
-            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", "write the address that tokens are asked for at, such as https://login.example.com/oauth2/token");
+            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", fault);
         }
-        else if (endpoint is { Scheme: "http", IsLoopback: false })
+    }
+
+    /// <summary>What is wrong with the address that tokens are asked for at, whichever setting names it; null where nothing is. Never a part of the address.</summary>
+    public static string? TokenEndpointFault(string? address)
+    {
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var endpoint) || endpoint is not { Scheme: "https" or "http" })
         {
-            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", "the secret would go over the network as it is: write https");
+            return "write the address that tokens are asked for at, such as https://login.example.com/oauth2/token";
         }
+
+        return endpoint is { Scheme: "http", IsLoopback: false } ? "the secret would go over the network as it is: write https" : null;
     }
 
     // These are librdkafka's own ways to a token; it needs no callback for them.

@@ -7,6 +7,8 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal static class SettingParser
 {
+    private static readonly string[] Booleans = ["true", "false", "yes", "no", "on", "off", "0", "1"];
+
     public static void Boolean(KafkaOptions options, string setting, string value, Action<bool> set)
     {
         if (bool.TryParse(value, out var parsed))
@@ -15,7 +17,7 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, "write true or false");
+            Fault(options, setting, value, MayBeShown.AsOneOf(value, Booleans), "write true or false");
         }
     }
 
@@ -26,7 +28,7 @@ internal static class SettingParser
         var name = Array.Find(System.Enum.GetNames<T>(), name => string.Equals(name, value.Trim(), StringComparison.OrdinalIgnoreCase));
         if (name is null)
         {
-            Fault(options, setting, value, $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
+            Fault(options, setting, value, MayBeShown.AsOneOf(value, System.Enum.GetNames<T>()) || MayBeShown.AsNumber(value), $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
         }
         else
         {
@@ -43,7 +45,7 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, "write a whole number");
+            Fault(options, setting, value, MayBeShown.AsNumber(value), "write a whole number");
         }
     }
 
@@ -56,12 +58,12 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
+            Fault(options, setting, value, MayBeShown.AsNumber(value), "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
         }
     }
 
     public static string Write(bool value) => value ? "true" : "false";
 
-    private static void Fault(KafkaOptions options, string setting, string value, string instead) =>
-        options.BindingFaults.Add($"{setting} = {value}: {instead}.");
+    private static void Fault(KafkaOptions options, string setting, string value, bool shown, string instead) =>
+        options.BindingFaults.Add(shown ? $"{setting} = {value}: {instead}." : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
 }

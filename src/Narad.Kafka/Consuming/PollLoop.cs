@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Clients.Interop;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Transactions;
@@ -45,6 +46,7 @@ internal sealed class PollLoop
     private readonly ConcurrentQueue<Action> _commands;
     private readonly Action<Exception, bool> _faulted;
     private readonly ClientLog _clientLog;
+    private readonly SecretHiding _secrets;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Assignment _assignment;
@@ -93,7 +95,8 @@ internal sealed class PollLoop
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
-        _clientLog = new ClientLog(_logger);
+        _secrets = transport.Clients.Secrets;
+        _clientLog = new ClientLog(_logger, _secrets);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
@@ -897,7 +900,7 @@ internal sealed class PollLoop
             .SetPartitionsAssignedHandler((_, partitions) => OnAssigned(partitions))
             .SetPartitionsRevokedHandler((_, partitions) => OnRevoked(partitions))
             .SetPartitionsLostHandler((_, partitions) => OnLost(partitions))
-            .SetErrorHandler((_, error) => Guard(() => OnConnectionError(error, facts)))
+            .SetErrorHandler((_, error) => Guard(() => OnConnectionError(_secrets.Hide(error), facts)))
             .SetOffsetsCommittedHandler((_, committed) => Guard(() => OnCommitted(committed)))
             .SetLogHandler((_, message) => _clientLog.Write(message))
             .Build();

@@ -34,6 +34,7 @@ internal sealed class CopyTopics
     private readonly ITransport _transport;
     private readonly Func<Task<MessageProducer>> _producer;
     private readonly bool _creates;
+    private readonly FailureDetail _most;   // that headers say of a failure
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
 
@@ -46,6 +47,7 @@ internal sealed class CopyTopics
         _transport = transport;
         _producer = producer;
         _creates = options.CreatesTopics(transport.Mode);
+        _most = options.ExceptionTextInHeaders ? FailureDetail.Stack : FailureDetail.Type;
     }
 
     /// <summary>Null: nothing is retried through a topic, only what was redriven comes that way.</summary>
@@ -124,7 +126,7 @@ internal sealed class CopyTopics
     public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
         // In a transaction what is refused ends it, so what gives way does so in the next one.
-        for (var detail = (FailureDetail)Math.Max(0, (int)FailureDetail.Stack - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
+        for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
                 ? FailureHeaders.Application(failed.Headers ?? [], IsCopy(failed))
@@ -139,7 +141,7 @@ internal sealed class CopyTopics
     /// <summary>Publishes a message's copy to the retry topic of its source; null where it is too large for that with the few headers that are needed.</summary>
     public async Task<SendResult?> RetryAsync(Delivery failed, string source, Departure departure, string group)
     {
-        for (var detail = FailureDetail.Stack; detail >= FailureDetail.Origin; detail--)
+        for (var detail = _most; detail >= FailureDetail.Origin; detail--)
         {
             var stamp = StampOf(failed);
             var headers = Sign(failed, stamp, FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));

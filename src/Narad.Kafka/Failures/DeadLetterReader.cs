@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Serialization;
@@ -31,6 +32,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
+    private readonly SecretHiding _secrets;
     private IConsumer<byte[]?, byte[]?>? _client;
     private long _next;                  // the offset of the partition being read that is read next, at least
     private volatile string? _trouble;   // why the client does not reach a broker, so far as it says; written by its threads
@@ -43,7 +45,8 @@ internal sealed class DeadLetterReader : IAsyncDisposable
         _timeout = options.ConnectTimeout;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<DeadLetterReader>();
-        _log = new ClientLog(_logger);
+        _secrets = transport.Clients.Secrets;
+        _log = new ClientLog(_logger, _secrets);
     }
 
     /// <summary>The dead letters of a partition, up to the end of the span or of the partition, whichever comes first.</summary>
@@ -96,7 +99,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
     private IConsumer<byte[]?, byte[]?> Build()
     {
         var client = new ConsumerBuilder<byte[]?, byte[]?>(_transport.Clients.Reader($"{_topic}-redrive"))
-            .SetErrorHandler((_, error) => OnError(error))
+            .SetErrorHandler((_, error) => OnError(_secrets.Hide(error)))
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         _transport.Tokens?.Add(client);

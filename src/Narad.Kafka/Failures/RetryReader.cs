@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
@@ -229,10 +230,11 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
     private IConsumer<byte[]?, byte[]?> Build()
     {
+        var secrets = transport.Clients.Secrets;
         var client = new ConsumerBuilder<byte[]?, byte[]?>(transport.Clients.Reader(group))
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
-            .SetErrorHandler((_, error) => OnError(error))
+            .SetErrorHandler((_, error) => OnError(secrets.Hide(error)))
             .SetLogHandler((_, message) => log.Write(message))
             .Build();
         transport.Tokens?.Add(client);

@@ -3,6 +3,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Clients.Interop;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
 using Narad.Kafka.Transports;
@@ -53,7 +54,8 @@ internal sealed class KafkaProducerClient : IProducerClient
         _tokens = tokens;
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
-        _log = new ClientLog(_logger);
+        var secrets = SecretHiding.Of(config);
+        _log = new ClientLog(_logger, secrets);
         _refused = diagnostics.Refused;
         _facts = new ConnectionFacts(config, tokens);
         Name = config.ClientId ?? "producer";
@@ -66,13 +68,13 @@ internal sealed class KafkaProducerClient : IProducerClient
         _producer = new ProducerBuilder<byte[]?, PendingSend>(config)
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(PayloadSerializer.Instance)
-            .SetErrorHandler((_, error) => OnError(error, onFatal))
+            .SetErrorHandler((_, error) => OnError(secrets.Hide(error), onFatal))
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         Name = _producer.Name;
         if (native)
         {
-            _native = new NativeProducer(_producer.Handle, Name, error => OnError(error, onFatal));
+            _native = new NativeProducer(_producer.Handle, Name, error => OnError(secrets.Hide(error), onFatal));
         }
 
         DirectAccess.Log(diagnostics, Name, native ? null : DirectAccess.MissingForSending ?? "its settings leave the polling to Confluent.Kafka");

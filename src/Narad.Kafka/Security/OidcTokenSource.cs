@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Security;
 
 namespace Narad.Kafka;
@@ -28,6 +29,7 @@ public sealed class OidcTokenSource
     private readonly Uri _endpoint;
     private readonly string _clientId;
     private readonly string _clientSecret;
+    private readonly SecretHiding _secrets;
     private readonly string? _scope;
     private readonly Dictionary<string, string> _extensions = new(StringComparer.Ordinal);
     private readonly HttpClient? _http;
@@ -61,6 +63,7 @@ public sealed class OidcTokenSource
         _endpoint = endpoint;
         _clientId = options.ClientId;
         _clientSecret = options.ClientSecret;
+        _secrets = SecretHiding.Of(options.ClientSecret);
         _scope = options.Scope;
         _http = http;
         _time = time ?? TimeProvider.System;
@@ -170,7 +173,7 @@ public sealed class OidcTokenSource
         return reason.Length > LongestReason ? reason[..LongestReason] + "…" : reason.TrimEnd('.');
     }
 
-    private string Hide(string text) => text.Replace(_clientSecret, "…", StringComparison.Ordinal);
+    private string Hide(string text) => _secrets.Hide(text);
 
     // Of a token that is a JWT; what is in another one is the broker's affair.
     private static JsonElement Claims(string token)

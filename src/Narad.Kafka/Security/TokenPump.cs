@@ -17,6 +17,10 @@ internal sealed class TokenPump : IAsyncDisposable
 {
     internal const double RenewAfter = 0.8;   // of a token's life
     private const int LongestWords = 500;
+
+    // A source that blocks holds a thread in each call that was given up.
+    internal const int MostHanging = 3;
+
     internal static readonly TimeSpan SourceTimeout = TimeSpan.FromSeconds(30);
     internal static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     internal static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
@@ -49,6 +53,9 @@ internal sealed class TokenPump : IAsyncDisposable
     private long _goodSince;
 
     private int _naps;
+
+    // Calls that were given up and have not returned yet; the pumping task's alone.
+    private readonly List<Task> _hanging = [];
 
     public TokenPump(KafkaTokenSource source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, KafkaToken>? give = null, Action<IClient, string>? refuse = null)
     {
@@ -233,6 +240,12 @@ internal sealed class TokenPump : IAsyncDisposable
             _askedAt = _time.GetTimestamp();
         }
 
+        _hanging.RemoveAll(static call => call.IsCompleted);
+        if (_hanging.Count >= MostHanging)
+        {
+            return (null, new Failure(nameof(TokenFault.Hung), $"{MostHanging} calls of it have not returned: it is not asked again before one of them does"));
+        }
+
         var given = new CancellationTokenSource();
         var asked = Task.Run(() => _source(given.Token).AsTask());
         try
@@ -243,6 +256,7 @@ internal sealed class TokenPump : IAsyncDisposable
         catch (Exception) when (!asked.IsCompleted)
         {
             // Too late, or nobody wants it any more. What the source does about it is its own affair and thread.
+            _hanging.Add(asked);
             given.CancelAsync().ContinueWith(static cancelled => _ = cancelled.Exception, TaskScheduler.Default).Forget();
             return (null, new Failure(nameof(TokenFault.Hung), $"it has not answered within {Duration.Text(SourceTimeout)}"));
         }
@@ -356,7 +370,7 @@ internal sealed class TokenPump : IAsyncDisposable
             }
         }
 
-        words = token is null ? words : words.Replace(token.Value, "…", StringComparison.Ordinal);
+        words = (token is null ? SecretHiding.None : SecretHiding.Of(token.Value)).Hide(words);
         return (words.Length > LongestWords ? words[..LongestWords] + "…" : words).TrimEnd('.');
     }
 

@@ -30,11 +30,12 @@ internal sealed class TransactionClient : ITransactionClient
         _tokens = tokens;
         _group = group;
         _logger = logger;
-        _log = new ClientLog(logger);
+        var secrets = clients.Secrets;
+        _log = new ClientLog(logger, secrets);
         _producer = new ProducerBuilder<byte[]?, byte[]?>(Configure(clients.Producer(), settings, transactionalId))
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(Serializers.ByteArray)
-            .SetErrorHandler((_, error) => OnError(error))
+            .SetErrorHandler((_, error) => OnError(secrets.Hide(error)))
             .SetLogHandler((_, line) => _log.Write(line))
             .Build();
         tokens?.Add(_producer);

@@ -26,6 +26,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ClientLog _log;
+    private readonly SecretHiding _secrets;
     private readonly TokenPump? _tokens;
 
     // Guards _client, _closing and the start of every call: the client frees its handle under a call that has not returned yet.
@@ -43,7 +44,8 @@ internal sealed class AdminConnection : IAsyncDisposable
         _tokens = tokens;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<AdminConnection>();
-        _log = new ClientLog(_logger);
+        _secrets = clients.Secrets;
+        _log = new ClientLog(_logger, _secrets);
         _troubles = new ConnectionTroubles(new ConnectionFacts(clients.Admin()));
     }
 
@@ -52,7 +54,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     /// <summary>Why a call failed: the broker's reason, or that none answered within the time that it had.</summary>
     public string ReasonOf(Exception failure, TimeSpan timeout) => failure is KafkaException { Error.Code: not ErrorCode.Local_TimedOut } answered
-        ? answered.Error.Reason
+        ? _secrets.Hide(answered.Error.Reason)
         : $"no broker answered within {Duration.Text(timeout)}{(Fault?.Detail is { } error ? $" ({error})" : "")}";
 
     /// <summary>The fault of logging in without a token.</summary>
@@ -170,7 +172,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
         catch (Exception failure)
         {
-            TransportLog.AdminNotBuilt(_logger, failure, _clients.BootstrapServers);
+            TransportLog.AdminNotBuilt(_logger, BrokerList.Describe(_clients.BootstrapServers), _secrets.Hide($"{failure.GetType().Name}: {failure.Message}"));
             throw;
         }
     }

@@ -1,13 +1,14 @@
 using System.Threading.Channels;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
 /// <summary>
 /// Carries a client's log lines from librdkafka's threads, where they arise, to a logger, which is the application's code and must not run
-/// there. Thread-safe; <see cref="Write"/> never blocks and never throws: beyond 1,000 waiting lines it drops and counts.
+/// there, without the client's secrets. Thread-safe; <see cref="Write"/> never blocks and never throws: beyond 1,000 waiting lines it drops and counts.
 /// </summary>
 internal sealed class ClientLog
 {
@@ -15,11 +16,13 @@ internal sealed class ClientLog
         new BoundedChannelOptions(1_000) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
     private readonly ILogger _logger;
+    private readonly SecretHiding _secrets;
     private long _dropped;
 
-    public ClientLog(ILogger logger)
+    public ClientLog(ILogger logger, SecretHiding secrets)
     {
         _logger = logger;
+        _secrets = secrets;
         _ = Task.Run(DrainAsync);
     }
 
@@ -47,7 +50,7 @@ internal sealed class ClientLog
     {
         await foreach (var line in _lines.Reader.ReadAllAsync())
         {
-            TransportLog.ClientLine(_logger, LevelOf(line.Level), line.Name, line.Facility, ForeignText.Reason(line.Message));
+            TransportLog.ClientLine(_logger, LevelOf(line.Level), line.Name, line.Facility, ForeignText.Reason(_secrets.Hide(line.Message)));
             if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
             {
                 TransportLog.ClientLinesDropped(_logger, dropped);

@@ -7,10 +7,7 @@ namespace Narad.Kafka.Transports;
 /// <summary>What a client was told about where and as whom to connect, as far as it matters for what its errors mean. Holds no secret but in <see cref="Hide"/>.</summary>
 internal sealed class ConnectionFacts
 {
-    private static readonly string[] SecretNames =
-        ["sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"];
-
-    private readonly string[] _secrets;
+    private readonly SecretHiding _secrets;
     private readonly HashSet<string> _brokers;
 
     private readonly TokenPump? _tokens;
@@ -29,7 +26,7 @@ internal sealed class ConnectionFacts
         var properties = config.ToDictionary(property => property.Key, property => property.Value, StringComparer.Ordinal);
         HasCertificate = properties.Keys.Any(name => name is "ssl.certificate.location" or "ssl.certificate.pem" or "ssl.keystore.location");
         HasTokenSource = LogsInWithToken && properties.GetValueOrDefault("sasl.oauthbearer.method") is not "oidc" && properties.GetValueOrDefault("enable.sasl.oauthbearer.unsecure.jwt") is not "true";
-        _secrets = [.. SecretNames.Select(name => properties.GetValueOrDefault(name)).OfType<string>().Where(secret => secret.Length > 0)];
+        _secrets = SecretHiding.Of(config);
     }
 
     /// <summary>The addresses of the settings.</summary>
@@ -56,5 +53,5 @@ internal sealed class ConnectionFacts
     public bool Names(string? address) => address is null || _brokers.Contains(address);
 
     /// <summary>The text without the secrets that the client was told.</summary>
-    public string Hide(string text) => _secrets.Aggregate(text, (hidden, secret) => hidden.Replace(secret, "…", StringComparison.Ordinal));
+    public string Hide(string text) => _secrets.Hide(text);
 }

@@ -17,8 +17,8 @@ internal static partial class TransportLog
     [LoggerMessage(4005, LogLevel.Warning, "{Count} log lines of the Kafka client were left out: the logger was slower than they came.")]
     public static partial void ClientLinesDropped(ILogger logger, long count);
 
-    [LoggerMessage(4006, LogLevel.Error, "The administration client for {BootstrapServers} cannot be built: check the configuration.")]
-    public static partial void AdminNotBuilt(ILogger logger, Exception exception, string bootstrapServers);
+    [LoggerMessage(4006, LogLevel.Error, "The administration client for {BootstrapServers} cannot be built: check the configuration. {Reason}")]
+    public static partial void AdminNotBuilt(ILogger logger, string bootstrapServers, string reason);
 
     [LoggerMessage(4007, LogLevel.Error, "The administration client for {BootstrapServers} failed while closing.")]
     public static partial void AdminCloseFailed(ILogger logger, Exception exception, string bootstrapServers);

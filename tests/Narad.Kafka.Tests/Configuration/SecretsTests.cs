@@ -52,6 +52,24 @@ public sealed class SecretsTests
         ("code: user in the brokers", (o, s) => o.Brokers = $"user:{s}@kafka:9092,other:9092"),
         ("code: address with a scheme", (o, s) => o.Brokers = $"sasl_ssl://user:{s}@kafka:9092"),
         ("code: connection string as brokers", (o, s) => o.Brokers = $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}"),
+        ("code: address with a scheme and no host", (o, s) => o.Brokers = $"kafka://user:x{s}"),
+        ("code: a user where the brokers belong", (o, s) => o.Brokers = $"user:x{s}"),
+        ("code: key where the authority belongs", (o, s) => o.Tls(ca: s)),
+        ("code: PEM key where the authority belongs", (o, s) => o.Tls(ca: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
+        ("code: key where the certificate belongs", (o, s) => o.Tls(certificate: s)),
+        ("code: key where a PFX belongs", (o, s) => o.Tls(certificate: $"{s}.pfx", keyPassword: "x")),
+        ("code: PEM key where the certificate belongs", (o, s) => o.Tls(certificate: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
+        ("code: password where the mechanism belongs", (o, s) => o.Sasl("user", "x", s)),
+        ("raw: key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.pem"]) = (true, s)),
+        ("raw: PEM key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.pem"]) = (true, $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
+        ("raw: key where a path belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.location"]) = (true, $"a-word-and-{s}")),
+        ("raw: key where a number belongs", (o, s) => o.Client["batch.size"] = $"a-word-and-{s}"),
+        ("raw: key where a word belongs", (o, s) => o.Client["client.dns.lookup"] = $"a-word-and-{s}"),
+        ("raw: OIDC endpoint with a user", (o, s) => RawOidc(o, "x", $"https://u:{s}@127.0.0.1:1/token?key={s}")),
+        ("raw: OIDC by its other names", (o, s) => (o.Ssl.Enabled, o.Sasl.Mechanism, o.Client["sasl.oauthbearer.method"], o.Client["sasl.oauthbearer.client.credentials.client.id"], o.Client["sasl.oauthbearer.client.credentials.client.secret"], o.Client["sasl.oauthbearer.token.endpoint.url"]) = (true, "oauthbearer", "oidc", "id", s, "http://127.0.0.1:1/token")),
+        ("raw: OIDC, complete", (o, s) => RawOidc(o, s, "http://127.0.0.1:1/token")),
+        ("configuration: where a word belongs", (o, s) => Configure(o, ("Kafka:Mode", s), ("Kafka:Compression", s), ("Kafka:Ssl:Enabled", s), ("Kafka:Parallelism", s), ("Kafka:SendTimeout", s))),
+        ("environment: where a word belongs", (o, s) => Set(o, ("KAFKA_MODE", s), ("KAFKA_SSL", s), ("KAFKA_SASL_MECHANISM", s), ("KAFKA_SSL_CA", s), ("KAFKA_SSL_CERT", s))),
         ("raw: password", (o, s) => o.Client["sasl.password"] = s),
         ("raw: key", (o, s) => o.Client["ssl.key.pem"] = s),
         ("raw: key's password", (o, s) => o.Client["ssl.key.password"] = s),
@@ -160,6 +178,16 @@ public sealed class SecretsTests
             string.Join('\n', logs.All.Select(line => $"{line.Message} {line.Error}")),
             BrokerList.Public(options.Brokers),
         ];
+    }
+
+    private static void RawOidc(KafkaOptions options, string secret, string endpoint)
+    {
+        options.Sasl.Mechanism = "oauthbearer";
+        options.Ssl.Enabled = true;
+        options.Client["sasl.oauthbearer.method"] = "oidc";
+        options.Client["sasl.oauthbearer.client.id"] = "id";
+        options.Client["sasl.oauthbearer.client.secret"] = secret;
+        options.Client["sasl.oauthbearer.token.endpoint.url"] = endpoint;
     }
 
     private static void Copy(KafkaOptions from, KafkaOptions to)
