@@ -40,6 +40,7 @@ internal static class RealKafka
 
     /// <summary>Waits until the brokers know this many partitions of the topic: the controller answers before they do.</summary>
     public static Task SeenAsync(IAdminClient admin, string topic, int partitions) => Waiting.Until(
-        () => admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single() is { Error.IsError: false } found && found.Partitions.Count(static partition => partition.Leader >= 0) == partitions,
+        () => admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single() is { Error.IsError: false } found
+            && found.Partitions.Count(static partition => partition.Leader >= 0) == partitions,
         $"the brokers know {topic} with {partitions} partition(s)");
 }

@@ -47,6 +47,8 @@ internal sealed class AccessLists : IAsyncDisposable
         _entries.Add(entry);
 
         // The controller answers before the brokers check by it.
-        await Waiting.Until(() => _admin.DescribeAclsAsync(entry.ToFilter()).GetAwaiter().GetResult().AclBindings.Count > 0, $"the brokers know what {principal} may do with {name}");
+        await Waiting.Until(
+            () => _admin.DescribeAclsAsync(entry.ToFilter()).GetAwaiter().GetResult().AclBindings.Count > 0,
+            $"the brokers know what {principal} may do with {name}");
     }
 }

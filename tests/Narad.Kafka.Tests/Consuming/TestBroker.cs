@@ -145,7 +145,8 @@ public abstract class TestBroker : IDisposable
         {
             if (!_clients.TryGetValue(group, out var client))
             {
-                client = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = group, EnableAutoCommit = false }).SetLogHandler((_, _) => { }).Build();
+                var config = new ConsumerConfig { BootstrapServers = Brokers, GroupId = group, EnableAutoCommit = false };
+                client = new ConsumerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).Build();
                 _clients.Add(group, client);
             }
 

@@ -64,7 +64,9 @@ public sealed partial class SampleRunTests
     {
         Skip.If(OperatingSystem.IsWindows(), NoBash);
         using var stalls = new Stalls();
-        using var run = onKafka ? OnKafka("--ClientB:ForceFailure=true") : new SampleRun(Embedded, [.. Built, "client-to-client", AnyPort, "--ClientB:ForceFailure=true"]);
+        using var run = onKafka
+            ? OnKafka("--ClientB:ForceFailure=true")
+            : new SampleRun(Embedded, [.. Built, "client-to-client", AnyPort, "--ClientB:ForceFailure=true"]);
         var url = await run.UrlAsync();
 
         var sent = DateTimeOffset.UtcNow;
