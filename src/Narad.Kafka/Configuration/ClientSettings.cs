@@ -38,6 +38,11 @@ internal sealed class ClientSettings
     private const int EmbeddedCommitMs = 100;
     private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
+
+    // A partition that was added gets messages within seconds, not within the client's default of five minutes; what it knows of topics lasts as long as by default,
+    // which the client would shorten with the interval.
+    private const int ProducerRefreshMs = 5_000;
+    private const int ProducerMetadataAgeMs = 900_000;
     private const int DefaultHeartbeatMs = 3_000;
 
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
@@ -80,6 +85,8 @@ internal sealed class ClientSettings
                 _ => CompressionType.None,
             },
             MessageTimeoutMs = Milliseconds(Options.SendTimeout),
+            TopicMetadataRefreshIntervalMs = ProducerRefreshMs,
+            MetadataMaxAgeMs = ProducerMetadataAgeMs,
 
             // A copy of a failed message may be as large as any message that another program sent; what the application sends is measured by us.
             MessageMaxBytes = LargestCopy,

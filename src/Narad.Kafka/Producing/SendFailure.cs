@@ -69,7 +69,7 @@ internal static class SendFailure
     private static string Explain(PendingSend send, ErrorCode code, string? reason) => code switch
     {
         ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
-        ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}"),
+        ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send again"),
         ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large ({send.Bytes} bytes with key and headers; limits: MaxMessageBytes here, max.message.bytes of the topic)"),
         ErrorCode.InvalidRecord => "the broker refused the record (a topic with cleanup.policy=compact takes none without a key)",
         ErrorCode.InvalidTimestamp => "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic)",
@@ -89,6 +89,7 @@ internal static class SendFailure
         or ErrorCode.Local_PurgeInflight
         or ErrorCode.Local_QueueFull
         or ErrorCode.Local_InvalidDifferentRecord
+        or ErrorCode.Local_UnknownPartition
         or ErrorCode.RequestTimedOut
         or ErrorCode.LeaderNotAvailable
         or ErrorCode.NotLeaderForPartition
