@@ -108,6 +108,15 @@ public sealed class KafkaOptions
     /// <summary>How often <see cref="IKafkaService.IsConnected"/> is found out. 100 ms to 3 s; default 3 s.</summary>
     public TimeSpan ProbeInterval { get; set; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>
+    /// How long a group, topic or partition that has something to consume may make no progress before the health check is degraded. 100 ms to 24 h; default 20 s. While a handler
+    /// of the partition runs, the time begins after <see cref="MaxPollInterval"/>.
+    /// </summary>
+    public TimeSpan DegradedAfter { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long it may make no progress before the health check is unhealthy. 100 ms to 24 h, at least <see cref="DegradedAfter"/>; default 60 s.</summary>
+    public TimeSpan UnhealthyAfter { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary><c>session.timeout.ms</c>, classic protocol only. 1 s to 30 min; default 45 s.</summary>
     public TimeSpan SessionTimeout { get; set; } = TimeSpan.FromSeconds(45);
 

@@ -304,7 +304,7 @@ public sealed class KafkaService : IKafkaService
             ExactlyOnceRules.ThrowIfRefused(options, transactions, real, _transport!.Mode, _options);
         }
 
-        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, _logger) : null;
+        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Sender = new ServiceSender(this) };
         if (options.CircuitValue is { } circuit)
         {

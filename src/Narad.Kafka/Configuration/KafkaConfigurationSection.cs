@@ -28,6 +28,8 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.RevokeTimeout)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.RevokeTimeout = x),
         [nameof(KafkaOptions.CommitInterval)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.CommitInterval = x),
         [nameof(KafkaOptions.ProbeInterval)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.ProbeInterval = x),
+        [nameof(KafkaOptions.DegradedAfter)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.DegradedAfter = x),
+        [nameof(KafkaOptions.UnhealthyAfter)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.UnhealthyAfter = x),
         [nameof(KafkaOptions.SessionTimeout)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.SessionTimeout = x),
         [nameof(KafkaOptions.MaxPollInterval)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.MaxPollInterval = x),
         [nameof(KafkaOptions.Parallelism)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.Parallelism = x),

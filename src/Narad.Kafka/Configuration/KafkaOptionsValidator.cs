@@ -75,6 +75,8 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         Time(nameof(options.ShutdownTimeout), options.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromHours(1));
         Time(nameof(options.CommitInterval), options.CommitInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1));
         Time(nameof(options.ProbeInterval), options.ProbeInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(3));
+        Time(nameof(options.DegradedAfter), options.DegradedAfter, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(24));
+        Time(nameof(options.UnhealthyAfter), options.UnhealthyAfter, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(24));
         Time(nameof(options.SessionTimeout), options.SessionTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30));
         Time(nameof(options.MaxPollInterval), options.MaxPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
         Time(nameof(options.BatchWait), options.BatchWait, TimeSpan.Zero, TimeSpan.FromMinutes(1));
@@ -128,6 +130,11 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         if (options.GroupProtocol is KafkaGroupProtocol.Classic && options.MaxPollInterval < options.SessionTimeout)
         {
             check.Fault(nameof(options.MaxPollInterval), options.MaxPollInterval, $"write at least SessionTimeout, which is {options.SessionTimeout:c}");
+        }
+
+        if (options.UnhealthyAfter < options.DegradedAfter)
+        {
+            check.Fault(nameof(options.UnhealthyAfter), options.UnhealthyAfter, $"write at least DegradedAfter, which is {options.DegradedAfter:c}");
         }
 
         if (options.Linger >= options.SendTimeout)

@@ -131,6 +131,9 @@ internal sealed class AssignedPartition
     /// <summary>When the seal of its pair was last sent to the broker, as a timestamp; null before that.</summary>
     public long? SealAskedAt { get; set; }
 
+    /// <summary>Whether it was logged that it waits for its retry partition.</summary>
+    public bool AloneLogged { get; set; }
+
     /// <summary>The offset of the first message, and whether the group had committed there; null before it.</summary>
     public (long Offset, bool IsResumed)? Began { get; set; }
 
@@ -142,6 +145,9 @@ internal sealed class AssignedPartition
 
     /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
     public bool IsForCopies { get; init; }
+
+    /// <summary>Since when it makes no progress.</summary>
+    public PartitionProgress Progress { get; } = new();
 
     /// <summary>Finished messages per second, smoothed: how much work a third of a second is.</summary>
     public double Rate { get; set; }

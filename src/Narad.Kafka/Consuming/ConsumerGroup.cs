@@ -18,6 +18,7 @@ internal sealed class ConsumerGroup
     private static readonly TimeSpan TopicCheckInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan OptionalCheckInterval = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan UnmatchedAfter = TimeSpan.FromSeconds(4);
+    private const string LookForTopics = "looking for topics";
 
     private readonly ITransport _transport;
     private readonly KafkaOptions _options;
@@ -32,7 +33,8 @@ internal sealed class ConsumerGroup
     private int _looks;                                     // first looks that go on
     private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
-    private Task _watch = Task.CompletedTask;               // for topics that are created again
+    private Task _watching = Task.CompletedTask;
+    private volatile TopicWatch? _watch;
     private Task<IReadOnlyList<string>>? _stop;
     private volatile PollLoop? _loop;
 
@@ -44,6 +46,8 @@ internal sealed class ConsumerGroup
         _diagnostics = diagnostics;
         _faulted = faulted;
         _logger = diagnostics.Logger<ConsumerGroup>();
+        Causes = new StallCauses(diagnostics.Time);
+        Errors = new GroupErrors(this, options, diagnostics.Logger<PollLoop>());
     }
 
     public string Name { get; }
@@ -52,6 +56,11 @@ internal sealed class ConsumerGroup
 
     /// <summary>How its transactions are; null where it has none. Decided by its first subscription, under the lock.</summary>
     public ExactlyOnceSettings? ExactlyOnce { get; private set; }
+
+    /// <summary>What was reported to keep it from consuming.</summary>
+    public StallCauses Causes { get; }
+
+    public GroupErrors Errors { get; }
 
     public CompletedDeliveries Completed { get; } = new();
 
@@ -235,7 +244,7 @@ internal sealed class ConsumerGroup
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _topicCheck.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await _watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         IReadOnlyList<string> abandoned = [];
         if (_loop is { } loop)
         {
@@ -251,9 +260,72 @@ internal sealed class ConsumerGroup
         return abandoned;
     }
 
-    // Those by name, and what patterns brought.
-    private HashSet<string> TopicsRead() =>
-        [.. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)), .. Subscriptions.Where(subscription => !subscription.Settings.IsPattern).Select(subscription => subscription.Topic)];
+    /// <summary>The topics by name, and what patterns brought; without those that are missing, or were and are about to be read again: these start anew when they are.</summary>
+    public HashSet<string> TopicsRead() =>
+    [
+        .. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)),
+        .. Subscriptions.Where(static subscription => subscription is { Settings.IsPattern: false, State: SubscriptionState.Running } or { Settings.IsPattern: false, State: SubscriptionState.Joining, Ready.IsCompleted: false })
+            .Select(subscription => subscription.Topic),
+    ];
+
+    /// <summary>A topic that was read does not exist any more: it is looked for, and read again when it does.</summary>
+    public void Miss(string topic)
+    {
+        lock (_gate)
+        {
+            var missing = _subscriptions.Find(subscription => !subscription.Settings.IsPattern && string.Equals(subscription.Topic, topic, StringComparison.Ordinal));
+            if (_stop is not null || missing is not { IsEnding: false, State: SubscriptionState.Running or SubscriptionState.Joining } || !_unseen.Add(missing))
+            {
+                return;
+            }
+
+            missing.MoveTo(SubscriptionState.TopicMissing);
+            if (!missing.IsOptional)
+            {
+                ConsumingLog.TopicMissing(_logger, topic, Name);
+            }
+        }
+
+        UpdateLoop();
+        AwaitUnseen();
+    }
+
+    /// <summary>The group refused this member for want of a right: subscriptions that have never been joined end with that; those that have been go on when they may.</summary>
+    public void Refuse(Error error)
+    {
+        if (error.Code is not (ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed))
+        {
+            return;
+        }
+
+        List<Subscription> refused;
+        lock (_gate)
+        {
+            refused = _subscriptions.FindAll(static subscription => subscription is { State: SubscriptionState.Joining, Ready.IsCompleted: false });
+            refused.ForEach(subscription => _subscriptions.Remove(subscription));
+        }
+
+        if (refused.Count > 0)
+        {
+            var refusal = new KafkaConnectionException(MissingRight.ToRead(error.Code, Name, [.. refused.Select(subscription => subscription.Topic)], error.Reason));
+            refused.ForEach(subscription => subscription.MoveTo(SubscriptionState.Faulted, refusal));
+            UpdateLoop();
+        }
+    }
+
+    /// <summary>The group has to be joined again.</summary>
+    public void MoveToJoining()
+    {
+        foreach (var subscription in Subscriptions.Where(static subscription => subscription.State is SubscriptionState.Running))
+        {
+            subscription.MoveTo(SubscriptionState.Joining);
+        }
+    }
+
+    /// <summary>Why a source partition has no retry partition here, and what to do.</summary>
+    public string WhyAlone(TopicPartitionId partition, string retryTopic) => _watch?.PartitionsOf(retryTopic) is { } partitions && partitions <= partition.Partition
+        ? $"its retry topic '{retryTopic}' has {partitions} partition(s) only. Give it as many as '{partition.Topic}' has (kafka-topics --alter --topic {retryTopic} --partitions {_watch?.PartitionsOf(partition.Topic)})"
+        : $"its retry partition, {new TopicPartitionId(retryTopic, partition.Partition)}, is not this member's. All members have to read both topics with the range assignor, and both topics need as many partitions";
 
     // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
     private async Task LookForAsync(Subscription added)
@@ -298,14 +370,7 @@ internal sealed class ConsumerGroup
             UpdateLoop();
         }
 
-        lock (_gate)
-        {
-            if (_unseen.Count > 0 && _topicCheck.IsCompleted && !stopping.IsCancellationRequested)
-            {
-                _topicCheck = Task.Run(() => AwaitUnseenAsync(stopping), CancellationToken.None);
-            }
-        }
-
+        AwaitUnseen();
         if (added.Settings.IsPattern && added.State is SubscriptionState.Joining)
         {
             await SayUnmatchedAsync(added, stopping).ConfigureAwait(false);
@@ -321,6 +386,7 @@ internal sealed class ConsumerGroup
         {
             // Retry topics are seen to with their source, whose number of partitions they have.
             await _transport.Topics.EnsureAsync(wanted.Where(subscription => subscription.Settings.Retries is null).Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
+            await EnsureDeletedRetriesAsync(wanted.FindAll(static subscription => subscription is { State: SubscriptionState.TopicMissing, IsOptional: false, Settings.Retries: not null }), cancellationToken).ConfigureAwait(false);
         }
 
         var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
@@ -374,6 +440,29 @@ internal sealed class ConsumerGroup
         }
     }
 
+    private async Task EnsureDeletedRetriesAsync(List<Subscription> deleted, CancellationToken cancellationToken)
+    {
+        var sources = await _transport.Topics.DescribeAsync(deleted.Select(static subscription => subscription.Settings.Retries!.Source), cancellationToken).ConfigureAwait(false);
+        foreach (var settings in deleted.Select(static subscription => subscription.Settings))
+        {
+            if (sources.TryGetValue(settings.Retries!.Source, out var partitions))
+            {
+                await settings.Copies!.EnsureAsync(settings.Retries.Source, partitions, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void AwaitUnseen()
+    {
+        lock (_gate)
+        {
+            if (_unseen.Count > 0 && _topicCheck.IsCompleted && !_stopping.IsCancellationRequested)
+            {
+                _topicCheck = Task.Run(() => AwaitUnseenAsync(_stopping.Token), CancellationToken.None);
+            }
+        }
+    }
+
     private async Task AwaitUnseenAsync(CancellationToken cancellationToken)
     {
         string? said = null;
@@ -403,6 +492,7 @@ internal sealed class ConsumerGroup
 
                 await FindAsync(unseen, cancellationToken).ConfigureAwait(false);
                 said = null;
+                Causes.Remove(LookForTopics);
                 UpdateLoop();
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -411,6 +501,7 @@ internal sealed class ConsumerGroup
             }
             catch (Exception error)
             {
+                Causes.Add(LookForTopics, error.Message, UnmatchedAfter + _options.ConnectTimeout + OptionalCheckInterval);
                 if (!string.Equals(said, error.Message, StringComparison.Ordinal))
                 {
                     said = error.Message;
@@ -454,8 +545,8 @@ internal sealed class ConsumerGroup
                 _loop.Start();
                 if (_transport.Topics is KafkaTopics known)
                 {
-                    var recreated = new RecreatedTopics(known, TopicsRead, (topic, cancellation) => AskAsync(control => control.StartAgain(topic), cancellation), Name, _diagnostics.Time, _logger);
-                    _watch = Task.Run(() => recreated.WatchAsync(_stopping.Token), CancellationToken.None);
+                    var watch = _watch = new TopicWatch(known, this, _diagnostics.Time, _logger);
+                    _watching = Task.Run(() => watch.WatchAsync(_stopping.Token), CancellationToken.None);
                 }
             }
             else if (loop.Ended.IsCompleted)

@@ -54,8 +54,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3070, LogLevel.Warning, "'{Topic}' holds messages without the header narad-group, the first one {Partition} offset {Offset}: group '{Group}' leaves them alone. If they are to be handled, say AdoptUngrouped() in the retry options of one group.")]
     public static partial void Ungrouped(ILogger logger, string topic, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3071, LogLevel.Critical, "{Partition} offset {Offset} waited for its retry in group '{Group}' and is not in the topic any more: retention or somebody deleted it. Give the topic a longer retention.ms.")]
-    public static partial void RetryGone(ILogger logger, TopicPartitionId partition, long offset, string group);
+    [LoggerMessage(3071, LogLevel.Critical, "{Count} message(s) that waited for their retry in group '{Group}' are not in '{Topic}' any more, the first one {Partition} offset {Offset}: retention or somebody deleted them before they were handled again. Give the topic a longer retention.ms.")]
+    public static partial void RetriesGone(ILogger logger, long count, string group, string topic, TopicPartitionId partition, long offset);
 
     [LoggerMessage(3072, LogLevel.Debug, "Group '{Group}' moves {Count} retries of {Partition} to the end of their topic: they waited in front of what was finished, or of what was not read yet.")]
     public static partial void Hopping(ILogger logger, string group, int count, TopicPartitionId partition);
@@ -116,6 +116,12 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3033, LogLevel.Warning, "No topic matches '{Pattern}' yet. Group '{Group}' starts within seconds of the creation of one that does.")]
     public static partial void NoTopicMatches(ILogger logger, string pattern, string group);
+
+    [LoggerMessage(3034, LogLevel.Information, "Group '{Group}' may read topic '{Topic}' again.")]
+    public static partial void ReadableAgain(ILogger logger, string topic, string group);
+
+    [LoggerMessage(3035, LogLevel.Debug, "The settings of the retry topic of '{Topic}' in group '{Group}' could not be looked at again.")]
+    public static partial void RetryTopicUnknown(ILogger logger, Exception error, string topic, string group);
 
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);
@@ -189,8 +195,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3086, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' is too large to wait in '{Topic}' behind a failed message of its key: it waits where it is, and what is behind it with it. Set a larger max.message.bytes there.")]
     public static partial void TooLargeToPark(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
 
-    [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: its retry partition, {RetryPartition}, is not this member's. All members have to read both topics with the range assignor, and both topics need as many partitions.")]
-    public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, TopicPartitionId retryPartition);
+    [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: {Reason}.")]
+    public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, string reason);
 
     [LoggerMessage(3088, LogLevel.Information, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
     public static partial void PairOpened(ILogger logger, TopicPartitionId partition, string group, int copies);

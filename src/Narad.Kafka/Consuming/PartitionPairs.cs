@@ -133,7 +133,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             return;
         }
 
-        partition.AloneSince = null;
+        (partition.AloneSince, partition.AloneLogged) = (null, false);
         if (!ReferenceEquals(partition.Parking, parking))
         {
             // What runs was begun without it: it is waited for.
@@ -210,16 +210,16 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
 
         if (!isAlone)
         {
-            partition.AloneSince = null;
+            (partition.AloneSince, partition.AloneLogged) = (null, false);
         }
         else if (partition.AloneSince is not { } since)
         {
             partition.AloneSince = time.GetTimestamp();
         }
-        else if (since != long.MaxValue && time.GetElapsedTime(since) > AloneForLong)
+        else if (!partition.AloneLogged && time.GetElapsedTime(since) > AloneForLong)
         {
-            partition.AloneSince = long.MaxValue;   // said once
-            ConsumingLog.Alone(logger, partition.Id, group.Name, new TopicPartitionId(retryTopic, partition.Id.Partition));
+            partition.AloneLogged = true;
+            ConsumingLog.Alone(logger, partition.Id, group.Name, group.WhyAlone(partition.Id, retryTopic));
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
@@ -58,6 +57,7 @@ internal sealed class PollLoop
     private readonly RetrySchedule _retries;
     private readonly PartitionPairs _pairs;
     private readonly TransactionBatcher? _transactions;     // of an exactly-once group
+    private readonly ProgressWatch _progress;
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
@@ -76,7 +76,6 @@ internal sealed class PollLoop
     // Set by any thread, read by the poll thread.
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
-    private volatile ImmutableHashSet<ErrorCode> _troubles = [];    // what the client complained about, so that each is said once; empty since it works again
 
     public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
     {
@@ -98,6 +97,7 @@ internal sealed class PollLoop
         _secrets = transport.Clients.Secrets;
         _clientLog = new ClientLog(_logger, _secrets);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
+        _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
@@ -120,6 +120,9 @@ internal sealed class PollLoop
 
     /// <summary>Why an exactly-once group handles nothing at the moment; null while all is well, and in every other group. Any thread.</summary>
     public string? TransactionTrouble => _transactions?.Trouble;
+
+    /// <summary>The partitions that have something to be done and make no progress. Any thread.</summary>
+    public IEnumerable<Stall> Stalls => _closing || Ended.IsCompleted ? [] : _progress.Now;
 
     /// <summary>Whether the shutdown began: nothing is started any more. Any thread.</summary>
     public bool IsStopping => _stop is { Begun: true };
@@ -416,7 +419,7 @@ internal sealed class PollLoop
         }
 
         partition.StartAt = null;
-        Works();
+        _group.Errors.Received(partition);
         if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, arrival))
         {
             return;
@@ -442,6 +445,7 @@ internal sealed class PollLoop
 
     private int TakeCompleted()
     {
+        _progress.Turned();
         var finished = 0;
         for (var delivery = _group.Completed.TakeAll(); delivery is not null;)
         {
@@ -493,6 +497,7 @@ internal sealed class PollLoop
     {
         var ticks = (long)(TickInterval.TotalSeconds * _diagnostics.Time.TimestampFrequency);
         _nextTick = _diagnostics.Time.GetTimestamp() + ticks;
+        _progress.Look();
         foreach (var partition in _assignment.Partitions)
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);
@@ -517,7 +522,7 @@ internal sealed class PollLoop
     {
         _joinSeen = true;
         _rebuilds = 0;
-        Works();
+        _group.Errors.Joined();
         foreach (var subscription in _group.Subscriptions)
         {
             // What was added since the latest Subscribe has not been joined; a pattern that nothing matched may be by now.
@@ -800,7 +805,7 @@ internal sealed class PollLoop
             return;
         }
 
-        OnClientError(error.Error);
+        OnClientError(error.Error, error.ConsumerRecord?.TopicPartition);
     }
 
     // What a broker refuses is said with its cause, and seen in health.
@@ -812,7 +817,9 @@ internal sealed class PollLoop
         }
     }
 
-    private void OnClientError(Error error)
+    private void OnClientError(Error error) => OnClientError(error, partition: null);
+
+    private void OnClientError(Error error, TopicPartition? partition)
     {
         if (error.IsFatal)
         {
@@ -820,19 +827,16 @@ internal sealed class PollLoop
             return;
         }
 
-        if (error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed)
+        if (partition is null || !_assignment.TryFind(partition, out _))
         {
-            var refusal = new KafkaConnectionException(MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason));
-            foreach (var subscription in _group.Subscriptions.Where(subscription => subscription.State is SubscriptionState.Joining))
-            {
-                subscription.MoveTo(SubscriptionState.Faulted, refusal);
-            }
+            partition = null;
+            _group.Refuse(error);
         }
 
-        if (IsNews(error.Code))
+        _group.Errors.Report(error, partition);
+        if (GroupRefusals.Concern(error.Code) && _assignment.Partitions.Count == 0)
         {
-            var isRight = error.Code is ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed;
-            ConsumingLog.ClientError(_logger, error.Code, isRight ? MissingRight.ToRead(error.Code, _group.Name, _group.ReadableTopics, error.Reason) : error.Reason, _group.Name);
+            _group.MoveToJoining();
         }
     }
 
@@ -842,7 +846,8 @@ internal sealed class PollLoop
         ConsumingLog.FatalError(_logger, fatal.Code, fatal.Reason, _group.Name);
         LoseEverything();
         DisposeLater(_assignment.Client);
-        _troubles = _troubles.Add(fatal.Code);
+        _group.Refuse(fatal);
+        _group.Errors.Fatal(fatal);
         _fatal = null;
         if (fatal.Code is ErrorCode.FencedInstanceId)
         {
@@ -852,21 +857,35 @@ internal sealed class PollLoop
             return;
         }
 
-        var backoff = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, _rebuilds), LongestBackoff.TotalSeconds));
-        _rebuilds = Math.Min(_rebuilds + 1, 10);
-        foreach (var subscription in _group.Subscriptions.Where(subscription => subscription.State is SubscriptionState.Running))
+        _group.MoveToJoining();
+        do
         {
-            subscription.MoveTo(SubscriptionState.Joining);
+            var backoff = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, _rebuilds), LongestBackoff.TotalSeconds));
+            _rebuilds = Math.Min(_rebuilds + 1, 10);
+            var started = _diagnostics.Time.GetTimestamp();
+            while (_stop is null && _diagnostics.Time.GetElapsedTime(started) < backoff)
+            {
+                _group.Completed.Wait(TickInterval);
+                TakeCompleted();
+            }
         }
+        while (!TryBuild());
+    }
 
-        var started = _diagnostics.Time.GetTimestamp();
-        while (_stop is null && _diagnostics.Time.GetElapsedTime(started) < backoff)
+    // A new client that is refused at once is not the end either.
+    private bool TryBuild()
+    {
+        try
         {
-            _group.Completed.Wait(TickInterval);
-            TakeCompleted();
+            Build();
+            return true;
         }
-
-        Build();
+        catch (KafkaException error) when (_stop is null)
+        {
+            _group.Errors.Report(error.Error);
+            DisposeLater(_assignment.Client);
+            return false;
+        }
     }
 
     private void Fault(Exception error)
@@ -910,39 +929,13 @@ internal sealed class PollLoop
         UpdateSubscription();
     }
 
-    // By code: the reasons alternate, and have figures in them.
-    private bool IsNews(ErrorCode trouble)
-    {
-        if (_troubles.Contains(trouble))
-        {
-            return false;
-        }
-
-        _troubles = _troubles.Add(trouble);
-        return true;
-    }
-
-    private void Works()
-    {
-        if (!_troubles.IsEmpty)
-        {
-            _troubles = [];
-        }
-    }
-
     private void OnCommitted(Confluent.Kafka.CommittedOffsets committed)
     {
-        if (!committed.Error.IsError || committed.Error.Code is ErrorCode.Local_NoOffset)
+        // Of one whose partitions have errors of their own the client says no error.
+        _group.Errors.Committed(committed.Error.IsError ? committed.Error : committed.Offsets.FirstOrDefault(static offset => offset.Error.IsError)?.Error ?? committed.Error);
+        if (_inPairs && !committed.Error.IsError)
         {
-            Works();
-            if (_inPairs)
-            {
-                _pairs.OnCommitted(committed.Offsets);
-            }
-        }
-        else if (IsNews(committed.Error.Code))
-        {
-            ConsumingLog.CommitFailed(_logger, committed.Error.Code, committed.Error.Reason, _group.Name);
+            _pairs.OnCommitted(committed.Offsets);
         }
     }
 

@@ -23,10 +23,14 @@ internal sealed class Subscription : ISubscription
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _ending;
     private ImmutableList<Subscription> _retries = [];
+    private readonly TimeProvider _time;
+    private long _since;     // written under _moving
 
     public Subscription(ConsumerGroup group, SubscriptionSettings settings, HandlerPipeline pipeline, TimeProvider time)
     {
         _group = group;
+        _time = time;
+        _since = time.GetTimestamp();
         Settings = settings;
         _pattern = settings.IsPattern ? TopicPattern.Of(settings.Topic) : null;
         Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed, settings.Circuit);
@@ -41,6 +45,9 @@ internal sealed class Subscription : ISubscription
     public string Group => _group.Name;
 
     public SubscriptionState State => _state;
+
+    /// <summary>How long it has been in its state.</summary>
+    public TimeSpan StateAge => _time.GetElapsedTime(Volatile.Read(ref _since));
 
     public Exception? Fault => _fault;
 
@@ -149,6 +156,11 @@ internal sealed class Subscription : ISubscription
             if (_state is SubscriptionState.Faulted or SubscriptionState.Ended)
             {
                 return;
+            }
+
+            if (_state != state)
+            {
+                Volatile.Write(ref _since, _time.GetTimestamp());
             }
 
             _fault = fault;

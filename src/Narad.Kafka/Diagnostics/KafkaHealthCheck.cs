@@ -6,8 +6,9 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription runs. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
-/// without a broker, without a token, or when a subscription ended by itself. Never contains a secret.
+/// Healthy while a broker answers and every subscription makes progress. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
+/// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after <see cref="KafkaOptions.DegradedAfter"/>
+/// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 {
@@ -68,6 +69,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
         }
 
+        data["stalled"] = AddStalls(bad, doubtful);
         foreach (var circuit in service.Circuits)
         {
             if (circuit.Outage is { } outage)
@@ -79,5 +81,23 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         data["stopped"] = service.Subscriptions.Sum(subscription => subscription.Stopped.Count);
         var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
         return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful)), exception: null, data));
+    }
+
+    // Without a broker nothing is consumed, and that is said already.
+    private int AddStalls(List<string> bad, List<string> doubtful)
+    {
+        if (!service.IsConnected)
+        {
+            return 0;
+        }
+
+        var stalls = service.Groups.SelectMany(GroupStalls.Of).Where(stall => stall.Lasted >= service.Options.DegradedAfter).ToList();
+        foreach (var stall in stalls)
+        {
+            var text = $"{stall.Text.TrimEnd('.')} (for {Duration.Text(TimeSpan.FromSeconds(Math.Floor(stall.Lasted.TotalSeconds)))})";
+            (stall.Lasted >= service.Options.UnhealthyAfter && !stall.NeverUnhealthy ? bad : doubtful).Add(text);
+        }
+
+        return stalls.Count;
     }
 }

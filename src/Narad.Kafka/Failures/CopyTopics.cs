@@ -25,6 +25,8 @@ internal sealed class CopyTopics
     // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
     private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
 
+    private const string CannotCopy = "copies:";
+
     // So that a copy fits with all its headers wherever the message fits.
     private const int RoomForHeaders = 32 * 1024;
 
@@ -36,11 +38,17 @@ internal sealed class CopyTopics
     private readonly bool _creates;
     private readonly FailureDetail _most;   // that headers say of a failure
     private readonly ILogger _logger;
+    private readonly StallCauses _causes;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _failureLasts;    // a failed copy is tried again within this
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
 
-    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, ILogger logger)
+    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, StallCauses causes, TimeProvider time, ILogger logger)
     {
         _logger = logger;
+        _causes = causes;
+        _time = time;
+        _failureLasts = options.SendTimeout + TimeSpan.FromMinutes(1);
         _pairs = pairs;
         _ladder = ladder;
         _deadLetterName = deadLetterName;
@@ -110,6 +118,22 @@ internal sealed class CopyTopics
         if (_ladder is not null)
         {
             producer.Assure(RetryNameFor(source));
+        }
+    }
+
+    /// <summary>Looks at the retry topic of a source again: whoever may change its settings may do so while messages wait there. Says so once, and as often as it changes.</summary>
+    /// <exception cref="KafkaTopicException">The topic could not be looked at.</exception>
+    public async Task CheckAsync(string source, CancellationToken cancellationToken)
+    {
+        if (_ladder is not { } ladder || _transport.Mode is not KafkaMode.Kafka)
+        {
+            return;
+        }
+
+        var name = RetryNameFor(source);
+        if (await _transport.Topics.InspectAsync(name, cancellationToken).ConfigureAwait(false) is { } retries)
+        {
+            RetryTopicRules.Check(retries, ladder.MaxDelay, _causes, _logger);
         }
     }
 
@@ -212,8 +236,25 @@ internal sealed class CopyTopics
 
     private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
-    // Null: too large, where that may be.
+    // A copy that cannot be written holds its message: while that lasts it is said why.
     private async Task<SendResult?> PublishAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
+    {
+        var started = _time.GetTimestamp();
+        try
+        {
+            var written = await PublishOnceAsync(topic, source, message, headers, mayBeTooLarge).ConfigureAwait(false);
+            _causes.Remove(CannotCopy + topic);
+            return written;
+        }
+        catch (Exception error)
+        {
+            _causes.Add(CannotCopy + topic, $"failed messages of '{source}' cannot be moved to '{topic}', and hold their keys: {error.Message}", _failureLasts, started);
+            throw;
+        }
+    }
+
+    // Null: too large, where that may be.
+    private async Task<SendResult?> PublishOnceAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
     {
         if (!_partitions.TryGetValue(topic, out var count))
         {
@@ -299,18 +340,9 @@ internal sealed class CopyTopics
     // What dies while it waits is lost without a word.
     private static void ThrowIfForgetful(TopicDetails retries, TimeSpan maxDelay)
     {
-        if (retries.Retention is { } kept && kept <= maxDelay)
+        if (RetryTopicRules.Forgets(retries, maxDelay) is { } fault)
         {
-            throw new KafkaTopicException(
-                $"Retry topic '{retries.Name}' keeps messages for {Duration.Text(kept)} (retention.ms), and one may wait for {Duration.Text(maxDelay)}: it would be deleted before it is handled again. Set a longer retention (kafka.Topics.SetRetentionAsync), or a shorter maxDelay in Retry(r => r.Topics(…)).",
-                retries.Name);
-        }
-
-        if (retries.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
-        {
-            throw new KafkaTopicException(
-                $"Retry topic '{retries.Name}' is compacted (cleanup.policy): of several failed messages of one key all but the last would be deleted before they are handled again. Set cleanup.policy=delete.",
-                retries.Name);
+            throw new KafkaTopicException(fault, retries.Name);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Serialization;
@@ -304,7 +305,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
     }
 
-    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, _diagnostics.Logger<CopyTopics>());
+    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, new StallCauses(_diagnostics.Time), _diagnostics.Time, _diagnostics.Logger<CopyTopics>());
 
     private static NotSupportedException NotInConsole(string what) => new($"There are no dead letters in Console mode, so none can be {what}.");
 

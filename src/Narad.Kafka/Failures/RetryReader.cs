@@ -32,6 +32,9 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// <summary>When about the first of them was due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none is wanted.</summary>
     public long NextDue => _runs.Values.Where(static run => run.Left > 0).Select(static run => run.Next.Retry.Due).DefaultIfEmpty(long.MaxValue).Min();
 
+    /// <summary>When the first message that is wanted of a partition was due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none is.</summary>
+    public long NextDueOf(AssignedPartition partition) => _runs.TryGetValue(partition.Partition, out var run) && run.Left > 0 ? run.Next.Retry.Due : long.MaxValue;
+
     /// <summary>Wants messages of a partition, in the order of their offsets.</summary>
     public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool hop)
     {
@@ -235,10 +238,19 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
             .SetKeyDeserializer(Deserializers.ByteArray!)
             .SetValueDeserializer(Deserializers.ByteArray!)
             .SetErrorHandler((_, error) => OnError(secrets.Hide(error)))
-            .SetLogHandler((_, message) => log.Write(message))
+            .SetLogHandler((_, message) => Log(message))
             .Build();
         transport.Tokens?.Add(client);
         return client;
+    }
+
+    // That an offset is not there any more shows by what is read instead, and is said then: the client's word for it, a reset, is another thing to who reads the log.
+    private void Log(LogMessage message)
+    {
+        if (!string.Equals(message.Facility, "OFFSET", StringComparison.Ordinal))
+        {
+            log.Write(message);
+        }
     }
 
     private void DisposeLater(IConsumer<byte[]?, byte[]?> client)

@@ -27,6 +27,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     private readonly RetryClock _clock = new(time);
     private readonly HashSet<string> _saidUngrouped = new(StringComparer.Ordinal);
+    private readonly LostRetries _lost = new(group.Name, time, logger);
     private long _waiting;
     private long _nextDue = long.MaxValue;
 
@@ -35,6 +36,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     /// <summary>When the next one is due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none waits. Any thread.</summary>
     public long NextDue => Volatile.Read(ref _nextDue);
+
+    /// <summary>When the first message that waits in a retry partition is due, or was; <see cref="long.MaxValue"/> where none waits.</summary>
+    public long NextDueOf(AssignedPartition partition) => Math.Min(Math.Min(partition.Delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue), reader.NextDueOf(partition));
 
     private long Now => _clock.Now;
 
@@ -203,6 +207,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public void Tick()
     {
         reader.Idle();
+        _lost.Log();
         var now = Now;
         long waiting = 0;
         var next = long.MaxValue;
@@ -337,7 +342,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>Closes what it reads with.</summary>
-    public void Close() => reader.Close();
+    public void Close()
+    {
+        _lost.Log(isLast: true);
+        reader.Close();
+    }
 
     private void Gone(AssignedPartition partition, DelayedRetry retry, bool hop)
     {
@@ -347,7 +356,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         partition.Parking?.Gone(retry.Offset);
-        ConsumingLog.RetryGone(logger, partition.Id, retry.Offset, partition.Subscription.Settings.Group);
+        _lost.Add(partition.Id, retry.Offset);
         group.Metrics.LostToRetention();
         assignment.Finish(partition, retry.Arrival);
     }

@@ -200,10 +200,23 @@ internal sealed class KafkaTopics : IKafkaTopics
 
     private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
 
-    /// <summary>The id of each topic, which another topic of the same name does not have; a topic that does not exist is left out.</summary>
-    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>.</exception>
-    public async Task<IReadOnlyDictionary<string, string>> IdsAsync(IEnumerable<string> topics, CancellationToken cancellationToken) =>
-        (await FindAsync([.. topics], cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.TopicId.ToString(), StringComparer.Ordinal);
+    /// <summary>What can be seen of each topic; one that does not exist is left out.</summary>
+    /// <param name="topics">Their names.</param>
+    /// <param name="rights">Whether to find out which of them this user may read.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>, but for topics that the user may not look at.</exception>
+    public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, bool rights, CancellationToken cancellationToken)
+    {
+        var refused = new List<string>();
+        var seen = (await FindAsync([.. topics], cancellationToken, rights && _broker is null, refused))
+            .ToDictionary(topic => topic.Name, topic => new TopicSight(topic.TopicId.ToString(), topic.Partitions.Count, MayRead(topic)), StringComparer.Ordinal);
+        refused.ForEach(topic => seen[topic] = TopicSight.Refused);
+        return seen;
+    }
+
+    // Null where the cluster does not say.
+    private static bool? MayRead(TopicDescription topic) =>
+        topic.AuthorizedOperations is { Count: > 0 } rights ? rights.Contains(AclOperation.Read) || rights.Contains(AclOperation.All) : null;
 
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
         (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions.Count, StringComparer.Ordinal);
@@ -212,10 +225,10 @@ internal sealed class KafkaTopics : IKafkaTopics
     public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken) => _broker is not null
         ? []
         : [.. (await FindAsync([.. topics], cancellationToken, rights: true))
-            .Where(topic => topic.AuthorizedOperations is { Count: > 0 } rights && !rights.Contains(AclOperation.Read) && !rights.Contains(AclOperation.All))
+            .Where(topic => MayRead(topic) is false)
             .Select(topic => topic.Name)];
 
-    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken, bool rights = false)
+    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken, bool rights = false, List<string>? refused = null)
     {
         var found = new List<TopicDescription>(names.Count);
         if (names.Count == 0)
@@ -248,6 +261,9 @@ internal sealed class KafkaTopics : IKafkaTopics
                     found.Add(topic);
                     break;
                 case ErrorCode.UnknownTopicOrPart or ErrorCode.LeaderNotAvailable:   // the latter: just being created
+                    break;
+                case ErrorCode.TopicAuthorizationFailed when refused is not null:
+                    refused.Add(topic.Name);
                     break;
                 case ErrorCode.TopicAuthorizationFailed:
                     throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {topic.Error.Reason}.", topic.Name);

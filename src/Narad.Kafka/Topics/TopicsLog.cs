@@ -36,6 +36,12 @@ internal static partial class TopicsLog
     [LoggerMessage(6012, LogLevel.Warning, "Topic '{Topic}' takes {Bytes} bytes at most (max.message.bytes), and its source '{Source}' {Wanted}: a failed message that is larger cannot be moved there and holds its key. Set it as high as the source's.")]
     public static partial void CopiesTooSmall(ILogger logger, string topic, int bytes, string source, int wanted);
 
+    [LoggerMessage(6014, LogLevel.Critical, "The settings of a retry topic were changed while the service runs. {Fault}")]
+    public static partial void RetriesWillBeLost(ILogger logger, string fault);
+
+    [LoggerMessage(6015, LogLevel.Information, "Retry topic '{Topic}' keeps messages for long enough again.")]
+    public static partial void RetriesAreKept(ILogger logger, string topic);
+
     [LoggerMessage(6013, LogLevel.Information, "The settings of topic '{Topic}' could not be looked at, so its retention and largest message are not checked.")]
     public static partial void SettingsUnknown(ILogger logger, Exception error, string topic);
 }

@@ -22,13 +22,20 @@ internal static class MissingRight
         _ => null,
     };
 
-    /// <summary>A group was refused.</summary>
-    public static string ToRead(ErrorCode code, string group, IReadOnlyList<string> topics, string reason)
+    /// <summary>A group was refused when it subscribed.</summary>
+    public static string ToRead(ErrorCode code, string group, IReadOnlyList<string> topics, string reason) =>
+        $"{Refused(code, group, topics, reason)}. Give it that one, and subscribe again. The client says: {reason} ({code}).";
+
+    /// <summary>A group was refused that had been reading: it goes on by itself.</summary>
+    public static string WhileReading(ErrorCode code, string group, IReadOnlyList<string> topics, string reason) =>
+        $"{Refused(code, group, topics, reason)}. Give it that one: the group goes on by itself then. The client says: {reason} ({code}).";
+
+    private static string Refused(ErrorCode code, string group, IReadOnlyList<string> topics, string reason)
     {
         var what = code is ErrorCode.GroupAuthorizationFailed
             ? $"Read on group '{group}'"
             : $"Read on topic {string.Join(" or ", topics.Where(topic => topics.Count == 1 || reason.Contains(topic, StringComparison.Ordinal)).DefaultIfEmpty(string.Join(", ", topics)).Select(topic => $"'{topic}'"))}";
-        return $"Group '{group}' may not read: {User} lacks the right {what}. Give it that one, and subscribe again. The client says: {reason} ({code}).";
+        return $"Group '{group}' may not read: {User} lacks the right {what}";
     }
 
     /// <summary>The cluster says that a group's user may not read a topic.</summary>

@@ -39,6 +39,8 @@ public sealed class KafkaOptionsValidatorTests
         { "revoke below zero", o => o.RevokeTimeout = TimeSpan.FromSeconds(-1), ["Kafka:RevokeTimeout", "0 or more"] },
         { "commit interval", o => o.CommitInterval = TimeSpan.FromMilliseconds(1), ["Kafka:CommitInterval"] },
         { "probe", o => o.ProbeInterval = TimeSpan.FromSeconds(4), ["Kafka:ProbeInterval", "00:00:03"] },
+        { "degraded after", o => o.DegradedAfter = TimeSpan.FromMilliseconds(1), ["Kafka:DegradedAfter"] },
+        { "unhealthy before degraded", o => o.UnhealthyAfter = TimeSpan.FromSeconds(19), ["Kafka:UnhealthyAfter", "at least DegradedAfter"] },
         { "session", o => o.SessionTimeout = TimeSpan.FromMilliseconds(1), ["Kafka:SessionTimeout"] },
         { "poll interval", o => o.MaxPollInterval = TimeSpan.FromDays(2), ["Kafka:MaxPollInterval"] },
         { "poll interval below the session", o => o.MaxPollInterval = TimeSpan.FromSeconds(44), ["Kafka:MaxPollInterval", "at least SessionTimeout"] },

@@ -26,6 +26,15 @@ internal sealed class AccessLists : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes rights away that were granted, and leaves the resource closed.</summary>
+    public async Task RevokeAsync(ResourceType type, string name)
+    {
+        var revoked = _entries.FindAll(entry => entry.Pattern.Type == type && string.Equals(entry.Pattern.Name, name, StringComparison.Ordinal));
+        await CloseAsync(type, name);
+        await _admin.DeleteAclsAsync(revoked.Select(entry => entry.ToFilter()));
+        revoked.ForEach(entry => _entries.Remove(entry));
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_entries.Count > 0)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Transports;
@@ -19,7 +20,15 @@ public sealed class RetryPolicyTests
         verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
         verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
         var topics = new CopyTopics(
-            options.Ladder, pairs: false, deadLetterName: null, new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()), new KafkaOptions(), static () => throw new InvalidOperationException(), NullLogger.Instance);
+            options.Ladder,
+            pairs: false,
+            deadLetterName: null,
+            new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()),
+            new KafkaOptions(),
+            static () => throw new InvalidOperationException(),
+            new StallCauses(TimeProvider.System),
+            TimeProvider.System,
+            NullLogger.Instance);
         topics.RetryNameFor("client-messages").Should().Be("client-messages-retry");
         topics.DeadLetterNameFor("client-messages").Should().Be("client-messages-dlt");
     }

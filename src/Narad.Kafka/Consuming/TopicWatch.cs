@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Narad.Kafka.Failures;
+using Narad.Kafka.Topics;
+
+namespace Narad.Kafka.Consuming;
+
+/// <summary>
+/// Notices what happens to the topics that a group reads, which the client does not say: one was deleted; one was deleted and created again, which shows by its id (where the old
+/// position is in the new log, the client goes on there, and what is before it would be lost); one that was refused may be read again. One task; <see cref="PartitionsOf"/> is thread-safe.
+/// </summary>
+internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimeProvider time, ILogger logger)
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    // Twice: a topic that is just being created is not found either.
+    private const int AbsentLooks = 2;
+
+    // Every twenty seconds.
+    private const int SettingsLooks = 4;
+
+    private readonly Dictionary<string, string> _ids = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _absent = new(StringComparer.Ordinal);
+    private int _looks;
+    private long _lost;         // messages that had been deleted while they waited, at the latest look
+    private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);
+
+    /// <summary>How many partitions a topic had when it was last looked at; null where it was not found.</summary>
+    public int? PartitionsOf(string topic) => _partitions.TryGetValue(topic, out var partitions) ? partitions : null;
+
+    public async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await LookAsync(cancellationToken).ConfigureAwait(false);
+                await LookAtRetryTopicsAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception error) when (error is KafkaTopicException or KafkaConnectionException)
+            {
+                // What is known stays known, so the next look finds out.
+                ConsumingLog.IdsUnknown(logger, error, group.Name);
+            }
+
+            await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // Settings are changed while messages wait: looked at now and then, and at once after some were lost.
+    private async Task LookAtRetryTopicsAsync(CancellationToken cancellationToken)
+    {
+        var lost = group.Metrics.Gone;
+        if (++_looks % SettingsLooks != 0 && lost == _lost && group.Causes.SubjectsOf(RetryTopicRules.Settings).Count == 0)
+        {
+            return;
+        }
+
+        _lost = lost;
+        foreach (var settings in group.Subscriptions.Where(static subscription => subscription.State is SubscriptionState.Running).Select(static subscription => subscription.Settings))
+        {
+            if (settings is { Retries: { } retries, Copies: { } copies })
+            {
+                try
+                {
+                    await copies.CheckAsync(retries.Source, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception error) when (error is KafkaTopicException or NotSupportedException)
+                {
+                    // Who may not look at settings is not kept from working.
+                    ConsumingLog.RetryTopicUnknown(logger, error, retries.Source, group.Name);
+                }
+            }
+        }
+    }
+
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        var asked = group.TopicsRead();
+        var refused = group.Errors.RefusedTopics;
+        var seen = await topics.SeeAsync(asked, rights: refused.Count > 0, cancellationToken).ConfigureAwait(false);
+        foreach (var topic in asked)
+        {
+            if (!seen.TryGetValue(topic, out var sight))
+            {
+                _partitions.TryRemove(topic, out _);
+                if ((_absent[topic] = _absent.GetValueOrDefault(topic) + 1) == AbsentLooks)
+                {
+                    _absent.Remove(topic);
+                    group.Miss(topic);
+                }
+
+                continue;
+            }
+
+            _absent.Remove(topic);
+            group.Errors.Looked(topic, isRefused: sight.Id is null);
+            if (sight.Id is not { } id)
+            {
+                continue;
+            }
+
+            _partitions[topic] = sight.Partitions;
+            if (_ids.TryGetValue(topic, out var known) && !string.Equals(known, id, StringComparison.Ordinal))
+            {
+                await group.AskAsync(control => control.StartAgain(topic), cancellationToken).ConfigureAwait(false);
+            }
+
+            _ids[topic] = id;
+
+            // The client says once that it may not read a topic, and never that it may again.
+            if (sight.MayRead is true && refused.Contains(topic) && group.Errors.MayRead(topic))
+            {
+                ConsumingLog.ReadableAgain(logger, topic, group.Name);
+            }
+        }
+    }
+}

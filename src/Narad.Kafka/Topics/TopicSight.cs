@@ -1,0 +1,11 @@
+namespace Narad.Kafka.Topics;
+
+/// <summary>What can be seen of a topic that exists.</summary>
+/// <param name="Id">Its id, which another topic of the same name does not have; null where the user may not look at the topic.</param>
+/// <param name="Partitions">How many it has.</param>
+/// <param name="MayRead">Whether the user may read it; null where that was not asked, or the cluster does not say.</param>
+internal sealed record TopicSight(string? Id, int Partitions, bool? MayRead)
+{
+    /// <summary>The user may not look at it.</summary>
+    public static TopicSight Refused { get; } = new(Id: null, Partitions: 0, MayRead: false);
+}
