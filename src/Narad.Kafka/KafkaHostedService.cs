@@ -8,18 +8,27 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// Connects the service at the host's start and disconnects it at its stop: validation first, then the sending side, then the groups with all their
-/// subscriptions. A subscription that ends by itself under <see cref="UnhandledPolicy.StopHost"/> stops the host.
+/// subscriptions. A subscription that ends by itself under <see cref="UnhandledPolicy.StopHost"/> stops the host. Stopping ends in order at the shorter of the
+/// service's and the host's time limit, and throws nothing.
 /// </summary>
 internal sealed class KafkaHostedService(
     KafkaService service,
     IEnumerable<SubscriptionRegistration> registrations,
     IServiceProvider services,
     IHostApplicationLifetime lifetime,
+    TimeProvider time,
     ILogger<KafkaHostedService> logger) : IHostedService
 {
+    private readonly HostShutdown _shutdown = new(services, lifetime, time);
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         service.Init();
+        if (_shutdown.Timeout is { } hosts && hosts < service.Options.ShutdownTimeout)
+        {
+            ServiceLog.HostStopsEarlier(logger, Duration.Text(service.Options.ShutdownTimeout), Duration.Text(hosts));
+        }
+
         ThrowIfGroupsAreMissing();
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
         foreach (var registration in registrations)
@@ -43,7 +52,22 @@ internal sealed class KafkaHostedService(
         await JoinAsync(joining, cancellationToken).ConfigureAwait(false);
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => service.DisconnectAsync(cancellationToken);
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var limit = _shutdown.Limit(service.Options.ShutdownTimeout);
+        try
+        {
+            await service.DisconnectAsync(limit, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            ServiceLog.HostStoppedWaiting(logger, Duration.Text(limit));
+        }
+        catch (Exception error)
+        {
+            ServiceLog.DisconnectFailed(logger, error);
+        }
+    }
 
     // All of them at once, and in the words of a host's user, who never calls ConnectConsumerAsync.
     private void ThrowIfGroupsAreMissing()

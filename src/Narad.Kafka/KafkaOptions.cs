@@ -93,7 +93,10 @@ public sealed class KafkaOptions
         set => _maxMessageBytes = value;
     }
 
-    /// <summary>How long disconnecting may take. 0 to 1 h; default 30 s.</summary>
+    /// <summary>
+    /// How long disconnecting may take. 0 to 1 h; default 30 s. In a host, disconnecting ends at the shorter of this and what is left of <c>HostOptions.ShutdownTimeout</c>, of which a fifth (at
+    /// most 2 s) is kept for closing clients.
+    /// </summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>

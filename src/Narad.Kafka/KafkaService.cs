@@ -276,11 +276,14 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
-    public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default)
+    public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default) => DisconnectAsync(_options.ShutdownTimeout, cancellationToken);
+
+    // The first caller's limit counts.
+    internal Task<DisconnectReport> DisconnectAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            _disconnecting ??= Task.Run(DisconnectCoreAsync, CancellationToken.None);
+            _disconnecting ??= Task.Run(() => DisconnectCoreAsync(limit), CancellationToken.None).Observe();
             return _disconnecting.WaitAsync(cancellationToken);
         }
     }
@@ -455,7 +458,7 @@ public sealed class KafkaService : IKafkaService
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (_connectingTransport is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                _connectingTransport = ConnectTransportCoreAsync();
+                _connectingTransport = ConnectTransportCoreAsync().Observe();
             }
 
             return _connectingTransport;
@@ -500,7 +503,7 @@ public sealed class KafkaService : IKafkaService
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (_connectingProducer is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                _connectingProducer = ConnectProducerCoreAsync();
+                _connectingProducer = ConnectProducerCoreAsync().Observe();
             }
 
             return _connectingProducer;
@@ -533,10 +536,10 @@ public sealed class KafkaService : IKafkaService
         return producer;
     }
 
-    private async Task<DisconnectReport> DisconnectCoreAsync()
+    private async Task<DisconnectReport> DisconnectCoreAsync(TimeSpan limit)
     {
         var started = _diagnostics.Time.GetTimestamp();
-        TimeSpan Left() => TimeSpan.FromTicks(Math.Max(0, (_options.ShutdownTimeout - _diagnostics.Time.GetElapsedTime(started)).Ticks));
+        TimeSpan Left() => TimeSpan.FromTicks(Math.Max(0, (limit - _diagnostics.Time.GetElapsedTime(started)).Ticks));
 
         // What is still connecting is ended and waited for, so that nothing comes to life behind our back.
         await _ending.CancelAsync().ConfigureAwait(false);

@@ -48,6 +48,15 @@ if (cluster is null)
 }
 
 await using var brokersUnderTest = cluster;
+foreach (var scenario in arguments.Scenarios)
+{
+    if (scenario.Brokers == 1 ? cluster.Size != 1 : cluster.Size < scenario.Brokers)
+    {
+        await Console.Error.WriteLineAsync($"NARAD_TEST_KAFKA names {cluster.Size} broker(s), and '{scenario.Name}' needs {(scenario.Brokers == 1 ? "one alone" : $"{scenario.Brokers}: topics have three replicas")}.");
+        return 2;
+    }
+}
+
 var rows = new List<string>();
 var clean = true;
 var columns = "";

@@ -32,7 +32,6 @@ internal sealed class ClientSettings
     // With a prefetch queue of a few MiB the client's default of 1 s would be an outage each time the queue was full.
     private const int FetchQueueBackoffMs = 10;
 
-    private const int EmbeddedFetchWaitMs = 10;
     private const int ReaderFetchWaitMs = 10;
     private const int LongestPollIntervalMs = 86_400_000;
     private const int EmbeddedCommitMs = 100;
@@ -61,6 +60,9 @@ internal sealed class ClientSettings
     public string BootstrapServers { get; }
 
     public bool Embedded { get; }
+
+    /// <summary>How long the embedded broker waits for messages for a group's consumer; null: <see cref="Transports.EmbeddedFetches.ShortestWait"/>.</summary>
+    public Func<string, TimeSpan>? EmbeddedFetchWait { get; init; }
 
     /// <summary>
     /// How many bytes of one group's <see cref="KafkaOptions.BufferBytes"/> are the client's: what is prefetched and not yet consumed. The
@@ -141,7 +143,7 @@ internal sealed class ClientSettings
 
         if (Embedded)
         {
-            config.FetchWaitMaxMs = EmbeddedFetchWaitMs;
+            config.FetchWaitMaxMs = Milliseconds(EmbeddedFetchWait?.Invoke(group) ?? Transports.EmbeddedFetches.ShortestWait);
 
             // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals.
             config.AutoCommitIntervalMs = Math.Min(EmbeddedCommitMs, Milliseconds(Options.CommitInterval));

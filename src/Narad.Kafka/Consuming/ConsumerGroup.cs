@@ -183,7 +183,7 @@ internal sealed class ConsumerGroup
                 answer.TrySetException(new KafkaConnectionException($"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
             }
         });
-        return await Task.WhenAny(answer.Task, loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task ? await answer.Task.ConfigureAwait(false) : none;
+        return await Task.WhenAny(answer.Task.Observe(), loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task ? await answer.Task.ConfigureAwait(false) : none;
     }
 
     /// <summary>Asks something without an answer; before there is a poll thread it is asked of the first.</summary>

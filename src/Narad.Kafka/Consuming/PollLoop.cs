@@ -32,6 +32,7 @@ internal sealed class PollLoop
     private const int MostAtOnce = 64;
     private const int MostSpares = 16_384;
     private const int MostMoves = 1_000;
+    private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
@@ -74,6 +75,7 @@ internal sealed class PollLoop
     private bool _inPairs;              // the client is one for partition pairs
 
     // Set by any thread, read by the poll thread.
+    private long _lastMessage;
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
 
@@ -96,7 +98,7 @@ internal sealed class PollLoop
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _secrets = transport.Clients.Secrets;
         _clientLog = new ClientLog(_logger, _secrets);
-        _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, OnClientError), group, diagnostics.Time, _logger);
+        _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group, diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
@@ -273,6 +275,9 @@ internal sealed class PollLoop
         _starts.Settle();
     }
 
+    // A message ends the wait at once; what is asked of the group by name takes as long as a tick then.
+    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && HeldMessages == 0 && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
+
     // Takes what is there, up to a limit: handing it over together costs much less than one by one.
     private void Poll()
     {
@@ -280,11 +285,12 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
+            var timeout = IsIdle ? TickInterval : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
                 timeout = TimeSpan.Zero;
+                _lastMessage = _diagnostics.Time.GetTimestamp();
             }
 
             if (_messages.End is { } end)

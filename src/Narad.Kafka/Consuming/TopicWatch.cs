@@ -94,19 +94,22 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
             }
 
             _absent.Remove(topic);
-            group.Errors.Looked(topic, isRefused: sight.Id is null);
-            if (sight.Id is not { } id)
+            group.Errors.Looked(topic, sight.IsRefused);
+            if (sight.IsRefused)
             {
                 continue;
             }
 
             _partitions[topic] = sight.Partitions;
-            if (_ids.TryGetValue(topic, out var known) && !string.Equals(known, id, StringComparison.Ordinal))
+            if (sight.Id is { } id)
             {
-                await group.AskAsync(control => control.StartAgain(topic), cancellationToken).ConfigureAwait(false);
-            }
+                if (_ids.TryGetValue(topic, out var known) && !string.Equals(known, id, StringComparison.Ordinal))
+                {
+                    await group.AskAsync(control => control.StartAgain(topic), cancellationToken).ConfigureAwait(false);
+                }
 
-            _ids[topic] = id;
+                _ids[topic] = id;
+            }
 
             // The client says once that it may not read a topic, and never that it may again.
             if (sight.MayRead is true && refused.Contains(topic) && group.Errors.MayRead(topic))

@@ -55,4 +55,13 @@ internal static partial class ServiceLog
 
     [LoggerMessage(1016, LogLevel.Error, "{Client} is refused by a broker, and trying again will not help until something is changed: {Reason}")]
     public static partial void ClientRefused(ILogger logger, string client, string reason);
+
+    [LoggerMessage(1017, LogLevel.Warning, "Kafka:ShutdownTimeout is {Own}, and the host stops waiting after {Host} (HostOptions.ShutdownTimeout): handlers that still run then are cancelled. Raise the host's limit, or lower Kafka:ShutdownTimeout.")]
+    public static partial void HostStopsEarlier(ILogger logger, string own, string host);
+
+    [LoggerMessage(1018, LogLevel.Warning, "The host stopped waiting before Kafka was disconnected; it had {Limit}. What was not committed is handled again. Raise HostOptions.ShutdownTimeout, or lower Kafka:ShutdownTimeout.")]
+    public static partial void HostStoppedWaiting(ILogger logger, string limit);
+
+    [LoggerMessage(1019, LogLevel.Error, "Disconnecting from Kafka failed. What was not committed is handled again.")]
+    public static partial void DisconnectFailed(ILogger logger, Exception error);
 }

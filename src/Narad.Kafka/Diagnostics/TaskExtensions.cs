@@ -17,4 +17,16 @@ internal static class TaskExtensions
                 TaskScheduler.Default);
         }
     }
+
+    /// <summary>Marks the exception of this task as observed: those who await it may stop waiting before it ends.</summary>
+    public static T Observe<T>(this T task)
+        where T : Task
+    {
+        _ = task.ContinueWith(
+            static failed => _ = failed.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        return task;
+    }
 }

@@ -151,7 +151,7 @@ internal sealed class Examination : IAsyncDisposable
     {
         try
         {
-            return (await Dns.GetHostAddressesAsync(BrokerList.Host(broker), _cancellation).WaitAsync(_options.ConnectTimeout, _time, _cancellation).ConfigureAwait(false), null);
+            return (await Dns.GetHostAddressesAsync(BrokerList.Host(broker), _cancellation).Observe().WaitAsync(_options.ConnectTimeout, _time, _cancellation).ConfigureAwait(false), null);
         }
         catch (Exception error) when (error is SocketException or TimeoutException or ArgumentException)
         {
@@ -326,7 +326,7 @@ internal sealed class Examination : IAsyncDisposable
         }
 
         var cluster = await _transport.DescribeClusterAsync(_options.ConnectTimeout, _cancellation).ConfigureAwait(false);
-        var brokers = cluster.Nodes.OrderBy(node => node.Id).Select(node => (node.Id, Address: string.Create(CultureInfo.InvariantCulture, $"{node.Host}:{node.Port}"))).ToList();
+        var brokers = cluster.Brokers.OrderBy(node => node.Id).Select(node => (node.Id, Address: string.Create(CultureInfo.InvariantCulture, $"{node.Host}:{node.Port}"))).ToList();
         var tries = await Task.WhenAll(brokers.Select(async broker =>
         {
             var (addresses, reason) = await ResolveAsync(broker.Address).ConfigureAwait(false);
@@ -371,7 +371,7 @@ internal sealed class Examination : IAsyncDisposable
         try
         {
             var message = new Message<byte[], byte[]> { Key = "narad-doctor"u8.ToArray(), Value = Guid.CreateVersion7().ToByteArray() };
-            _written = await producer.ProduceAsync(topic, message, _cancellation).WaitAsync(_options.ConnectTimeout + TimeSpan.FromSeconds(2), _time, _cancellation).ConfigureAwait(false);
+            _written = await producer.ProduceAsync(topic, message, _cancellation).Observe().WaitAsync(_options.ConnectTimeout + TimeSpan.FromSeconds(2), _time, _cancellation).ConfigureAwait(false);
             return Finding.Passed(string.Create(CultureInfo.InvariantCulture, $"written to {topic}[{_written.Partition.Value}] at offset {_written.Offset.Value}"));
         }
         catch (ProduceException<byte[], byte[]> error)

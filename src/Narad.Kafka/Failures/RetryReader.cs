@@ -14,13 +14,15 @@ namespace Narad.Kafka.Failures;
 /// Single-threaded: poll thread only. It never waits for a broker: a partition is assigned at the first offset that is wanted, read forward (over what lies in
 /// between, where that is little), and unassigned when there is nothing more to read or no room for it.
 /// </remarks>
-internal sealed class RetryReader(ITransport transport, string group, ClientLog log, Action<Error> refused)
+internal sealed class RetryReader(ITransport transport, string group, ClientLog log, TimeProvider time, Action<Error> refused)
 {
     // Reading over messages costs less than beginning anew somewhere else, up to here.
     private const long LongestGap = 1_000;
 
     private readonly Dictionary<TopicPartition, Run> _runs = [];
+    private readonly ClientDeaths _deaths = new(time);
     private IConsumer<byte[]?, byte[]?>? _client;
+    private long _built;
     private volatile Error? _fatal;     // set by the client's callback, which runs on the poll thread too
 
     /// <summary>A message that was wanted, and whether it is to be moved instead of handled.</summary>
@@ -200,6 +202,11 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
     private void Start(List<Run> runs)
     {
+        if (_client is null && _deaths.Wait > TimeSpan.Zero)
+        {
+            return;   // tried again in the next turn
+        }
+
         try
         {
             _client ??= Build();
@@ -241,6 +248,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
             .SetLogHandler((_, message) => Log(message))
             .Build();
         transport.Tokens?.Add(client);
+        _built = time.GetTimestamp();
         return client;
     }
 
@@ -276,6 +284,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     {
         _fatal = null;
         refused(error);
+        _deaths.Add(_built);
         foreach (var run in _runs.Values)
         {
             run.IsReading = false;

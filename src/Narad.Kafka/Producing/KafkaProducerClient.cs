@@ -16,6 +16,8 @@ namespace Narad.Kafka.Producing;
 /// </summary>
 internal sealed class KafkaProducerClient : IProducerClient
 {
+    private static readonly TimeSpan AnswerGrace = TimeSpan.FromMilliseconds(200);
+
     // The client's default of batch.size and of message.max.bytes; a batch keeps to both.
     private const int DefaultBatchSize = 1_000_000;
     private static readonly Error TooLarge = new(ErrorCode.MsgSizeTooLarge);
@@ -95,20 +97,26 @@ internal sealed class KafkaProducerClient : IProducerClient
     {
         var resources = topics.Select(topic => new ConfigResource { Type = ResourceType.Topic, Name = topic });
         Task<List<DescribeConfigsResult>> asked;
+        IAdminClient admin;
         lock (_adminLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            _admin ??= new DependentAdminClientBuilder(_producer.Handle).Build();
-            asked = _admin.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout });
+            admin = _admin ??= new DependentAdminClientBuilder(_producer.Handle).Build();
+            asked = admin.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout });
         }
 
         var answers = new Dictionary<string, LimitAnswer>(StringComparer.Ordinal);
         try
         {
-            foreach (var described in await asked)
+            foreach (var described in await asked.Observe().WaitAsync(timeout + AnswerGrace))
             {
                 answers[described.ConfigResource.Name] = Read(described.Entries);
             }
+        }
+        catch (Exception exception) when (exception is TimeoutException or ObjectDisposedException)
+        {
+            Replace(admin);
+            throw;
         }
         catch (DescribeConfigsException exception)
         {
@@ -119,6 +127,22 @@ internal sealed class KafkaProducerClient : IProducerClient
         }
 
         return [.. topics.Select(topic => answers.TryGetValue(topic, out var answer) ? answer : new LimitAnswer(null, ErrorCode.Unknown))];
+    }
+
+    // One that did not even say that it timed out has lost its thread: the next question is asked of another one.
+    private void Replace(IAdminClient asked)
+    {
+        lock (_adminLock)
+        {
+            if (_disposed || !ReferenceEquals(asked, _admin))
+            {
+                return;
+            }
+
+            _admin = null;
+        }
+
+        Task.Run(asked.Dispose).Forget();
     }
 
     public void Dispose()

@@ -173,7 +173,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             try
             {
-                results.Add(send.IsCompleted || !ct.CanBeCanceled ? await send : await send.AsTask().WaitAsync(ct));
+                results.Add(send.IsCompleted || !ct.CanBeCanceled ? await send : await send.AsTask().Observe().WaitAsync(ct));
             }
             catch (Exception exception) when (!ct.IsCancellationRequested || exception is not OperationCanceledException)
             {

@@ -41,6 +41,9 @@ internal static partial class ProducingLog
     [LoggerMessage(2023, LogLevel.Information, "The broker does not tell topics' max.message.bytes (asked for topic {Topic}: {Reason}). Where one is below a batch, order within the topic may be inverted once, when the broker first refuses a batch; a right to DescribeConfigs spares this. Said once.")]
     public static partial void LimitUntold(ILogger logger, string topic, string reason);
 
+    [LoggerMessage(2026, LogLevel.Information, "Topic {Topic} takes batches of up to {Limit} bytes again (max.message.bytes): its messages are sent together again.")]
+    public static partial void LimitRaised(ILogger logger, string topic, int limit);
+
     [LoggerMessage(2024, LogLevel.Error, "A message to topic {Topic} was acknowledged, and keeping account of it failed. Please report this as a fault of Narad.Kafka.")]
     public static partial void ReportFault(ILogger logger, Exception exception, string topic);
 

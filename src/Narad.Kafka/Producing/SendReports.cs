@@ -123,9 +123,9 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
             refusals.WarnIfInverted(send, report.Partition);
         }
 
-        if (line.Limit == TopicLimit.Untold)
+        if (line.Limit is TopicLimit.Untold or TopicLimit.Limited)
         {
-            limits!.Delivered(line);
+            limits?.Delivered(line);
         }
     }
 

@@ -8,7 +8,7 @@ namespace Narad.Kafka.Producing;
 /// <item><term>Asking</term><description>Open, Limited or Untold (the answer), Unasked (no client to ask)</description></item>
 /// <item><term>Open</term><description>Refused</description></item>
 /// <item><term>Untold</term><description>Open, Limited or Untold (asked again after a delivery, holding nothing), Refused</description></item>
-/// <item><term>Limited</term><description>Refused</description></item>
+/// <item><term>Limited</term><description>Refused, Open (asked again after a delivery, holding nothing)</description></item>
 /// <item><term>Refused</term><description>Limited</description></item>
 /// </list>
 /// </remarks>

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Producing;
 
@@ -17,6 +18,8 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
 
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Reconsider = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LongestReconsider = TimeSpan.FromMinutes(5);
 
     private readonly Queue<TopicLine> _toAsk = new();
     private bool _asking;
@@ -45,7 +48,9 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         }
     }
 
-    /// <summary>A message of a topic whose limit was not told was delivered: the broker can be asked again, once a while. On the client's thread.</summary>
+    /// <summary>
+    /// A message of a topic was delivered whose limit was not told, or is low: the broker can be asked again, once in a while, since limits are raised again. On the client's thread.
+    /// </summary>
     public void Delivered(TopicLine line)
     {
         if (time.GetTimestamp() < line.AskAgainAt)
@@ -55,8 +60,9 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
 
         lock (guard)
         {
-            if (line.Limit == TopicLimit.Untold && line.AskAgainAt <= time.GetTimestamp())
+            if (line.Limit is TopicLimit.Untold or TopicLimit.Limited && line.AskAgainAt <= time.GetTimestamp())
             {
+                line.Reconsidered = line.Limit == TopicLimit.Limited;
                 line.AskAgainAt = long.MaxValue;
                 Ask(line);
             }
@@ -111,7 +117,7 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         try
         {
             // A call on a dying client never ends.
-            return (await client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).WaitAsync(Hold, time, stopped), null);
+            return (await client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).Observe().WaitAsync(Hold, time, stopped), null);
         }
         catch (Exception exception)
         {
@@ -125,7 +131,12 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
     {
         if (line.Limit == TopicLimit.Limited)
         {
-            // Asked twice, because a batch was refused meanwhile.
+            // Otherwise asked twice, because a batch was refused meanwhile.
+            if (line.Reconsidered)
+            {
+                Widen(line, answer, largestBatch);
+            }
+
             return;
         }
 
@@ -134,6 +145,14 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
             // Refused again in spite of its window: the limit that was told does not hold. One message at a time is always right.
             line.Window = line.RefusedAgain ? 0 : Math.Max(0, (answer.Bytes ?? 0) - SendSize.BatchOverhead);
             line.Limit = TopicLimit.Limited;
+            if (line.RefusedAgain)
+            {
+                // Each attempt at what does not hold costs a refused batch.
+                line.ReconsiderAfter = line.Widened ? TimeSpan.FromTicks(Math.Min(line.ReconsiderAfter.Ticks * 2, LongestReconsider.Ticks)) : Reconsider;
+                line.Widened = false;
+            }
+
+            ReconsiderLater(line);
             var (refused, window) = (line.Topic, line.Window);
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.BatchRefused(logger, refused, window), null);
         }
@@ -152,6 +171,7 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         {
             line.Window = Math.Max(0, bytes - SendSize.BatchOverhead);
             line.Limit = TopicLimit.Limited;
+            ReconsiderLater(line);
             var topic = line.Topic;
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.LimitBelowBatch(logger, topic, bytes, largestBatch), null);
         }
@@ -161,6 +181,42 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         }
 
         owner.Changed(line);
+    }
+
+    // Under the lock.
+    private void Widen(TopicLine line, LimitAnswer answer, int largestBatch)
+    {
+        ReconsiderLater(line);
+        if (answer.Bytes is not { } bytes)
+        {
+            return;
+        }
+
+        var window = bytes < largestBatch + SendSize.BatchOverhead ? Math.Max(0, bytes - SendSize.BatchOverhead) : long.MaxValue;
+        if (window <= line.Window)
+        {
+            line.Window = window;
+            return;
+        }
+
+        line.Window = window;
+        line.Widened = true;
+        line.Limit = window == long.MaxValue ? TopicLimit.Open : TopicLimit.Limited;
+        var topic = line.Topic;
+        ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.LimitRaised(logger, topic, bytes), null);
+        owner.Changed(line);
+    }
+
+    // Under the lock.
+    private void ReconsiderLater(TopicLine line)
+    {
+        line.Reconsidered = false;
+        if (line.ReconsiderAfter == TimeSpan.Zero)
+        {
+            line.ReconsiderAfter = Reconsider;
+        }
+
+        line.AskAgainAt = time.GetTimestamp() + (long)(line.ReconsiderAfter.TotalSeconds * time.TimestampFrequency);
     }
 
     // A missing topic is said by its sends.

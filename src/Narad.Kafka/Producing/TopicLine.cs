@@ -43,7 +43,7 @@ internal sealed class TopicLine
         set => _limit = value;
     }
 
-    /// <summary>When an <see cref="TopicLimit.Untold"/> limit is asked again, as a timestamp of the clock; written under the lock, read by reports without it.</summary>
+    /// <summary>When an <see cref="TopicLimit.Untold"/> or <see cref="TopicLimit.Limited"/> limit is asked again, as a timestamp of the clock; written under the lock, read by reports without it.</summary>
     public long AskAgainAt
     {
         get => Volatile.Read(ref _askAgainAt);
@@ -58,6 +58,15 @@ internal sealed class TopicLine
 
     /// <summary>Whether it was logged that batches of it are refused for records in them.</summary>
     public bool RecordsRefused { get; set; }
+
+    /// <summary>Whether it is being asked whether the limit is still as low as <see cref="Window"/>.</summary>
+    public bool Reconsidered { get; set; }
+
+    /// <summary>Whether <see cref="Window"/> was widened since a batch was last refused in spite of it.</summary>
+    public bool Widened { get; set; }
+
+    /// <summary>How long a low limit holds before the broker is asked again.</summary>
+    public TimeSpan ReconsiderAfter { get; set; }
 
     /// <summary>The broker has no room; the gate says when to try again.</summary>
     public bool GateClosed { get; set; }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
@@ -10,7 +11,7 @@ namespace Narad.Kafka.Topics;
 
 /// <summary>
 /// The topics of a cluster: Kafka's, created and deleted by request, or those of the embedded broker of this process, through its own functions
-/// (it serves no such request, and keeps no settings). Looking never creates a topic: the request says so, which a producer's or consumer's metadata request does not.
+/// (it serves no such request, and keeps no settings). Looking never creates a topic: the request says so.
 /// Thread-safe.
 /// </summary>
 internal sealed class KafkaTopics : IKafkaTopics
@@ -24,6 +25,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     private readonly EmbeddedBroker? _broker;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private int _saidNoIds;
 
     public KafkaTopics(AdminConnection admin, KafkaOptions options, KafkaDiagnostics diagnostics, EmbeddedBroker? broker)
     {
@@ -91,7 +93,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         if (_broker is not null)
         {
             return (await FindAsync([topic], cancellationToken)).Find(_ => true) is { } embedded
-                ? TopicSettings.Describe(topic, embedded.Partitions.Count, ReplicasOf(embedded), _ => null, new Dictionary<string, string>(StringComparer.Ordinal))
+                ? TopicSettings.Describe(topic, embedded.Partitions, embedded.Replicas, _ => null, new Dictionary<string, string>(StringComparer.Ordinal))
                 : null;
         }
 
@@ -110,8 +112,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         return (await finding).Find(_ => true) is { } found && await reading is { } settings
             ? TopicSettings.Describe(
                 topic,
-                found.Partitions.Count,
-                ReplicasOf(found),
+                found.Partitions,
+                found.Replicas,
                 name => settings.GetValueOrDefault(name)?.Value,
                 settings.Values.Where(entry => entry.Source is ConfigSource.DynamicTopicConfig).ToDictionary(entry => entry.Name, entry => entry.Value ?? "", StringComparer.Ordinal))
             : null;
@@ -208,54 +210,88 @@ internal sealed class KafkaTopics : IKafkaTopics
     public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, bool rights, CancellationToken cancellationToken)
     {
         var refused = new List<string>();
-        var seen = (await FindAsync([.. topics], cancellationToken, rights && _broker is null, refused))
-            .ToDictionary(topic => topic.Name, topic => new TopicSight(topic.TopicId.ToString(), topic.Partitions.Count, MayRead(topic)), StringComparer.Ordinal);
+        var found = await FindAsync([.. topics], cancellationToken, refused);
+        var readable = rights && _broker is null && found.Count > 0 ? await RightsAsync([.. found.Select(topic => topic.Name)], cancellationToken) : [];
+        var seen = found.ToDictionary(
+            topic => topic.Name,
+            topic => new TopicSight(topic.Id, topic.Partitions, readable.TryGetValue(topic.Name, out var mayRead) ? mayRead : null),
+            StringComparer.Ordinal);
         refused.ForEach(topic => seen[topic] = TopicSight.Refused);
         return seen;
     }
 
-    // Null where the cluster does not say.
-    private static bool? MayRead(TopicDescription topic) =>
-        topic.AuthorizedOperations is { Count: > 0 } rights ? rights.Contains(AclOperation.Read) || rights.Contains(AclOperation.All) : null;
-
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
-        (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions.Count, StringComparer.Ordinal);
+        (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
 
     /// <summary>Those that the cluster says this user may not read; none where it does not say. Readers would learn of it only after they had joined.</summary>
-    public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken) => _broker is not null
-        ? []
-        : [.. (await FindAsync([.. topics], cancellationToken, rights: true))
-            .Where(topic => MayRead(topic) is false)
-            .Select(topic => topic.Name)];
-
-    private async Task<List<TopicDescription>> FindAsync(List<string> names, CancellationToken cancellationToken, bool rights = false, List<string>? refused = null)
+    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>.</exception>
+    public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken)
     {
-        var found = new List<TopicDescription>(names.Count);
-        if (names.Count == 0)
+        List<string> names = [.. topics];
+        if (_broker is not null || names.Count == 0)
         {
-            return found;
+            return [];
         }
 
+        // RightsAsync may only be called after a look that named brokers.
+        await FindAsync(names, cancellationToken);
+        return [.. (await RightsAsync(names, cancellationToken)).Where(static topic => topic.Value is false).Select(static topic => topic.Key)];
+    }
+
+    // Whether this user may read each topic; null where the cluster does not say. Only the administration request tells rights. It aborts the process where the answer names
+    // neither brokers nor topics, so call this only after a look at the topics that succeeded.
+    private async Task<Dictionary<string, bool?>> RightsAsync(List<string> names, CancellationToken cancellationToken)
+    {
         var timeout = _options.ConnectTimeout;
         List<TopicDescription> descriptions;
         try
         {
             var result = await _admin.CallAsync(
-                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = rights }), timeout, cancellationToken);
+                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = true }), timeout, cancellationToken);
             descriptions = result.TopicDescriptions;
         }
         catch (DescribeTopicsException some)
         {
-            descriptions = some.Results.TopicDescriptions;   // some of them do not exist: each says so itself
+            descriptions = some.Results.TopicDescriptions;   // the others say what may be done with them
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
             throw Failed($"Topic {Named(names)} could not be looked at", names[0], failure, timeout);
         }
 
-        foreach (var topic in descriptions)
+        return descriptions.Where(static topic => !topic.Error.IsError).ToDictionary(
+            static topic => topic.Name,
+            static topic => topic.AuthorizedOperations is { Count: > 0 } rights ? rights.Contains(AclOperation.Read) || rights.Contains(AclOperation.All) : (bool?)null,
+            StringComparer.Ordinal);
+    }
+
+    private async Task<List<DescribedTopic>> FindAsync(List<string> names, CancellationToken cancellationToken, List<string>? refused = null)
+    {
+        var found = new List<DescribedTopic>(names.Count);
+        if (names.Count == 0)
         {
-            switch (topic.Error.Code)
+            return found;
+        }
+
+        var timeout = _options.ConnectTimeout;
+        ClusterMetadata answer;
+        try
+        {
+            answer = await _admin.MetadataAsync(names, timeout, cancellationToken);
+        }
+        catch (Exception failure) when (failure is KafkaException or TimeoutException)
+        {
+            throw Failed($"Topic {Named(names)} could not be looked at", names[0], failure, timeout);
+        }
+
+        if (!answer.KnowsIds && Interlocked.Exchange(ref _saidNoIds, 1) == 0)
+        {
+            TopicsLog.NoTopicIds(_logger, Library.VersionString);
+        }
+
+        foreach (var topic in answer.Topics)
+        {
+            switch (topic.Error)
             {
                 case ErrorCode.NoError:
                     found.Add(topic);
@@ -266,9 +302,9 @@ internal sealed class KafkaTopics : IKafkaTopics
                     refused.Add(topic.Name);
                     break;
                 case ErrorCode.TopicAuthorizationFailed:
-                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {topic.Error.Reason}.", topic.Name);
+                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {new Error(topic.Error).Reason}.", topic.Name);
                 default:
-                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {topic.Error.Reason} ({topic.Error.Code}).", topic.Name);
+                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {new Error(topic.Error).Reason} ({topic.Error}).", topic.Name);
             }
         }
 
@@ -402,8 +438,6 @@ internal sealed class KafkaTopics : IKafkaTopics
             await Task.Delay(SeenInterval, _time, cancellationToken);
         }
     }
-
-    private static int ReplicasOf(TopicDescription topic) => topic.Partitions.Count == 0 ? 0 : topic.Partitions.Min(partition => partition.Replicas.Count);
 
     private Exception NotSettled(string what, string topic, Exception failure, string unsupported, string right) => failure switch
     {

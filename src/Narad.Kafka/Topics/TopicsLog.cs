@@ -44,4 +44,7 @@ internal static partial class TopicsLog
 
     [LoggerMessage(6013, LogLevel.Information, "The settings of topic '{Topic}' could not be looked at, so its retention and largest message are not checked.")]
     public static partial void SettingsUnknown(ILogger logger, Exception error, string topic);
+
+    [LoggerMessage(6014, LogLevel.Warning, "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a version that this library was tested with.")]
+    public static partial void NoTopicIds(ILogger logger, string version);
 }

@@ -24,7 +24,7 @@ internal sealed class BlockingCalls : IDisposable
                 result.TrySetException(error);
             }
         });
-        return result.Task;
+        return result.Task.Observe();
     }
 
     /// <summary>Does this last, on the thread, behind what was asked for before.</summary>

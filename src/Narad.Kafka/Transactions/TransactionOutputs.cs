@@ -97,7 +97,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
 
         var to = new TopicPartition(message.Topic, message.Partition is { } partition ? new Partition(partition) : Partition.Any);
         var sending = ProduceAsync(part, to, message.Key, key, value, message.Headers, message.Timestamp, cancellationToken, placed);
-        return await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return await sending.Observe().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     // Completes with the broker's answer; cancelling stops the waiting for room, not the message.

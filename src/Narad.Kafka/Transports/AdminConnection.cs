@@ -2,8 +2,8 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using Confluent.Kafka;
-using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -11,16 +11,23 @@ using Narad.Kafka.Security;
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// The one administration client of a transport: it answers whether a broker answers, looks at topics, and remembers why it could not.
-/// Built at first use, and again after it got no answer. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
+/// The one administration client of a transport: it answers whether a broker answers, looks at topics, and remembers why it could not. Built at first use, and
+/// again after it got no answer or died. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
 /// </summary>
+/// <remarks>
+/// Brokers and topics are asked for with librdkafka's Metadata request only, see <see cref="LibrdkafkaMetadata"/>. Nothing here calls the client periodically but
+/// <see cref="ProbeAsync"/>.
+/// </remarks>
 internal sealed class AdminConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
-
-    private static readonly TimeSpan LookTimeout = TimeSpan.FromSeconds(2);
+    // A request for metadata has to name a topic, or it asks for all topics of the cluster. No topic can have this name, so no broker creates it.
+    private const string NoTopic = "narad: does a broker answer?";
 
     private const int ReconnectBackoffMaxMs = 500;
+
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LookTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AnswerGrace = TimeSpan.FromMilliseconds(200);   // for the client to say itself that the time is over
 
     private readonly ClientSettings _clients;
     private readonly TimeProvider _time;
@@ -28,14 +35,15 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly ClientLog _log;
     private readonly SecretHiding _secrets;
     private readonly TokenPump? _tokens;
+    private readonly ConnectionTroubles _troubles;
+    private readonly ClientDeaths _deaths;
 
-    // Guards _client, _closing and the start of every call: the client frees its handle under a call that has not returned yet.
+    // Guards _client, _closing, _retiring and the start of every call: the client frees its handle under a call that has not returned yet.
     // Calls only enqueue, so it is held for microseconds.
     private readonly Lock _gate = new();
-    private IAdminClient? _client;
+    private AdminHandle? _client;
     private Task? _closing;
     private Task _retiring = Task.CompletedTask;
-    private readonly ConnectionTroubles _troubles;
     private int _looking;
 
     public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
@@ -47,6 +55,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         _secrets = clients.Secrets;
         _log = new ClientLog(_logger, _secrets);
         _troubles = new ConnectionTroubles(new ConnectionFacts(clients.Admin()));
+        _deaths = new ClientDeaths(diagnostics.Time);
     }
 
     /// <summary>See <see cref="ITransport.ConnectionFault"/>.</summary>
@@ -60,16 +69,42 @@ internal sealed class AdminConnection : IAsyncDisposable
     /// <summary>The fault of logging in without a token.</summary>
     public ConnectionFault NoToken(string reason) => ConnectionFaults.Of(ConnectionFaultKind.NoToken, _troubles.Facts, detail: _troubles.Facts.Hide(reason));
 
-    /// <summary>Whether a broker answered a request for the cluster's description, which names no topic and so creates none.</summary>
+    /// <summary>Whether a broker that the cluster names answers within <paramref name="timeout"/>.</summary>
     public async Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        IAdminClient? asked = null;
+        AdminHandle? asked = null;
         try
         {
-            await CallAsync(client => (asked = client).DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+            var unreachable = await WithClientAsync(
+                async client =>
+                {
+                    asked = client;
+                    var started = _time.GetTimestamp();
+                    var named = (await AskAsync(client, [NoTopic], timeout, cancellationToken)).Brokers;
+                    if (client.ReachedNamedBroker || named.Any(broker => _troubles.Facts.Names(broker.Address)))
+                    {
+                        return null;
+                    }
+
+                    // The first answer comes from an address of the settings, and says nothing about the addresses that the cluster names.
+                    var left = timeout - _time.GetElapsedTime(started);
+                    client.ReachedNamedBroker = await NamedBrokers.AnyAcceptsAsync(named, left, _time, cancellationToken);
+                    return client.ReachedNamedBroker ? null : named[0].Address;
+                });
+            if (unreachable is not null)
+            {
+                _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.AdvertisedAddress, _troubles.Facts, unreachable));
+                return false;
+            }
+
             _troubles.Clear();
             return true;
+        }
+        catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_Partial)
+        {
+            _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.NoBrokerNamed, _troubles.Facts));   // the client goes on: it is the cluster that has to
+            return false;
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -90,21 +125,46 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a call and waits for its answer, a little longer than the client itself, which a call on a dying client never ends.</summary>
+    /// <summary>The brokers of the cluster and these topics, in one request that creates no topic.</summary>
+    /// <exception cref="KafkaException">No broker answered in time, or the answer names no brokers or not all of the topics.</exception>
     /// <exception cref="TimeoutException">The client did not even say that it timed out.</exception>
     /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
-    public Task<T> CallAsync<T>(Func<IAdminClient, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
+    public async Task<ClusterMetadata> MetadataAsync(IReadOnlyList<string> topics, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var answer = await WithClientAsync(client => AskAsync(client, topics, timeout, cancellationToken));
+        return answer.Topics.Count == topics.Count
+            ? answer
+            : throw new KafkaException(new Error(ErrorCode.Local_Partial, $"a broker answered, and did not say whether there is a topic {topics.First(name => answer.Topics.All(topic => !string.Equals(topic.Name, name, StringComparison.Ordinal)))}"));
+    }
+
+    /// <summary>The cluster's id and the brokers that are up.</summary>
+    /// <inheritdoc cref="MetadataAsync" path="/exception"/>
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        WithClientAsync(client => AskAsync(client, [NoTopic], timeout, cancellationToken));
+
+    /// <summary>Starts a call and waits for its answer, a little longer than the client itself, which a call on a dying client never ends.</summary>
+    /// <exception cref="KafkaException">The call failed, or the client died and the next one is not built yet.</exception>
+    /// <exception cref="TimeoutException">The client did not even say that it timed out.</exception>
+    /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
+    public Task<T> CallAsync<T>(Func<IAdminClient, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken) => WithClientAsync(async client =>
     {
         Task<T> answer;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closing is not null, this);
-            _client ??= Build();
-            answer = call(_client);
+            answer = call(client.Client).Observe();
         }
 
-        return answer.WaitAsync(timeout + TimeSpan.FromMilliseconds(200), _time, cancellationToken);
-    }
+        try
+        {
+            return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            Retire(client);   // its thread may have ended
+            throw;
+        }
+    });
 
     /// <summary>Closes the client on a thread of its own, and waits for that at most 3 s: on a hung broker it takes up to 44 s.</summary>
     public async ValueTask DisposeAsync()
@@ -112,11 +172,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         Task closing;
         lock (_gate)
         {
-            closing = _closing ??= Task.WhenAll(
-                _retiring,
-                _client is { } client
-                    ? Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
-                    : Task.CompletedTask);
+            closing = _closing ??= Task.WhenAll(_retiring, _client is { } client ? CloseAsync(client) : Task.CompletedTask);
         }
 
         try
@@ -131,10 +187,91 @@ internal sealed class AdminConnection : IAsyncDisposable
         _log.Complete();
     }
 
-    // The client asks only the broker that it took for the controller when it last heard from any, and does not look for another one: while that
-    // broker is down and others answer, each request makes it connect thousands of times a second, without its backoff. A new client
-    // asks any broker who the controller is. One at a time is closed, since that takes long on a hung broker.
-    private void Retire(IAdminClient? client)
+    // Confluent's client disposes itself when its poll loop throws. What it was asked then was never sent, and is asked of the next one.
+    private async Task<T> WithClientAsync<T>(Func<AdminHandle, Task<T>> ask)
+    {
+        var client = Take();
+        try
+        {
+            return await ask(client);
+        }
+        catch (ObjectDisposedException death) when (Bury(client, death))
+        {
+            // asked again below
+        }
+        finally
+        {
+            client.Release();
+        }
+
+        client = Take();
+        try
+        {
+            return await ask(client);
+        }
+        catch (ObjectDisposedException death) when (Bury(client, death))
+        {
+            throw Dead(death);
+        }
+        finally
+        {
+            client.Release();
+        }
+    }
+
+    private AdminHandle Take()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closing is not null, this);
+            if (_client is null)
+            {
+                if (_deaths.Wait > TimeSpan.Zero)
+                {
+                    throw Dead(null);
+                }
+
+                _client = new AdminHandle(Build(), _time.GetTimestamp());
+            }
+
+            _client.Acquire();
+            return _client;
+        }
+    }
+
+    private static KafkaException Dead(Exception? death) => new(new Error(ErrorCode.Local_Destroy, "the administration client died and is built again"), death);
+
+    private async Task<ClusterMetadata> AskAsync(AdminHandle client, IReadOnlyList<string> topics, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var answer = Task.Factory.StartNew(() => LibrdkafkaMetadata.Ask(client.Client, topics, timeout), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Observe();
+        return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken);
+    }
+
+    // False: the transport is being disposed, and its client with it.
+    private bool Bury(AdminHandle client, ObjectDisposedException death)
+    {
+        lock (_gate)
+        {
+            if (_closing is not null)
+            {
+                return false;
+            }
+
+            if (ReferenceEquals(client, _client))
+            {
+                _client = null;
+                _deaths.Add(client.Built);
+                _tokens?.Remove(client.Client);
+                TransportLog.AdminDied(_logger, _clients.BootstrapServers, death.Message, _deaths.Wait is { Ticks: > 0 } wait ? $"in {Duration.Text(wait)}" : "at once");
+            }
+
+            return true;
+        }
+    }
+
+    // A client that got no answer may hold on to connections over which none will come. A new one connects to whoever answers.
+    // One at a time is closed, since that takes long on a hung broker.
+    private void Retire(AdminHandle? client)
     {
         lock (_gate)
         {
@@ -144,7 +281,7 @@ internal sealed class AdminConnection : IAsyncDisposable
             }
 
             _client = null;
-            _retiring = Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            _retiring = client.Idle().ContinueWith(_ => CloseAsync(client), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).Unwrap();
         }
     }
 
@@ -159,6 +296,7 @@ internal sealed class AdminConnection : IAsyncDisposable
                 configuration.ReconnectBackoffMaxMs = Math.Max(ReconnectBackoffMaxMs, configuration.ReconnectBackoffMs ?? 0);
             }
 
+            configuration.Set("allow.auto.create.topics", "false");   // looking never creates
             var client = new AdminClientBuilder(configuration)
                 .SetErrorHandler((_, error) => OnError(error))
                 .SetLogHandler((_, line) =>
@@ -177,18 +315,22 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
     }
 
-    private void Close(IAdminClient client)
-    {
-        _tokens?.Remove(client);
-        try
+    private Task CloseAsync(AdminHandle client) => Task.Factory.StartNew(
+        () =>
         {
-            client.Dispose();
-        }
-        catch (Exception failure)
-        {
-            TransportLog.AdminCloseFailed(_logger, failure, _clients.BootstrapServers);
-        }
-    }
+            _tokens?.Remove(client.Client);
+            try
+            {
+                client.Client.Dispose();
+            }
+            catch (Exception failure)
+            {
+                TransportLog.AdminCloseFailed(_logger, failure, _clients.BootstrapServers);
+            }
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 
     // On the client's poll thread: must neither throw nor call the application's logger.
     private void OnError(Error error)

@@ -63,6 +63,9 @@ internal enum ConnectionFaultKind
     /// <summary>The broker does not take user and password.</summary>
     WrongCredentials,
 
+    /// <summary>A broker answered, and named no broker of the cluster.</summary>
+    NoBrokerNamed,
+
     /// <summary>A broker answered, and the address that it names for itself cannot be reached.</summary>
     AdvertisedAddress,
 

@@ -153,6 +153,9 @@ internal static class ConnectionFaults
             ConnectionFaultKind.WrongCredentials => (
                 $"The broker at {at} does not take user and password ({mechanism}): one of them is wrong, or the user is not known for this mechanism.",
                 $"Check {User}, {Password} and {Mechanism}."),
+            ConnectionFaultKind.NoBrokerNamed => (
+                $"A broker of {at} answered, and named no broker of the cluster: it has just started, or the cluster's controller takes all brokers for dead.",
+                "Wait until the brokers have caught up; where that does not end, see the logs of brokers and controller."),
             ConnectionFaultKind.AdvertisedAddress => (
                 $"A broker of {facts.Brokers} answered, and named {at} as the address of the cluster's broker, which cannot be reached from here.",
                 $"Correct advertised.listeners of the broker to an address that its clients reach, or use in {Brokers} the listener that is meant for clients of this network."),

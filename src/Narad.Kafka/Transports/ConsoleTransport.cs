@@ -1,4 +1,4 @@
-using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -34,7 +34,7 @@ internal sealed class ConsoleTransport : ITransport
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken) : Task.FromResult(false);
 
-    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         throw new NotSupportedException("In Console mode there is no cluster.");
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -45,6 +45,11 @@ public sealed class EmbeddedBroker : IDisposable
     // Raised after messages were deleted, on the deleting thread: they are no backlog any more.
     internal event EventHandler<RecordsDeletedEventArgs>? RecordsDeleted;
 
+    // How its consumers are made to wait.
+    internal EmbeddedFetches Fetches { get; } = new();
+
+    internal int TopicCount => _topics.Count;
+
     /// <summary>How many brokers it has; their ids are 1 to this.</summary>
     public int Brokers { get; }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
@@ -54,7 +55,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
     {
         var room = Of(topic).NextRoom();
         Read();
-        return room.WaitAsync(cancellationToken);
+        return room.Observe().WaitAsync(cancellationToken);
     }
 
     public string Describe(string topic) => Of(topic).Describe();

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -24,7 +25,7 @@ internal sealed class EmbeddedTransport : ITransport
     {
         _owned = options.EmbeddedBroker is null;
         _broker = options.EmbeddedBroker ?? EmbeddedBroker.Start();
-        Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true);
+        Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true) { EmbeddedFetchWait = group => _broker.Fetches.WaitFor(this, group, _broker.TopicCount) };
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
         Records = new TopicRecords(_admin, options.ConnectTimeout, _broker);
@@ -55,13 +56,13 @@ internal sealed class EmbeddedTransport : ITransport
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
-    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
-        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.DescribeClusterAsync(timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
         _broker.TopicDeleted -= OnTopicDeleted;
         _broker.RecordsDeleted -= OnRecordsDeleted;
+        _broker.Fetches.Forget(this);
         await _gate.DisposeAsync();
         await _admin.DisposeAsync();
         if (_owned)

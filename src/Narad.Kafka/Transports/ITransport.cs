@@ -1,5 +1,5 @@
 using Confluent.Kafka;
-using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
@@ -43,5 +43,5 @@ internal interface ITransport : IAsyncDisposable
     /// <exception cref="KafkaException">No broker answered, or it refused.</exception>
     /// <exception cref="TimeoutException">The client did not even say that it timed out.</exception>
     /// <exception cref="NotSupportedException">In Console there is none.</exception>
-    Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken);
+    Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken);
 }

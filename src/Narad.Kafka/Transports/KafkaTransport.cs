@@ -1,5 +1,4 @@
-using Confluent.Kafka;
-using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
@@ -40,8 +39,7 @@ internal sealed class KafkaTransport : ITransport
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
-    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
-        _admin.CallAsync(client => client.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.DescribeClusterAsync(timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

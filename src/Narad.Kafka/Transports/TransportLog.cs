@@ -28,4 +28,7 @@ internal static partial class TransportLog
 
     [LoggerMessage(4009, LogLevel.Debug, "The certificate of {Broker} could not be looked at: {Reason}.")]
     public static partial void CertificateNotSeen(ILogger logger, string broker, string reason);
+
+    [LoggerMessage(4010, LogLevel.Warning, "The administration client for {BootstrapServers} died ({Reason}). Another one is built {When}.")]
+    public static partial void AdminDied(ILogger logger, string bootstrapServers, string reason, string when);
 }

@@ -18,6 +18,34 @@ internal static class BrokerFaults
         }
     }
 
+    public static async Task HangAsync(Bed bed)
+    {
+        // A broker that hangs longer than its session with the controller is fenced: when it goes on, it first answers that it knows no broker.
+        var member = await bed.JoinAsync();
+        await bed.JoinAsync();
+        await bed.SendAsync(tasks: 8);
+        await Task.Delay(TimeSpan.FromSeconds(5));
+        foreach (var seconds in (int[])[6, 10, 12, 14, 16])
+        {
+            var broker = 1 + bed.Random.Next(bed.Cluster.Size);
+            await bed.BreakAsync("pause", broker, TimeSpan.FromSeconds(seconds));
+        }
+
+        foreach (var seconds in bed.Cluster.Size == 1 ? (int[])[] : [11, 13])
+        {
+            await Task.WhenAll(Enumerable.Range(1, bed.Cluster.Size).Select(broker => bed.BreakAsync("pause", broker, TimeSpan.FromSeconds(seconds))));
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        while (!member.Service.IsConnected && Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30))
+        {
+            await Task.Delay(100);
+        }
+
+        bed.Check(member.Service.IsConnected, $"the service is connected again after the last of them ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
+        await Task.Delay(TimeSpan.FromSeconds(5));
+    }
+
     public static async Task PauseAsync(Bed bed)
     {
         await bed.JoinAsync();

@@ -6,6 +6,9 @@ namespace Narad.Kafka.Soak.Scenarios;
 /// <summary>Something that goes wrong, and what is said to come of it.</summary>
 internal sealed record Scenario(string Name, string Outcome, Func<Bed, Task> RunAsync)
 {
+    /// <summary>The number of brokers that it needs; at least three, but for 1, which means exactly one.</summary>
+    public int Brokers { get; init; } = 3;
+
     /// <summary>Partitions of each of the run's topics.</summary>
     public int Partitions { get; init; } = 6;
 

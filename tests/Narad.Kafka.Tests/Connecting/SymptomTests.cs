@@ -65,6 +65,15 @@ public sealed class SymptomTests : IDisposable
             await kafka.ConnectProducerAsync();
             return (await HealthReport.OfAsync(kafka)).Description;
         },
+        ["it worked, and no broker is known any more"] = async _ =>
+        {
+            using var broker = new Transports.FakeBroker();
+            await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.Address, ProbeInterval = TimeSpan.FromMilliseconds(200) });
+            await kafka.ConnectProducerAsync();
+            broker.Answer = Transports.MetadataAnswer.Nothing;
+            await Waiting.Until(() => !kafka.IsConnected, "noticed");
+            return (await HealthReport.OfAsync(kafka)).Description;
+        },
         ["it worked, and the brokers are gone"] = async test =>
         {
             await using var kafka = test.Embedded();

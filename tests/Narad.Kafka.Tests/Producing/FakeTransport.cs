@@ -1,4 +1,4 @@
-using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Security;
 using Narad.Kafka.Topics;
@@ -31,7 +31,7 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
 
-    public Task<DescribeClusterResult> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
     {

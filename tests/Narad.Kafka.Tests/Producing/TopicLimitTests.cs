@@ -161,6 +161,111 @@ public sealed class TopicLimitTests
         await Task.WhenAll(held).WaitAsync(Sending.Patience);
     }
 
+    [Fact, Trait("Promise", "S6")]
+    public async Task A_limit_that_was_lowered_and_is_raised_again_lets_many_go_together_within_seconds_and_says_so()
+    {
+        var broker = new Answers();
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        var time = new SteppedTime();
+        using var loggers = new Lines();
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, time: time, transport: transport, loggers: loggers);
+        var taken = clients.Last.Taken;
+        broker.Tell("t", 2_000_000);
+        await SendAsync(count: 1, together: 1);
+
+        // Lowered: the batch is refused, and goes again one message at a time.
+        broker.Forget("t");
+        broker.Tell("t", 1000);
+        var refused = Many(3);
+        await Sending.Until(() => taken.Count == 4, "all to be taken");
+        clients.Last.Report(3, ErrorCode.MsgSizeTooLarge, PersistenceStatus.NotPersisted);
+        for (var i = 0; i < 3; i++)
+        {
+            await Sending.Until(() => taken.Count == 5 + i, "the next to be taken");
+            clients.Last.Report();
+        }
+
+        await Task.WhenAll(refused).WaitAsync(Sending.Patience);
+
+        // Raised again, and noticed at the first delivery behind the wait.
+        broker.Forget("t");
+        broker.Tell("t", 2_000_000);
+        await SendAsync(count: 1, together: 1);
+        broker.Asked.Should().HaveCount(2, "not asked per send");
+        time.Step(TimeSpan.FromSeconds(3));
+        await SendAsync(count: 1, together: 1);
+        await Sending.Until(() => loggers.Written.Any(line => line.Contains("takes batches of up to 2000000 bytes again")), "the limit to be raised");
+        await SendAsync(count: 3, together: 3);
+
+        List<Task<SendResult>> Many(int count) => [.. Enumerable.Range(0, count).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask())];
+
+        async Task SendAsync(int count, int together)
+        {
+            var before = taken.Count;
+            var sends = Many(count);
+            await Sending.Until(() => taken.Count == before + together, $"{together} to be taken together");
+            clients.Last.Report(together);
+            await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        }
+    }
+
+    [Fact, Trait("Promise", "S6")]
+    public async Task A_limit_that_does_not_hold_what_the_broker_tells_is_tried_ever_more_rarely()
+    {
+        var broker = new Answers { Default = 2_000_000 };
+        var clients = new ScriptedClients { Limits = broker.AnswerAsync };
+        var time = new SteppedTime();
+        using var loggers = new Lines();
+        await using var transport = new FakeTransport();
+        await using var sending = await Sending.ConnectAsync(clients, time: time, transport: transport, loggers: loggers);
+        var taken = clients.Last.Taken;
+        await OneAsync();
+        var rounds = 0;
+        foreach (var wait in (double[])[3, 6, 12])
+        {
+            // Together, then together within what the broker tells, then one at a time.
+            var before = taken.Count;
+            var sends = Enumerable.Range(0, 2).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
+            foreach (var (count, code) in ((int, ErrorCode)[])[(2, ErrorCode.MsgSizeTooLarge), (2, ErrorCode.MsgSizeTooLarge), (1, ErrorCode.NoError), (1, ErrorCode.NoError)])
+            {
+                before += count;
+                await Sending.Until(() => taken.Count == before, $"{count} to be taken");
+                clients.Last.Report(count, code, code == ErrorCode.NoError ? PersistenceStatus.Persisted : PersistenceStatus.NotPersisted);
+            }
+
+            await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+            var asked = broker.Asked.Count;
+            time.Step(TimeSpan.FromSeconds(wait - 0.5));
+            await OneAsync();
+            broker.Asked.Should().HaveCount(asked, "it is not {0} s yet", wait);
+            time.Step(TimeSpan.FromSeconds(0.5));
+            await OneAsync();
+            rounds++;
+            await Sending.Until(() => broker.Asked.Count == asked + 1, $"asked after {wait} s");
+            await Sending.Until(() => loggers.Written.Count(line => line.Contains("bytes again")) == rounds, "tried");
+        }
+
+        async Task OneAsync()
+        {
+            var count = taken.Count;
+            var send = sending.SendAsync("t", "one").AsTask();
+            await Sending.Until(() => taken.Count == count + 1, "it to be taken");
+            clients.Last.Report();
+            await send.WaitAsync(Sending.Patience);
+        }
+    }
+
+    /// <summary>A clock whose timestamps stand still but for the steps that a test makes; its timers run.</summary>
+    private sealed class SteppedTime : TimeProvider
+    {
+        private long _now = 1;
+
+        public void Step(TimeSpan by) => Interlocked.Add(ref _now, (long)(by.TotalSeconds * TimestampFrequency));
+
+        public override long GetTimestamp() => Interlocked.Read(ref _now);
+    }
+
     /// <summary>A broker that tells what it was told to; what it was not told it thinks about.</summary>
     private sealed class Answers
     {

@@ -1,0 +1,54 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Narad.Kafka.Tests.OwnProcess;
+
+/// <summary>A host that is stopped while a handler runs that ends only when its token is cancelled. Arguments: the host's limit and the service's, in seconds.</summary>
+internal static class StoppingHost
+{
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        var hosts = TimeSpan.FromSeconds(double.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
+        var own = TimeSpan.FromSeconds(double.Parse(arguments[1], System.Globalization.CultureInfo.InvariantCulture));
+        using var broker = EmbeddedBroker.Start();
+        broker.CreateTopic("orders", 1);
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true);
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = hosts);
+        builder.Services.AddNaradKafka(options =>
+        {
+            options.Mode = KafkaMode.Embedded;
+            options.EmbeddedBroker = broker;
+            options.ShutdownTimeout = own;
+        }).AddSubscription<string, Endless>("orders", group: "g");
+        using var host = builder.Build();
+        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => Task.Run(async () =>
+        {
+            await host.Services.GetRequiredService<IKafkaService>().SendAsync("orders", "x");
+            await Endless.Started.Task;
+            await host.StopAsync();
+        }));
+        await host.RunAsync();
+        Console.WriteLine("ended");
+        return 0;
+    }
+
+    private sealed class Endless : IMessageHandler<string>
+    {
+        public static readonly TaskCompletionSource Started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public async Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken)
+        {
+            Started.TrySetResult();
+            try
+            {
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            }
+            finally
+            {
+                Console.WriteLine("the handler's token was cancelled");
+            }
+        }
+    }
+}

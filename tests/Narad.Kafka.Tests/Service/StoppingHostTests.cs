@@ -1,0 +1,31 @@
+using Narad.Kafka.Tests.OwnProcess;
+
+namespace Narad.Kafka.Tests.Service;
+
+/// <summary>S12 in a host: the shorter of both time limits ends the drain, in order; nothing is thrown, and nothing is left unobserved.</summary>
+public sealed class StoppingHostTests
+{
+    [Fact, Trait("Promise", "S12")]
+    public async Task A_host_that_stops_earlier_than_the_service_cancels_the_handler_in_time_ends_well_and_warned_of_it_at_start()
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(StoppingHost), "5", "60");
+        exitCode.Should().Be(0, output);
+        output.Should().Contain("Kafka:ShutdownTimeout is 60 s, and the host stops waiting after 5 s (HostOptions.ShutdownTimeout)")
+            .And.Contain("the handler's token was cancelled").And.Contain("Kafka disconnected").And.EndWith($"ended{Environment.NewLine}");
+    }
+
+    [Fact, Trait("Promise", "S12")]
+    public async Task A_service_that_stops_earlier_than_its_host_ends_at_its_own_limit_and_warns_of_nothing()
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(StoppingHost), "60", "2");
+        exitCode.Should().Be(0, output);
+        output.Should().Contain("the handler's token was cancelled").And.NotContain("HostOptions").And.EndWith($"ended{Environment.NewLine}");
+    }
+
+    [Fact]
+    public async Task Calls_whose_callers_stopped_waiting_leave_no_unobserved_exception()
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(AbandonedCalls));
+        exitCode.Should().Be(0, output);
+    }
+}

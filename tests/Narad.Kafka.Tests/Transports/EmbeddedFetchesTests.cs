@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Narad.Kafka.Tests.OwnProcess;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Transports;
+
+/// <summary>That an embedded broker with many topics and groups costs little while nobody sends.</summary>
+public sealed partial class EmbeddedFetchesTests
+{
+    [Fact]
+    public async Task Five_hundred_topics_and_twenty_groups_take_less_than_a_tenth_of_a_processor_while_nobody_sends()
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(IdleEmbeddedBroker));
+        exitCode.Should().Be(0, output);
+        var percent = double.Parse(Percent().Match(output).Groups["percent"].Value, CultureInfo.InvariantCulture);
+        percent.Should().BeLessThan(10, output);
+    }
+
+    [Fact]
+    public void A_few_consumers_of_a_few_topics_wait_10_ms_for_messages_and_many_wait_longer()
+    {
+        var fetches = new EmbeddedFetches();
+        var owner = new object();
+        for (var group = 0; group < 4; group++)
+        {
+            fetches.WaitFor(owner, $"group-{group}", topics: 9).Should().Be(TimeSpan.FromMilliseconds(10));
+        }
+
+        fetches.WaitFor(owner, "group-4", topics: 9).Should().Be(TimeSpan.FromMilliseconds(20));
+        fetches.WaitFor(owner, "group-4", topics: 9).Should().Be(TimeSpan.FromMilliseconds(20), "one that is built again counts once");
+        fetches.WaitFor(owner, "group-4", topics: 20).Should().Be(TimeSpan.FromMilliseconds(60));
+        fetches.WaitFor(owner, "group-4", topics: 10_000).Should().Be(TimeSpan.FromMilliseconds(500));
+
+        fetches.Forget(owner);
+        fetches.WaitFor(new object(), "group-9", topics: 0).Should().Be(TimeSpan.FromMilliseconds(10));
+    }
+
+    [GeneratedRegex(@"percent (?<percent>[\d.]+)", RegexOptions.None, matchTimeoutMilliseconds: 1_000)]
+    private static partial Regex Percent();
+}
