@@ -74,7 +74,7 @@ internal sealed record BenchmarkArguments
             switch (name)
             {
                 case "--brokers":
-                    var faults = BrokerList.Split(value).Select(BrokerList.Fault).DefaultIfEmpty("write host:port").OfType<string>();
+                    var faults = BrokerList.Split(value).Select(broker => BrokerList.Fault(broker)).DefaultIfEmpty("write host:port").OfType<string>();
                     if (faults.FirstOrDefault() is { } fault)
                     {
                         return (null, $"--brokers {value}: {fault}.");

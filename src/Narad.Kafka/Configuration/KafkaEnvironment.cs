@@ -71,7 +71,7 @@ internal static class KafkaEnvironment
 
         foreach (var (name, value) in variables)
         {
-            if (name.Length > TopicPrefix.Length && !links.Contains(name) && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
+            if (name.Length > TopicPrefix.Length && !links.Contains(name, StringComparer.Ordinal) && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
             {
                 options.Topics[LogicalTopic(name)] = value.Trim();
             }

@@ -29,7 +29,7 @@ internal static class BadMetadata
         Task[] work =
         [
             RepeatAsync(() => transport.ProbeAsync(Timeout, stop.Token), stop.Token),
-            RepeatAsync(() => topics.IdsAsync(["orders", "payments"], stop.Token), stop.Token),
+            RepeatAsync(() => topics.SeeAsync(["orders", "payments"], rights: false, stop.Token), stop.Token),
             RepeatAsync(() => topics.DescribeAsync(["orders"], stop.Token), stop.Token),
             RepeatAsync(() => transport.DescribeClusterAsync(Timeout, stop.Token), stop.Token),
         ];

@@ -76,7 +76,11 @@ public sealed class SurvivalTests
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = ProbeTimeout }, new KafkaDiagnostics());
         var topics = (KafkaTopics)transport.Topics;
         (await topics.DescribeAsync(["a", "bb"])).Should().Equal(new Dictionary<string, int> { ["a"] = 1, ["bb"] = 1 });
-        (await topics.IdsAsync(["a", "bb"], default)).Should().Equal(new Dictionary<string, string> { ["a"] = $"{1:x16}{1:x16}", ["bb"] = $"{1:x16}{2:x16}" });
+        (await topics.SeeAsync(["a", "bb"], rights: false, default)).Should().Equal(new Dictionary<string, TopicSight>
+        {
+            ["a"] = new($"{1:x16}{1:x16}", Partitions: 1, MayRead: null),
+            ["bb"] = new($"{1:x16}{2:x16}", Partitions: 1, MayRead: null),
+        });
         (await transport.DescribeClusterAsync(ProbeTimeout, default)).Should().BeEquivalentTo(new { ClusterId = "fake", Brokers = (ClusterBroker[])[new(1, "127.0.0.1", broker.Port)] });
 
         broker.Answer = MetadataAnswer.NoTopics;
