@@ -47,7 +47,7 @@ internal sealed class OwnProcess : IDisposable
 
     private static async Task<string> RunAsync(string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])[Path.Combine(folder, $"{Program}.dll"), .. arguments])
         {
             start.ArgumentList.Add(argument);

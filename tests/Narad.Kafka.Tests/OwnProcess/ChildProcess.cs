@@ -37,10 +37,10 @@ internal static class ChildProcess
         {
             await process.WaitForExitAsync(deadline.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException late)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{name} did not end within {Deadline}: {output}");
+            throw new TimeoutException($"{name} did not end within {Deadline}: {output}", late);
         }
 
         lock (output)

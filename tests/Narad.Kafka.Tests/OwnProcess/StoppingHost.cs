@@ -23,15 +23,21 @@ internal static class StoppingHost
             options.ShutdownTimeout = own;
         }).AddSubscription<string, Endless>("orders", group: "g");
         using var host = builder.Build();
-        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => Task.Run(async () =>
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(started.SetResult);
+        var stopping = StopWhenHandlingAsync();
+        await host.RunAsync();
+        await stopping;
+        Console.WriteLine("ended");
+        return 0;
+
+        async Task StopWhenHandlingAsync()
         {
+            await started.Task;
             await host.Services.GetRequiredService<IKafkaService>().SendAsync("orders", "x");
             await Endless.Started.Task;
             await host.StopAsync();
-        }));
-        await host.RunAsync();
-        Console.WriteLine("ended");
-        return 0;
+        }
     }
 
     private sealed class Endless : IMessageHandler<string>

@@ -119,7 +119,7 @@ internal sealed class ThreeBrokers : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await RepairAsync();
 
-    private readonly record struct LeaderState(int Leader, int InSync)
+    private sealed record LeaderState(int Leader, int InSync)
     {
         public LeaderState(PartitionMetadata metadata)
             : this(metadata.Leader, metadata.InSyncReplicas.Length)
