@@ -60,19 +60,25 @@ internal sealed class Exactly(KafkaTestBroker broker)
     public Task SendAsync(int partition, params string[] values) => broker.SendAsync(Topic, partition, values.Select(value => ((string?)$"k-{value}", value)));
 
     /// <summary>Waits until it is committed; says what was logged where that is in vain.</summary>
-    public async Task CommittedReaches(int partition, long offset)
+    public Task CommittedReaches(int partition, long offset) => ExplainedAsync(broker.CommittedReaches(Group, Topic, partition, offset));
+
+    /// <summary>Waits for a condition; says what was logged where that is in vain.</summary>
+    public Task Until(Func<bool> condition, string what) => ExplainedAsync(Waiting.Until(condition, what));
+
+    public long Committed(int partition) => broker.Committed(Group, Topic, partition);
+
+    private async Task ExplainedAsync(Task waiting)
     {
         try
         {
-            await broker.CommittedReaches(Group, Topic, partition, offset);
+            await waiting;
         }
         catch (TimeoutException error)
         {
-            throw new TimeoutException($"{error.Message}, but {Committed(partition)}. Invoked: {string.Join(' ', Invoked)}.\n{string.Join('\n', Log.All.TakeLast(60).Select(logged => $"{logged.Id} {logged.Message} {logged.Error?.Message}"))}", error);
+            var log = Log.All.TakeLast(60).Select(logged => $"{logged.Id} {logged.Message} {logged.Error?.Message}");
+            throw new TimeoutException($"{error.Message}. Committed in partition 0: {Committed(0)}. Invoked: {string.Join(' ', Invoked)}.\n{string.Join('\n', log)}", error);
         }
     }
-
-    public long Committed(int partition) => broker.Committed(Group, Topic, partition);
 
     /// <summary>The values that a reader of committed messages finds in the outputs.</summary>
     public List<string> Committed(string? topic = null, int expected = 0) =>

@@ -77,7 +77,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
 
         await broker.EvictAsync(exactly.Group, KafkaGroupProtocol.Classic);
 
-        await Waiting.Until(() => Volatile.Read(ref cancelled) > 0, "the handler's token is cancelled");
+        await exactly.Until(() => Volatile.Read(ref cancelled) > 0, "the handler's token is cancelled");
         release.SetResult();
         await exactly.CommittedReaches(0, 2);
         exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-b");
