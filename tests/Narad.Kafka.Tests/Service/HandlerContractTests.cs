@@ -122,11 +122,11 @@ public sealed class HandlerContractTests
                 token.Register(() => throw new InvalidOperationException("a callback of the application's"));
                 await Task.Delay(Timeout.Infinite, token);
             },
-            configure: options => options.Timeout(TimeSpan.FromMilliseconds(50)).Retry(retry => retry.InMemory(1)));
+            configure: options => options.Timeout(TimeSpan.FromMilliseconds(999)).Retry(retry => retry.InMemory(1)));   // long enough for the handler to begin on a busy machine
         await service.SendAsync("orders", "x", "k", 0);
         await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
         attempts.Should().Equal(1, 2);
-        subscription.Stopped[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 50 ms").And.Contain("orders[0]");
+        subscription.Stopped[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 999 ms").And.Contain("orders[0]");
         await Waiting.Until(() => service.Log.Count(3014) == 2, "the callbacks' exceptions are logged");
     }
 

@@ -1,12 +1,16 @@
 namespace Narad.Samples.Tests.ClientToClient;
 
-/// <summary>A wall clock that stands still until it is put forward; timers and elapsed time are right. Thread-safe.</summary>
+/// <summary>A clock that stands still, elapsed time included, until it is put forward; timers are real. Thread-safe.</summary>
 internal sealed class StoppedClock : TimeProvider
 {
     private readonly DateTimeOffset _start = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
     private long _ahead;
 
-    public override DateTimeOffset GetUtcNow() => _start.AddTicks(Interlocked.Read(ref _ahead));
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow() => _start.AddTicks(GetTimestamp());
+
+    public override long GetTimestamp() => Interlocked.Read(ref _ahead);
 
     public void Advance(TimeSpan time) => Interlocked.Add(ref _ahead, time.Ticks);
 }
