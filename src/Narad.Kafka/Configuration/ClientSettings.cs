@@ -41,7 +41,7 @@ internal sealed class ClientSettings
     // A partition that was added gets messages within seconds, not within the client's default of five minutes; what it knows of topics lasts as long as by default,
     // which the client would shorten with the interval.
     private const int ProducerRefreshMs = 5_000;
-    private const int ProducerMetadataAgeMs = 900_000;
+    internal const int ProducerMetadataAgeMs = 900_000;
     private const int DefaultHeartbeatMs = 3_000;
 
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
