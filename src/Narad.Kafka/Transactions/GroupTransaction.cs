@@ -112,6 +112,12 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
             _over = true;
         }
 
+        // What is registered on an assignment's token runs on the thread pool. On a busy machine it has not run yet, and would not any more.
+        if (_assignments.Exists(static assignment => assignment.Token.IsCancellationRequested))
+        {
+            _cancellation.CancelInBackground(logger);
+        }
+
         _assignments.ForEach(static assignment => assignment.Dispose());
     }
 }
