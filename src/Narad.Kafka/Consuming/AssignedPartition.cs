@@ -104,6 +104,9 @@ internal sealed class AssignedPartition
     /// <summary>Whether nothing of it may be fetched yet, since the client has not been told to check that the log still holds what the group had handled.</summary>
     public bool IsUnchecked { get; set; }
 
+    /// <summary>Of a retry partition: whether it is not known yet which seal its records are checked with. Nothing of it is read until then.</summary>
+    public bool AwaitsSeal { get; set; }
+
     /// <summary>The first offset that was fetched all the same, and dropped; null where nothing was.</summary>
     public long? Dropped { get; set; }
 

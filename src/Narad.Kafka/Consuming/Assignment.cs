@@ -110,6 +110,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         if (partition is { Parking: { } parking, Subscription.Settings.Retries: not null })
         {
             renewed.Parking!.Seal.Inherit(parking.Seal);
+            (renewed.AwaitsSeal, renewed.IsUnchecked) = (partition.AwaitsSeal, partition.AwaitsSeal);
         }
 
         renewed.Subscription.Lanes.Succeed(renewed, partition);

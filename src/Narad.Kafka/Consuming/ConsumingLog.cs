@@ -210,7 +210,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3202, LogLevel.Warning, "The committed offset {Offset} of {Partition} was set by somebody else than the members of group '{Group}' (an offset reset, another client, or an older version). Messages from there on are handled again, also those that were handled or copied to the retry topic before.")]
     public static partial void OffsetNotOurs(ILogger logger, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3203, LogLevel.Warning, "The committed offsets of group '{Group}' could not be looked up: no record in its retry topics is believed to be the group's own. Messages may be handled again, and out of their key's order.")]
+    [LoggerMessage(3203, LogLevel.Warning, "The committed offsets of group '{Group}' could not be looked up. Its retry topics with key order, and the partitions that they belong to, are not handled until they are. The look-up is repeated every second.")]
     public static partial void SealsUnknown(ILogger logger, Exception error, string group);
 
     [LoggerMessage(3204, LogLevel.Warning, "This version of Confluent.Kafka keeps its client elsewhere, so group '{Group}' cannot sign the records in its retry topics. After a crash or a rebalance messages may be handled again, and out of their key's order. Use the version that Narad.Kafka was built with.")]

@@ -18,7 +18,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     public void Store(AssignedPartition partition)
     {
         // Of an exactly-once subscription they are committed with its transactions, and in no other way.
-        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored)
+        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored || AwaitsPair(partition))
         {
             return;
         }
@@ -68,6 +68,11 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             refused(error.Error);
         }
     }
+
+    // A commit without the pair's seal erases it, and the group would refuse its own records. Nothing is handled before the pair is joined, so a partition that goes on where the group had committed
+    // needs no commit until then: at its end its position would be stored all the same.
+    private static bool AwaitsPair(AssignedPartition partition) =>
+        partition is { Parking: null, StartAt: null, Subscription.Settings: { Parks: true, Retries: null } } && partition.Began is not { IsResumed: false };
 
     // Of a source partition that is paired: what makes the commit recognizable as the group's own.
     private string? MetadataOf(AssignedPartition partition, long offset) =>

@@ -17,53 +17,43 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private static readonly TimeSpan LookUpTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SealInterval = TimeSpan.FromSeconds(1);
 
+    private readonly SealLookUp _seals = new(
+        assignment, group.Name, static (client, sources) => LibrdkafkaOffsets.Committed(client.Handle, sources, LookUpTimeout), time, logger);
+
+    /// <summary>Completes when the client is not asked anything any more: it must not be disposed before.</summary>
+    public Task Asking => _seals.Asking;
+
     /// <summary>
-    /// Retry partitions were assigned: their records are checked with what the group committed in their source partitions, so that is looked up before any is read. Where it cannot be, none is believed.
+    /// Partitions were assigned. The records of a retry partition are checked with what the group committed in its source partition, so that is looked up before any is read.
     /// </summary>
     public void OnAssigned(IEnumerable<TopicPartition> partitions)
     {
-        var parkings = new Dictionary<TopicPartition, KeyParking>();
+        var retries = new List<AssignedPartition>();
         foreach (var id in partitions)
         {
-            if (assignment.TryFind(id, out var partition) && partition is { Parking: { } parking, Subscription.Settings.Retries: { } retries })
+            if (assignment.TryFind(id, out var partition) && partition is { Parking: not null, Subscription.Settings.Retries: not null })
             {
-                parkings[new TopicPartition(retries.Source, id.Partition)] = parking;
+                retries.Add(partition);
             }
         }
 
-        if (parkings.Count == 0)
+        if (retries.Count == 0)
         {
             return;
         }
 
-        if (!LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle))
+        if (LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle))
         {
-            ConsumingLog.SealsUnavailable(logger, group.Name);
-            foreach (var parking in parkings.Values)
-            {
-                parking.Seal.GiveUp();
-            }
-
+            retries.ForEach(_seals.Begin);
             return;
         }
 
-        try
-        {
-            var committed = LibrdkafkaOffsets.Committed(assignment.Client.Handle, [.. parkings.Keys], LookUpTimeout);
-            foreach (var (source, parking) in parkings)
-            {
-                var isThere = committed.TryGetValue(source, out var found);
-                if (!parking.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)
-                {
-                    ConsumingLog.OffsetNotOurs(logger, new TopicPartitionId(source.Topic, source.Partition.Value), found.Offset, group.Name);
-                }
-            }
-        }
-        catch (KafkaException error)
-        {
-            ConsumingLog.SealsUnknown(logger, error, group.Name);
-        }
+        ConsumingLog.SealsUnavailable(logger, group.Name);
+        retries.ForEach(static partition => partition.Parking!.Seal.GiveUp());
     }
+
+    /// <summary>Goes on with what is looked up: once a turn.</summary>
+    public void Turn() => _seals.Turn();
 
     /// <summary>A partition was read to its end.</summary>
     public void OnEnd(AssignedPartition partition)

@@ -244,6 +244,7 @@ internal sealed class PollLoop
 
         TakeCompleted();
         _transactions?.Turn();
+        _pairs.Turn();
         _checks.Turn();
         _starting.Turn();
         _assignment.SettlePauses();
@@ -1050,7 +1051,7 @@ internal sealed class PollLoop
 
         LoseEverything();
         _retries.Close();
-        if (_checks.Asking.IsCompleted)
+        if (_checks.Asking.IsCompleted && _pairs.Asking.IsCompleted)
         {
             _assignment.Client.Dispose();
         }
@@ -1081,7 +1082,7 @@ internal sealed class PollLoop
     private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer)
     {
         _transport.Tokens?.Remove(consumer);
-        var asking = _checks.Asking;
+        var asking = Task.WhenAll(_checks.Asking, _pairs.Asking);
         Task.Run(async () =>
         {
             await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
