@@ -38,7 +38,15 @@ internal sealed class ClientMessages(IConsumer<byte[]?, byte[]?> client) : IMess
     public static ReceivedMessage Of(ConsumeResult<byte[]?, byte[]?> result)
     {
         var received = result.Message;
-        return new ReceivedMessage(result.TopicPartition, result.Offset.Value, received.Key, received.Value, received.Timestamp.UnixTimestampMs, HeadersOf(received.Headers), result.LeaderEpoch ?? -1);
+        return new ReceivedMessage(
+            result.TopicPartition,
+            result.Offset.Value,
+            received.Key,
+            received.Value,
+            received.Timestamp.UnixTimestampMs,
+            HeadersOf(received.Headers),
+            result.LeaderEpoch ?? -1,
+            received.Timestamp.Type is TimestampType.LogAppendTime);
     }
 
     private static MessageHeaders? HeadersOf(Headers? received)

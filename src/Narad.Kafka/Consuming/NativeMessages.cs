@@ -48,7 +48,8 @@ internal sealed unsafe class NativeMessages : IMessageSource
                         BytesOf(native->Value, native->ValueLength),
                         rd_kafka_message_timestamp(native, &kind),
                         HeadersOf(native),
-                        rd_kafka_message_leader_epoch(native));
+                        rd_kafka_message_leader_epoch(native),
+                        IsBrokerTime: kind == (int)TimestampType.LogAppendTime);
                     return true;
 
                 case ErrorCode.Local_PartitionEOF:

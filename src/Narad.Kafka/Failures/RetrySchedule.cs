@@ -104,7 +104,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return true;
     }
 
-    private long DueOf(RetrySource source, in ReceivedMessage message) => _clock.Of(source.DueOf(message.Headers, message.Timestamp, time.GetUtcNow()));
+    private long DueOf(RetrySource source, in ReceivedMessage message) => _clock.Of(source.DueOf(message.Headers, message.Timestamp, message.IsBrokerTime, time.GetUtcNow()));
 
     // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
     private bool IsOurs(AssignedPartition partition, KeyParking parking, in ReceivedMessage message)

@@ -27,13 +27,13 @@ internal sealed class RetrySource(string source, string group, TimeSpan longest,
 
     /// <summary>
     /// When a message may be handled, in milliseconds since 1970. Where it seems to be from the future, the clock that it was written by was ahead, or <paramref name="now"/> is behind: then it
-    /// waits from now on, as long as it was to wait when it was written.
+    /// waits from now on, as long as it was to wait when it was written. The broker's clock (<paramref name="isBrokerTime"/>) says nothing of the writer's, so the due time stays as it is.
     /// </summary>
-    public long DueOf(MessageHeaders? headers, long written, DateTimeOffset now)
+    public long DueOf(MessageHeaders? headers, long written, bool isBrokerTime, DateTimeOffset now)
     {
         var today = now.ToUnixTimeMilliseconds();
         var at = Math.Clamp(written, 0, (now + BelievedSkew).ToUnixTimeMilliseconds());
         var due = FailureHeaders.DueOf(headers ?? [], DateTimeOffset.FromUnixTimeMilliseconds(at), longest + BelievedSkew).ToUnixTimeMilliseconds();
-        return at > today ? Math.Min(due, today + Math.Max(0, due - at)) : due;
+        return at > today && !isBrokerTime ? Math.Min(due, today + Math.Max(0, due - at)) : due;
     }
 }
