@@ -35,6 +35,7 @@ internal sealed class ClientSettings
     private const int ReaderFetchWaitMs = 10;
     private const int LongestPollIntervalMs = 86_400_000;
     private const int EmbeddedCommitMs = 100;
+    private const int LongestEmbeddedCommitMs = 250;
     private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
 
@@ -63,6 +64,9 @@ internal sealed class ClientSettings
 
     /// <summary>How long the embedded broker waits for messages for a group's consumer; null: <see cref="Transports.EmbeddedFetches.ShortestWait"/>.</summary>
     public Func<string, TimeSpan>? EmbeddedFetchWait { get; init; }
+
+    /// <summary>The same at any later time; null where it stays as it is.</summary>
+    public Func<TimeSpan>? FetchWaitOf(string group) => EmbeddedFetchWait is { } wait && !RawProperties.ContainsKey("fetch.wait.max.ms") ? () => wait(group) : null;
 
     /// <summary>
     /// How many bytes of one group's <see cref="KafkaOptions.BufferBytes"/> are the client's: what is prefetched and not yet consumed. The
@@ -145,8 +149,9 @@ internal sealed class ClientSettings
         {
             config.FetchWaitMaxMs = Milliseconds(EmbeddedFetchWait?.Invoke(group) ?? Transports.EmbeddedFetches.ShortestWait);
 
-            // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals.
-            config.AutoCommitIntervalMs = Math.Min(EmbeddedCommitMs, Milliseconds(Options.CommitInterval));
+            // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals. Where fetches are rare, so are commits.
+            var commit = Math.Clamp(config.FetchWaitMaxMs ?? 0, EmbeddedCommitMs, LongestEmbeddedCommitMs);
+            config.AutoCommitIntervalMs = Math.Min(commit, Milliseconds(Options.CommitInterval));
         }
 
         if (Options.GroupProtocol is KafkaGroupProtocol.Consumer)

@@ -59,6 +59,7 @@ internal sealed class PollLoop
     private readonly PartitionPairs _pairs;
     private readonly TransactionBatcher? _transactions;     // of an exactly-once group
     private readonly ProgressWatch _progress;
+    private readonly FetchPace _pace;
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
 
@@ -100,6 +101,7 @@ internal sealed class PollLoop
         _clientLog = new ClientLog(_logger, _secrets);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group, diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
+        _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
@@ -286,7 +288,7 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = IsIdle ? TickInterval : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
+            var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval) : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -505,6 +507,7 @@ internal sealed class PollLoop
         var ticks = (long)(TickInterval.TotalSeconds * _diagnostics.Time.TimestampFrequency);
         _nextTick = _diagnostics.Time.GetTimestamp() + ticks;
         _progress.Look();
+        _pace.Turn(_assignment.Client);
         foreach (var partition in _assignment.Partitions)
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);

@@ -1,16 +1,18 @@
+using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Tests.OwnProcess;
 
-/// <summary>A host that is stopped while a handler runs that ends only when its token is cancelled. Arguments: the host's limit and the service's, in seconds.</summary>
+/// <summary>A host that is stopped while a handler runs that ends only when its token is cancelled. Arguments: the host's limit, the service's, and how long the handler takes (for ever where it is left out), in seconds.</summary>
 internal static class StoppingHost
 {
     public static async Task<int> RunAsync(string[] arguments)
     {
         var hosts = TimeSpan.FromSeconds(double.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
         var own = TimeSpan.FromSeconds(double.Parse(arguments[1], System.Globalization.CultureInfo.InvariantCulture));
+        Endless.Takes = arguments.Length > 2 ? TimeSpan.FromSeconds(double.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture)) : Timeout.InfiniteTimeSpan;
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("orders", 1);
         var builder = Host.CreateApplicationBuilder();
@@ -36,7 +38,9 @@ internal static class StoppingHost
             await started.Task;
             await host.Services.GetRequiredService<IKafkaService>().SendAsync("orders", "x");
             await Endless.Started.Task;
+            var since = Stopwatch.GetTimestamp();
             await host.StopAsync();
+            Console.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"stopped after {Stopwatch.GetElapsedTime(since).TotalSeconds:0.00} s"));
         }
     }
 
@@ -44,16 +48,18 @@ internal static class StoppingHost
     {
         public static readonly TaskCompletionSource Started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+        public static TimeSpan Takes { get; set; }
+
         public async Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken)
         {
             Started.TrySetResult();
             try
             {
-                await Task.Delay(Timeout.Infinite, cancellationToken);
+                await Task.Delay(Takes, cancellationToken);
             }
             finally
             {
-                Console.WriteLine("the handler's token was cancelled");
+                Console.WriteLine(cancellationToken.IsCancellationRequested ? "the handler's token was cancelled" : "the handler came to its end");
             }
         }
     }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Confluent.Kafka;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Tests.OwnProcess;
 using Narad.Kafka.Transports;
 
@@ -34,6 +36,30 @@ public sealed partial class EmbeddedFetchesTests
 
         fetches.Forget(owner);
         fetches.WaitFor(new object(), "group-9", topics: 0).Should().Be(TimeSpan.FromMilliseconds(10));
+    }
+
+    [Fact]
+    public void The_first_consumer_of_many_waits_as_long_as_the_others_once_they_are_there_and_so_does_one_that_is_built_again()
+    {
+        var (fetches, time, topics) = (new EmbeddedFetches(), new ManualTime(), 1);
+        using var client = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" }).SetLogHandler((_, _) => { }).Build();
+        using var next = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" }).SetLogHandler((_, _) => { }).Build();
+        var pace = new FetchPace(() => fetches.WaitFor(this, "g", topics), time);
+        pace.Turn(client);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10));
+        pace.PollFor(TimeSpan.FromMilliseconds(100)).Should().Be(TimeSpan.FromMilliseconds(100));
+
+        topics = 500;
+        pace.Turn(client);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10), "it looks once a second");
+        time.Advance(TimeSpan.FromSeconds(1));
+        pace.Turn(client);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(500));
+        pace.PollFor(TimeSpan.FromMilliseconds(100)).Should().Be(TimeSpan.FromMilliseconds(250));
+
+        topics = 1;
+        pace.Turn(next);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10));
     }
 
     [GeneratedRegex(@"percent (?<percent>[\d.]+)", RegexOptions.None, matchTimeoutMilliseconds: 1_000)]
