@@ -25,7 +25,7 @@ internal sealed class TwoServices : IFailureObserver, IAsyncDisposable
 
     public InMemoryMessageStore Store { get; } = new();
 
-    public StoppedClock Clock { get; } = new();
+    public AheadClock Clock { get; } = new();
 
     public LogLines LogA { get; } = new();
 
