@@ -84,7 +84,6 @@ public sealed class RetryClockTests
     }
 
     [Fact]
-    [Trait("Promise", "S21")]
     public void A_broker_whose_clock_is_ahead_makes_no_retry_early()
     {
         var now = _time.GetUtcNow();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
+using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Parking;
@@ -76,6 +77,7 @@ public abstract partial class ParkingContract<TBroker>
     [InlineData(true)]
     public async Task After_a_reset_by_another_tool_all_messages_are_handled_again(bool whileSomeWait)
     {
+        Skip.If(broker is EmbeddedTestBroker, "the embedded broker takes commits of a group's members only, so no tool can reset its offsets");
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         var log = new HandledLog();
         using var logs = new LogEvents();
@@ -121,7 +123,7 @@ public abstract partial class ParkingContract<TBroker>
         log.All.Should().Equal("0", "forged", "1");
     }
 
-    // As Kafka's tools do: without metadata. (The embedded broker takes commits from members only.)
+    // As Kafka's tools do: without metadata.
     private async Task ResetAsync(string group, string topic)
     {
         using var tool = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = broker.Brokers, GroupId = group, EnableAutoCommit = false, EnableAutoOffsetStore = false }).SetLogHandler((_, _) => { }).Build();
