@@ -19,12 +19,12 @@ dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/buil
   { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
 
 # All projects at once (-m): most of a test is waiting. Within a project tests run in parallel too (Parallelism.cs); the ones that cannot are marked NotInParallel.
-# A test that hangs is ended and named (--blame-hang), as is the one that was running when a test host crashed.
+# A test that hangs for ten minutes is ended and named (--blame-hang; packing, before the first packaging test, takes minutes on a busy machine), as is the one that was running when a test host crashed.
 run() { # run FOLDER [arguments of dotnet test]
   local folder=$1
   shift
   dotnet test Narad.Kafka.sln --no-build -nodeReuse:false --results-directory "$folder" --logger trx --logger "console;verbosity=minimal" \
-    --blame-hang --blame-hang-timeout 5min --blame-hang-dump-type none "$@"
+    --blame-hang --blame-hang-timeout 10min --blame-hang-dump-type none "$@"
 }
 
 status=0
