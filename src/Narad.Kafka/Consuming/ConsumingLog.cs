@@ -117,11 +117,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3033, LogLevel.Warning, "No topic matches '{Pattern}' yet. Group '{Group}' starts within seconds of the creation of one that does.")]
     public static partial void NoTopicMatches(ILogger logger, string pattern, string group);
 
-    [LoggerMessage(3034, LogLevel.Information, "Group '{Group}' may read topic '{Topic}' again.")]
+    [LoggerMessage(3035, LogLevel.Information, "Group '{Group}' may read topic '{Topic}' again.")]
     public static partial void ReadableAgain(ILogger logger, string topic, string group);
-
-    [LoggerMessage(3035, LogLevel.Debug, "The settings of the retry topic of '{Topic}' in group '{Group}' could not be looked at again.")]
-    public static partial void RetryTopicUnknown(ILogger logger, Exception error, string topic, string group);
 
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);

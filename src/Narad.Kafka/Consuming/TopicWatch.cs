@@ -35,7 +35,7 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
             try
             {
                 await LookAsync(cancellationToken).ConfigureAwait(false);
-                await LookAtRetryTopicsAsync(cancellationToken).ConfigureAwait(false);
+                await LookAtSettingsAsync(cancellationToken).ConfigureAwait(false);
             }
             catch (Exception error) when (error is KafkaTopicException or KafkaConnectionException)
             {
@@ -48,28 +48,22 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
     }
 
     // Settings are changed while messages wait: looked at now and then, and at once after some were lost.
-    private async Task LookAtRetryTopicsAsync(CancellationToken cancellationToken)
+    private async Task LookAtSettingsAsync(CancellationToken cancellationToken)
     {
         var lost = group.Metrics.Gone;
-        if (++_looks % SettingsLooks != 0 && lost == _lost && group.Causes.SubjectsOf(RetryTopicRules.Settings).Count == 0)
+        var wereLost = lost != _lost;
+        if (++_looks % SettingsLooks != 0 && !wereLost && group.Causes.SubjectsOf(RetryTopicRules.Settings).Count == 0)
         {
             return;
         }
 
         _lost = lost;
-        foreach (var settings in group.Subscriptions.Where(static subscription => subscription.State is SubscriptionState.Running).Select(static subscription => subscription.Settings))
+        foreach (var subscription in group.Subscriptions.Where(static subscription => subscription.State is SubscriptionState.Running))
         {
-            if (settings is { Retries: { } retries, Copies: { } copies })
+            // The subscription to the source looks at both topics. The one to its retry topic only tells of losses: it may be in another group.
+            if (subscription.Settings is { Copies: { } copies } && (subscription.Settings.Retries is null || wereLost))
             {
-                try
-                {
-                    await copies.CheckAsync(retries.Source, cancellationToken).ConfigureAwait(false);
-                }
-                catch (Exception error) when (error is KafkaTopicException or NotSupportedException)
-                {
-                    // Who may not look at settings is not kept from working.
-                    ConsumingLog.RetryTopicUnknown(logger, error, retries.Source, group.Name);
-                }
+                await copies.CheckAsync(cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -41,11 +41,15 @@ internal sealed class CopyTopics
     private readonly StallCauses _causes;
     private readonly TimeProvider _time;
     private readonly TimeSpan _failureLasts;    // a failed copy is tried again within this
+    private readonly ConcurrentDictionary<string, bool> _sources = new(StringComparer.Ordinal);     // whose topics are known to be there
+    private readonly ConcurrentDictionary<string, bool> _unknown = new(StringComparer.Ordinal);     // whose settings could not be looked at
+    private readonly CopySettings _settings;
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
 
     public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, StallCauses causes, TimeProvider time, ILogger logger)
     {
         _logger = logger;
+        _settings = new CopySettings(logger);
         _causes = causes;
         _time = time;
         _failureLasts = options.SendTimeout + TimeSpan.FromMinutes(1);
@@ -86,7 +90,7 @@ internal sealed class CopyTopics
             if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source, cancellationToken).ConfigureAwait(false) is { } retries)
             {
                 ThrowIfForgetful(retries, ladder.MaxDelay);
-                WarnOfSize(retries, largest, source);
+                _settings.CheckSize(retries, largest, source);
             }
 
             if (_pairs && _partitions[name] != partitions)
@@ -100,19 +104,11 @@ internal sealed class CopyTopics
         var deadLetters = await FindOrCreateAsync(DeadLetterNameFor(source), partitions, retention: null, largest, "go that cannot be handled", source, cancellationToken).ConfigureAwait(false);
         if (deadLetters is not null)
         {
-            if (deadLetters.Retention is { } kept)
-            {
-                TopicsLog.DeadLettersExpire(_logger, deadLetters.Name, Duration.Text(kept), source);
-            }
-
-            if (deadLetters.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact))
-            {
-                TopicsLog.DeadLettersCompacted(_logger, deadLetters.Name, source);
-            }
-
-            WarnOfSize(deadLetters, largest, source);
+            _settings.CheckDeadLetters(deadLetters, source);
+            _settings.CheckSize(deadLetters, largest, source);
         }
 
+        _sources[source] = true;
         var producer = await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
         producer.Assure(DeadLetterNameFor(source));
         if (_ladder is not null)
@@ -121,19 +117,30 @@ internal sealed class CopyTopics
         }
     }
 
-    /// <summary>Looks at the retry topic of a source again: whoever may change its settings may do so while messages wait there. Says so once, and as often as it changes.</summary>
-    /// <exception cref="KafkaTopicException">The topic could not be looked at.</exception>
-    public async Task CheckAsync(string source, CancellationToken cancellationToken)
+    /// <summary>
+    /// Looks at the retry and dead-letter topics of every source again: their settings may be changed while messages are there. Says what is wrong once, and as often as it changes.
+    /// </summary>
+    public async Task CheckAsync(CancellationToken cancellationToken)
     {
-        if (_ladder is not { } ladder || _transport.Mode is not KafkaMode.Kafka)
+        if (_transport.Mode is not KafkaMode.Kafka)
         {
             return;
         }
 
-        var name = RetryNameFor(source);
-        if (await _transport.Topics.InspectAsync(name, cancellationToken).ConfigureAwait(false) is { } retries)
+        foreach (var source in _sources.Keys)
         {
-            RetryTopicRules.Check(retries, ladder.MaxDelay, _causes, _logger);
+            var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
+            if (_ladder is { } ladder && await InspectAsync(RetryNameFor(source), cancellationToken).ConfigureAwait(false) is { } retries)
+            {
+                RetryTopicRules.Check(retries, ladder.MaxDelay, _causes, _logger);
+                _settings.CheckSize(retries, largest, source);
+            }
+
+            if (await InspectAsync(DeadLetterNameFor(source), cancellationToken).ConfigureAwait(false) is { } deadLetters)
+            {
+                _settings.CheckDeadLetters(deadLetters, source);
+                _settings.CheckSize(deadLetters, largest, source);
+            }
         }
     }
 
@@ -323,16 +330,22 @@ internal sealed class CopyTopics
         return null;
     }
 
-    // Where settings cannot be looked at (the right to is one of its own), nobody is kept from starting.
+    // Where settings cannot be looked at (the right to is one of its own), nobody is kept from starting, or from working. It is said once.
     private async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken)
     {
         try
         {
-            return await _transport.Topics.InspectAsync(topic, cancellationToken).ConfigureAwait(false);
+            var found = await _transport.Topics.InspectAsync(topic, cancellationToken).ConfigureAwait(false);
+            _unknown.TryRemove(topic, out _);
+            return found;
         }
         catch (Exception error) when (error is KafkaTopicException or NotSupportedException)
         {
-            TopicsLog.SettingsUnknown(_logger, error, topic);
+            if (_unknown.TryAdd(topic, true))
+            {
+                TopicsLog.SettingsUnknown(_logger, error, topic);
+            }
+
             return null;
         }
     }
@@ -343,14 +356,6 @@ internal sealed class CopyTopics
         if (RetryTopicRules.Forgets(retries, maxDelay) is { } fault)
         {
             throw new KafkaTopicException(fault, retries.Name);
-        }
-    }
-
-    private void WarnOfSize(TopicDetails copies, int? largest, string source)
-    {
-        if (copies.MaxMessageBytes is { } bytes && largest is { } wanted && bytes < wanted)
-        {
-            TopicsLog.CopiesTooSmall(_logger, copies.Name, bytes, source, wanted);
         }
     }
 }

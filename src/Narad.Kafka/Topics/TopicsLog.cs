@@ -36,6 +36,9 @@ internal static partial class TopicsLog
     [LoggerMessage(6012, LogLevel.Warning, "Topic '{Topic}' takes {Bytes} bytes at most (max.message.bytes), and its source '{Source}' {Wanted}: a failed message that is larger cannot be moved there and holds its key. Set it as high as the source's.")]
     public static partial void CopiesTooSmall(ILogger logger, string topic, int bytes, string source, int wanted);
 
+    [LoggerMessage(6016, LogLevel.Information, "Dead-letter topic '{Topic}' of '{Source}' keeps every message for ever again.")]
+    public static partial void DeadLettersAreKept(ILogger logger, string topic, string source);
+
     [LoggerMessage(6014, LogLevel.Critical, "The settings of a retry topic were changed while the service runs. {Fault}")]
     public static partial void RetriesWillBeLost(ILogger logger, string fault);
 
@@ -45,6 +48,6 @@ internal static partial class TopicsLog
     [LoggerMessage(6013, LogLevel.Information, "The settings of topic '{Topic}' could not be looked at, so its retention and largest message are not checked.")]
     public static partial void SettingsUnknown(ILogger logger, Exception error, string topic);
 
-    [LoggerMessage(6014, LogLevel.Warning, "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a version that this library was tested with.")]
+    [LoggerMessage(6020, LogLevel.Warning, "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a version that this library was tested with.")]
     public static partial void NoTopicIds(ILogger logger, string version);
 }

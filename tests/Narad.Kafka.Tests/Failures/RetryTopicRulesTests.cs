@@ -71,6 +71,33 @@ public sealed class RetryTopicRulesTests
         line.Message.Should().Contain("270 message(s)").And.Contain("'orders-retry'").And.Contain("orders-retry[0] offset 0").And.Contain("retention.ms");
     }
 
+    [Fact]
+    public void Settings_of_a_dead_letter_topic_are_said_when_they_are_found_and_as_often_as_they_change()
+    {
+        using var log = new LogEvents();
+        var settings = new CopySettings(log.CreateLogger("topics"));
+        var forEver = Topic(retention: null) with { Name = "orders-dlt", MaxMessageBytes = 1_000 };
+        int[] Said(TopicDetails found)
+        {
+            var before = log.All.Count;
+            settings.CheckDeadLetters(found, "orders");
+            settings.CheckSize(found, 1_000, "orders");
+            return [.. log.All.Skip(before).Select(static logged => logged.Id)];
+        }
+
+        Said(forEver).Should().BeEmpty();
+        Said(forEver with { Retention = TimeSpan.FromHours(1) }).Should().Equal(6010);
+        Said(forEver with { Retention = TimeSpan.FromHours(1) }).Should().BeEmpty();
+        Said(forEver with { Retention = TimeSpan.FromMinutes(1) }).Should().Equal(6010);
+        log.All[^1].Message.Should().Contain("'orders-dlt'").And.Contain("60 s").And.Contain("SetRetentionAsync");
+        Said(forEver with { CleanupPolicy = TopicCleanupPolicy.Compact }).Should().Equal(6011);
+        Said(forEver).Should().Equal(6016);
+        Said(forEver with { MaxMessageBytes = 999 }).Should().Equal(6012);
+        Said(forEver with { MaxMessageBytes = 999 }).Should().BeEmpty();
+        Said(forEver).Should().BeEmpty();
+        Said(forEver with { MaxMessageBytes = 999 }).Should().Equal(6012);
+    }
+
     private static TopicDetails Topic(TimeSpan? retention, TopicCleanupPolicy policy = TopicCleanupPolicy.Delete) =>
         new() { Name = "orders-retry", Partitions = 1, ReplicationFactor = 1, Retention = retention, CleanupPolicy = policy };
 }

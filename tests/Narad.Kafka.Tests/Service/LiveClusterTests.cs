@@ -202,6 +202,74 @@ public sealed class LiveClusterTests
         log.Count(6015).Should().Be(1);
     }
 
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_retention_of_a_dead_letter_topic_that_is_lowered_is_warned_about_and_again_when_it_is_lifted(bool retries)
+    {
+        var (topic, group) = (await RealKafka.CreateTopicAsync(), RealKafka.NewName("group"));
+        using var log = new LogEvents();
+        await using var kafka = Service(Plain(options => options.TopicCreation = TopicCreation.IfMissing), log: log);
+        await kafka.ConnectConsumerAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, _, _) => throw new InvalidOperationException("never"),
+            configure: subscription => (retries ? subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMinutes(10)))) : subscription).DeadLetter());
+        log.Count(6010).Should().Be(0);
+
+        await kafka.Topics.SetRetentionAsync(topic + "-dlt", TimeSpan.FromMinutes(1));
+        await Waiting.Until(() => log.Count(6010) == 1, "it is said", Deadline);
+        log.The(6010).Message.Should().Contain(topic + "-dlt").And.Contain("60 s");
+
+        await kafka.Topics.SetRetentionAsync(topic + "-dlt", null);
+        await Waiting.Until(() => log.Count(6016) == 1, "that is said", Deadline);
+        log.Count(6010).Should().Be(1);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S6")]
+    public async Task A_largest_batch_that_is_lowered_and_restored_while_a_service_sends_fails_nothing_and_sends_go_together_again_within_seconds()
+    {
+        const int Refused = 2020;
+        const int Raised = 2026;
+        var topic = await RealKafka.CreateTopicAsync();
+        using var log = new LogEvents();
+        await using var kafka = Service(Plain(), log: log);
+        await kafka.ConnectProducerAsync();
+        await SendTogetherAsync();
+
+        for (var round = 1; round <= 2; round++)
+        {
+            // Only messages that go together are refused, so the second round shows that they did again.
+            await SetLargestAsync("2000");
+            await SendUntilAsync(Refused, round);
+            await SetLargestAsync(null);
+            var restored = Stopwatch.StartNew();
+            await SendUntilAsync(Raised, round);
+            restored.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(20));
+        }
+
+        log.All.Where(logged => logged.Id == Raised).Should().AllSatisfy(logged => logged.Message.Should().Contain(topic));
+
+        Task SendTogetherAsync() => Task.WhenAll(Enumerable.Range(0, 50).Select(n => kafka.SendAsync(topic, new string('x', 500), $"{n}").AsTask()));
+
+        async Task SendUntilAsync(int id, int count)
+        {
+            var watch = Stopwatch.StartNew();
+            while (log.Count(id) < count)
+            {
+                watch.Elapsed.Should().BeLessThan(Deadline, "event {0} comes {1} time(s)", id, count);
+                await SendTogetherAsync();
+            }
+        }
+
+        Task SetLargestAsync(string? bytes) => AdminAsync(admin => admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>>
+        {
+            [new ConfigResource { Type = ResourceType.Topic, Name = topic }] =
+                [new ConfigEntry { Name = "max.message.bytes", Value = bytes, IncrementalOperation = bytes is null ? AlterConfigOpType.Delete : AlterConfigOpType.Set }],
+        }));
+    }
+
     [SkippableFact]
     public async Task A_member_with_another_assignor_is_told_what_to_set()
     {
