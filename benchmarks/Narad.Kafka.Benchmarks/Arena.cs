@@ -86,6 +86,7 @@ internal sealed class Arena : IAsyncDisposable
         var config = new ClientSettings(Options(), Brokers, embedded: false).Consumer(NewName("bare"));
         config.AutoOffsetReset = AutoOffsetReset.Earliest;
         config.EnableAutoOffsetStore = true;
+        config.EnablePartitionEof = false;
         return Build(config);
     }
 

@@ -25,7 +25,8 @@ internal static partial class ClientBuildCheck
         var settings = sound ? options : new KafkaOptions { Mode = options.Mode };
         while (left.Count > 0 && Refusal(settings, left) is { } refusal)
         {
-            var name = left.Keys.Where(refusal.Contains).OrderByDescending(candidate => candidate.Length).FirstOrDefault();
+            var name = left.Keys.Where(refusal.Contains).OrderByDescending(candidate => candidate.Length).FirstOrDefault()
+                ?? left.FirstOrDefault(property => Refusal(settings, new Dictionary<string, string>([property], StringComparer.Ordinal)) is not null).Key;
             if (name is null)
             {
                 faults.Add($"Kafka:Client: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");

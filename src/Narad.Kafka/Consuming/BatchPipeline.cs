@@ -42,16 +42,16 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var positions = new List<int>(taken);
         var finished = 0;
         var current = first;
-        Activity? activity = null;
+        var started = default(GuardedActivity);
         async ValueTask<Outcome> ConcludedAsync(Delivery failed, Exception error, bool timedOut, int before = 0)
         {
-            activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
+            started.Activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
             return Finished(first, await ConcludeAsync(failed, error, timedOut, before).ConfigureAwait(false));
         }
 
         try
         {
-            activity = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : null;
+            started = KafkaDiagnostics.Activities.HasListeners() ? StartActivity(NewContext(first)) : default;
             for (; finished < taken; finished++, current = current.Next!)
             {
                 if (IsUnwantedTombstone(current))
@@ -126,7 +126,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         }
         finally
         {
-            activity?.Dispose();
+            started.Dispose();
             limit?.Dispose();
         }
     }

@@ -157,16 +157,16 @@ internal abstract class HandlerPipeline
     protected TimeLimit? LimitTime(CancellationToken assignment) => _settings.Timeout is { } limit ? new TimeLimit(limit, _time, _logger, assignment) : null;
 
     /// <summary>Starts the consuming activity, as a child of the sender's, when somebody listens.</summary>
-    protected Activity? StartActivity(MessageContext context)
+    protected GuardedActivity StartActivity(MessageContext context)
     {
         if (!KafkaDiagnostics.Activities.HasListeners())
         {
-            return null;
+            return default;
         }
 
         var parent = ActivityContext.TryParse(context.Headers.GetText("traceparent"), context.Headers.GetText("tracestate"), isRemote: true, out var sender) ? sender : default;
-        var activity = KafkaDiagnostics.Activities.StartActivity($"{context.Topic} process", ActivityKind.Consumer, parent);
-        if (activity is not null)
+        var started = GuardedActivity.Start($"{context.Topic} process", ActivityKind.Consumer, parent);
+        if (started.Activity is { } activity)
         {
             activity.SetTag("messaging.system", "kafka");
             activity.SetTag("messaging.operation.type", "process");
@@ -176,7 +176,7 @@ internal abstract class HandlerPipeline
             activity.SetTag("messaging.consumer.group.name", context.Group);
         }
 
-        return activity;
+        return started;
     }
 
     /// <summary>What becomes of a message whose invocation threw.</summary>

@@ -43,7 +43,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         try
         {
             var context = NewContext(delivery);
-            using var activity = StartActivity(context);
+            using var started = StartActivity(context);
             try
             {
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
@@ -57,9 +57,9 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
                 Settings.Circuit?.Succeeded(delivery);
                 return Outcome.One;
             }
-            catch (Exception error) when (activity is not null)
+            catch (Exception error) when (started.Activity is not null)
             {
-                activity.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
+                started.Activity.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
                 throw;
             }
         }

@@ -8,7 +8,7 @@ namespace Narad.Kafka.Diagnostics;
 /// <summary>
 /// Healthy while a broker answers and every subscription makes progress. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
 /// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after <see cref="KafkaOptions.DegradedAfter"/>
-/// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret.
+/// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret, or text from outside that is not escaped.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 {
@@ -80,7 +80,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 
         data["stopped"] = service.Subscriptions.Sum(subscription => subscription.Stopped.Count);
         var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
-        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful)), exception: null, data));
+        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful).Select(ForeignText.Message)), exception: null, data));
     }
 
     // Without a broker nothing is consumed, and that is said already.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
 namespace Narad.Kafka.Diagnostics;
@@ -56,8 +57,18 @@ internal sealed class KafkaMeter : IDisposable
     }
 
     /// <summary>A message of a type without a handler was finished; tagged with its topic and group too.</summary>
-    public void SkippedUnknownType(string topic, string group) =>
-        _skippedUnknownType.Add(1, new("client", _clientId), new("topic", topic), new("group", group));
+    public void SkippedUnknownType(string topic, string group)
+    {
+        try
+        {
+            _skippedUnknownType.Add(1, new("client", _clientId), new("topic", topic), new("group", group));
+        }
+        catch (Exception error)
+        {
+            // The only instrument that calls its listeners while a message is handled: the message is not to blame.
+            Trace.TraceError("Narad.Kafka: a listener of metrics threw: {0}", error.GetType());
+        }
+    }
 
     public void Dispose() => _meter.Dispose();
 }

@@ -19,6 +19,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     // Reading over messages costs less than beginning anew somewhere else, up to here.
     private const long LongestGap = 1_000;
 
+    private static readonly Error Died = new(ErrorCode.Local_Destroy, "The client that reads retry topics died; another one is built.");
+
     private readonly Dictionary<TopicPartition, Run> _runs = [];
     private readonly ClientDeaths _deaths = new(time);
     private IConsumer<byte[]?, byte[]?>? _client;
@@ -171,9 +173,14 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         {
             // It says so and goes on by itself, or it is fatal.
             OnError(error.Error);
-            result = null!;
-            return false;
         }
+        catch (ObjectDisposedException)
+        {
+            Abandon(Died);
+        }
+
+        result = null!;
+        return false;
     }
 
     // Behind a message: on to the next one that is wanted, wherever it is.
@@ -217,6 +224,10 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         {
             OnError(error.Error);   // tried again in the next turn
         }
+        catch (ObjectDisposedException)
+        {
+            Abandon(Died);
+        }
     }
 
     private void Stop(Run run)
@@ -235,6 +246,10 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         catch (KafkaException error)
         {
             Abandon(error.Error);   // what it reads is unknown now
+        }
+        catch (ObjectDisposedException)
+        {
+            Abandon(Died);
         }
     }
 

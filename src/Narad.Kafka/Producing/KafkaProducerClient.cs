@@ -16,8 +16,6 @@ namespace Narad.Kafka.Producing;
 /// </summary>
 internal sealed class KafkaProducerClient : IProducerClient
 {
-    private static readonly TimeSpan AnswerGrace = TimeSpan.FromMilliseconds(200);
-
     // The client's default of batch.size and of message.max.bytes; a batch keeps to both.
     private const int DefaultBatchSize = 1_000_000;
     private static readonly Error TooLarge = new(ErrorCode.MsgSizeTooLarge);
@@ -37,12 +35,8 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly RefusedClients _refused;
     private readonly ConnectionFacts _facts;
     private readonly TokenPump? _tokens;
+    private readonly AdminConnection? _admin;
     private ErrorCode _lastError;
-
-    // Guards the admin client, which uses the producer's own connections, and the start of every call: the handle is freed under a call that has not returned yet.
-    private readonly Lock _adminLock = new();
-    private IAdminClient? _admin;
-    private bool _disposed;
 
     /// <summary>Builds the client; it connects in the background.</summary>
     /// <param name="config">Its settings; whether it polls by itself is decided here.</param>
@@ -51,8 +45,10 @@ internal sealed class KafkaProducerClient : IProducerClient
     /// <param name="largest">The most bytes of a message of the application's own, with key and headers.</param>
     /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
     /// <param name="tokens">Where it gets its tokens from.</param>
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenPump? tokens = null)
+    /// <param name="admin">Asks for the topics' limits; without it they stay unknown.</param>
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenPump? tokens = null, AdminConnection? admin = null)
     {
+        _admin = admin;
         _tokens = tokens;
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
@@ -95,28 +91,20 @@ internal sealed class KafkaProducerClient : IProducerClient
 
     public async Task<IReadOnlyList<LimitAnswer>> FindLimitsAsync(IReadOnlyList<string> topics, TimeSpan timeout)
     {
-        var resources = topics.Select(topic => new ConfigResource { Type = ResourceType.Topic, Name = topic });
-        Task<List<DescribeConfigsResult>> asked;
-        IAdminClient admin;
-        lock (_adminLock)
+        if (_admin is null)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            admin = _admin ??= new DependentAdminClientBuilder(_producer.Handle).Build();
-            asked = admin.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout });
+            return [.. topics.Select(static _ => new LimitAnswer(null, ErrorCode.Unknown))];
         }
 
+        // Not through an administration client on the producer's own connections: one that died frees its queue, and the next call on it would crash the process.
+        var resources = topics.Select(static topic => new ConfigResource { Type = ResourceType.Topic, Name = topic });
         var answers = new Dictionary<string, LimitAnswer>(StringComparer.Ordinal);
         try
         {
-            foreach (var described in await asked.Observe().WaitAsync(timeout + AnswerGrace))
+            foreach (var described in await _admin.CallAsync(client => client.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, CancellationToken.None))
             {
                 answers[described.ConfigResource.Name] = Read(described.Entries);
             }
-        }
-        catch (Exception exception) when (exception is TimeoutException or ObjectDisposedException)
-        {
-            Replace(admin);
-            throw;
         }
         catch (DescribeConfigsException exception)
         {
@@ -129,33 +117,9 @@ internal sealed class KafkaProducerClient : IProducerClient
         return [.. topics.Select(topic => answers.TryGetValue(topic, out var answer) ? answer : new LimitAnswer(null, ErrorCode.Unknown))];
     }
 
-    // One that did not even say that it timed out has lost its thread: the next question is asked of another one.
-    private void Replace(IAdminClient asked)
-    {
-        lock (_adminLock)
-        {
-            if (_disposed || !ReferenceEquals(asked, _admin))
-            {
-                return;
-            }
-
-            _admin = null;
-        }
-
-        Task.Run(asked.Dispose).Forget();
-    }
-
     public void Dispose()
     {
-        IAdminClient? admin;
-        lock (_adminLock)
-        {
-            _disposed = true;
-            admin = _admin;
-        }
-
         _tokens?.Remove(_producer);
-        admin?.Dispose();
         _native?.Dispose();
         _producer.Dispose();
         _log.Complete();

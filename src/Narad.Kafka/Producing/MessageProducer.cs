@@ -26,7 +26,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
             ? new ConsoleProducerClient(diagnostics, Console.Out)
-            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, tokens: transport.Tokens))
+            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, tokens: transport.Tokens, admin: transport.Admin))
     {
     }
 
@@ -311,7 +311,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
     private async ValueTask<SendResult> SendThroughMiddlewareAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
     {
-        using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : null;
+        using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : default;
 
         // The call may return before middleware is done.
         key = key.Owned();

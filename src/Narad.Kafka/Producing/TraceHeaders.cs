@@ -11,12 +11,13 @@ internal static class TraceHeaders
 
     public static bool Wanted => Activity.Current is not null || KafkaDiagnostics.Activities.HasListeners();
 
-    /// <summary>The activity of one send, named and tagged as OpenTelemetry's messaging conventions say; null where nobody samples it.</summary>
-    public static Activity? Start(string topic, MessageKey key, string clientId)
+    /// <summary>The activity of one send, named and tagged as OpenTelemetry's messaging conventions say.</summary>
+    public static GuardedActivity Start(string topic, MessageKey key, string clientId)
     {
-        if (KafkaDiagnostics.Activities.StartActivity($"{topic} publish", ActivityKind.Producer) is not { } activity)
+        var started = GuardedActivity.Start($"{topic} publish", ActivityKind.Producer);
+        if (started.Activity is not { } activity)
         {
-            return null;
+            return started;
         }
 
         activity.SetTag("messaging.system", "kafka");
@@ -29,7 +30,7 @@ internal static class TraceHeaders
             activity.SetTag("messaging.kafka.message.key", key.ToString());
         }
 
-        return activity;
+        return started;
     }
 
     /// <summary>A copy of the headers with the current trace context; a context that the application set itself stays.</summary>
@@ -53,14 +54,16 @@ internal static class TraceHeaders
         }
     }
 
-    public static void Delivered(Activity? activity, in SendResult result)
+    public static void Delivered(GuardedActivity started, in SendResult result)
     {
+        var activity = started.Activity;
         activity?.SetTag("messaging.destination.partition.id", result.Partition.ToString(System.Globalization.CultureInfo.InvariantCulture));
         activity?.SetTag("messaging.kafka.offset", result.Offset);
     }
 
-    public static void Failed(Activity? activity, Exception exception)
+    public static void Failed(GuardedActivity started, Exception exception)
     {
+        var activity = started.Activity;
         activity?.SetTag("error.type", exception is KafkaSendException failure ? failure.Reason : exception.GetType().FullName);
         activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(exception));
     }

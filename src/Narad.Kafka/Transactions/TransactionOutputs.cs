@@ -14,11 +14,15 @@ namespace Narad.Kafka.Transactions;
 /// <remarks>Thread-safe: one instance serves all transactions of a group.</remarks>
 internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? creates, TimeProvider time)
 {
+    private const int MostCreated = 1_000;
+
     private static readonly TimeSpan RoomCheck = TimeSpan.FromMilliseconds(5);
 
     private readonly MessageEncoder _encoder = new(options);
     private readonly ISendMiddleware[] _middleware = [.. options.SendMiddleware];
     private readonly RealNames _names = new(options);
+
+    // At most MostCreated entries: a topic that is not remembered is looked up again.
     private readonly ConcurrentDictionary<string, Task> _created = new(StringComparer.Ordinal);
 
     public async ValueTask<SendResult> SendAsync(TransactionPart part, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions, CancellationToken cancellationToken)
@@ -36,7 +40,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             Timestamp = sendOptions?.Timestamp,
         };
         var (before, placed) = part.TakePlace();
-        using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(outgoing.Topic, key, options.ClientId) : null;
+        using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(outgoing.Topic, key, options.ClientId) : default;
         try
         {
             if (TraceHeaders.Wanted)
@@ -182,6 +186,11 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         if (creates is null)
         {
             return Task.CompletedTask;
+        }
+
+        if (_created.Count >= MostCreated && !_created.ContainsKey(topic))
+        {
+            _created.Clear();
         }
 
         var creating = _created.GetOrAdd(topic, static (name, topics) => topics.EnsureAsync([new TopicSpec(name)]), creates);

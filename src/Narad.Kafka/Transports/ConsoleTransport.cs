@@ -21,6 +21,8 @@ internal sealed class ConsoleTransport : ITransport
 
     public ClientSettings Clients { get; }
 
+    public AdminConnection? Admin => null;
+
     public IKafkaTopics Topics { get; }
 
     public TopicRecords? Records => null;

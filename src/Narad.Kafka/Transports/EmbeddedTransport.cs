@@ -44,6 +44,8 @@ internal sealed class EmbeddedTransport : ITransport
 
     public ClientSettings Clients { get; }
 
+    public AdminConnection? Admin => _admin;
+
     public IKafkaTopics Topics { get; }
 
     public TopicRecords? Records { get; }

@@ -21,6 +21,9 @@ internal interface ITransport : IAsyncDisposable
     /// <summary>The configuration of every client that is built for this transport.</summary>
     ClientSettings Clients { get; }
 
+    /// <summary>The administration client; null in Console.</summary>
+    AdminConnection? Admin { get; }
+
     /// <summary>Topics through this transport.</summary>
     IKafkaTopics Topics { get; }
 

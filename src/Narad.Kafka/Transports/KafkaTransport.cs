@@ -26,6 +26,8 @@ internal sealed class KafkaTransport : ITransport
 
     public ClientSettings Clients { get; }
 
+    public AdminConnection? Admin => _admin;
+
     public IKafkaTopics Topics { get; }
 
     public TopicRecords? Records { get; }

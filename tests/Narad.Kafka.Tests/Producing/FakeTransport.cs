@@ -19,6 +19,8 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public ClientSettings Clients => throw new NotSupportedException();
 
+    public AdminConnection? Admin => null;
+
     public IKafkaTopics Topics => this;
 
     public TopicRecords? Records => null;

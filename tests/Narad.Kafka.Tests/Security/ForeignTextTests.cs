@@ -66,6 +66,21 @@ public sealed class ForeignTextTests
     }
 
     [Fact]
+    public async Task What_ended_a_subscription_reaches_the_health_report_escaped_and_cut()
+    {
+        await using var service = await EmbeddedService.StartAsync();
+        service.Broker.CreateTopic("t", 1);
+        var subscription = (Consuming.Subscription)await service.Kafka.SubscribeAsync<string>("t", static (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline);
+
+        subscription.MoveTo(SubscriptionState.Faulted, new InvalidOperationException($"no\u001b[2K\r\nKafka connection successful{new string('x', 900_000)}"));
+
+        var health = await service.HealthAsync();
+        health.Description.Should().Contain("no\\u001b[2K\\r\\nKafka");
+        health.Description.Where(char.IsControl).Should().BeEmpty();
+        health.Description.Length.Should().BeLessThan(20_000);
+    }
+
+    [Fact]
     public void What_a_broker_says_reaches_the_log_escaped_and_cut_in_the_message_and_in_the_exception()
     {
         using var logs = new LogEvents();
