@@ -57,6 +57,9 @@ internal static partial class ConsumingLog
     [LoggerMessage(3071, LogLevel.Critical, "{Count} message(s) that waited for their retry in group '{Group}' are not in '{Topic}' any more, the first one {Partition} offset {Offset}: retention or somebody deleted them before they were handled again. Give the topic a longer retention.ms.")]
     public static partial void RetriesGone(ILogger logger, long count, string group, string topic, TopicPartitionId partition, long offset);
 
+    [LoggerMessage(3077, LogLevel.Critical, "Retry topic '{Topic}' was deleted while group '{Group}' read it. Failed messages of '{Source}' that waited there are lost: those of 'Retry scheduled' (event 3018) that were not handled since. {Count} message(s) waited in this member's retry topics when they were last looked at. Send them again.")]
+    public static partial void RetryTopicDeleted(ILogger logger, string topic, string group, string source, long count);
+
     [LoggerMessage(3072, LogLevel.Debug, "Group '{Group}' moves {Count} retries of {Partition} to the end of their topic: they waited in front of what was finished, or of what was not read yet.")]
     public static partial void Hopping(ILogger logger, string group, int count, TopicPartitionId partition);
 

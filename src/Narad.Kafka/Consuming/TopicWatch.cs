@@ -22,6 +22,8 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
     private readonly Dictionary<string, string> _ids = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _absent = new(StringComparer.Ordinal);
     private int _looks;
+    private readonly HashSet<string> _gone = new(StringComparer.Ordinal);     // retry topics whose end was logged
+    private long _waiting;      // for their retries, when every topic was last seen
     private long _lost;         // messages that had been deleted while they waited, at the latest look
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);
 
@@ -81,6 +83,7 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
                 if ((_absent[topic] = _absent.GetValueOrDefault(topic) + 1) == AbsentLooks)
                 {
                     _absent.Remove(topic);
+                    LogLostWith(topic);
                     group.Miss(topic);
                 }
 
@@ -99,6 +102,8 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
             {
                 if (_ids.TryGetValue(topic, out var known) && !string.Equals(known, id, StringComparison.Ordinal))
                 {
+                    LogLostWith(topic);
+                    _gone.Remove(topic);
                     await group.AskAsync(control => control.StartAgain(topic), cancellationToken).ConfigureAwait(false);
                 }
 
@@ -110,6 +115,20 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
             {
                 ConsumingLog.ReadableAgain(logger, topic, group.Name);
             }
+        }
+
+        if (_absent.Count == 0)
+        {
+            _waiting = group.Loop?.WaitingRetries ?? 0;
+        }
+    }
+
+    // Its partitions are lost by then, and with them what is known of the messages that waited there.
+    private void LogLostWith(string topic)
+    {
+        if (group.Subscriptions.FirstOrDefault(subscription => string.Equals(subscription.Topic, topic, StringComparison.Ordinal)) is { IsOptional: false, Settings.Retries: { } retries } && _gone.Add(topic))
+        {
+            ConsumingLog.RetryTopicDeleted(logger, topic, group.Name, retries.Source, _waiting);
         }
     }
 }

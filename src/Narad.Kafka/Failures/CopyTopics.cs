@@ -132,12 +132,14 @@ internal sealed class CopyTopics
             var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
             if (_ladder is { } ladder && await InspectAsync(RetryNameFor(source), cancellationToken).ConfigureAwait(false) is { } retries)
             {
+                _partitions[retries.Name] = retries.Partitions;
                 RetryTopicRules.Check(retries, ladder.MaxDelay, _causes, _logger);
                 _settings.CheckSize(retries, largest, source);
             }
 
             if (await InspectAsync(DeadLetterNameFor(source), cancellationToken).ConfigureAwait(false) is { } deadLetters)
             {
+                _partitions[deadLetters.Name] = deadLetters.Partitions;
                 _settings.CheckDeadLetters(deadLetters, source);
                 _settings.CheckSize(deadLetters, largest, source);
             }
@@ -271,6 +273,11 @@ internal sealed class CopyTopics
             count = _partitions[topic];
         }
 
+        if (_pairs && message.Partition.Id.Partition >= count && string.Equals(topic, RetryNameFor(source), StringComparison.Ordinal))
+        {
+            count = await GrownAsync(topic, message.Partition.Id).ConfigureAwait(false);
+        }
+
         if (message.Part is { } part)
         {
             try
@@ -295,6 +302,18 @@ internal sealed class CopyTopics
             // What we add gives way, never what the application sent.
             return null;
         }
+    }
+
+    // Where keys are kept in order, a copy waits in the partition of its source's number and in no other. It is there by now, or the source's would not be read.
+    private async Task<int> GrownAsync(string topic, TopicPartitionId partition)
+    {
+        var found = await _transport.Topics.DescribeAsync([topic], CancellationToken.None).ConfigureAwait(false);
+        if (!found.TryGetValue(topic, out var count) || count <= partition.Partition)
+        {
+            throw new KafkaTopicException($"Retry topic '{topic}' has no partition {partition.Partition} for what fails in {partition}: add it (kafka-topics --alter --topic {topic} --partitions {partition.Partition + 1}).", topic);
+        }
+
+        return _partitions[topic] = count;
     }
 
     // What was found; null where it was created, or cannot be looked at.

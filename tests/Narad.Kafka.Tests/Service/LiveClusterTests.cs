@@ -133,7 +133,16 @@ public sealed class LiveClusterTests
         var (topic, group) = (await RealKafka.CreateTopicAsync(1), RealKafka.NewName("group"));
         await AdminAsync(admin => admin.CreateTopicsAsync([new TopicSpecification { Name = topic + "-retry", NumPartitions = 1 }, new TopicSpecification { Name = topic + "-dlt", NumPartitions = 1 }]));
         await using var kafka = Service(Plain());
-        var handled = await ReadAsync(kafka, topic, group, subscription => subscription.OrderedByKey().Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromSeconds(1)), maxDelay: TimeSpan.FromMinutes(1)).ParkKey()).DeadLetter());
+        var retried = new ConcurrentQueue<string>();
+        await kafka.ConnectConsumerAsync(group);
+        await kafka.SubscribeAsync<string>(
+            topic,
+            (_, context, _) =>
+            {
+                retried.Enqueue($"{context.Topic}[{context.Partition}]");
+                return context.Retry == 0 ? throw new InvalidOperationException("later") : Task.CompletedTask;
+            },
+            configure: subscription => subscription.OrderedByKey().Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromSeconds(1)), maxDelay: TimeSpan.FromMinutes(1)).ParkKey()).DeadLetter());
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = 2 }]));
         var health = await BecomesAsync(kafka, HealthStatus.Unhealthy, $"{topic}[1]");
@@ -141,7 +150,8 @@ public sealed class LiveClusterTests
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic + "-retry", IncreaseTo = 2 }]));
         await SendAsync(topic, "1", partition: 1);
-        await Waiting.Until(() => handled.Contains("1"), "the new partition is handled", Deadline);
+        await Waiting.Until(() => retried.Count == 2, "the new partition is handled, and its retry", Deadline);
+        retried.Should().Equal([$"{topic}[1]", $"{topic}-retry[1]"], "what fails waits in the partition of its own number");
         await BecomesAsync(kafka, HealthStatus.Healthy);
     }
 
