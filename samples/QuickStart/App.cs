@@ -61,7 +61,7 @@ internal static class App
             {
                 options.Mode = mode;
                 await using var again = connect(options);
-                return await again.Init().Topics.CommittedAsync(arguments.Group, arguments.Topic, cancellationToken);
+                return await again.Init().Topics.GetCommittedOffsetsAsync(arguments.Group, arguments.Topic, cancellationToken);
             }
         }
         catch (ArgumentException fault)

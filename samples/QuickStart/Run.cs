@@ -274,7 +274,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         var before = Mine(subscription);
         try
         {
-            var committed = await kafka.Topics.CommittedAsync(arguments.Group, arguments.Topic, stop);
+            var committed = await kafka.Topics.GetCommittedOffsetsAsync(arguments.Group, arguments.Topic, stop);
             before.IntersectWith(Mine(subscription));
             _committed = ByPartition(committed);
             return _ledger.Cover(before, _committed);
@@ -298,8 +298,8 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
 
     private string? TroubleOf(ISubscription subscription) => subscription switch
     {
-        { Stopped: [var stopped, ..] } => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
-        { Fault: { } fault } => $"the subscription ended: {fault.Message}",
+        { StoppedPartitions: [var stopped, ..] } => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
+        { Error: { } fault } => $"the subscription ended: {fault.Message}",
         _ => kafka.Completion.IsFaulted ? $"the service ended: {kafka.Completion.Exception.InnerException?.Message}" : null,
     };
 }

@@ -26,6 +26,6 @@ internal sealed class AssumedRole : RefreshingAWSCredentials
         var assumed = await service.AssumeRoleAsync(_request).ConfigureAwait(false);
         var keys = assumed.Credentials;
         return new CredentialsRefreshState(
-            new ImmutableCredentials(keys.AccessKeyId, keys.SecretAccessKey, keys.SessionToken), keys.Expiration?.ToUniversalTime() ?? throw new KafkaTokenException($"AWS did not say how long the keys of {_request.RoleArn} are good"));
+            new ImmutableCredentials(keys.AccessKeyId, keys.SecretAccessKey, keys.SessionToken), keys.Expiration?.ToUniversalTime() ?? throw new OAuthBearerTokenException($"AWS did not say how long the keys of {_request.RoleArn} are good"));
     }
 }

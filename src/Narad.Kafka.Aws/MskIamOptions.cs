@@ -26,7 +26,7 @@ public sealed class MskIamOptions
     public string? ExternalId { get; set; }
 
     /// <summary>The clock that signatures are dated by. Default the system's.</summary>
-    public TimeProvider Time { get; set; } = TimeProvider.System;
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     /// <summary>Region and role, without keys.</summary>
     public override string ToString() => $"MSK IAM in {Region ?? "the brokers' region"} as {RoleArn ?? Profile ?? "the AWS SDK finds"}";

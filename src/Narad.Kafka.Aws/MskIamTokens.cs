@@ -39,10 +39,10 @@ internal sealed class MskIamTokens
         _roleArn = options.RoleArn;
         _roleSession = options.RoleSessionName;
         _externalId = options.ExternalId;
-        _time = options.Time;
+        _time = options.TimeProvider;
     }
 
-    public async ValueTask<KafkaToken> GetAsync(CancellationToken cancellationToken)
+    public async ValueTask<OAuthBearerToken> GetAsync(CancellationToken cancellationToken)
     {
         var region = _region();
         AWSCredentials credentials;
@@ -55,11 +55,11 @@ internal sealed class MskIamTokens
         }
         catch (AmazonServiceException error)
         {
-            throw new KafkaTokenException($"{(_roleArn is null ? "AWS gave no credentials" : $"the role {_roleArn} could not be assumed")}: {error.ErrorCode}, {error.Message}", error);
+            throw new OAuthBearerTokenException($"{(_roleArn is null ? "AWS gave no credentials" : $"the role {_roleArn} could not be assumed")}: {error.ErrorCode}, {error.Message}", error);
         }
         catch (AmazonClientException error)
         {
-            throw new KafkaTokenException($"there are no AWS credentials: {error.Message}", error);
+            throw new OAuthBearerTokenException($"there are no AWS credentials: {error.Message}", error);
         }
 
         _credentials = credentials;
@@ -73,7 +73,7 @@ internal sealed class MskIamTokens
 
         // The name of the caller, which the broker adds to its log.
         var token = Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{address}&User-Agent=narad-kafka"));
-        return new KafkaToken(token, expires, _roleArn ?? "AWS IAM");
+        return new OAuthBearerToken(token, expires, _roleArn ?? "AWS IAM");
     }
 
     // The SDK writes some of its times without a zone; all are UTC.
@@ -86,7 +86,7 @@ internal sealed class MskIamTokens
         {
             if (!new CredentialProfileStoreChain().TryGetAWSCredentials(_profile, out found))
             {
-                throw new KafkaTokenException($"there is no AWS profile '{_profile}' with credentials: look into ~/.aws/credentials and ~/.aws/config, or where AWS_SHARED_CREDENTIALS_FILE points");
+                throw new OAuthBearerTokenException($"there is no AWS profile '{_profile}' with credentials: look into ~/.aws/credentials and ~/.aws/config, or where AWS_SHARED_CREDENTIALS_FILE points");
             }
         }
 

@@ -6,7 +6,7 @@ namespace Narad.Kafka.Aws;
 internal static partial class MskRegion
 {
     /// <summary>As given, else as the brokers' names say it, else as the environment does.</summary>
-    /// <exception cref="KafkaTokenException">None of them says it.</exception>
+    /// <exception cref="OAuthBearerTokenException">None of them says it.</exception>
     public static string Of(string? given, string brokers)
     {
         if (given is { Length: > 0 })
@@ -27,7 +27,7 @@ internal static partial class MskRegion
             }
         }
 
-        throw new KafkaTokenException("the AWS region is not known: the brokers' names do not say it, so name it, UseMskIam(\"eu-central-1\"), or set AWS_REGION");
+        throw new OAuthBearerTokenException("the AWS region is not known: the brokers' names do not say it, so name it, UseMskIam(\"eu-central-1\"), or set AWS_REGION");
     }
 
     /// <summary>Whether a text may be a region; the token's address is made of it.</summary>

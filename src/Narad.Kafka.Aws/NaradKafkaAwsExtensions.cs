@@ -21,7 +21,7 @@ public static class NaradKafkaAwsExtensions
     {
         ArgumentNullException.ThrowIfNull(options);
         var tokens = Tokens(options, new MskIamOptions { Region = region, RoleArn = roleArn }, configure);
-        options.Sasl = new SaslOptions { Mechanism = Mechanism, TokenSource = tokens };
+        options.Sasl = new SaslOptions { Mechanism = Mechanism, TokenProvider = tokens };
         options.Provider = KafkaProvider.MskIam;
         return options;
     }
@@ -46,9 +46,9 @@ public static class NaradKafkaAwsExtensions
     public static KafkaOptions AddAwsTokens(this KafkaOptions options, Action<MskIamOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Sasl.TokenSource is null && (options.Provider is KafkaProvider.MskIam || string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase)))
+        if (options.Sasl.TokenProvider is null && (options.Provider is KafkaProvider.MskIam || string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase)))
         {
-            options.Sasl.TokenSource = Tokens(options, new MskIamOptions(), configure);
+            options.Sasl.TokenProvider = Tokens(options, new MskIamOptions(), configure);
         }
 
         return options;
@@ -67,7 +67,7 @@ public static class NaradKafkaAwsExtensions
         return builder;
     }
 
-    private static KafkaTokenSource Tokens(KafkaOptions kafka, MskIamOptions options, Action<MskIamOptions>? configure)
+    private static OAuthBearerTokenProvider Tokens(KafkaOptions kafka, MskIamOptions options, Action<MskIamOptions>? configure)
     {
         configure?.Invoke(options);
         return new MskIamTokens(options, kafka).GetAsync;

@@ -8,17 +8,17 @@ internal sealed class EntraTokens(TokenCredential? credential, string host)
 {
     private readonly Lazy<TokenCredential> _credential = new(() => credential ?? new DefaultAzureCredential());
 
-    public async ValueTask<KafkaToken> GetAsync(CancellationToken cancellationToken)
+    public async ValueTask<OAuthBearerToken> GetAsync(CancellationToken cancellationToken)
     {
         var scope = $"https://{host}/.default";
         try
         {
             var token = await _credential.Value.GetTokenAsync(new TokenRequestContext([scope]), cancellationToken).ConfigureAwait(false);
-            return new KafkaToken(token.Token, token.ExpiresOn, "Entra ID");
+            return new OAuthBearerToken(token.Token, token.ExpiresOn, "Entra ID");
         }
         catch (AuthenticationFailedException error)
         {
-            throw new KafkaTokenException($"Entra ID gave no token for {scope}: {error.Message}", error);
+            throw new OAuthBearerTokenException($"Entra ID gave no token for {scope}: {error.Message}", error);
         }
     }
 }

@@ -24,7 +24,7 @@ public static class NaradKafkaAzureExtensions
         var host = EventHubsHost.Of(eventHubs);
         options.Provider = KafkaProvider.EventHubs;   // first: its profile logs in with a connection string
         options.Brokers = $"{host}:9093";
-        options.Sasl = new SaslOptions { Mechanism = Mechanism, TokenSource = new EntraTokens(credential, host).GetAsync };
+        options.Sasl = new SaslOptions { Mechanism = Mechanism, TokenProvider = new EntraTokens(credential, host).GetAsync };
         return options;
     }
 
@@ -47,10 +47,10 @@ public static class NaradKafkaAzureExtensions
     public static KafkaOptions AddAzureTokens(this KafkaOptions options, TokenCredential? credential = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Sasl is { TokenSource: null, Oidc: null } && string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase) &&
+        if (options.Sasl is { TokenProvider: null, Oidc: null } && string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase) &&
             EventHubsHost.OfBrokers(options.Brokers) is { } host)
         {
-            options.Sasl.TokenSource = new EntraTokens(credential, host).GetAsync;
+            options.Sasl.TokenProvider = new EntraTokens(credential, host).GetAsync;
         }
 
         return options;

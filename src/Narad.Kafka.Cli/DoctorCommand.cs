@@ -51,7 +51,7 @@ internal static class DoctorCommand
             }
             else
             {
-                await output.WriteLineAsync(report.Verdict).ConfigureAwait(false);
+                await output.WriteLineAsync(report.Summary).ConfigureAwait(false);
             }
 
             return report.IsSuccessful ? ExitCodes.Success : ExitCodes.Failure;
@@ -78,7 +78,7 @@ internal static class DoctorCommand
         {
             writer.WriteStartObject();
             writer.WriteBoolean("successful", report.IsSuccessful);
-            writer.WriteString("verdict", report.Verdict);
+            writer.WriteString("verdict", report.Summary);
             writer.WriteNumber("elapsedMs", Math.Round(report.Elapsed.TotalMilliseconds));
             writer.WriteStartArray("steps");
             foreach (var step in report.Steps)
@@ -87,8 +87,8 @@ internal static class DoctorCommand
                 writer.WriteString("name", step.Name);
                 writer.WriteString("outcome", step.Outcome.ToString().ToLower(CultureInfo.InvariantCulture));
                 writer.WriteNumber("elapsedMs", Math.Round(step.Elapsed.TotalMilliseconds));
-                writer.WriteString("what", step.What);
-                writer.WriteString("advice", step.Advice);
+                writer.WriteString("what", step.Details);
+                writer.WriteString("advice", step.Recommendation);
                 writer.WriteEndObject();
             }
 

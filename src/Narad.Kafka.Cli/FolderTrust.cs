@@ -30,7 +30,7 @@ internal static class FolderTrust
         ReadByName.Contains(variable, StringComparer.OrdinalIgnoreCase) || Array.Exists(Read, prefix => variable.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Why the settings are refused; null where they run no code.</summary>
-    public static string? Refusal(KafkaOptions options) => options.Client.Keys.FirstOrDefault(name => RunCode.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } property
-        ? $"Kafka:Client:{property} runs code in this process. Where you trust the content of this folder, add --trust-folder; else remove the property."
+    public static string? Refusal(KafkaOptions options) => options.ClientProperties.Keys.FirstOrDefault(name => RunCode.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } property
+        ? $"Kafka:ClientProperties:{property} runs code in this process. Where you trust the content of this folder, add --trust-folder; else remove the property."
         : null;
 }

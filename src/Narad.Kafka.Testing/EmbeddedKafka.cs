@@ -11,7 +11,7 @@ namespace Narad.Kafka.Testing;
 ///     [Fact]
 ///     public async Task An_order_is_billed()
 ///     {
-///         await using var service = new KafkaService(kafka.Options());
+///         await using var service = new KafkaService(kafka.CreateOptions());
 ///         …
 ///     }
 /// }
@@ -43,7 +43,7 @@ public sealed class EmbeddedKafka : IAsyncDisposable, IDisposable
     /// probes every 250 ms, 10 s at most for sending and for shutting down.
     /// </summary>
     /// <param name="configure">Changes them.</param>
-    public KafkaOptions Options(Action<KafkaOptions>? configure = null)
+    public KafkaOptions CreateOptions(Action<KafkaOptions>? configure = null)
     {
         var options = new KafkaOptions();
         Apply(options);
@@ -51,7 +51,7 @@ public sealed class EmbeddedKafka : IAsyncDisposable, IDisposable
         return options;
     }
 
-    /// <summary>Sets what <see cref="Options"/> sets: for <c>AddNaradKafka(options =&gt; kafka.Apply(options))</c>.</summary>
+    /// <summary>Sets what <see cref="CreateOptions"/> sets: for <c>AddNaradKafka(options =&gt; kafka.Apply(options))</c>.</summary>
     public void Apply(KafkaOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -78,13 +78,13 @@ public sealed class EmbeddedKafka : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Fault: every broker closes its connections and refuses new ones.</summary>
-    public void Down() => ForEach(Broker.SetDown);
+    public void StopBrokers() => ForEach(Broker.StopBroker);
 
-    /// <summary>Ends <see cref="Down"/>.</summary>
-    public void Up() => ForEach(Broker.SetUp);
+    /// <summary>Ends <see cref="StopBrokers"/>.</summary>
+    public void StartBrokers() => ForEach(Broker.StartBroker);
 
     /// <summary>Fault: every answer takes this long; <see cref="TimeSpan.Zero"/> ends it. A minute is a broker that hangs.</summary>
-    public void Slow(TimeSpan roundTrip) => Broker.SetRoundTripTime(roundTrip);
+    public void SetLatency(TimeSpan latency) => Broker.SetLatency(latency);
 
     /// <summary>Ends every fault.</summary>
     public void ClearFaults()
@@ -94,8 +94,8 @@ public sealed class EmbeddedKafka : IAsyncDisposable, IDisposable
             Broker.ClearFailures(kind);
         }
 
-        Broker.SetRoundTripTime(TimeSpan.Zero);
-        Up();
+        Broker.SetLatency(TimeSpan.Zero);
+        StartBrokers();
     }
 
     /// <summary>Stops the broker, whoever is still connected; idempotent.</summary>

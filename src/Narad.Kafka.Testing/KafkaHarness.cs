@@ -13,7 +13,7 @@ namespace Narad.Kafka.Testing;
 /// <example>
 /// <code>
 /// var harness = new KafkaHarness();
-/// await using var service = harness.Create(kafka.Options());
+/// await using var service = harness.Create(kafka.CreateOptions());
 /// …
 /// await service.SendAsync(topic, new Order("42"));
 /// var handled = await harness.Handled&lt;Order&gt;(order => order.Id == "42");
@@ -74,11 +74,11 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     /// <param name="topic">In which topic; default any.</param>
     /// <param name="within">The deadline; default the harness's.</param>
     /// <exception cref="HarnessTimeoutException">It was not; the message lists what was seen instead.</exception>
-    public async Task<ObservedMessage<T>> Published<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public async Task<ObservedMessage<T>> WaitForPublishedAsync<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitAsync(What.Published, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
-    /// <summary>Waits for several messages that were sent and acknowledged, in the order of their acknowledgements. See <see cref="Published{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
-    public Task<IReadOnlyList<ObservedMessage<T>>> Published<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    /// <summary>Waits for several messages that were sent and acknowledged, in the order of their acknowledgements. See <see cref="WaitForPublishedAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForPublishedAsync<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitAsync(What.Published, count, match, topic, within);
 
     /// <summary>Waits for a message whose handler completed.</summary>
@@ -87,11 +87,11 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     /// <param name="topic">In which topic; default any.</param>
     /// <param name="within">The deadline; default the harness's.</param>
     /// <exception cref="HarnessTimeoutException">It did not; the message lists what was seen instead.</exception>
-    public async Task<ObservedMessage<T>> Handled<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public async Task<ObservedMessage<T>> WaitForHandledAsync<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitAsync(What.Handled, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
-    /// <summary>Waits for several messages whose handlers completed, in the order of their completion. See <see cref="Handled{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
-    public Task<IReadOnlyList<ObservedMessage<T>>> Handled<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    /// <summary>Waits for several messages whose handlers completed, in the order of their completion. See <see cref="WaitForHandledAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForHandledAsync<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitAsync(What.Handled, count, match, topic, within);
 
     /// <summary>Waits for a message that failed and went to its retry topic.</summary>
@@ -99,11 +99,11 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     /// <param name="topic">The topic that it came from at first; default any.</param>
     /// <param name="within">The deadline; default the harness's.</param>
     /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
-    public async Task<ObservedFailure> Retried(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public async Task<ObservedFailure> WaitForRetriedAsync(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitForFailuresAsync(What.Retried, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
     /// <summary>Waits for several messages that failed and went to their retry topic, in that order; one that goes there three times counts three times.</summary>
-    public Task<IReadOnlyList<ObservedFailure>> Retried(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public Task<IReadOnlyList<ObservedFailure>> WaitForRetriedAsync(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitForFailuresAsync(What.Retried, count, match, topic, within);
 
     /// <summary>Waits for a message that went to its dead-letter topic.</summary>
@@ -111,11 +111,11 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     /// <param name="topic">The topic that it came from at first; default any.</param>
     /// <param name="within">The deadline; default the harness's.</param>
     /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
-    public async Task<ObservedFailure> DeadLettered(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public async Task<ObservedFailure> WaitForDeadLetteredAsync(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitForFailuresAsync(What.DeadLettered, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
     /// <summary>Waits for several messages that went to their dead-letter topic, in that order.</summary>
-    public Task<IReadOnlyList<ObservedFailure>> DeadLettered(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public Task<IReadOnlyList<ObservedFailure>> WaitForDeadLetteredAsync(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitForFailuresAsync(What.DeadLettered, count, match, topic, within);
 
     /// <summary>Waits for a partition to stop at a message that no policy covers.</summary>
@@ -123,7 +123,7 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     /// <param name="within">The deadline; default the harness's.</param>
     /// <exception cref="HarnessTimeoutException">None did; the message lists what was seen instead.</exception>
     /// <exception cref="InvalidOperationException">The harness knows no service.</exception>
-    public async Task<StoppedPartition> Stopped(string topic, TimeSpan? within = null)
+    public async Task<StoppedPartition> WaitForStoppedAsync(string topic, TimeSpan? within = null)
     {
         ArgumentNullException.ThrowIfNull(topic);
         var service = _service() ?? throw new InvalidOperationException("This harness watches no service: use Create(options), AddNaradKafkaHarness() or Observe(service).");
@@ -131,7 +131,7 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         var started = TimeProvider.System.GetTimestamp();
         while (true)
         {
-            var stopped = service.Subscriptions.SelectMany(subscription => subscription.Stopped).FirstOrDefault(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal));
+            var stopped = service.Subscriptions.SelectMany(subscription => subscription.StoppedPartitions).FirstOrDefault(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal));
             if (stopped is not null)
             {
                 return stopped;
@@ -178,10 +178,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     }
 
     /// <inheritdoc/>
-    void IFailureObserver.Retried(FailedMessage message, SendResult copy, DateTimeOffset due) => Add(What.Retried, new ObservedFailure(message, copy, due));
+    void IFailureObserver.OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due) => Add(What.Retried, new ObservedFailure(message, retryRecord, due));
 
     /// <inheritdoc/>
-    void IFailureObserver.DeadLettered(FailedMessage message, SendResult copy) => Add(What.DeadLettered, new ObservedFailure(message, copy, Due: null));
+    void IFailureObserver.OnDeadLettered(FailedMessage message, SendResult deadLetter) => Add(What.DeadLettered, new ObservedFailure(message, deadLetter, Due: null));
 
     private void Add(What what, ObservedFailure failure)
     {
@@ -280,10 +280,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         foreach (var subscription in _service()?.Subscriptions ?? [])
         {
             report.AppendLine().Append(CultureInfo.InvariantCulture, $"  subscription of {subscription.Group} to {subscription.Topic}: {subscription.State}, {subscription.Assignment.Count} partitions, stopped: ");
-            report.Append(subscription.Stopped.Count == 0
+            report.Append(subscription.StoppedPartitions.Count == 0
                 ? "none"
-                : string.Join("; ", subscription.Stopped.Select(stopped => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition}@{stopped.Offset} ({stopped.Reason.Message})"))));
-            if (subscription.Fault is { } fault)
+                : string.Join("; ", subscription.StoppedPartitions.Select(stopped => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition}@{stopped.Offset} ({stopped.Reason.Message})"))));
+            if (subscription.Error is { } fault)
             {
                 report.Append(CultureInfo.InvariantCulture, $", ended by {fault.GetType().Name}: {fault.Message}");
             }

@@ -15,7 +15,7 @@ public static class UnsecuredToken
     /// <param name="subject">Whose it is: the broker's principal <c>User:{subject}</c>.</param>
     /// <param name="life">How long it is good, at least a second; default an hour.</param>
     /// <param name="time">The clock; default the system's.</param>
-    public static KafkaToken Create(string subject, TimeSpan? life = null, TimeProvider? time = null)
+    public static OAuthBearerToken Create(string subject, TimeSpan? life = null, TimeProvider? time = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(subject);
         var now = (time ?? TimeProvider.System).GetUtcNow().ToUnixTimeSeconds();
@@ -23,6 +23,6 @@ public static class UnsecuredToken
         var header = Base64Url.EncodeToString("""{"alg":"none"}"""u8);
         var claims = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(
             string.Create(CultureInfo.InvariantCulture, $$"""{"sub":"{{JsonEncodedText.Encode(subject)}}","iat":{{now}},"exp":{{expires}}}""")));
-        return new KafkaToken($"{header}.{claims}.", DateTimeOffset.FromUnixTimeSeconds(expires), subject);
+        return new OAuthBearerToken($"{header}.{claims}.", DateTimeOffset.FromUnixTimeSeconds(expires), subject);
     }
 }

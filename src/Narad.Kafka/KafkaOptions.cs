@@ -130,22 +130,22 @@ public sealed class KafkaOptions
     public int Parallelism { get; set; } = 32;
 
     /// <summary>How many messages one group may hold: waiting, running, waiting for a retry. 10 to 10,000,000; default 10,000.</summary>
-    public int BufferMessages { get; set; } = 10_000;
+    public int MaxBufferedMessages { get; set; } = 10_000;
 
     /// <summary>How many bytes one group may hold, the client's prefetched messages included. 1 MiB to 64 GiB; default 64 MiB.</summary>
-    public long BufferBytes { get; set; } = 64L * 1024 * 1024;
+    public long MaxBufferedBytes { get; set; } = 64L * 1024 * 1024;
 
     /// <summary>
     /// How far, in messages of one partition, a stuck key lets the others run ahead; also the most that is handled twice after a crash.
     /// At the limit the partition pauses. 1 to 10,000,000; default 100,000.
     /// </summary>
-    public int MaxAhead { get; set; } = 100_000;
+    public int MaxUncommittedMessages { get; set; } = 100_000;
 
     /// <summary>The most messages of one batch. 1 to 100,000; default 500.</summary>
-    public int BatchSize { get; set; } = 500;
+    public int MaxBatchSize { get; set; } = 500;
 
     /// <summary>The longest that a batch waits to fill. 0 to 1 min; default 200 ms.</summary>
-    public TimeSpan BatchWait { get; set; } = TimeSpan.FromMilliseconds(200);
+    public TimeSpan MaxBatchWait { get; set; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Where a group without a committed offset starts. Default <see cref="StartPosition.Earliest"/>.</summary>
     public StartPosition StartPosition { get; set; }
@@ -175,11 +175,11 @@ public sealed class KafkaOptions
     public short TopicReplicationFactor { get; set; } = -1;
 
     /// <summary>Real topic names by logical name, as <c>KAFKA_TOPIC_X_Y</c> sets for <c>x-y</c>. Default none: a name stands for itself.</summary>
-    public IDictionary<string, string> Topics { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IDictionary<string, string> TopicNames { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Raw librdkafka properties for every client; one that contradicts a promise is refused with the reason.</summary>
     [JsonIgnore]
-    public IDictionary<string, string> Client { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IDictionary<string, string> ClientProperties { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>How messages become JSON. Default: camelCase (<see cref="JsonSerializerDefaults.Web"/>); give a source-generated context as its resolver for AOT.</summary>
     [JsonIgnore]

@@ -388,7 +388,7 @@ public sealed class KafkaService : IKafkaService
             return;
         }
 
-        var found = await _transport!.Topics.DescribeAsync([source], _ending.Token).ConfigureAwait(false);
+        var found = await _transport!.Topics.GetPartitionCountsAsync([source], _ending.Token).ConfigureAwait(false);
         await subscription.Settings.Copies!.EnsureAsync(source, found.GetValueOrDefault(source, 1), _ending.Token).ConfigureAwait(false);
         await AddRetriesAsync(subscription, source, pipeline, _ending.Token).ConfigureAwait(false);
     }
@@ -668,24 +668,24 @@ public sealed class KafkaService : IKafkaService
     /// <summary>Topics before and after connecting: connects the transport where that has not been done.</summary>
     private sealed class ServiceTopics(KafkaService service) : IKafkaTopics
     {
-        public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+        public async Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            await transport.Topics.EnsureAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken).ConfigureAwait(false);
+            await transport.Topics.CreateIfNotExistsAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken).ConfigureAwait(false);
         }
 
-        public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+        public async Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             var names = topics.Distinct(StringComparer.Ordinal).ToDictionary(name => name, name => service.RealTopic(name), StringComparer.Ordinal);
-            var found = await transport.Topics.DescribeAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+            var found = await transport.Topics.GetPartitionCountsAsync(names.Values.Distinct(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
             return names.Where(name => found.ContainsKey(name.Value)).ToDictionary(name => name.Key, name => found[name.Value], StringComparer.Ordinal);
         }
 
-        public async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+        public async Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            return await transport.Topics.InspectAsync(service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.GetDetailsAsync(service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
         }
 
         public async Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default)
@@ -702,10 +702,10 @@ public sealed class KafkaService : IKafkaService
             return [.. names.Where(name => deleted.Contains(name.Value, StringComparer.Ordinal)).Select(name => name.Key)];
         }
 
-        public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+        public async Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            return await transport.Topics.CommittedAsync(group, service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
+            return await transport.Topics.GetCommittedOffsetsAsync(group, service.RealTopic(topic), cancellationToken).ConfigureAwait(false);
         }
     }
 }

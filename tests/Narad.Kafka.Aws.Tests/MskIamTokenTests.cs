@@ -57,7 +57,7 @@ public sealed class MskIamTokenTests
     {
         using var variables = new Variables();
 
-        (await FluentActions.Awaiting(() => TokenAsync(new BasicAWSCredentials(Key, Secret), region: null, "kafka.internal:9098")).Should().ThrowAsync<KafkaTokenException>()).WithMessage("*UseMskIam(\"eu-central-1\")*AWS_REGION*");
+        (await FluentActions.Awaiting(() => TokenAsync(new BasicAWSCredentials(Key, Secret), region: null, "kafka.internal:9098")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*UseMskIam(\"eu-central-1\")*AWS_REGION*");
         FluentActions.Invoking(() => new KafkaOptions().UseMskIam("evil.example/")).Should().Throw<ArgumentException>().WithMessage("*evil.example/*");
     }
 
@@ -75,7 +75,7 @@ public sealed class MskIamTokenTests
         using var variables = new Variables();
 
         Decoded(await TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "kafka")).Should().Contain("9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5");
-        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should().ThrowAsync<KafkaTokenException>()).WithMessage("*profile 'other'*");
+        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*profile 'other'*");
     }
 
     [Fact]
@@ -83,7 +83,7 @@ public sealed class MskIamTokenTests
     {
         using var variables = new Variables();
 
-        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1")).Should().ThrowAsync<KafkaTokenException>()).WithMessage("there are no AWS credentials: *");
+        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("there are no AWS credentials: *");
     }
 
     [Fact]
@@ -102,8 +102,8 @@ public sealed class MskIamTokenTests
             aws.ExternalId = "customer-7";
         });
 
-        var token = await options.Sasl.TokenSource!(default);
-        await options.Sasl.TokenSource(default);
+        var token = await options.Sasl.TokenProvider!(default);
+        await options.Sasl.TokenProvider(default);
 
         Decoded(token).Should().Contain("X-Amz-Credential=ROLEKEY%2F").And.Contain("X-Amz-Security-Token=ROLESESSION");
         token.Principal.Should().Be("arn:aws:iam::123456789012:role/kafka");
@@ -121,24 +121,24 @@ public sealed class MskIamTokenTests
         using var variables = new Variables(("AWS_ENDPOINT_URL_STS", service.Address.ToString()));
         var options = new KafkaOptions { Brokers = Broker }.UseMskIam(roleArn: "arn:aws:iam::123456789012:role/kafka", configure: aws => aws.Credentials = new BasicAWSCredentials(Key, Secret));
 
-        var failed = await FluentActions.Awaiting(() => options.Sasl.TokenSource!(default).AsTask()).Should().ThrowAsync<KafkaTokenException>();
+        var failed = await FluentActions.Awaiting(() => options.Sasl.TokenProvider!(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>();
 
         failed.Which.Message.Should().Be("the role arn:aws:iam::123456789012:role/kafka could not be assumed: AccessDenied, Not you.");
         failed.Which.ToString().Should().NotContain(Secret);
     }
 
-    private static async Task<KafkaToken> TokenAsync(AWSCredentials? credentials, string? region, string brokers = Broker, Action<MskIamOptions>? configure = null)
+    private static async Task<OAuthBearerToken> TokenAsync(AWSCredentials? credentials, string? region, string brokers = Broker, Action<MskIamOptions>? configure = null)
     {
         var options = new KafkaOptions { Brokers = brokers }.UseMskIam(region, configure: aws =>
         {
             aws.Credentials = credentials;
-            aws.Time = new StoppedTime();
+            aws.TimeProvider = new StoppedTime();
             configure?.Invoke(aws);
         });
-        return await options.Sasl.TokenSource!(default);
+        return await options.Sasl.TokenProvider!(default);
     }
 
-    private static string Decoded(KafkaToken token) => Encoding.UTF8.GetString(Base64Url.DecodeFromChars(token.Value));
+    private static string Decoded(OAuthBearerToken token) => Encoding.UTF8.GetString(Base64Url.DecodeFromChars(token.Value));
 
     private sealed class KeysFor(TimeSpan life) : AWSCredentials
     {

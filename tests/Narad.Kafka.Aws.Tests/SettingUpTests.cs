@@ -32,15 +32,15 @@ public sealed class SettingUpTests
     {
         var options = new KafkaOptions { Brokers = Broker, Sasl = { Mechanism = mechanism } }.AddAwsTokens();
 
-        (options.Sasl.TokenSource is not null).Should().Be(added);
+        (options.Sasl.TokenProvider is not null).Should().Be(added);
         options.Sasl.Mechanism.Should().Be(mechanism);
     }
 
     [Fact]
     public void A_source_that_is_there_already_stays()
     {
-        KafkaTokenSource own = _ => throw new NotSupportedException();
-        new KafkaOptions { Sasl = { Mechanism = "aws_msk_iam", TokenSource = own } }.AddAwsTokens().Sasl.TokenSource.Should().BeSameAs(own);
+        OAuthBearerTokenProvider own = _ => throw new NotSupportedException();
+        new KafkaOptions { Sasl = { Mechanism = "aws_msk_iam", TokenProvider = own } }.AddAwsTokens().Sasl.TokenProvider.Should().BeSameAs(own);
     }
 
     [Theory]
@@ -58,7 +58,7 @@ public sealed class SettingUpTests
         builder.Services.AddNaradKafka(builder.Configuration).AddAwsTokens(aws => aws.Credentials = new BasicAWSCredentials("key", "secret"));
         using var host = builder.Build();
 
-        host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.Sasl.TokenSource.Should().NotBeNull();
+        host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.Sasl.TokenProvider.Should().NotBeNull();
     }
 
     [Fact]

@@ -22,7 +22,7 @@ public sealed class EntraTests
         var credential = new FakeCredential(TimeSpan.FromHours(1));
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Sasl = { Username = "$ConnectionString", Password = "Endpoint=sb://other/" } }.UseEventHubsEntra(eventHubs, credential);
 
-        var token = await options.Sasl.TokenSource!(default);
+        var token = await options.Sasl.TokenProvider!(default);
 
         credential.Scopes.Should().Equal($"https://{host}/.default");
         token.ExpiresAt.Should().BeCloseTo(DateTimeOffset.UtcNow.AddHours(1), TimeSpan.FromMinutes(1));
@@ -51,18 +51,18 @@ public sealed class EntraTests
     {
         var options = new KafkaOptions { Brokers = brokers, Sasl = { Mechanism = mechanism } }.AddAzureTokens(new FakeCredential(TimeSpan.FromHours(1)));
 
-        (options.Sasl.TokenSource is not null).Should().Be(added);
+        (options.Sasl.TokenProvider is not null).Should().Be(added);
     }
 
     [Fact]
     public void With_a_host_the_settings_decide_and_a_source_that_is_there_already_stays()
     {
-        KafkaTokenSource own = _ => throw new NotSupportedException();
+        OAuthBearerTokenProvider own = _ => throw new NotSupportedException();
         Source(builder => builder.AddAzureTokens()).Should().NotBeNull();
-        Source(builder => builder.AddAzureTokens().Configure(options => options.Sasl.TokenSource = own)).Should().BeSameAs(own);
+        Source(builder => builder.AddAzureTokens().Configure(options => options.Sasl.TokenProvider = own)).Should().BeSameAs(own);
         Source(builder => builder.UseEventHubsEntra("other", new FakeCredential(TimeSpan.FromHours(1)))).Should().NotBeNull();
 
-        static KafkaTokenSource? Source(Action<NaradKafkaBuilder> add)
+        static OAuthBearerTokenProvider? Source(Action<NaradKafkaBuilder> add)
         {
             var builder = Host.CreateEmptyApplicationBuilder(settings: null);
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -73,7 +73,7 @@ public sealed class EntraTests
             });
             add(builder.Services.AddNaradKafka(builder.Configuration));
             using var host = builder.Build();
-            return host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.Sasl.TokenSource;
+            return host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.Sasl.TokenProvider;
         }
     }
 
@@ -82,7 +82,7 @@ public sealed class EntraTests
     {
         var options = new KafkaOptions().UseEventHubsEntra("ns", new FakeCredential(default, new CredentialUnavailableException("No managed identity here.")));
 
-        (await FluentActions.Awaiting(() => options.Sasl.TokenSource!(default).AsTask()).Should().ThrowAsync<KafkaTokenException>())
+        (await FluentActions.Awaiting(() => options.Sasl.TokenProvider!(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>())
             .WithMessage("Entra ID gave no token for https://ns.servicebus.windows.net/.default: No managed identity here.");
     }
 

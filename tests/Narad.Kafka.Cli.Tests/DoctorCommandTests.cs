@@ -131,10 +131,10 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task A_folders_settings_load_no_library_unless_the_folder_is_trusted()
     {
-        _tool.Write("appsettings.json", """{ "Kafka": { "Brokers": "127.0.0.1:1", "Client": { "plugin.library.paths": "./planted" } } }""");
+        _tool.Write("appsettings.json", """{ "Kafka": { "Brokers": "127.0.0.1:1", "ClientProperties": { "plugin.library.paths": "./planted" } } }""");
         var (code, text, errors) = await RunAsync("doctor", "--timeout", "1");
         code.Should().Be(2);
-        errors.Should().Contain("Kafka:Client:plugin.library.paths runs code").And.Contain("--trust-folder");
+        errors.Should().Contain("Kafka:ClientProperties:plugin.library.paths runs code").And.Contain("--trust-folder");
         (text + errors).Should().NotContain("planted");
 
         (code, text, _) = await RunAsync("doctor", "--timeout", "1", "--trust-folder");
@@ -196,8 +196,8 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
     [InlineData("sasl.kerberos.kinit.cmd")]
     public void Properties_that_run_code_are_refused(string property)
     {
-        FolderTrust.Refusal(new KafkaOptions { Client = { [property] = "x" } }).Should().Contain(property).And.Contain("--trust-folder");
-        FolderTrust.Refusal(new KafkaOptions { Client = { ["client.rack"] = "x" } }).Should().BeNull();
+        FolderTrust.Refusal(new KafkaOptions { ClientProperties = { [property] = "x" } }).Should().Contain(property).And.Contain("--trust-folder");
+        FolderTrust.Refusal(new KafkaOptions { ClientProperties = { ["client.rack"] = "x" } }).Should().BeNull();
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class EmbeddedKafkaTests(EmbeddedKafka kafka) : IClassFixture<Embe
     [Fact]
     public void Its_options_name_the_broker_and_can_be_changed()
     {
-        var options = kafka.Options(changed => changed.ClientId = "mine");
+        var options = kafka.CreateOptions(changed => changed.ClientId = "mine");
         options.Mode.Should().Be(KafkaMode.Embedded);
         options.EmbeddedBroker.Should().BeSameAs(kafka.Broker);
         options.ClientId.Should().Be("mine");
@@ -33,9 +33,9 @@ public sealed class EmbeddedKafkaTests(EmbeddedKafka kafka) : IClassFixture<Embe
         int Brokers() => admin.GetMetadata(TimeSpan.FromSeconds(1)).Brokers.Count;
         Brokers().Should().Be(2);
 
-        broken.Down();
+        broken.StopBrokers();
         FluentActions.Invoking(Brokers).Should().Throw<KafkaException>();
-        broken.Slow(TimeSpan.FromMinutes(1));
+        broken.SetLatency(TimeSpan.FromMinutes(1));
         broken.Broker.FailNext(KafkaRequest.ApiVersions, Enumerable.Repeat(ErrorCode.Local_Transport, 1_000).ToArray());
 
         broken.ClearFaults();

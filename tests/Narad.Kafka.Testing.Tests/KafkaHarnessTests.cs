@@ -13,19 +13,19 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
     {
         var topic = kafka.CreateTopic();
         var harness = new KafkaHarness();
-        await using var service = harness.Create(kafka.Options());
+        await using var service = harness.Create(kafka.CreateOptions());
         var group = await SubscribeAsync(service, topic, (_, _, _) => Task.CompletedTask);
 
         await service.SendAsync(topic, new Order("1", 10), key: "a");
         await service.SendAsync(topic, new Order("2", 20), key: "b", new SendOptions { Headers = new MessageHeaders().Add("tenant", "x") });
 
-        var published = await harness.Published<Order>(order => order.Id == "2");
+        var published = await harness.WaitForPublishedAsync<Order>(order => order.Id == "2");
         published.Topic.Should().Be(topic);
         published.Headers.GetText("tenant").Should().Be("x");
-        var handled = await harness.Handled<Order>(order => order.Id == "2", topic);
+        var handled = await harness.WaitForHandledAsync<Order>(order => order.Id == "2", topic);
         handled.Should().Match<ObservedMessage<Order>>(seen => seen.Message.Amount == 20 && seen.Key == "b" && seen.Group == group
             && seen.Partition == published.Partition && seen.Offset == published.Offset);
-        (await harness.Handled<Order>(count: 2)).Select(seen => seen.Message.Id).Should().BeEquivalentTo("1", "2");
+        (await harness.WaitForHandledAsync<Order>(count: 2)).Select(seen => seen.Message.Id).Should().BeEquivalentTo("1", "2");
     }
 
     [Fact]
@@ -33,11 +33,11 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
     {
         var topic = kafka.CreateTopic(partitions: 1);
         var harness = new KafkaHarness();
-        await using var service = harness.Create(kafka.Options());
+        await using var service = harness.Create(kafka.CreateOptions());
         await SubscribeAsync(service, topic, (_, _, _) => throw new InvalidDataException("not an order"));
         await service.SendAsync(topic, new Order("1", 10));
 
-        var stopped = await harness.Stopped(topic);
+        var stopped = await harness.WaitForStoppedAsync(topic);
         stopped.Partition.Should().Be(new TopicPartitionId(topic, 0));
         stopped.Offset.Should().Be(0);
         stopped.Reason.ToString().Should().Contain("not an order");
@@ -48,28 +48,28 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
     {
         var topic = kafka.CreateTopic(partitions: 1);
         var harness = new KafkaHarness();
-        await using var service = harness.Create(kafka.Options());
+        await using var service = harness.Create(kafka.CreateOptions());
         await SubscribeAsync(service, topic, (_, _, _) => throw new InvalidDataException("not an order"));
         await service.SendAsync(topic, new Order("1", 10), key: "a");
-        await harness.Stopped(topic);
-        await harness.Published<Order>();
+        await harness.WaitForStoppedAsync(topic);
+        await harness.WaitForPublishedAsync<Order>();
 
-        var timeout = await harness.Awaiting(watch => watch.Handled<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+        var timeout = await harness.Awaiting(watch => watch.WaitForHandledAsync<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>();
         timeout.Which.Message.Should().StartWith($"0 of 1 Order that match of topic {topic} were handled within 0.3 s.")
             .And.Contain($"published {topic}[0]@0 key a: Order")
             .And.Contain($"failed {topic}[0]@0 key a: Order Order {{ Id = 1, Amount = 10 }} — InvalidDataException: not an order")
             .And.Contain($"Running, 1 partitions, stopped: {topic}[0]@0 (not an order)");
-        await harness.Awaiting(watch => watch.Published<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*0 of 1 String were published*");
-        await harness.Awaiting(watch => watch.Stopped("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*No partition of elsewhere stopped*");
+        await harness.Awaiting(watch => watch.WaitForPublishedAsync<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*0 of 1 String were published*");
+        await harness.Awaiting(watch => watch.WaitForStoppedAsync("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*No partition of elsewhere stopped*");
     }
 
     [Fact]
     public async Task A_send_that_fails_is_not_seen_as_published()
     {
         var harness = new KafkaHarness(Brief);
-        await using var service = harness.Create(kafka.Options());
+        await using var service = harness.Create(kafka.CreateOptions());
         await service.Init().Awaiting(it => it.SendAsync("t", "text").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
-        await harness.Awaiting(watch => watch.Published<string>()).Should().ThrowAsync<HarnessTimeoutException>();
+        await harness.Awaiting(watch => watch.WaitForPublishedAsync<string>()).Should().ThrowAsync<HarnessTimeoutException>();
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
     {
         var (topic, group) = (kafka.CreateTopic(), kafka.NewName("group"));
         var harness = new KafkaHarness();
-        await using var service = harness.Create(kafka.Options());
+        await using var service = harness.Create(kafka.CreateOptions());
         await service.Init().ConnectProducerAsync();
         await service.ConnectConsumerAsync(group);
         await service.SubscribeAsync<Order>(
@@ -88,20 +88,20 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         await service.SendAsync(topic, new Order("retried", 1));
         await service.SendAsync(topic, new Order("buried", 1));
 
-        (await harness.Retried(2)).Select(failure => failure.Message.Context.Retry).Should().Equal(0, 1);
-        var buried = await harness.DeadLettered(failure => failure.Message.Error is DeadLetterException);
-        buried.Copy.Topic.Should().Be($"{topic}-dlt");
+        (await harness.WaitForRetriedAsync(2)).Select(failure => failure.Message.Context.Retry).Should().Equal(0, 1);
+        var buried = await harness.WaitForDeadLetteredAsync(failure => failure.Message.Error is DeadLetterException);
+        buried.Record.Topic.Should().Be($"{topic}-dlt");
         buried.Due.Should().BeNull();
-        var all = await harness.DeadLettered(2, topic: topic);
+        var all = await harness.WaitForDeadLetteredAsync(2, topic: topic);
         all.Should().ContainSingle(failure => failure.Message.Context.Retry == 2 && failure.Message.Error is TimeoutException && failure.Message.Context.Original.Topic == topic);
-        (await harness.Awaiting(watch => watch.DeadLettered(topic: "elsewhere", within: Brief)).Should().ThrowAsync<HarnessTimeoutException>())
+        (await harness.Awaiting(watch => watch.WaitForDeadLetteredAsync(topic: "elsewhere", within: Brief)).Should().ThrowAsync<HarnessTimeoutException>())
             .Which.Message.Should().Contain("0 of 1 messages of topic elsewhere were dead-lettered").And.Contain($"  dead-lettered {topic}[");
-        await harness.Awaiting(watch => watch.Retried(3, within: Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+        await harness.Awaiting(watch => watch.WaitForRetriedAsync(3, within: Brief)).Should().ThrowAsync<HarnessTimeoutException>();
     }
 
     [Fact]
     public async Task A_harness_without_a_service_says_what_to_do() =>
-        await new KafkaHarness().Awaiting(harness => harness.Stopped("t")).Should().ThrowAsync<InvalidOperationException>().WithMessage("*AddNaradKafkaHarness*");
+        await new KafkaHarness().Awaiting(harness => harness.WaitForStoppedAsync("t")).Should().ThrowAsync<InvalidOperationException>().WithMessage("*AddNaradKafkaHarness*");
 
     [Fact]
     public async Task A_host_s_service_is_watched()
@@ -115,8 +115,8 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         var harness = host.Services.GetRequiredService<KafkaHarness>();
 
         await host.Services.GetRequiredService<IKafkaService>().SendAsync(topic, new Order("1", 10));
-        (await harness.Handled<Order>()).Message.Id.Should().Be("1");
-        await harness.Awaiting(watch => watch.Stopped(topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*Running*stopped: none*");
+        (await harness.WaitForHandledAsync<Order>()).Message.Id.Should().Be("1");
+        await harness.Awaiting(watch => watch.WaitForStoppedAsync(topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*Running*stopped: none*");
         await host.StopAsync();
     }
 

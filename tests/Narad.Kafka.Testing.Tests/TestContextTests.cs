@@ -7,7 +7,7 @@ public sealed class TestContextTests
     public async Task A_handler_runs_on_a_made_up_context()
     {
         var handler = new Remember();
-        await handler.HandleAsync("hello", TestContext.For(topic: "orders", key: "42", headers: new MessageHeaders().Add("tenant", "a"), partition: 3, offset: 7), default);
+        await handler.HandleAsync("hello", TestMessageContext.Create(topic: "orders", key: "42", headers: new MessageHeaders().Add("tenant", "a"), partition: 3, offset: 7), default);
 
         handler.Context!.Topic.Should().Be("orders");
         handler.Context.Key.AsText().Should().Be("42");
@@ -19,7 +19,7 @@ public sealed class TestContextTests
     [Fact]
     public void A_context_says_which_message_it_is_and_nothing_of_its_content()
     {
-        var context = TestContext.For("orders", key: "hunter2", partition: 3, offset: 7, rawValue: "hunter2"u8.ToArray());
+        var context = TestMessageContext.Create("orders", key: "hunter2", partition: 3, offset: 7, rawValue: "hunter2"u8.ToArray());
 
         context.ToString().Should().Be("orders[3]@7, group 'test-group', attempt 1");
         new MessageContext { Topic = "t" }.ToString().Should().Be("t[0]@0, attempt 1");

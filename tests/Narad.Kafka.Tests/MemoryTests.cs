@@ -30,8 +30,8 @@ public sealed class MemoryTests
         {
             for (var i = 0; i < Messages; i++)
             {
-                await Waiting.Until(() => subscription.Stopped.Count == 1, "it is stopped");
-                await subscription.SkipOnceAsync(subscription.Stopped[0].Partition);
+                await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "it is stopped");
+                await subscription.SkipFailedMessageAsync(subscription.StoppedPartitions[0].Partition);
             }
         }
 

@@ -17,7 +17,7 @@ internal sealed class Topics(IKafkaService kafka) : IHostedService
             topics.Add(new TopicSpec($"{Messages}-dlt", Partitions: 1));
         }
 
-        return kafka.Topics.EnsureAsync(topics, cancellationToken);
+        return kafka.Topics.CreateIfNotExistsAsync(topics, cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -21,7 +21,7 @@ internal static partial class ClientBuildCheck
     public static IReadOnlyList<string> Check(KafkaOptions options, bool sound = true)
     {
         var faults = new List<string>();
-        var left = options.Client.Where(property => !ClientPropertyRules.IsFaulty(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
+        var left = options.ClientProperties.Where(property => !ClientPropertyRules.IsFaulty(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
         var settings = sound ? options : new KafkaOptions { Mode = options.Mode };
         while (left.Count > 0 && Refusal(settings, left) is { } refusal)
         {
@@ -29,11 +29,11 @@ internal static partial class ClientBuildCheck
                 ?? left.FirstOrDefault(property => Refusal(settings, new Dictionary<string, string>([property], StringComparer.Ordinal)) is not null).Key;
             if (name is null)
             {
-                faults.Add($"Kafka:Client: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");
+                faults.Add($"Kafka:ClientProperties: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");
                 break;
             }
 
-            faults.Add($"Kafka:Client:{name}: the client refuses it: {(IsSensitive(name) ? NotShown : Hide(refusal, left[name], left.Values))}");
+            faults.Add($"Kafka:ClientProperties:{name}: the client refuses it: {(IsSensitive(name) ? NotShown : Hide(refusal, left[name], left.Values))}");
             left.Remove(name);
         }
 

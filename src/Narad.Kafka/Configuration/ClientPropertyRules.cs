@@ -10,7 +10,7 @@ internal static class ClientPropertyRules
     private const string Acknowledged = "a send completes when all replicas have it (S1): there is no setting for it";
     private const string Idempotent = "sends are neither doubled nor reordered by the client's own retries (S1, S2): there is no setting for it";
     private const string Assignor = "set KafkaOptions.Assignor";
-    private const string Prefetch = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.BufferBytes";
+    private const string Prefetch = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.MaxBufferedBytes";
     private const string Authority = "set KafkaOptions.Ssl.Ca";
     private const string Mechanism = "set KafkaOptions.Sasl.Mechanism";
     private const string Offsets = "offsets are kept by the broker: there is no setting for it";
@@ -40,7 +40,7 @@ internal static class ClientPropertyRules
         ["offset.store.sync.interval.ms"] = Offsets,
         ["queued.max.messages.kbytes"] = Prefetch,
         ["fetch.max.bytes"] = Prefetch,
-        ["queued.min.messages"] = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.BufferMessages",
+        ["queued.min.messages"] = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.MaxBufferedMessages",
         ["receive.message.max.bytes"] = "set KafkaOptions.MaxMessageBytes",
         ["message.max.bytes"] = "set KafkaOptions.MaxMessageBytes",
         ["acks"] = Acknowledged,
@@ -68,19 +68,19 @@ internal static class ClientPropertyRules
 
     public static void Check(KafkaOptions options, Findings check)
     {
-        foreach (var (name, value) in options.Client)
+        foreach (var (name, value) in options.ClientProperties)
         {
             if (Reason(name) is { } reason)
             {
-                check.FaultUnshown($"Client:{name}", $"remove it; {reason}");
+                check.FaultUnshown($"ClientProperties:{name}", $"remove it; {reason}");
             }
             else if (string.IsNullOrEmpty(value))
             {
-                check.FaultUnshown($"Client:{name}", "it is empty: write a value, or remove it");
+                check.FaultUnshown($"ClientProperties:{name}", "it is empty: write a value, or remove it");
             }
             else if (IsCertificate(name) && !string.IsNullOrWhiteSpace(options.Ssl.Certificate))
             {
-                check.FaultUnshown($"Client:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
+                check.FaultUnshown($"ClientProperties:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
             }
         }
     }

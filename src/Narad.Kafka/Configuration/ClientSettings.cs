@@ -48,7 +48,7 @@ internal sealed class ClientSettings
     public ClientSettings(KafkaOptions options, string bootstrapServers, bool embedded)
     {
         Options = options;
-        RawProperties = options.Client;
+        RawProperties = options.ClientProperties;
         BootstrapServers = bootstrapServers;
         Embedded = embedded;
     }
@@ -69,10 +69,10 @@ internal sealed class ClientSettings
     public Func<TimeSpan>? FetchWaitOf(string group) => EmbeddedFetchWait is { } wait && !RawProperties.ContainsKey("fetch.wait.max.ms") ? () => wait(group) : null;
 
     /// <summary>
-    /// How many bytes of one group's <see cref="KafkaOptions.BufferBytes"/> are the client's: what is prefetched and not yet consumed. The
+    /// How many bytes of one group's <see cref="KafkaOptions.MaxBufferedBytes"/> are the client's: what is prefetched and not yet consumed. The
     /// engine holds at most the rest.
     /// </summary>
-    public long PrefetchBytes => Options.BufferBytes / PrefetchShare;
+    public long PrefetchBytes => Options.MaxBufferedBytes / PrefetchShare;
 
     public ProducerConfig Producer()
     {
@@ -129,7 +129,7 @@ internal sealed class ClientSettings
 
             // The client counts 1,000 bytes to a kilobyte here. Compressed batches are measured after they were unpacked.
             QueuedMaxMessagesKbytes = (int)Math.Clamp(PrefetchBytes / 2 / 1000, 1, MaxQueuedKilobytes),
-            QueuedMinMessages = Math.Min(DefaultQueuedMessages, Options.BufferMessages),
+            QueuedMinMessages = Math.Min(DefaultQueuedMessages, Options.MaxBufferedMessages),
             FetchMaxBytes = fetchBytes,
             MaxPartitionFetchBytes = Math.Min(DefaultPartitionFetchBytes, fetchBytes),
 

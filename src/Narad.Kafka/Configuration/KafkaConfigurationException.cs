@@ -6,14 +6,14 @@ namespace Narad.Kafka;
 public sealed class KafkaConfigurationException : NaradKafkaException
 {
     /// <summary>Creates the exception from all faults found.</summary>
-    public KafkaConfigurationException(IReadOnlyList<string> faults)
-        : base(Compose(faults), keepsLines: true)
+    public KafkaConfigurationException(IReadOnlyList<string> errors)
+        : base(Compose(errors), keepsLines: true)
     {
-        Faults = faults;
+        Errors = errors;
     }
 
     /// <summary>One sentence a fault.</summary>
-    public IReadOnlyList<string> Faults { get; }
+    public IReadOnlyList<string> Errors { get; }
 
     private static string Compose(IReadOnlyList<string> faults)
     {

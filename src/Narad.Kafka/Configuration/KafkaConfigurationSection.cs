@@ -33,11 +33,11 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.SessionTimeout)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.SessionTimeout = x),
         [nameof(KafkaOptions.MaxPollInterval)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.MaxPollInterval = x),
         [nameof(KafkaOptions.Parallelism)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.Parallelism = x),
-        [nameof(KafkaOptions.BufferMessages)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.BufferMessages = x),
-        [nameof(KafkaOptions.BufferBytes)] = (o, s, v) => SettingParser.Number<long>(o, s, v, x => o.BufferBytes = x),
-        [nameof(KafkaOptions.MaxAhead)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.MaxAhead = x),
-        [nameof(KafkaOptions.BatchSize)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.BatchSize = x),
-        [nameof(KafkaOptions.BatchWait)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.BatchWait = x),
+        [nameof(KafkaOptions.MaxBufferedMessages)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.MaxBufferedMessages = x),
+        [nameof(KafkaOptions.MaxBufferedBytes)] = (o, s, v) => SettingParser.Number<long>(o, s, v, x => o.MaxBufferedBytes = x),
+        [nameof(KafkaOptions.MaxUncommittedMessages)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.MaxUncommittedMessages = x),
+        [nameof(KafkaOptions.MaxBatchSize)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.MaxBatchSize = x),
+        [nameof(KafkaOptions.MaxBatchWait)] = (o, s, v) => SettingParser.Time(o, s, v, x => o.MaxBatchWait = x),
         [nameof(KafkaOptions.StartPosition)] = (o, s, v) => SettingParser.Enum<StartPosition>(o, s, v, x => o.StartPosition = x),
         [nameof(KafkaOptions.OnOutOfRange)] = (o, s, v) => SettingParser.Enum<OutOfRangePolicy>(o, s, v, x => o.OnOutOfRange = x),
         [nameof(KafkaOptions.OnUnhandled)] = (o, s, v) => SettingParser.Enum<UnhandledPolicy>(o, s, v, x => o.OnUnhandled = x),
@@ -84,8 +84,8 @@ internal static class KafkaConfigurationSection
     {
         [nameof(KafkaOptions.Ssl)] = $"{nameof(SslOptions.Enabled)} = true",
         [nameof(KafkaOptions.Sasl)] = $"{nameof(SaslOptions.Username)} = …",
-        [nameof(KafkaOptions.Topics)] = "orders = real-name",
-        [nameof(KafkaOptions.Client)] = "client.rack = …",
+        [nameof(KafkaOptions.TopicNames)] = "orders = real-name",
+        [nameof(KafkaOptions.ClientProperties)] = "client.rack = …",
     };
 
     private static readonly Dictionary<string, string> SaslSections = new(StringComparer.OrdinalIgnoreCase)
@@ -135,11 +135,11 @@ internal static class KafkaConfigurationSection
                 case var key when Is(key, nameof(KafkaOptions.Sasl)):
                     ApplySasl(options, child);
                     break;
-                case var key when Is(key, nameof(KafkaOptions.Topics)):
-                    Copy(child, options.Topics);
+                case var key when Is(key, nameof(KafkaOptions.TopicNames)):
+                    Copy(child, options.TopicNames);
                     break;
-                case var key when Is(key, nameof(KafkaOptions.Client)):
-                    Copy(child, options.Client);
+                case var key when Is(key, nameof(KafkaOptions.ClientProperties)):
+                    Copy(child, options.ClientProperties);
                     break;
                 default:
                     ApplyOne(options, child, Settings, Sections);
@@ -190,7 +190,9 @@ internal static class KafkaConfigurationSection
     // A key that does nothing is a typo that would go to production: localhost:9092 instead of the brokers meant.
     private static string Unknown(IConfigurationSection section, IEnumerable<string> known)
     {
-        var meant = Elsewhere.TryGetValue(section.Key, out var elsewhere) ? elsewhere : NearestName.To(section.Key, known);
+        // What has parts is compared with the sections first: Topic:orders means TopicNames:orders.
+        var begun = section.GetChildren().Any() ? Sections.Keys.FirstOrDefault(name => name.StartsWith(section.Key, StringComparison.OrdinalIgnoreCase)) : null;
+        var meant = Elsewhere.TryGetValue(section.Key, out var elsewhere) ? elsewhere : begun ?? NearestName.To(section.Key, known);
         return $"{section.Path} is no setting and would do nothing: {(meant is null ? "remove it." : $"did you mean {meant}?")}";
     }
 

@@ -73,7 +73,7 @@ internal static class KafkaEnvironment
         {
             if (name.Length > TopicPrefix.Length && !links.Contains(name, StringComparer.Ordinal) && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
             {
-                options.Topics[LogicalTopic(name)] = value.Trim();
+                options.TopicNames[LogicalTopic(name)] = value.Trim();
             }
         }
 

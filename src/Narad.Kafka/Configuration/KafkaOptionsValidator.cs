@@ -59,10 +59,10 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     {
         Number(nameof(options.MaxMessageBytes), options.MaxMessageBytes, 1_000, 1_000_000_000);
         Number(nameof(options.Parallelism), options.Parallelism, 1, 10_000);
-        Number(nameof(options.BufferMessages), options.BufferMessages, 10, 10_000_000);
-        Number(nameof(options.BufferBytes), options.BufferBytes, 1L << 20, 64L << 30);
-        Number(nameof(options.MaxAhead), options.MaxAhead, 1, 10_000_000);
-        Number(nameof(options.BatchSize), options.BatchSize, 1, 100_000);
+        Number(nameof(options.MaxBufferedMessages), options.MaxBufferedMessages, 10, 10_000_000);
+        Number(nameof(options.MaxBufferedBytes), options.MaxBufferedBytes, 1L << 20, 64L << 30);
+        Number(nameof(options.MaxUncommittedMessages), options.MaxUncommittedMessages, 1, 10_000_000);
+        Number(nameof(options.MaxBatchSize), options.MaxBatchSize, 1, 100_000);
         Number(nameof(options.TopicPartitions), options.TopicPartitions, 1, 10_000);
         if (options.TopicReplicationFactor is not -1 and < 1)
         {
@@ -79,7 +79,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         Time(nameof(options.UnhealthyAfter), options.UnhealthyAfter, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(24));
         Time(nameof(options.SessionTimeout), options.SessionTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30));
         Time(nameof(options.MaxPollInterval), options.MaxPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
-        Time(nameof(options.BatchWait), options.BatchWait, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+        Time(nameof(options.MaxBatchWait), options.MaxBatchWait, TimeSpan.Zero, TimeSpan.FromMinutes(1));
 
         void Number(string setting, long value, long min, long max)
         {
@@ -179,11 +179,11 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Fault(nameof(options.GroupInstanceId), options.GroupInstanceId, $"write {TopicName.Rule}, or nothing");
         }
 
-        foreach (var (logical, topic) in options.Topics)
+        foreach (var (logical, topic) in options.TopicNames)
         {
             if (!TopicName.IsLegal(topic))
             {
-                check.Fault($"Topics:{logical}", topic, $"write {TopicName.Rule}");
+                check.Fault($"TopicNames:{logical}", topic, $"write {TopicName.Rule}");
             }
         }
     }

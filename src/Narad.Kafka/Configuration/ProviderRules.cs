@@ -248,7 +248,7 @@ internal static class ProviderRules
                     SaslMechanisms.MakesTokens(sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
                     $"{options.Provider} has no login: remove it, or write Provider = {(SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam) ? "MskIam" : "MskScram")}");
                 break;
-            case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate) && !options.Client.Keys.Any(ClientPropertyRules.IsCertificate):
+            case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate) && !options.ClientProperties.Keys.Any(ClientPropertyRules.IsCertificate):
                 check.Fault("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
                 break;
             case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):

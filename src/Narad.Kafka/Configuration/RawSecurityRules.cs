@@ -15,7 +15,7 @@ internal static class RawSecurityRules
     /// <param name="check">Collects what is wrong.</param>
     public static void Check(KafkaOptions options, bool strict, Findings check)
     {
-        var client = options.Client;
+        var client = options.ClientProperties;
         if (options.Ssl.Enabled && Is(client, "ssl.endpoint.identification.algorithm", "none"))
         {
             Unverified("ssl.endpoint.identification.algorithm", "= none: any certificate of the authority passes for the broker's, whatever its host name");
@@ -28,23 +28,23 @@ internal static class RawSecurityRules
 
         if (Is(client, Method, "oidc") && !SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.FaultUnshown($"Client:{Method}", $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or remove this");
+            check.FaultUnshown($"ClientProperties:{Method}", $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or remove this");
         }
 
         if (client.TryGetValue(Endpoint, out var endpoint) && !IsMetadataService(client, endpoint) && SecurityRules.TokenEndpointFault(endpoint) is { } fault)
         {
-            check.FaultUnshown($"Client:{Endpoint}", fault);
+            check.FaultUnshown($"ClientProperties:{Endpoint}", fault);
         }
 
         void Unverified(string name, string what)
         {
             if (strict && !options.Ssl.AllowUnverifiedInProduction)
             {
-                check.FaultUnshown($"Client:{name}", $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by {SecurityRules.AllowUnverified} = true");
+                check.FaultUnshown($"ClientProperties:{name}", $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by {SecurityRules.AllowUnverified} = true");
             }
             else
             {
-                check.Warnings.Add($"{SettingNames.Of($"Client:{name}")} {what}.");
+                check.Warnings.Add($"{SettingNames.Of($"ClientProperties:{name}")} {what}.");
             }
         }
     }

@@ -23,7 +23,7 @@ public sealed class SaslOptions
     /// Where the tokens of <c>oauthbearer</c> and <c>aws_msk_iam</c> come from: what a provider's package sets, or any delegate; goes before <see cref="Oidc"/>. Default none. Code only.
     /// </summary>
     [JsonIgnore]
-    public KafkaTokenSource? TokenSource { get; set; }
+    public OAuthBearerTokenProvider? TokenProvider { get; set; }
 
     /// <summary>
     /// Allows the mechanism <c>plain</c> without TLS to another host outside of the environment <c>Development</c>: everybody on the way to the broker reads the password. Default false.

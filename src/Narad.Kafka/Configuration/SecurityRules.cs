@@ -113,9 +113,9 @@ internal static class SecurityRules
         {
             CheckTokens(options, strict, check);
         }
-        else if (sasl.TokenSource is not null)
+        else if (sasl.TokenProvider is not null)
         {
-            check.FaultUnshown("Sasl:TokenSource", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
+            check.FaultUnshown("Sasl:TokenProvider", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
@@ -151,22 +151,22 @@ internal static class SecurityRules
     private static void CheckTokens(KafkaOptions options, bool strict, Findings check)
     {
         var mechanism = options.Sasl.Mechanism.Trim();
-        var given = options.Sasl.TokenSource is not null;
+        var given = options.Sasl.TokenProvider is not null;
         var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
         if (aws && !given)
         {
             check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
         }
-        else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.Client))
+        else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.ClientProperties))
         {
             check.Fault(
                 "Sasl:Mechanism",
                 mechanism,
-                "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenSource in code, or let the client fetch them (Kafka:Client: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+                "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenProvider in code, or let the client fetch them (Kafka:ClientProperties: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
         }
-        else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.Client))
+        else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.ClientProperties))
         {
-            check.FaultUnshown(given ? "Sasl:TokenSource" : "Sasl:Oidc", $"{SettingNames.Of("Client")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
+            check.FaultUnshown(given ? "Sasl:TokenProvider" : "Sasl:Oidc", $"{SettingNames.Of("ClientProperties")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
         }
 
         if (options.Ssl.Enabled)

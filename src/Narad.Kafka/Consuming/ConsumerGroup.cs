@@ -385,11 +385,11 @@ internal sealed class ConsumerGroup
         if (_options.CreatesTopics(_transport.Mode))
         {
             // Retry topics are seen to with their source, whose number of partitions they have.
-            await _transport.Topics.EnsureAsync(wanted.Where(subscription => subscription.Settings.Retries is null).Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
+            await _transport.Topics.CreateIfNotExistsAsync(wanted.Where(subscription => subscription.Settings.Retries is null).Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
             await EnsureDeletedRetriesAsync(wanted.FindAll(static subscription => subscription is { State: SubscriptionState.TopicMissing, IsOptional: false, Settings.Retries: not null }), cancellationToken).ConfigureAwait(false);
         }
 
-        var existing = await _transport.Topics.DescribeAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
+        var existing = await _transport.Topics.GetPartitionCountsAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
         var unreadable = _transport.Topics is KafkaTopics topics ? await topics.UnreadableAsync(existing.Keys, cancellationToken).ConfigureAwait(false) : [];
         Exception? trouble = null;
         foreach (var subscription in wanted)
@@ -442,7 +442,7 @@ internal sealed class ConsumerGroup
 
     private async Task EnsureDeletedRetriesAsync(List<Subscription> deleted, CancellationToken cancellationToken)
     {
-        var sources = await _transport.Topics.DescribeAsync(deleted.Select(static subscription => subscription.Settings.Retries!.Source), cancellationToken).ConfigureAwait(false);
+        var sources = await _transport.Topics.GetPartitionCountsAsync(deleted.Select(static subscription => subscription.Settings.Retries!.Source), cancellationToken).ConfigureAwait(false);
         foreach (var settings in deleted.Select(static subscription => subscription.Settings))
         {
             if (sources.TryGetValue(settings.Retries!.Source, out var partitions))

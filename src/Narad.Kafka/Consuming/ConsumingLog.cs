@@ -78,7 +78,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3089, LogLevel.Warning, "How far failed keys were handled could not be written down before their partitions are given away in group '{Group}': messages of these keys may be handled again, in order.")]
     public static partial void NotesNotWritten(ILogger logger, Exception? error, string group);
 
-    [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipOnceAsync to leave this message out, or restart.")]
+    [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipFailedMessageAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3029, LogLevel.Critical, "{Partition} STOPPED in group '{Group}': it cannot be read from offset {Offset}, and nothing is skipped. Decide where to go on: ResumeAsync starts at its first message, SeekAsync at an offset. A restart decides nothing.")]

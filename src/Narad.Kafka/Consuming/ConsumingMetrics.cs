@@ -27,7 +27,7 @@ internal sealed class ConsumingMetrics
     /// <summary>Invocations repeated in memory.</summary>
     public long Repetitions => Interlocked.Read(ref _repeated);
 
-    /// <summary>Messages skipped by <see cref="ISubscription.SkipOnceAsync"/>.</summary>
+    /// <summary>Messages skipped by <see cref="ISubscription.SkipFailedMessageAsync"/>.</summary>
     public long Skips => Interlocked.Read(ref _skipped);
 
     /// <summary>Tombstones that no handler wanted.</summary>

@@ -506,11 +506,11 @@ internal abstract class HandlerPipeline
                 var failed = new FailedMessage(error, context);
                 if (due is { } time)
                 {
-                    observer.Retried(failed, copy, time);
+                    observer.OnRetryScheduled(failed, copy, time);
                 }
                 else
                 {
-                    observer.DeadLettered(failed, copy);
+                    observer.OnDeadLettered(failed, copy);
                 }
             }
             catch (Exception thrown)

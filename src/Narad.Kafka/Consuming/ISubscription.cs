@@ -12,25 +12,25 @@ public interface ISubscription
     /// <summary>
     /// The subscriptions to its retry topics, in the group <c>{group}-retry</c>: pausing all, resuming all and stopping this one goes for them too. Empty where there are none.
     /// </summary>
-    IReadOnlyList<ISubscription> Retries => [];
+    IReadOnlyList<ISubscription> RetrySubscriptions => [];
 
     /// <summary>What it is doing.</summary>
     SubscriptionState State { get; }
 
     /// <summary>Why it ended by itself; null while it did not.</summary>
-    Exception? Fault { get; }
+    Exception? Error { get; }
 
     /// <summary>The partitions that this process handles now.</summary>
     IReadOnlyList<TopicPartitionId> Assignment { get; }
 
     /// <summary>The partitions that stopped, and why: at a message whose failure no policy covers, or without an offset to read from (<see cref="OffsetUnavailableException"/>).</summary>
-    IReadOnlyList<StoppedPartition> Stopped { get; }
+    IReadOnlyList<StoppedPartition> StoppedPartitions { get; }
 
     /// <summary>Whether messages are started, or wait until what the handler needs answers again; <see cref="CircuitState.Closed"/> without <see cref="SubscriptionOptions.CircuitBreaker"/>.</summary>
-    CircuitState Circuit { get; }
+    CircuitState CircuitState { get; }
 
     /// <summary>The partitions of this process that were paused by name.</summary>
-    IReadOnlyList<TopicPartitionId> Paused { get; }
+    IReadOnlyList<TopicPartitionId> PausedPartitions { get; }
 
     /// <summary>
     /// Starts no more messages of any partition, now assigned or later, until <see cref="ResumeAllAsync"/>: what runs may finish,
@@ -55,7 +55,7 @@ public interface ISubscription
 
     /// <summary>Lets a stopped partition go on behind the message it stopped at: that one is finished unhandled, counted and logged.</summary>
     /// <returns>Whether the partition was stopped here, at a message.</returns>
-    Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
+    Task<bool> SkipFailedMessageAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Goes on at this offset of a partition, and commits it: back to handle messages again, forward to leave some out. Messages that wait are
@@ -80,7 +80,7 @@ public interface ISubscription
     /// <summary>Handles everything again that the partitions of this process hold: goes on at the first message of each.</summary>
     /// <returns>The partitions, and where each goes on.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
-    Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default);
+    Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Ends this subscription alone: finishes what runs (at most <see cref="KafkaOptions.RevokeTimeout"/>), commits, and reads its topic no more. Other subscriptions of the

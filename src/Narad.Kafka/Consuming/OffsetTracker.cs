@@ -43,7 +43,7 @@ internal sealed class OffsetTracker
     /// <summary>The offset of the first arrival, or where it was told to begin; null while there was neither.</summary>
     public long? First { get; private set; }
 
-    /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxAhead</c>.</summary>
+    /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxUncommittedMessages</c>.</summary>
     public int Span => (int)(_tail - _head);
 
     /// <summary>How often the offsets went back.</summary>

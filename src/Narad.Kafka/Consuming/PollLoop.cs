@@ -89,7 +89,7 @@ internal sealed class PollLoop
         _commands = commands;
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
-        _assignment = new Assignment(new FlowControl(options.BufferMessages, options.BufferBytes - transport.Clients.PrefetchBytes, options.MaxAhead), _logger, OnClientError);
+        _assignment = new Assignment(new FlowControl(options.MaxBufferedMessages, options.MaxBufferedBytes - transport.Clients.PrefetchBytes, options.MaxUncommittedMessages), _logger, OnClientError);
         _comparesEpochs = transport.Mode is not KafkaMode.Embedded;
         _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger);
         _starting = new StartingSubscriptions(_assignment, group.Name, diagnostics.Time, _logger);
@@ -102,7 +102,7 @@ internal sealed class PollLoop
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group, diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
-        _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxAhead, diagnostics.Time, _logger);
+        _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxUncommittedMessages, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }

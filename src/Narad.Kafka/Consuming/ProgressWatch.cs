@@ -70,7 +70,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         || partition.Unreadable is not null
         || partition.Subscription.IsEnding
         || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
-        || partition.Subscription.Circuit is not CircuitState.Closed;
+        || partition.Subscription.CircuitState is not CircuitState.Closed;
 
     private (string, long, bool)? StallOf(AssignedPartition partition, long now)
     {

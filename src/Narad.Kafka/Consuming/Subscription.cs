@@ -49,15 +49,15 @@ internal sealed class Subscription : ISubscription
     /// <summary>How long it has been in its state.</summary>
     public TimeSpan StateAge => _time.GetElapsedTime(Volatile.Read(ref _since));
 
-    public Exception? Fault => _fault;
+    public Exception? Error => _fault;
 
     public IReadOnlyList<TopicPartitionId> Assignment => _assignment;
 
-    public IReadOnlyList<StoppedPartition> Stopped => _stopped;
+    public IReadOnlyList<StoppedPartition> StoppedPartitions => _stopped;
 
-    public CircuitState Circuit => Settings.Circuit?.State ?? CircuitState.Closed;
+    public CircuitState CircuitState => Settings.Circuit?.State ?? CircuitState.Closed;
 
-    public IReadOnlyList<TopicPartitionId> Paused => _paused;
+    public IReadOnlyList<TopicPartitionId> PausedPartitions => _paused;
 
     /// <summary>What was paused by name. Poll thread only.</summary>
     public PausedByName Holds { get; } = new();
@@ -77,7 +77,7 @@ internal sealed class Subscription : ISubscription
     /// <summary>The subscriptions to its retry topics; written while it runs where a pattern finds topics.</summary>
     public ImmutableList<Subscription> RetrySubscriptions => _retries;
 
-    public IReadOnlyList<ISubscription> Retries => _retries;
+    IReadOnlyList<ISubscription> ISubscription.RetrySubscriptions => _retries;
 
     public void AddRetries(Subscription retries) => ImmutableInterlocked.Update(ref _retries, static (all, added) => all.Add(added), retries);
 
@@ -112,7 +112,7 @@ internal sealed class Subscription : ISubscription
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Resume(this, partition, skipFirst: false), none: false, remembered: true, cancellationToken);
 
-    public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
+    public Task<bool> SkipFailedMessageAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Resume(this, partition, skipFirst: true), none: false, remembered: false, cancellationToken);
 
     public Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
@@ -124,12 +124,12 @@ internal sealed class Subscription : ISubscription
     // Kafka counts time from 1970. To the client a millisecond before that is its word for "the end".
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
         time < DateTimeOffset.UnixEpoch
-            ? ReplayAsync(cancellationToken)
+            ? SeekToBeginningAsync(cancellationToken)
             : _group.Mode is KafkaMode.Embedded
             ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything would be left out. Seek to an offset, or replay.")
             : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) =>
         _group.AskAsync(control => control.Replay(this), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
     public async Task StopAsync(CancellationToken cancellationToken = default)

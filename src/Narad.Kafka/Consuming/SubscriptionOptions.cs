@@ -200,7 +200,7 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>The most messages of one batch; 1 to 100,000; default <see cref="KafkaOptions.BatchSize"/> (500). Batch handlers only.</summary>
+    /// <summary>The most messages of one batch; 1 to 100,000; default <see cref="KafkaOptions.MaxBatchSize"/> (500). Batch handlers only.</summary>
     public SubscriptionOptions MaxBatchSize(int messages)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(messages, 1);
@@ -209,7 +209,7 @@ public sealed class SubscriptionOptions
         return this;
     }
 
-    /// <summary>The longest that a batch waits to fill; 0 to 1 min; default <see cref="KafkaOptions.BatchWait"/> (200 ms). Batch handlers only.</summary>
+    /// <summary>The longest that a batch waits to fill; 0 to 1 min; default <see cref="KafkaOptions.MaxBatchWait"/> (200 ms). Batch handlers only.</summary>
     public SubscriptionOptions MaxBatchWait(TimeSpan wait)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(wait, TimeSpan.Zero);

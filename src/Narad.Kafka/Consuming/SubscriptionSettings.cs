@@ -75,7 +75,7 @@ internal sealed record SubscriptionSettings
         Unhandled = options.UnhandledValue ?? defaults.OnUnhandled,
         Decoder = new MessageDecoder(defaults, options.DeserializerValue),
         Middleware = [.. defaults.ConsumeMiddleware, .. options.MiddlewareValue],
-        Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.BatchSize, options.MaxBatchWaitValue ?? defaults.BatchWait),
+        Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.MaxBatchSize, options.MaxBatchWaitValue ?? defaults.MaxBatchWait),
         Services = services,
     };
 }

@@ -12,7 +12,7 @@ public enum SubscriptionState
     /// <summary>The topic does not exist; the subscription starts by itself within 5 s of its creation.</summary>
     TopicMissing,
 
-    /// <summary>It ended for good by itself: <see cref="ISubscription.Fault"/> tells why.</summary>
+    /// <summary>It ended for good by itself: <see cref="ISubscription.Error"/> tells why.</summary>
     Faulted,
 
     /// <summary>It was disconnected.</summary>

@@ -59,14 +59,14 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             switch (subscription.State)
             {
                 case SubscriptionState.Faulted:
-                    bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {ExceptionText.Message(subscription.Fault!)}");
+                    bad.Add($"'{subscription.Topic}' in group '{subscription.Group}' ended: {ExceptionText.Message(subscription.Error!)}");
                     break;
                 case SubscriptionState.TopicMissing when subscription is not Subscription { IsOptional: true }:
                     doubtful.Add($"topic '{subscription.Topic}' of group '{subscription.Group}' does not exist");
                     break;
             }
 
-            doubtful.AddRange(subscription.Stopped.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
+            doubtful.AddRange(subscription.StoppedPartitions.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
         }
 
         data["stalled"] = AddStalls(bad, doubtful);
@@ -78,7 +78,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             }
         }
 
-        data["stopped"] = service.Subscriptions.Sum(subscription => subscription.Stopped.Count);
+        data["stopped"] = service.Subscriptions.Sum(subscription => subscription.StoppedPartitions.Count);
         var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
         return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful).Select(ForeignText.Message)), exception: null, data));
     }

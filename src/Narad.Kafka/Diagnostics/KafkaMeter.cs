@@ -24,7 +24,7 @@ internal sealed class KafkaMeter : IDisposable
         void Counter(string name, string unit, string description, Func<long> read) =>
             _meter.CreateObservableCounter(name, () => new Measurement<long>(read(), tags), unit, description);
 
-        Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.Stopped.Count));
+        Gauge("narad.kafka.partitions.stopped", "{partition}", "Partitions that stopped at a message that no policy covers.", () => service.Subscriptions.Sum(subscription => (long)subscription.StoppedPartitions.Count));
         Gauge("narad.kafka.circuits.open", "{circuit}", "Subscriptions whose circuit is not closed: they start nothing, or one message to see whether what they need answers.", () => service.Circuits.Count(circuit => circuit.State is not CircuitState.Closed));
         _meter.CreateObservableGauge(
             "narad.kafka.dead_letters",

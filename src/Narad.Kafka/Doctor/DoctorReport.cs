@@ -12,7 +12,7 @@ public sealed class DoctorReport
     internal DoctorReport(IReadOnlyList<DoctorStep> steps, string? failure)
     {
         Steps = steps;
-        Verdict = failure is null ? Success : $"Kafka connection failed: {ForeignText.Message(failure.ReplaceLineEndings(" "))}";
+        Summary = failure is null ? Success : $"Kafka connection failed: {ForeignText.Message(failure.ReplaceLineEndings(" "))}";
         IsSuccessful = failure is null;
     }
 
@@ -23,7 +23,7 @@ public sealed class DoctorReport
     public bool IsSuccessful { get; }
 
     /// <summary><see cref="Success"/>, or <c>Kafka connection failed: …</c> with the likely cause and what to change.</summary>
-    public string Verdict { get; }
+    public string Summary { get; }
 
     /// <summary>How long all of it took.</summary>
     public TimeSpan Elapsed => Steps.Aggregate(TimeSpan.Zero, static (sum, step) => sum + step.Elapsed);
@@ -37,7 +37,7 @@ public sealed class DoctorReport
             WriteTo(writer, step);
         }
 
-        writer.WriteLine(Verdict);
+        writer.WriteLine(Summary);
     }
 
     /// <summary>Writes one step, for those who show each as it is made.</summary>
@@ -52,10 +52,10 @@ public sealed class DoctorReport
             DoctorOutcome.Skipped => "skipped",
             _ => "FAILED",
         };
-        var lines = Array.ConvertAll(step.What.Split('\n', StringSplitOptions.TrimEntries), static line => ForeignText.Message(line));
+        var lines = Array.ConvertAll(step.Details.Split('\n', StringSplitOptions.TrimEntries), static line => ForeignText.Message(line));
         var time = step.Outcome is DoctorOutcome.Skipped ? "" : Duration.Text(TimeSpan.FromMilliseconds(Math.Round(step.Elapsed.TotalMilliseconds)));
         writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{mark,-8} {step.Name,-12} {time,8}  {lines[0]}"));
-        foreach (var line in lines.Skip(1).Concat(step.Advice is null ? [] : [$"-> {ForeignText.Message(step.Advice)}"]))
+        foreach (var line in lines.Skip(1).Concat(step.Recommendation is null ? [] : [$"-> {ForeignText.Message(step.Recommendation)}"]))
         {
             writer.WriteLine($"{"",-32}{line}");
         }

@@ -77,7 +77,7 @@ internal sealed class Examination : IAsyncDisposable
     private DoctorReport Report()
     {
         var last = _steps[^1];
-        return new DoctorReport(_steps, last.Outcome is DoctorOutcome.Failed ? $"{last.What.ReplaceLineEndings(" ")}{(last.Advice is null ? "" : $" {last.Advice}")}" : null);
+        return new DoctorReport(_steps, last.Outcome is DoctorOutcome.Failed ? $"{last.Details.ReplaceLineEndings(" ")}{(last.Recommendation is null ? "" : $" {last.Recommendation}")}" : null);
     }
 
     // Whether the next step is to be made.
@@ -345,10 +345,10 @@ internal sealed class Examination : IAsyncDisposable
         {
             if (_options.CreatesTopics(_transport!.Mode) && _transport.Mode is KafkaMode.Embedded)
             {
-                await _transport.Topics.EnsureAsync([new TopicSpec(topic)], _cancellation).ConfigureAwait(false);
+                await _transport.Topics.CreateIfNotExistsAsync([new TopicSpec(topic)], _cancellation).ConfigureAwait(false);
             }
 
-            var found = await _transport.Topics.DescribeAsync([topic], _cancellation).ConfigureAwait(false);
+            var found = await _transport.Topics.GetPartitionCountsAsync([topic], _cancellation).ConfigureAwait(false);
             return found.TryGetValue(topic, out var partitions)
                 ? Finding.Passed($"topic '{topic}' has {(partitions == 1 ? "1 partition" : $"{partitions} partitions")}")
                 : Finding.Failed($"The topic '{topic}' does not exist.", $"Create it, or set {SettingNames.Of("TopicCreation")} to IfMissing, and check its name ({SettingNames.Of("Topics")}).");

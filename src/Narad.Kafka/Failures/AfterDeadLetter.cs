@@ -4,7 +4,7 @@ namespace Narad.Kafka;
 public enum AfterDeadLetter
 {
     /// <summary>They are handled, in their order, without it.</summary>
-    GoOn,
+    Continue,
 
     /// <summary>They become dead letters too, in their order, unhandled: those that wait at that moment. What is sent later is handled.</summary>
     DeadLetterKey,

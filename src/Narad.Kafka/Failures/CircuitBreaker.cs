@@ -13,11 +13,11 @@ namespace Narad.Kafka.Failures;
 /// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way round: schedulers are
 /// woken outside it.
 /// <code>
-///   Closed ──too many failed──▶ Open ──timer──▶ Probing ──its success──▶ Closed (nothing counted)
+///   Closed ──too many failed──▶ Open ──timer──▶ HalfOpen ──its success──▶ Closed (nothing counted)
 ///                                ▲                 │
 ///                                └──its failure────┘   the next wait is longer
 /// </code>
-/// In Probing the probe is free (nothing ready, or the last one told nothing) or out: with one message, until that succeeds, fails, ends otherwise or its partition goes.
+/// In HalfOpen the probe is free (nothing ready, or the last one told nothing) or out: with one message, until that succeeds, fails, ends otherwise or its partition goes.
 /// </remarks>
 internal sealed class CircuitBreaker
 {
@@ -33,7 +33,7 @@ internal sealed class CircuitBreaker
 
     // Written under _gate, read by anybody.
     private volatile CircuitState _state;
-    private volatile Delivery? _probe;      // the message that is out as a probe; only while Probing
+    private volatile Delivery? _probe;      // the message that is out as a probe; only while HalfOpen
     private volatile CircuitOutage? _outage;
     private ImmutableArray<LaneScheduler> _schedulers = [];
 
@@ -63,7 +63,7 @@ internal sealed class CircuitBreaker
     public CircuitOutage? Outage => _outage;
 
     /// <summary>Whether asking <see cref="TryStart"/> may help; when that becomes true, the schedulers are woken.</summary>
-    public bool MayStart => _state is CircuitState.Closed || (_state is CircuitState.Probing && _probe is null);
+    public bool MayStart => _state is CircuitState.Closed || (_state is CircuitState.HalfOpen && _probe is null);
 
     /// <summary>One more scheduler asks it.</summary>
     public void Add(LaneScheduler scheduler) => ImmutableInterlocked.Update(ref _schedulers, static (all, added) => all.Add(added), scheduler);
@@ -93,7 +93,7 @@ internal sealed class CircuitBreaker
 
         lock (_gate)
         {
-            if (_state is CircuitState.Probing && _probe is null)
+            if (_state is CircuitState.HalfOpen && _probe is null)
             {
                 _probe = delivery;
                 return true;
@@ -199,7 +199,7 @@ internal sealed class CircuitBreaker
     /// <summary>A partition is not ours any more: its handler may hang for ever, and the others do not wait for it.</summary>
     public void Forget(AssignedPartition partition)
     {
-        if (_state is CircuitState.Probing)
+        if (_state is CircuitState.HalfOpen)
         {
             Recall(static (probe, gone) => ReferenceEquals(probe.Partition, gone), partition);
         }
@@ -239,7 +239,7 @@ internal sealed class CircuitBreaker
                 return;
             }
 
-            _state = CircuitState.Probing;
+            _state = CircuitState.HalfOpen;
         }
 
         Wake();

@@ -10,5 +10,5 @@ public enum CircuitState
     Open,
 
     /// <summary>One message is started; how it ends decides.</summary>
-    Probing,
+    HalfOpen,
 }

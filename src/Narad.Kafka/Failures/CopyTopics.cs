@@ -268,7 +268,7 @@ internal sealed class CopyTopics
         if (!_partitions.TryGetValue(topic, out var count))
         {
             // A topic that a pattern found, before it was seen to.
-            var sources = await _transport.Topics.DescribeAsync([source], CancellationToken.None).ConfigureAwait(false);
+            var sources = await _transport.Topics.GetPartitionCountsAsync([source], CancellationToken.None).ConfigureAwait(false);
             await EnsureAsync(source, sources.GetValueOrDefault(source, message.Partition.Id.Partition + 1), CancellationToken.None).ConfigureAwait(false);
             count = _partitions[topic];
         }
@@ -307,7 +307,7 @@ internal sealed class CopyTopics
     // Where keys are kept in order, a copy waits in the partition of its source's number and in no other. It is there by now, or the source's would not be read.
     private async Task<int> GrownAsync(string topic, TopicPartitionId partition)
     {
-        var found = await _transport.Topics.DescribeAsync([topic], CancellationToken.None).ConfigureAwait(false);
+        var found = await _transport.Topics.GetPartitionCountsAsync([topic], CancellationToken.None).ConfigureAwait(false);
         if (!found.TryGetValue(topic, out var count) || count <= partition.Partition)
         {
             throw new KafkaTopicException($"Retry topic '{topic}' has no partition {partition.Partition} for what fails in {partition}: add it (kafka-topics --alter --topic {topic} --partitions {partition.Partition + 1}).", topic);
@@ -319,7 +319,7 @@ internal sealed class CopyTopics
     // What was found; null where it was created, or cannot be looked at.
     private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source, CancellationToken cancellationToken)
     {
-        var found = await _transport.Topics.DescribeAsync([name], cancellationToken).ConfigureAwait(false);
+        var found = await _transport.Topics.GetPartitionCountsAsync([name], cancellationToken).ConfigureAwait(false);
         if (found.TryGetValue(name, out var count))
         {
             _partitions[name] = count;
@@ -344,7 +344,7 @@ internal sealed class CopyTopics
             }
         }
 
-        await _transport.Topics.EnsureAsync([new TopicSpec(name, partitions, Settings: settings)], cancellationToken).ConfigureAwait(false);
+        await _transport.Topics.CreateIfNotExistsAsync([new TopicSpec(name, partitions, Settings: settings)], cancellationToken).ConfigureAwait(false);
         _partitions[name] = partitions;
         return null;
     }
@@ -354,7 +354,7 @@ internal sealed class CopyTopics
     {
         try
         {
-            var found = await _transport.Topics.InspectAsync(topic, cancellationToken).ConfigureAwait(false);
+            var found = await _transport.Topics.GetDetailsAsync(topic, cancellationToken).ConfigureAwait(false);
             _unknown.TryRemove(topic, out _);
             return found;
         }

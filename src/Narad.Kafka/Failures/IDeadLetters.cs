@@ -25,7 +25,7 @@ public interface IDeadLetters
     /// <param name="after">The <see cref="DeadLetterPage.Continuation"/> of the page before it; null for the first.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="ArgumentException"><paramref name="size"/> is out of range, or <paramref name="after"/> is no continuation of this topic.</exception>
-    Task<DeadLetterPage> PageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default);
+    Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// How many a filter lets through, by reading them all. Without a filter, how many offsets the topic holds, at once: in a compacted or transactional
@@ -34,7 +34,7 @@ public interface IDeadLetters
     Task<long> CountAsync(string deadLetterTopic, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default);
 
     /// <summary>One dead letter; null where there is none (any more) at this offset.</summary>
-    Task<DeadLetter?> PeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
+    Task<DeadLetter?> GetAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Sends dead letters again, a batch at a time, and keeps the dead letters: a group's committed offset says how far it came, so that the same redrive asked

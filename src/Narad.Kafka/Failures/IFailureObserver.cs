@@ -8,12 +8,12 @@ public interface IFailureObserver
 {
     /// <summary>A message went to its retry topic.</summary>
     /// <param name="message">The message, where it failed, and the error.</param>
-    /// <param name="copy">Where its copy is.</param>
+    /// <param name="retryRecord">Where its copy is.</param>
     /// <param name="due">When it is to be handled again, UTC.</param>
-    void Retried(FailedMessage message, SendResult copy, DateTimeOffset due);
+    void OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due);
 
     /// <summary>A message went to its dead-letter topic.</summary>
     /// <param name="message">The message, where it failed, and the error.</param>
-    /// <param name="copy">Where its copy is.</param>
-    void DeadLettered(FailedMessage message, SendResult copy);
+    /// <param name="deadLetter">Where its copy is.</param>
+    void OnDeadLettered(FailedMessage message, SendResult deadLetter);
 }

@@ -57,7 +57,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         return BrowseCoreAsync(topic, filter ?? Everything, cancellationToken);
     }
 
-    public async Task<DeadLetterPage> PageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default)
+    public async Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
         filter?.Validate(nameof(filter));
@@ -125,7 +125,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         return count;
     }
 
-    public async Task<DeadLetter?> PeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
+    public async Task<DeadLetter?> GetAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
     {
         var topic = _realName(partition.Topic);
         ArgumentOutOfRangeException.ThrowIfNegative(partition.Partition, nameof(partition));
@@ -278,7 +278,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             return (transport, []);
         }
 
-        var found = await transport.Topics.DescribeAsync([topic], cancellationToken).ConfigureAwait(false);
+        var found = await transport.Topics.GetPartitionCountsAsync([topic], cancellationToken).ConfigureAwait(false);
         return found.TryGetValue(topic, out var partitions)
             ? (transport, await records.SpansAsync(topic, partitions, cancellationToken).ConfigureAwait(false))
             : throw new KafkaTopicException($"Topic {topic} does not exist: there are no dead letters to look at.", topic);

@@ -7,9 +7,9 @@ namespace Narad.Kafka.Failures;
 /// <param name="Reason">Why it stays.</param>
 /// <param name="Explanation">The same in words.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct RedriveDecision(RedriveRoute? Route, PassedOverReason Reason, string Explanation)
+internal readonly record struct RedriveDecision(RedriveRoute? Route, SkippedReason Reason, string Explanation)
 {
     public static RedriveDecision To(RedriveRoute route) => new(route, default, "");
 
-    public static RedriveDecision No(PassedOverReason reason, string explanation) => new(null, reason, explanation);
+    public static RedriveDecision No(SkippedReason reason, string explanation) => new(null, reason, explanation);
 }

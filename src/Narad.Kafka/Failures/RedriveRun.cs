@@ -18,8 +18,8 @@ internal sealed class RedriveRun(
 
     private readonly Dictionary<int, long> _noted = [];       // the progress as the broker has it; a partition without any is left out
     private readonly Dictionary<TopicPartitionId, long> _positions = [];
-    private readonly Dictionary<PassedOverReason, long> _passedOver = [];
-    private readonly List<PassedOverDeadLetter> _firstPassedOver = [];
+    private readonly Dictionary<SkippedReason, long> _passedOver = [];
+    private readonly List<SkippedDeadLetter> _firstPassedOver = [];
     private readonly List<(DeadLetter Letter, Task<SendResult?> Sending)> _batch = [];
     private MessageProducer? _producer;
     private long _sent;
@@ -40,12 +40,12 @@ internal sealed class RedriveRun(
         }
 
         DeadLettersLog.Ended(logger, topic, _sent, _notMatching, _passedOver.Values.Sum());
-        return new RedriveReport(_sent, _notMatching, _passedOver, _positions, group) { FirstPassedOver = _firstPassedOver };
+        return new RedriveReport(_sent, _notMatching, _passedOver, _positions, group) { FirstSkipped = _firstPassedOver };
     }
 
     private async Task<List<PartitionSpan>> BeginAsync(IReadOnlyList<PartitionSpan> spans, CancellationToken cancellationToken)
     {
-        foreach (var (partition, offset) in await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false))
+        foreach (var (partition, offset) in await transport.Topics.GetCommittedOffsetsAsync(group, topic, cancellationToken).ConfigureAwait(false))
         {
             _noted[partition.Partition] = offset;
         }
@@ -129,7 +129,7 @@ internal sealed class RedriveRun(
     // A group without members has nobody who fences: of two in two processes both send a batch, and the second to note it stops.
     private async Task CheckNobodyElseAsync(int partition, CancellationToken cancellationToken)
     {
-        var committed = await transport.Topics.CommittedAsync(group, topic, cancellationToken).ConfigureAwait(false);
+        var committed = await transport.Topics.GetCommittedOffsetsAsync(group, topic, cancellationToken).ConfigureAwait(false);
         if (committed.TryGetValue(new TopicPartitionId(topic, partition), out var found) != _noted.TryGetValue(partition, out var noted) || found != noted)
         {
             _isTaken = true;
@@ -183,7 +183,7 @@ internal sealed class RedriveRun(
             {
                 if (await sending.ConfigureAwait(false) is null)
                 {
-                    PassOver(letter, PassedOverReason.TooLarge, "with the headers that its copy needs it is larger than its target takes");
+                    PassOver(letter, SkippedReason.TooLarge, "with the headers that its copy needs it is larger than its target takes");
                 }
                 else
                 {
@@ -235,7 +235,7 @@ internal sealed class RedriveRun(
         }
     }
 
-    private void PassOver(DeadLetter letter, PassedOverReason reason, string explanation)
+    private void PassOver(DeadLetter letter, SkippedReason reason, string explanation)
     {
         if (!_passedOver.TryGetValue(reason, out var count))
         {
@@ -245,7 +245,7 @@ internal sealed class RedriveRun(
         _passedOver[reason] = count + 1;
         if (_firstPassedOver.Count < MostListed)
         {
-            _firstPassedOver.Add(new PassedOverDeadLetter(letter.Place, letter.Offset, reason, explanation));
+            _firstPassedOver.Add(new SkippedDeadLetter(letter.Place, letter.Offset, reason, explanation));
         }
     }
 }

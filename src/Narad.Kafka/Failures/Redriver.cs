@@ -26,7 +26,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
     {
         if (letter.SourceTopic is not { } source)
         {
-            return RedriveDecision.No(PassedOverReason.NoOrigin, $"it does not say which topic it came from ({FailureHeaders.Topic})");
+            return RedriveDecision.No(SkippedReason.NoOrigin, $"it does not say which topic it came from ({FailureHeaders.Topic})");
         }
 
         if (!MayBeWritten(source))
@@ -36,7 +36,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
 
         if (known.IsForCopies(source) && !IsAllowed(source))
         {
-            return RedriveDecision.No(PassedOverReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, where copies of failed messages go ({FailureHeaders.Topic})");
+            return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, where copies of failed messages go ({FailureHeaders.Topic})");
         }
 
         if (!IsOwn(source))
@@ -53,7 +53,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
     {
         if (FailureHeaders.OriginOf(letter.Headers) is not { } origin || GroupName.Fault(origin.Group) is not null)
         {
-            return RedriveDecision.No(PassedOverReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
+            return RedriveDecision.No(SkippedReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
         }
 
         // A record that a group adopted was in its retry topic at first: it goes back there, not to a retry topic of that.
@@ -78,7 +78,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
         {
             null => NoTopic(source),
             0 => RedriveDecision.No(
-                PassedOverReason.NoRetryTopic,
+                SkippedReason.NoRetryTopic,
                 $"retry topic '{retry}' does not exist. Create it with {_partitions[source]} partition(s), or set TopicCreation to IfMissing, and redrive from the start (RedriveOptions.FromStart)"),
             { } partitions => RedriveDecision.To(new RedriveRoute(retry, origin.Partition % partitions, origin)),
         };
@@ -118,10 +118,10 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
     }
 
     private static RedriveDecision NoTopic(string topic) =>
-        RedriveDecision.No(PassedOverReason.NoTopic, $"topic '{ForeignText.Name(topic)}', which it names, does not exist or may not be written to ({FailureHeaders.Topic})");
+        RedriveDecision.No(SkippedReason.NoTopic, $"topic '{ForeignText.Name(topic)}', which it names, does not exist or may not be written to ({FailureHeaders.Topic})");
 
     private RedriveDecision NotAllowed(string topic) => RedriveDecision.No(
-        PassedOverReason.NotAllowed,
+        SkippedReason.NotAllowed,
         $"it names '{ForeignText.Name(topic)}', whose dead letters do not go to '{deadLetterTopic}' ({FailureHeaders.Topic}). If that is right, name the topic in RedriveOptions.SourceTopics");
 
     private bool IsAllowed(string source) => redrive.SourceTopics.Contains(source, StringComparer.Ordinal);
@@ -165,7 +165,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             _partitions.Clear();   // forged names
         }
 
-        var found = await transport.Topics.DescribeAsync([topic], cancellationToken).ConfigureAwait(false);
+        var found = await transport.Topics.GetPartitionCountsAsync([topic], cancellationToken).ConfigureAwait(false);
         return _partitions[topic] = found.GetValueOrDefault(topic);
     }
 }

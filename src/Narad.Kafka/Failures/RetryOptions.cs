@@ -85,7 +85,7 @@ public sealed class RetryOptions
 
     /// <summary>
     /// Keeps the order of each key through the retry topic: later messages of a key wait there behind the one that failed and are handled after it, in the order in which they
-    /// were sent; other keys go on. It holds across restarts, rebalances and crashes. What waits counts no attempt. When half of <see cref="KafkaOptions.MaxAhead"/> wait in a
+    /// were sent; other keys go on. It holds across restarts, rebalances and crashes. What waits counts no attempt. When half of <see cref="KafkaOptions.MaxUncommittedMessages"/> wait in a
     /// partition, its topic pauses. Messages without a key are not kept in order.
     /// </summary>
     /// <remarks>
@@ -94,7 +94,7 @@ public sealed class RetryOptions
     /// protocol): say it in a new group, or stop all members first. After a crash some messages may be handled again: then all that follow them in their key are handled again too, in order.
     /// </remarks>
     /// <param name="afterDeadLetter">What becomes of those that wait when the failed one becomes a dead letter; default: they go on.</param>
-    public RetryOptions ParkKey(AfterDeadLetter afterDeadLetter = AfterDeadLetter.GoOn)
+    public RetryOptions ParkKey(AfterDeadLetter afterDeadLetter = AfterDeadLetter.Continue)
     {
         if (!Enum.IsDefined(afterDeadLetter))
         {

@@ -18,7 +18,7 @@ namespace Narad.Kafka.Failures;
 ///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a hop), finished here
 ///     └──another group's, nobody's──▶ finished
 /// </code>
-/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxAhead</c>, once half its wait is over; and where the partition is
+/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxUncommittedMessages</c>, once half its wait is over; and where the partition is
 /// given away in order although messages behind it are finished, which would otherwise be handled again.
 /// </remarks>
 internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, ConsumerGroup group, TimeProvider time, ILogger logger)

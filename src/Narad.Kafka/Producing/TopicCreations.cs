@@ -19,7 +19,7 @@ internal sealed class TopicCreations(SendLine owner, Lock guard, IKafkaTopics to
         Exception? failure = null;
         try
         {
-            await topics.EnsureAsync([new TopicSpec(line.Topic)], stopped);
+            await topics.CreateIfNotExistsAsync([new TopicSpec(line.Topic)], stopped);
         }
         catch (Exception exception)
         {

@@ -34,11 +34,11 @@ internal sealed class TokenPump : IAsyncDisposable
     // Waits are cut so that a machine that slept finds its token expired soon after it woke up; and the longest that a timer takes is 49 days.
     private static readonly TimeSpan LongestNap = TimeSpan.FromSeconds(30);
 
-    private readonly KafkaTokenSource _source;
+    private readonly OAuthBearerTokenProvider _source;
     private readonly string _clientId;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Action<IClient, KafkaToken> _give;
+    private readonly Action<IClient, OAuthBearerToken> _give;
     private readonly Action<IClient, string> _refuse;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
@@ -47,7 +47,7 @@ internal sealed class TokenPump : IAsyncDisposable
     private readonly HashSet<IClient> _clients = new(ReferenceEqualityComparer.Instance);
     private Task? _pumping;
     private bool _ended;
-    private KafkaToken? _token;
+    private OAuthBearerToken? _token;
     private string? _trouble;
     private long? _askedAt;   // null: it is not being asked
     private long _goodSince;
@@ -57,7 +57,7 @@ internal sealed class TokenPump : IAsyncDisposable
     // Calls that were given up and have not returned yet; the pumping task's alone.
     private readonly List<Task> _hanging = [];
 
-    public TokenPump(KafkaTokenSource source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, KafkaToken>? give = null, Action<IClient, string>? refuse = null)
+    public TokenPump(OAuthBearerTokenProvider source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, OAuthBearerToken>? give = null, Action<IClient, string>? refuse = null)
     {
         _source = source;
         _clientId = clientId;
@@ -129,7 +129,7 @@ internal sealed class TokenPump : IAsyncDisposable
             return null;
         }
 
-        var source = options.Sasl.TokenSource ?? (options.Sasl.Oidc is { } oidc ? new OidcTokenSource(oidc, time: diagnostics.Time).GetAsync : null);
+        var source = options.Sasl.TokenProvider ?? (options.Sasl.Oidc is { } oidc ? new OidcTokenProvider(oidc, time: diagnostics.Time).GetAsync : null);
         return source is null ? null : new TokenPump(source, options.ClientId, diagnostics);
     }
 
@@ -191,7 +191,7 @@ internal sealed class TokenPump : IAsyncDisposable
         }
     }
 
-    private static void Give(IClient client, KafkaToken token) =>
+    private static void Give(IClient client, OAuthBearerToken token) =>
         client.OAuthBearerSetToken(token.Value, token.ExpiresAt.ToUnixTimeMilliseconds(), token.Principal, token.Extensions.ToDictionary(StringComparer.Ordinal));
 
     private static void Refuse(IClient client, string reason) => client.OAuthBearerSetTokenFailure(reason);
@@ -233,7 +233,7 @@ internal sealed class TokenPump : IAsyncDisposable
         }
     }
 
-    private async Task<(KafkaToken? Token, Failure? Failure)> AskAsync()
+    private async Task<(OAuthBearerToken? Token, Failure? Failure)> AskAsync()
     {
         lock (_gate)
         {
@@ -277,7 +277,7 @@ internal sealed class TokenPump : IAsyncDisposable
         }
     }
 
-    private Failure? Take(KafkaToken token)
+    private Failure? Take(OAuthBearerToken token)
     {
         int clients;
         lock (_gate)
@@ -303,7 +303,7 @@ internal sealed class TokenPump : IAsyncDisposable
     }
 
     // The client's own words may contain the token.
-    private string? Hand(IClient client, KafkaToken token)
+    private string? Hand(IClient client, OAuthBearerToken token)
     {
         try
         {
@@ -354,14 +354,14 @@ internal sealed class TokenPump : IAsyncDisposable
 
     private string Words(Exception error)
     {
-        KafkaToken? token;
+        OAuthBearerToken? token;
         lock (_gate)
         {
             token = _token;
         }
 
         // Our own sources say what, where and why.
-        var words = $"{(error is KafkaTokenException ? "" : $"it threw {error.GetType().Name}: ")}{error.Message.ReplaceLineEndings(" ")}";
+        var words = $"{(error is OAuthBearerTokenException ? "" : $"it threw {error.GetType().Name}: ")}{error.Message.ReplaceLineEndings(" ")}";
         for (var cause = error.InnerException; cause is not null; cause = cause.InnerException)
         {
             if (!words.Contains(cause.Message, StringComparison.Ordinal))
@@ -376,7 +376,7 @@ internal sealed class TokenPump : IAsyncDisposable
 
     private bool IsFailing => _trouble is not null || !IsGood(_token);
 
-    private bool IsGood(KafkaToken? token) => token?.ExpiresAt > _time.GetUtcNow();
+    private bool IsGood(OAuthBearerToken? token) => token?.ExpiresAt > _time.GetUtcNow();
 
     // The shorter of what the wall clock says, which a suspended host moves on, and what elapsed, which a clock that is put back does not.
     private async Task NapAsync(TimeSpan time)

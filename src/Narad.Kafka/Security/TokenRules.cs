@@ -15,7 +15,7 @@ internal static class TokenRules
     private static readonly SearchValues<char> Printable = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static code => (char)code), '\t', '\r', '\n']);
 
     /// <summary>Null: the token can be used.</summary>
-    public static (TokenFault Kind, string Reason)? Fault(KafkaToken? token, DateTimeOffset now)
+    public static (TokenFault Kind, string Reason)? Fault(OAuthBearerToken? token, DateTimeOffset now)
     {
         if (token is null)
         {

@@ -21,7 +21,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
         _logger = diagnostics.Logger<ConsoleTopics>();
     }
 
-    public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+    public Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
     {
         var wanted = WantedTopics.Check(topics);
         cancellationToken.ThrowIfCancellationRequested();
@@ -48,7 +48,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
     {
         var found = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var topic in WantedTopics.Names(topics))
@@ -63,7 +63,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
         return Task.FromResult<IReadOnlyDictionary<string, int>>(found);
     }
 
-    public Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+    public Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default)
     {
         TopicName.Validate(topic, nameof(topic));
         cancellationToken.ThrowIfCancellationRequested();
@@ -121,7 +121,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
         return Task.FromResult<IReadOnlyList<string>>(deleted);
     }
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
         GroupName.Validate(group, nameof(group));
         TopicName.Validate(topic, nameof(topic));

@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.Topics"/>). Thread-safe.</summary>
+/// <summary>Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.TopicNames"/>). Thread-safe.</summary>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>
@@ -10,17 +10,17 @@ public interface IKafkaTopics
     /// A topic could not be created, exists with another number of partitions than <see cref="TopicSpec.Partitions"/> names, or no broker answered in
     /// time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for creating.
     /// </exception>
-    Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default);
+    Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default);
 
     /// <summary>The number of partitions of each topic; a topic that does not exist is left out. Never creates one.</summary>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
-    Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
+    Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 
     /// <summary>One topic with its retention and other settings; null where it does not exist. Never creates one.</summary>
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="NotSupportedException">The broker tells no settings: it is another process's embedded one.</exception>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
-    Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default);
+    Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default);
 
     /// <summary>Sets how long a topic keeps its messages (<c>retention.ms</c>) and leaves its other settings as they are. The brokers apply it within moments.</summary>
     /// <param name="topic">The topic.</param>
@@ -46,5 +46,5 @@ public interface IKafkaTopics
     /// </summary>
     /// <exception cref="ArgumentException">The group's id or the topic's name is not legal.</exception>
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
-    Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default);
+    Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default);
 }

@@ -37,7 +37,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         _logger = diagnostics.Logger<KafkaTopics>();
     }
 
-    public async Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
+    public async Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
     {
         var wanted = WantedTopics.Check(topics);
         cancellationToken.ThrowIfCancellationRequested();
@@ -79,14 +79,14 @@ internal sealed class KafkaTopics : IKafkaTopics
         await SeeAsync(missing, cancellationToken);
     }
 
-    public async Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
     {
         var names = WantedTopics.Names(topics);
         cancellationToken.ThrowIfCancellationRequested();
         return await LookAsync([.. names], cancellationToken);
     }
 
-    public async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default)
+    public async Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default)
     {
         TopicName.Validate(topic, nameof(topic));
         cancellationToken.ThrowIfCancellationRequested();
@@ -152,7 +152,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         return deleted;
     }
 
-    public async Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
         GroupName.Validate(group, nameof(group));
         TopicName.Validate(topic, nameof(topic));
@@ -206,7 +206,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     /// <param name="topics">Their names.</param>
     /// <param name="rights">Whether to find out which of them this user may read.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
-    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>, but for topics that the user may not look at.</exception>
+    /// <exception cref="KafkaTopicException">As for <see cref="GetPartitionCountsAsync"/>, but for topics that the user may not look at.</exception>
     public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, bool rights, CancellationToken cancellationToken)
     {
         var refused = new List<string>();
@@ -224,7 +224,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
 
     /// <summary>Those that the cluster says this user may not read; none where it does not say. Readers would learn of it only after they had joined.</summary>
-    /// <exception cref="KafkaTopicException">As for <see cref="DescribeAsync"/>.</exception>
+    /// <exception cref="KafkaTopicException">As for <see cref="GetPartitionCountsAsync"/>.</exception>
     public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken)
     {
         List<string> names = [.. topics];

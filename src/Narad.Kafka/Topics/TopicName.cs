@@ -30,11 +30,11 @@ internal static class TopicName
         }
     }
 
-    /// <summary>The real name of a logical one, checked; a name that <see cref="KafkaOptions.Topics"/> does not map stands for itself.</summary>
+    /// <summary>The real name of a logical one, checked; a name that <see cref="KafkaOptions.TopicNames"/> does not map stands for itself.</summary>
     public static string Resolve(KafkaOptions options, string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
     {
         ArgumentNullException.ThrowIfNull(topic, parameter);
-        if (!options.Topics.TryGetValue(topic, out var real))
+        if (!options.TopicNames.TryGetValue(topic, out var real))
         {
             Validate(topic, parameter);
             return topic;

@@ -193,7 +193,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             _created.Clear();
         }
 
-        var creating = _created.GetOrAdd(topic, static (name, topics) => topics.EnsureAsync([new TopicSpec(name)]), creates);
+        var creating = _created.GetOrAdd(topic, static (name, topics) => topics.CreateIfNotExistsAsync([new TopicSpec(name)]), creates);
         if (creating is { IsFaulted: true } or { IsCanceled: true })
         {
             _created.TryRemove(new KeyValuePair<string, Task>(topic, creating));   // the next one tries again

@@ -290,7 +290,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         try
         {
             var configuration = _clients.Admin();
-            if (!_clients.Options.Client.ContainsKey("reconnect.backoff.max.ms"))
+            if (!_clients.Options.ClientProperties.ContainsKey("reconnect.backoff.max.ms"))
             {
                 // This one client knocks more often than the others: IsConnected must be true within 5 s of a broker's return.
                 configuration.ReconnectBackoffMaxMs = Math.Max(ReconnectBackoffMaxMs, configuration.ReconnectBackoffMs ?? 0);

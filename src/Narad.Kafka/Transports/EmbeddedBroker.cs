@@ -135,30 +135,30 @@ public sealed class EmbeddedBroker : IDisposable
         RecordsDeleted?.Invoke(this, new RecordsDeletedEventArgs(topic, partition, beforeOffset));
     }
 
-    /// <summary>Fault: closes a broker's connections and refuses new ones, until <see cref="SetUp(int)"/>.</summary>
+    /// <summary>Fault: closes a broker's connections and refuses new ones, until <see cref="StartBroker(int)"/>.</summary>
     /// <param name="broker">1 to <see cref="Brokers"/>.</param>
-    public void SetDown(int broker = 1)
+    public void StopBroker(int broker = 1)
     {
         CheckBroker(broker);
-        ThrowIfFailed(MockCluster.SetDown(Cluster, broker), nameof(SetDown));
+        ThrowIfFailed(MockCluster.SetDown(Cluster, broker), nameof(StopBroker));
     }
 
-    /// <summary>Ends <see cref="SetDown(int)"/>.</summary>
+    /// <summary>Ends <see cref="StopBroker(int)"/>.</summary>
     /// <param name="broker">1 to <see cref="Brokers"/>.</param>
-    public void SetUp(int broker = 1)
+    public void StartBroker(int broker = 1)
     {
         CheckBroker(broker);
-        ThrowIfFailed(MockCluster.SetUp(Cluster, broker), nameof(SetUp));
+        ThrowIfFailed(MockCluster.SetUp(Cluster, broker), nameof(StartBroker));
     }
 
     /// <summary>Fault: every answer of every broker takes this long; zero ends it. Millisecond precision, at most 10 minutes.</summary>
-    public void SetRoundTripTime(TimeSpan time)
+    public void SetLatency(TimeSpan time)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(time, TimeSpan.FromMinutes(10));
         for (var broker = 1; broker <= Brokers; broker++)
         {
-            ThrowIfFailed(MockCluster.SetRoundTripTime(Cluster, broker, (int)time.TotalMilliseconds), nameof(SetRoundTripTime));
+            ThrowIfFailed(MockCluster.SetRoundTripTime(Cluster, broker, (int)time.TotalMilliseconds), nameof(SetLatency));
         }
     }
 

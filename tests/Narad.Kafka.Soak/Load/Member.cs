@@ -20,7 +20,7 @@ internal sealed class Member : IAsyncDisposable
 
     public IReadOnlyList<ISubscription> Subscriptions => _subscriptions;
 
-    public IEnumerable<StoppedPartition> Stopped => _subscriptions.SelectMany(subscription => subscription.Stopped);
+    public IEnumerable<StoppedPartition> Stopped => _subscriptions.SelectMany(subscription => subscription.StoppedPartitions);
 
     public int Partitions => _subscriptions.Sum(subscription => subscription.Assignment.Count);
 

@@ -377,7 +377,7 @@ internal sealed class Bed : IAsyncDisposable
         long beyond = 0;
         foreach (var topic in topics)
         {
-            var committed = (await service.Topics.CommittedAsync(group, topic)).ToDictionary(partition => partition.Key.ToString(), partition => partition.Value, StringComparer.Ordinal);
+            var committed = (await service.Topics.GetCommittedOffsetsAsync(group, topic)).ToDictionary(partition => partition.Key.ToString(), partition => partition.Value, StringComparer.Ordinal);
             foreach (var (partition, offset) in committed)
             {
                 beyond += Math.Max(0, offset - ends.GetValueOrDefault(partition));

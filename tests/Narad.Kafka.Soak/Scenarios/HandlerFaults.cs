@@ -49,7 +49,7 @@ internal static class HandlerFaults
         await Task.Delay(TimeSpan.FromSeconds(3));
         var held = bed.Records.Where(record => record.Key == Stuck).MinBy(record => record.Offset);
         await using var service = bed.NewService(0);
-        var committed = await service.Topics.CommittedAsync(bed.Group, bed.TopicOf(Stuck));
+        var committed = await service.Topics.GetCommittedOffsetsAsync(bed.Group, bed.TopicOf(Stuck));
         bed.Check(committed.All(partition => !held.Log.StartsWith(partition.Key + "#", StringComparison.Ordinal) || partition.Value <= held.Offset), $"nothing is committed past the stuck message ({held.Log} offset {held.Offset})");
         release.SetResult();
     }
@@ -83,7 +83,7 @@ internal static class HandlerFaults
         await bed.ReadAsync();
         Action<KafkaOptions> large = options =>
         {
-            options.BufferMessages = Flight;
+            options.MaxBufferedMessages = Flight;
             options.Parallelism = 100;
         };
         var leaving = await bed.JoinAsync(large);
@@ -125,8 +125,8 @@ internal static class HandlerFaults
         await bed.JoinAsync(
             options =>
             {
-                options.BufferMessages = 1_000;
-                options.BufferBytes = 4 * 1024 * 1024;
+                options.MaxBufferedMessages = 1_000;
+                options.MaxBufferedBytes = 4 * 1024 * 1024;
             },
             WorkAsync,
             subscription => subscription.Retry(retry => retry.InMemory(100, _ => TimeSpan.FromSeconds(2))));

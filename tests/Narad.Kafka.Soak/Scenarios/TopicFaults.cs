@@ -126,7 +126,7 @@ internal static class TopicFaults
             {
                 foreach (var subscription in member.Subscriptions)
                 {
-                    foreach (var stopped in subscription.Stopped)
+                    foreach (var stopped in subscription.StoppedPartitions)
                     {
                         resumed += await subscription.ResumeAsync(stopped.Partition) ? 1 : 0;
                     }

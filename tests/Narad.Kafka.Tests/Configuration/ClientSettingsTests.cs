@@ -84,7 +84,7 @@ public sealed class ClientSettingsTests
     {
         foreach (var bytes in new[] { 1L << 20, 64L << 20, 8L << 30 })
         {
-            var settings = Settings(new KafkaOptions { BufferBytes = bytes, MaxMessageBytes = 900_000 });
+            var settings = Settings(new KafkaOptions { MaxBufferedBytes = bytes, MaxMessageBytes = 900_000 });
             var consumer = settings.Consumer("group");
 
             settings.PrefetchBytes.Should().Be(bytes / 2);
@@ -93,7 +93,7 @@ public sealed class ClientSettingsTests
             consumer.MaxPartitionFetchBytes.Should().BeLessThanOrEqualTo(consumer.FetchMaxBytes!.Value);
         }
 
-        Settings(new KafkaOptions { BufferMessages = 10 }).Consumer("group").QueuedMinMessages.Should().Be(10);
+        Settings(new KafkaOptions { MaxBufferedMessages = 10 }).Consumer("group").QueuedMinMessages.Should().Be(10);
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class ClientSettingsTests
     [Trait("Trap", "conf-warnings")]
     public void Raw_properties_go_to_the_clients_that_know_them()
     {
-        var options = new KafkaOptions { Client = { ["batch.size"] = "1000", ["fetch.min.bytes"] = "2", ["client.rack"] = "r1" } };
+        var options = new KafkaOptions { ClientProperties = { ["batch.size"] = "1000", ["fetch.min.bytes"] = "2", ["client.rack"] = "r1" } };
         var settings = Settings(options);
 
         settings.Producer().Select(property => property.Key).Should().Contain(["batch.size", "client.rack"]).And.NotContain("fetch.min.bytes");
@@ -170,7 +170,7 @@ public sealed class ClientSettingsTests
     [Fact]
     public void The_embedded_broker_is_spoken_to_without_security_and_quickly()
     {
-        var options = new KafkaOptions { Sasl = { Username = "u", Password = "p" }, Ssl = { Enabled = true }, Client = { ["ssl.cipher.suites"] = "x" } };
+        var options = new KafkaOptions { Sasl = { Username = "u", Password = "p" }, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "x" } };
         var consumer = new ClientSettings(options, "127.0.0.1:1", embedded: true).Consumer("group");
 
         consumer.Select(property => property.Key).Should().NotContain(["security.protocol", "sasl.mechanism", "sasl.password", "ssl.cipher.suites"]);
@@ -254,14 +254,14 @@ public sealed class ClientSettingsTests
                 options.GroupInstanceId = "instance-1";
                 break;
             case "smallest buffers":
-                options.BufferBytes = 1 << 20;
-                options.BufferMessages = 10;
+                options.MaxBufferedBytes = 1 << 20;
+                options.MaxBufferedMessages = 10;
                 options.SendTimeout = TimeSpan.FromSeconds(1);
                 options.CommitInterval = TimeSpan.FromMilliseconds(10);
                 break;
             case "largest buffers":
-                options.BufferBytes = 64L << 30;
-                options.BufferMessages = 10_000_000;
+                options.MaxBufferedBytes = 64L << 30;
+                options.MaxBufferedMessages = 10_000_000;
                 break;
             case "largest messages":
                 options.MaxMessageBytes = 1_000_000_000;
@@ -290,10 +290,10 @@ public sealed class ClientSettingsTests
                 options.Sasl.Password = "p";
                 break;
             case "raw":
-                options.Client["batch.size"] = "1000000";
-                options.Client["fetch.min.bytes"] = "1";
-                options.Client["statistics.interval.ms"] = "60000";
-                options.Client["isolation.level"] = "read_uncommitted";
+                options.ClientProperties["batch.size"] = "1000000";
+                options.ClientProperties["fetch.min.bytes"] = "1";
+                options.ClientProperties["statistics.interval.ms"] = "60000";
+                options.ClientProperties["isolation.level"] = "read_uncommitted";
                 break;
         }
 

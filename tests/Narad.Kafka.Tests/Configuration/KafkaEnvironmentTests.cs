@@ -25,7 +25,7 @@ public sealed class KafkaEnvironmentTests
         });
         options.Sasl.Should().BeEquivalentTo(new SaslOptions { Mechanism = "scram-sha-256", Username = "u", Password = " p " });
         options.ConsumerGroupId.Should().Be("g");
-        options.Topics.Should().Equal(new Dictionary<string, string> { ["chat-messages"] = "real" });
+        options.TopicNames.Should().Equal(new Dictionary<string, string> { ["chat-messages"] = "real" });
         options.Mode.Should().Be(KafkaMode.Embedded);
         options.BindingFaults.Should().BeEmpty();
         options.BindingWarnings.Should().BeEmpty();
@@ -100,20 +100,20 @@ public sealed class KafkaEnvironmentTests
     {
         var options = FromConfiguration(
             ("Kafka:Brokers:0", "a:1"), ("Kafka:Brokers:1", "b:2"), ("kafka:mode", "kafka"), ("Kafka:SendTimeout", "00:00:05"), ("Kafka:RevokeTimeout", "00:00:01.5"),
-            ("Kafka:BufferBytes", "4294967296"), ("Kafka:TopicReplicationFactor", "-1"), ("Kafka:StartWithoutBroker", "true"), ("Kafka:Ssl:Enabled", "true"),
-            ("Kafka:Sasl:Password", "p"), ("Kafka:Topics:x-y", "real"), ("Kafka:Client:client.rack", "r1"));
+            ("Kafka:MaxBufferedBytes", "4294967296"), ("Kafka:TopicReplicationFactor", "-1"), ("Kafka:StartWithoutBroker", "true"), ("Kafka:Ssl:Enabled", "true"),
+            ("Kafka:Sasl:Password", "p"), ("Kafka:TopicNames:x-y", "real"), ("Kafka:ClientProperties:client.rack", "r1"));
 
         options.Brokers.Should().Be("a:1,b:2");
         options.Mode.Should().Be(KafkaMode.Kafka);
         options.SendTimeout.Should().Be(TimeSpan.FromSeconds(5));
         options.RevokeTimeout.Should().Be(TimeSpan.FromSeconds(1.5));
-        options.BufferBytes.Should().Be(4L << 30);
+        options.MaxBufferedBytes.Should().Be(4L << 30);
         options.TopicReplicationFactor.Should().Be(-1);
         options.StartWithoutBroker.Should().BeTrue();
         options.Ssl.Enabled.Should().BeTrue();
         options.Sasl.Password.Should().Be("p");
-        options.Topics["x-y"].Should().Be("real");
-        options.Client["client.rack"].Should().Be("r1");
+        options.TopicNames["x-y"].Should().Be("real");
+        options.ClientProperties["client.rack"].Should().Be("r1");
         options.BindingFaults.Should().BeEmpty();
         options.BindingWarnings.Should().BeEmpty();
     }
@@ -139,7 +139,7 @@ public sealed class KafkaEnvironmentTests
     [Theory]
     [InlineData("Kafka:Broker", "Brokers")]
     [InlineData("Kafka:Paralelism", "Parallelism")]
-    [InlineData("Kafka:Topic:orders", "Topics")]
+    [InlineData("Kafka:Topic:orders", "TopicNames")]
     [InlineData("Kafka:Ssl:Enabld", "Enabled")]
     [InlineData("Kafka:Sasl:Pasword", "Password")]
     [InlineData("Kafka:Username", "Sasl:Username")]
@@ -171,7 +171,7 @@ public sealed class KafkaEnvironmentTests
     public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
     {
         FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
-        FromConfiguration(("Kafka:Topics:brokes", "x"), ("Kafka:Client:client.rack", "r")).BindingFaults.Should().BeEmpty();
+        FromConfiguration(("Kafka:TopicNames:brokes", "x"), ("Kafka:ClientProperties:client.rack", "r")).BindingFaults.Should().BeEmpty();
     }
 
     [Fact]
@@ -189,12 +189,12 @@ public sealed class KafkaEnvironmentTests
     public void A_fault_masks_no_other()
     {
         var options = FromVariables(("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_MECHANISM", "md5"), ("KAFKA_MODE", "9"));
-        KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Paralelism", "3"), ("Kafka:Client:no.such", "1"), ("Kafka:Client:batch.size", "lots"), ("Kafka:Client:acks", "1"), ("Kafka:Linger", "-00:00:01")));
+        KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Paralelism", "3"), ("Kafka:ClientProperties:no.such", "1"), ("Kafka:ClientProperties:batch.size", "lots"), ("Kafka:ClientProperties:acks", "1"), ("Kafka:Linger", "-00:00:01")));
 
         var faults = KafkaOptionsValidator.Check(options).Faults;
 
         faults.Should().HaveCount(8);
-        string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:Client:acks", "Kafka:Client:no.such", "Kafka:Client:batch.size"];
+        string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:ClientProperties:acks", "Kafka:ClientProperties:no.such", "Kafka:ClientProperties:batch.size"];
         settings.Where(setting => !faults.Any(fault => fault.Contains(setting, StringComparison.Ordinal))).Should().BeEmpty();
     }
 
@@ -213,7 +213,7 @@ public sealed class KafkaEnvironmentTests
     {
         foreach (var (section, type) in new[] { ("Ssl", typeof(SslOptions)), ("Sasl", typeof(SaslOptions)), ("Sasl:Oidc", typeof(OidcOptions)) })
         {
-            foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenSource"]))
+            foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenProvider"]))
             {
                 FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingFaults.Should().NotContain(fault => fault.Contains("no setting"), "of {0}:{1}", section, setting);
             }

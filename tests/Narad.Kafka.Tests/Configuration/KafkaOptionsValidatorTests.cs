@@ -25,7 +25,7 @@ public sealed class KafkaOptionsValidatorTests
         { "client id", o => o.ClientId = " ", ["Kafka:ClientId (KAFKA_CLIENT_ID)"] },
         { "group", o => o.ConsumerGroupId = "a ", ["Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)", "space"] },
         { "instance", o => o.GroupInstanceId = "a b", ["Kafka:GroupInstanceId", "a b"] },
-        { "topic", o => o.Topics["orders"] = "ord ers", ["Kafka:Topics:orders", "ord ers", "letters"] },
+        { "topic", o => o.TopicNames["orders"] = "ord ers", ["Kafka:TopicNames:orders", "ord ers", "letters"] },
         { "mode", o => o.Mode = (KafkaMode)9, ["Kafka:Mode (KAFKA_MODE)", "Auto, Kafka, Embedded, Console"] },
         { "round robin with KIP-848", o => (o.GroupProtocol, o.Assignor) = (KafkaGroupProtocol.Consumer, KafkaAssignor.RoundRobin), ["Kafka:Assignor", "Range"] },
         { "connect timeout", o => o.ConnectTimeout = TimeSpan.Zero, ["Kafka:ConnectTimeout = 00:00:00", "00:10:00"] },
@@ -45,18 +45,18 @@ public sealed class KafkaOptionsValidatorTests
         { "poll interval", o => o.MaxPollInterval = TimeSpan.FromDays(2), ["Kafka:MaxPollInterval"] },
         { "poll interval below the session", o => o.MaxPollInterval = TimeSpan.FromSeconds(44), ["Kafka:MaxPollInterval", "at least SessionTimeout"] },
         { "parallelism", o => o.Parallelism = 0, ["Kafka:Parallelism = 0"] },
-        { "buffer messages", o => o.BufferMessages = 9, ["Kafka:BufferMessages = 9"] },
-        { "buffer bytes", o => o.BufferBytes = 1, ["Kafka:BufferBytes = 1"] },
-        { "max ahead", o => o.MaxAhead = 0, ["Kafka:MaxAhead"] },
-        { "batch size", o => o.BatchSize = 0, ["Kafka:BatchSize"] },
-        { "batch wait", o => o.BatchWait = TimeSpan.FromMinutes(2), ["Kafka:BatchWait"] },
+        { "buffer messages", o => o.MaxBufferedMessages = 9, ["Kafka:MaxBufferedMessages = 9"] },
+        { "buffer bytes", o => o.MaxBufferedBytes = 1, ["Kafka:MaxBufferedBytes = 1"] },
+        { "max ahead", o => o.MaxUncommittedMessages = 0, ["Kafka:MaxUncommittedMessages"] },
+        { "batch size", o => o.MaxBatchSize = 0, ["Kafka:MaxBatchSize"] },
+        { "batch wait", o => o.MaxBatchWait = TimeSpan.FromMinutes(2), ["Kafka:MaxBatchWait"] },
         { "partitions", o => o.TopicPartitions = 0, ["Kafka:TopicPartitions"] },
         { "replicas", o => o.TopicReplicationFactor = 0, ["Kafka:TopicReplicationFactor = 0", "-1"] },
         { "mechanism", o => o.Sasl.Mechanism = "kerberos", ["Kafka:Sasl:Mechanism (KAFKA_SASL_MECHANISM)", "kerberos", "scram-sha-512"] },
         { "user without password", o => o.Sasl.Username = "u", ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)", "Kafka:Sasl:Username"] },
         { "password without user", o => o.Sasl.Password = Secret, ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
         { "tokens from nowhere", o => (o.Sasl.Mechanism, o.Ssl.Enabled) = ("OAuthBearer", true), ["Kafka:Sasl:Mechanism", "oidc"] },
-        { "tokens without TLS", o => (o.Sasl.Mechanism, o.Client["sasl.oauthbearer.method"]) = ("oauthbearer", "oidc"), ["Kafka:Ssl:Enabled", "a token is a password"] },
+        { "tokens without TLS", o => (o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"]) = ("oauthbearer", "oidc"), ["Kafka:Ssl:Enabled", "a token is a password"] },
         { "unverified in Production", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), ["KAFKA_SSL_REJECT_UNAUTHORIZED", "Production", "AllowUnverifiedInProduction"] },
         { "no such authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "/no/such/ca.pem"), ["Kafka:Ssl:Ca (KAFKA_SSL_CA)", "no such file"] },
         { "half an authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "-----BEGIN CERTIFICATE-----"), ["Kafka:Ssl:Ca", "END CERTIFICATE"] },
@@ -81,7 +81,7 @@ public sealed class KafkaOptionsValidatorTests
         { "Confluent Cloud SCRAM without a key", o => { Confluent(o); o.Sasl = new() { Mechanism = "scram-sha-256" }; }, ["API key as the user"] },
         { "no mechanism and no password", o => (o.Sasl.Mechanism, o.Sasl.Username) = ("md5", "u"), ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)"] },
         { "no mechanism and no user", o => (o.Sasl.Mechanism, o.Sasl.Password) = ("md5", Secret), ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
-        { "raw unknown beside another fault", o => (o.Parallelism, o.Client["no.such"]) = (0, "1"), ["Kafka:Client:no.such", "No such configuration property"] },
+        { "raw unknown beside another fault", o => (o.Parallelism, o.ClientProperties["no.such"]) = (0, "1"), ["Kafka:ClientProperties:no.such", "No such configuration property"] },
         { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
         { "Local with TLS", o => { o.UseLocal(); o.Ssl.Enabled = true; }, ["Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = true", "Local is plain text", "Provider = Custom"] },
         { "Local with a user", o => o.UseLocal().Sasl("u", Secret), ["Kafka:Sasl:Username", "Local has no login"] },
@@ -129,25 +129,25 @@ public sealed class KafkaOptionsValidatorTests
         { "no such certificate", o => o.Tls(certificate: "/no/such/client.pem"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT): ", "no such file"] },
         { "no such PFX", o => o.Tls(certificate: "/no/such/client.pfx"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT): ", "no such file"] },
         { "a key where its file belongs", o => o.Tls(certificate: "-----BEGIN CERTIFICATE-----", key: Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "no such file"] },
-        { "two certificates", o => { o.Tls(certificate: "/no/such/client.pem"); o.Client["ssl.keystore.location"] = "/other.pfx"; }, ["Kafka:Client:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
+        { "two certificates", o => { o.Tls(certificate: "/no/such/client.pem"); o.ClientProperties["ssl.keystore.location"] = "/other.pfx"; }, ["Kafka:ClientProperties:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
         { "an authority that is none", o => o.Tls(ca: typeof(KafkaOptions).Assembly.Location), ["Kafka:Ssl:Ca", "no certificate in the file"] },
-        { "raw acks", o => o.Client["acks"] = "1", ["Kafka:Client:acks", "S1"] },
-        { "raw idempotence", o => o.Client["enable.idempotence"] = "false", ["Kafka:Client:enable.idempotence", "S2"] },
-        { "raw partitioner", o => o.Client["partitioner"] = "random", ["Kafka:Client:partitioner", "S5"] },
-        { "raw commit", o => o.Client["enable.auto.commit"] = "false", ["Kafka:Client:enable.auto.commit", "S7"] },
-        { "raw store", o => o.Client["enable.auto.offset.store"] = "true", ["Kafka:Client:enable.auto.offset.store", "S7"] },
-        { "raw reset", o => o.Client["auto.offset.reset"] = "latest", ["Kafka:Client:auto.offset.reset", "StartPosition"] },
-        { "raw reports", o => o.Client["delivery.report.only.error"] = "true", ["Kafka:Client:delivery.report.only.error", "S4"] },
-        { "raw timeout", o => o.Client["message.timeout.ms"] = "5", ["Kafka:Client:message.timeout.ms", "KafkaOptions.SendTimeout"] },
-        { "raw brokers", o => o.Client["bootstrap.servers"] = "a:1", ["KafkaOptions.Brokers"] },
-        { "raw password", o => o.Client["sasl.password"] = Secret, ["KafkaOptions.Sasl.Password"] },
-        { "raw protocol", o => o.Client["security.protocol"] = "ssl", ["KafkaOptions.Ssl.Enabled"] },
-        { "raw assignor", o => o.Client["partition.assignment.strategy"] = "range", ["KafkaOptions.Assignor"] },
-        { "raw group protocol", o => o.Client["group.protocol"] = "consumer", ["KafkaOptions.GroupProtocol"] },
-        { "raw prefetch", o => o.Client["queued.max.messages.kbytes"] = "1", ["KafkaOptions.BufferBytes"] },
-        { "raw Go", o => o.Client["go.batch.producer"] = "true", ["Go client"] },
-        { "raw .NET", o => o.Client["dotnet.producer.delivery.report.fields"] = "none", ["engine's to choose"] },
-        { "raw nothing", o => o.Client["client.rack"] = "", ["Kafka:Client:client.rack", "empty"] },
+        { "raw acks", o => o.ClientProperties["acks"] = "1", ["Kafka:ClientProperties:acks", "S1"] },
+        { "raw idempotence", o => o.ClientProperties["enable.idempotence"] = "false", ["Kafka:ClientProperties:enable.idempotence", "S2"] },
+        { "raw partitioner", o => o.ClientProperties["partitioner"] = "random", ["Kafka:ClientProperties:partitioner", "S5"] },
+        { "raw commit", o => o.ClientProperties["enable.auto.commit"] = "false", ["Kafka:ClientProperties:enable.auto.commit", "S7"] },
+        { "raw store", o => o.ClientProperties["enable.auto.offset.store"] = "true", ["Kafka:ClientProperties:enable.auto.offset.store", "S7"] },
+        { "raw reset", o => o.ClientProperties["auto.offset.reset"] = "latest", ["Kafka:ClientProperties:auto.offset.reset", "StartPosition"] },
+        { "raw reports", o => o.ClientProperties["delivery.report.only.error"] = "true", ["Kafka:ClientProperties:delivery.report.only.error", "S4"] },
+        { "raw timeout", o => o.ClientProperties["message.timeout.ms"] = "5", ["Kafka:ClientProperties:message.timeout.ms", "KafkaOptions.SendTimeout"] },
+        { "raw brokers", o => o.ClientProperties["bootstrap.servers"] = "a:1", ["KafkaOptions.Brokers"] },
+        { "raw password", o => o.ClientProperties["sasl.password"] = Secret, ["KafkaOptions.Sasl.Password"] },
+        { "raw protocol", o => o.ClientProperties["security.protocol"] = "ssl", ["KafkaOptions.Ssl.Enabled"] },
+        { "raw assignor", o => o.ClientProperties["partition.assignment.strategy"] = "range", ["KafkaOptions.Assignor"] },
+        { "raw group protocol", o => o.ClientProperties["group.protocol"] = "consumer", ["KafkaOptions.GroupProtocol"] },
+        { "raw prefetch", o => o.ClientProperties["queued.max.messages.kbytes"] = "1", ["KafkaOptions.MaxBufferedBytes"] },
+        { "raw Go", o => o.ClientProperties["go.batch.producer"] = "true", ["Go client"] },
+        { "raw .NET", o => o.ClientProperties["dotnet.producer.delivery.report.fields"] = "none", ["engine's to choose"] },
+        { "raw nothing", o => o.ClientProperties["client.rack"] = "", ["Kafka:ClientProperties:client.rack", "empty"] },
     };
 
     [Theory]
@@ -166,10 +166,10 @@ public sealed class KafkaOptionsValidatorTests
     [Fact]
     public void Every_fault_is_in_one_exception()
     {
-        var options = new KafkaOptions { Brokers = "a", Parallelism = 0, ClientId = "", Client = { ["acks"] = "0" } };
+        var options = new KafkaOptions { Brokers = "a", Parallelism = 0, ClientId = "", ClientProperties = { ["acks"] = "0" } };
         var init = () => KafkaOptionsValidator.Check(options, "Production").ThrowIfFaulty();
 
-        init.Should().Throw<KafkaConfigurationException>().Which.Faults.Should().HaveCount(4);
+        init.Should().Throw<KafkaConfigurationException>().Which.Errors.Should().HaveCount(4);
         new KafkaOptionsValidator().Validate(null, options).Failures.Should().HaveCount(4);
     }
 
@@ -183,7 +183,7 @@ public sealed class KafkaOptionsValidatorTests
         var options = provider.Invoking(s => s.GetRequiredService<IOptions<KafkaOptions>>().Value).Should().Throw<OptionsValidationException>().Which;
         var service = provider.Invoking(s => s.GetRequiredService<IKafkaService>()).Should().Throw<KafkaConfigurationException>().Which;
 
-        options.Failures.Should().HaveCount(3).And.BeEquivalentTo(service.Faults);
+        options.Failures.Should().HaveCount(3).And.BeEquivalentTo(service.Errors);
         foreach (var setting in new[] { "Kafka:Parallelism", "Kafka:Brokers", "Kafka:Sasl:Username" })
         {
             options.Failures.Should().ContainSingle(fault => fault.Contains(setting, StringComparison.Ordinal) && !fault.Contains(Secret, StringComparison.Ordinal));
@@ -193,7 +193,7 @@ public sealed class KafkaOptionsValidatorTests
     [Fact]
     public void A_raw_certificate_is_one_too() =>
         KafkaOptionsValidator.Check(
-            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls, Client = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls, ClientProperties = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
             .Faults.Should().NotContain(fault => fault.Contains("Kafka:Ssl:Certificate"));
 
     [Fact]
@@ -219,7 +219,7 @@ public sealed class KafkaOptionsValidatorTests
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092" }.UseMskOpen(),
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094" }.UseMskOpen(tls: true),
             new KafkaOptions().UseEventHubs(Connection),
-            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098", Provider = KafkaProvider.MskIam, Sasl = { Username = "AWS", Password = Secret, TokenSource = _ => throw new NotSupportedException() } },
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098", Provider = KafkaProvider.MskIam, Sasl = { Username = "AWS", Password = Secret, TokenProvider = _ => throw new NotSupportedException() } },
         ];
 
         foreach (var options in named.Concat([new KafkaOptions(), confluent, hubs, msk, six]))
@@ -290,7 +290,7 @@ public sealed class KafkaOptionsValidatorTests
             Brokers = $"user:{Secret}@kafka",
             Sasl = { Mechanism = "nonsense", Username = "u", Password = Secret },
             Ssl = { Enabled = true, RejectUnauthorized = false },
-            Client = { ["sasl.password"] = Secret, ["ssl.key.password"] = Secret, ["no.such.thing"] = Secret },
+            ClientProperties = { ["sasl.password"] = Secret, ["ssl.key.password"] = Secret, ["no.such.thing"] = Secret },
         };
         var report = KafkaOptionsValidator.Check(options, "Production");
         var all = $"{options} {options.Sasl} {new KafkaConfigurationException(report.Faults)} {string.Concat(report.Warnings)}";
@@ -304,23 +304,23 @@ public sealed class KafkaOptionsValidatorTests
     {
         var options = new KafkaOptions
         {
-            Client = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
+            ClientProperties = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
         };
         var faults = ClientBuildCheck.Check(options);
 
-        faults.Should().Contain(fault => fault.Contains("Kafka:Client:no.such.thing") && fault.Contains("No such configuration property"));
-        faults.Should().Contain(fault => fault.Contains("Kafka:Client:batch.size"));
-        faults.Should().Contain(fault => fault.Contains("Kafka:Client:fetch.min.bytes"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:no.such.thing") && fault.Contains("No such configuration property"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:batch.size"));
+        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:fetch.min.bytes"));
         faults.Should().NotContain(fault => fault.Contains("client.rack"));
         string.Concat(faults).Should().NotContain(Secret);
-        ClientBuildCheck.Check(new KafkaOptions { Client = { ["client.rack"] = "r1" } }).Should().BeEmpty();
+        ClientBuildCheck.Check(new KafkaOptions { ClientProperties = { ["client.rack"] = "r1" } }).Should().BeEmpty();
     }
 
     [Fact]
     public void The_embedded_brokers_security_and_the_consoles_properties_are_not_tried()
     {
-        var embedded = new KafkaOptions { Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, Client = { ["client.rack"] = "r1" } };
-        var console = new KafkaOptions { Mode = KafkaMode.Console, Client = { ["no.such"] = "1" } };
+        var embedded = new KafkaOptions { Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, ClientProperties = { ["client.rack"] = "r1" } };
+        var console = new KafkaOptions { Mode = KafkaMode.Console, ClientProperties = { ["no.such"] = "1" } };
 
         KafkaOptionsValidator.Check(embedded, "Production").Faults.Should().BeEmpty();
         KafkaOptionsValidator.Check(console, "Development").Faults.Should().BeEmpty();

@@ -162,7 +162,7 @@ public sealed class ProviderProfileTests
         }
 
         new KafkaOptions().MaxMessageBytes.Should().Be(1_000_000);
-        var raw = new KafkaOptions { Client = { ["metadata.max.age.ms"] = "60000" } }.UseEventHubs(Connection);
+        var raw = new KafkaOptions { ClientProperties = { ["metadata.max.age.ms"] = "60000" } }.UseEventHubs(Connection);
         new ClientSettings(raw, raw.Brokers, embedded: false).Producer().MetadataMaxAgeMs.Should().Be(60_000, "raw properties come last");
     }
 
@@ -216,7 +216,7 @@ public sealed class ProviderProfileTests
             "bootstrap.servers=pkc-1.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=from environment", "sasl.password=environment");
 
         var besides = FromVariables(environment);
-        KafkaConfigurationSection.Apply(besides, Configuration(("Kafka:Brokers", "kafka:9096"), ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:Client:client.rack", "r")));
+        KafkaConfigurationSection.Apply(besides, Configuration(("Kafka:Brokers", "kafka:9096"), ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:ClientProperties:client.rack", "r")));
         besides.Sasl.Password.Should().Be("environment");
         besides.Sasl.Username.Should().Be("user");
         besides.Sasl.Mechanism.Should().Be("scram-sha-512");
@@ -287,7 +287,7 @@ public sealed class ProviderProfileTests
         var options = FromVariables(
             ("KAFKA_BROKERS", "b-1.shop.kafka.us-east-1.amazonaws.com:9098"), ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"),
             ("KAFKA_SASL_MECHANISM", "aws_msk_iam"), ("KAFKA_SSL_ENABLED", "true"));
-        options.Sasl.TokenSource = _ => throw new NotSupportedException();
+        options.Sasl.TokenProvider = _ => throw new NotSupportedException();
 
         KafkaOptionsValidator.Check(options, "Production").Should().BeEquivalentTo(new ConfigurationReport([], []));
         Security(options).Should().BeEquivalentTo(
@@ -352,7 +352,7 @@ public sealed class ProviderProfileTests
         var options = FromVariables([.. variables, ("KAFKA_TOPIC_CHAT_MESSAGES", "your-chat-messages-topic"), ("KAFKA_CONSUMER_GROUP_ID", "your-consumer-group")]);
 
         Security(options).Should().BeEquivalentTo(properties, "of {0}", name);
-        options.Topics["chat-messages"].Should().Be("your-chat-messages-topic");
+        options.TopicNames["chat-messages"].Should().Be("your-chat-messages-topic");
         options.ConsumerGroupId.Should().Be("your-consumer-group");
         var found = KafkaOptionsValidator.Check(options, "Production").Faults;
         found.Should().HaveCount(faults.Length);

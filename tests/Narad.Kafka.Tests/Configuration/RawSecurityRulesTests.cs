@@ -12,9 +12,9 @@ public sealed class RawSecurityRulesTests
     {
         { "plain without TLS", o => o.Sasl("u", "p", "plain"), "Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = false", o => o.Sasl.AllowPlainWithoutTls = true },
         { "certificates unchecked", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), "Kafka:Ssl:RejectUnauthorized", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "names unchecked", o => (o.Ssl.Enabled, o.Client["ssl.endpoint.identification.algorithm"]) = (true, "none"), "Kafka:Client:ssl.endpoint.identification.algorithm", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "ciphers without encryption", o => (o.Ssl.Enabled, o.Client["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:eNULL"), "Kafka:Client:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "ciphers without certificates", o => (o.Ssl.Enabled, o.Client["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:ADH-AES256-SHA:@SECLEVEL=0"), "Kafka:Client:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "names unchecked", o => (o.Ssl.Enabled, o.ClientProperties["ssl.endpoint.identification.algorithm"]) = (true, "none"), "Kafka:ClientProperties:ssl.endpoint.identification.algorithm", o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "ciphers without encryption", o => (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:eNULL"), "Kafka:ClientProperties:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "ciphers without certificates", o => (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:ADH-AES256-SHA:@SECLEVEL=0"), "Kafka:ClientProperties:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
     };
 
     public static TheoryData<string, string, bool> Endpoints => new()
@@ -69,8 +69,8 @@ public sealed class RawSecurityRulesTests
     [Fact]
     public void The_rules_of_TLS_are_not_asked_of_settings_without_TLS_and_strong_ciphers_pass()
     {
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Client = { ["ssl.endpoint.identification.algorithm"] = "none" } }, "Production").Faults.Should().BeEmpty();
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, Client = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } }, "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, ClientProperties = { ["ssl.endpoint.identification.algorithm"] = "none" } }, "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } }, "Production").Faults.Should().BeEmpty();
     }
 
     [Theory]
@@ -78,13 +78,13 @@ public sealed class RawSecurityRulesTests
     public void A_raw_token_endpoint_follows_the_rules_of_Sasl_Oidc_and_is_never_shown(string endpoint, string metadata, bool allowed)
     {
         var options = new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, Sasl = { Mechanism = "oauthbearer" } };
-        options.Client["sasl.oauthbearer.method"] = "oidc";
-        options.Client["sasl.oauthbearer.client.id"] = "id";
-        options.Client["sasl.oauthbearer.client.secret"] = "hunter2-the-secret";
-        options.Client["sasl.oauthbearer.token.endpoint.url"] = endpoint;
+        options.ClientProperties["sasl.oauthbearer.method"] = "oidc";
+        options.ClientProperties["sasl.oauthbearer.client.id"] = "id";
+        options.ClientProperties["sasl.oauthbearer.client.secret"] = "hunter2-the-secret";
+        options.ClientProperties["sasl.oauthbearer.token.endpoint.url"] = endpoint;
         if (metadata.Length > 0)
         {
-            options.Client["sasl.oauthbearer.metadata.authentication.type"] = metadata;
+            options.ClientProperties["sasl.oauthbearer.metadata.authentication.type"] = metadata;
         }
 
         foreach (var environment in (string[])["Production", "Development"])
@@ -98,8 +98,8 @@ public sealed class RawSecurityRulesTests
     [Fact]
     public void Raw_tokens_that_the_mechanism_does_not_take_are_refused()
     {
-        var options = new KafkaOptions { Client = { ["sasl.oauthbearer.method"] = "oidc", ["sasl.oauthbearer.token.endpoint.url"] = "https://login.example.com/token" } }.Sasl("u", "p", "scram-sha-512");
+        var options = new KafkaOptions { ClientProperties = { ["sasl.oauthbearer.method"] = "oidc", ["sasl.oauthbearer.token.endpoint.url"] = "https://login.example.com/token" } }.Sasl("u", "p", "scram-sha-512");
 
-        KafkaOptionsValidator.Check(options, "Production").Faults.Should().Contain(fault => fault.Contains("Kafka:Client:sasl.oauthbearer.method") && fault.Contains("only oauthbearer takes"));
+        KafkaOptionsValidator.Check(options, "Production").Faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:sasl.oauthbearer.method") && fault.Contains("only oauthbearer takes"));
     }
 }

@@ -90,13 +90,13 @@ public sealed class SecretHidingTests
         options.Sasl.Password = Secret;
         options.Sasl.Oidc = new() { ClientId = "id", ClientSecret = Secret, TokenEndpoint = $"https://u:{Core}@login.example.com/?{Core}" };
         (options.Ssl.Ca, options.Ssl.Certificate, options.Ssl.Key, options.Ssl.KeyPassword) = (Core, Core, Core, Core);
-        options.Sasl.TokenSource = _ => ValueTask.FromResult(new KafkaToken(Secret, DateTimeOffset.MaxValue, "me"));
-        options.Client["sasl.oauthbearer.client.secret"] = Secret;
+        options.Sasl.TokenProvider = _ => ValueTask.FromResult(new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me"));
+        options.ClientProperties["sasl.oauthbearer.client.secret"] = Secret;
 
         JsonSerializer.Serialize(options).Should().Contain("\"ClientId\":\"narad\"").And.Contain("Mechanism").And.NotContain(Core);
-        JsonSerializer.Serialize(new KafkaToken(Secret, DateTimeOffset.MaxValue, "me")).Should().Contain("me").And.NotContain(Core);
+        JsonSerializer.Serialize(new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me")).Should().Contain("me").And.NotContain(Core);
         JsonSerializer.Serialize(new KafkaOptions { Brokers = "a:1, b:2" }).Should().Contain("a:1,b:2");
-        $"{options} {options.Sasl} {options.Ssl} {options.Sasl.Oidc} {new KafkaToken(Secret, DateTimeOffset.MaxValue, "me")}".Should().NotContain(Core);
+        $"{options} {options.Sasl} {options.Ssl} {options.Sasl.Oidc} {new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me")}".Should().NotContain(Core);
     }
 
     private static string Base64(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));

@@ -41,7 +41,7 @@ public sealed class SecretsTests
         ("code: Sasl, no mechanism", (o, s) => o.Sasl("user", s, "kerberos")),
         ("code: Sasl, tokens", (o, s) => o.Sasl("user", s, "aws_msk_iam")),
         ("code: Local and a password", (o, s) => o.UseLocal().Sasl("user", s)),
-        ("code: token", (o, s) => (o.Sasl.Mechanism, o.Ssl.Enabled, o.Sasl.TokenSource) = ("oauthbearer", true, _ => ValueTask.FromResult(new KafkaToken(s, DateTimeOffset.MaxValue, "me")))),
+        ("code: token", (o, s) => (o.Sasl.Mechanism, o.Ssl.Enabled, o.Sasl.TokenProvider) = ("oauthbearer", true, _ => ValueTask.FromResult(new OAuthBearerToken(s, DateTimeOffset.MaxValue, "me")))),
         ("code: key", (o, s) => o.Tls(certificate: Own.Value.Pem, key: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
         ("code: key, one line", (o, s) => o.Tls(certificate: Own.Value.Pem, key: s)),
         ("code: key beside its certificate", (o, s) => o.UseMskTls($"{Own.Value.Pem}-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
@@ -60,31 +60,31 @@ public sealed class SecretsTests
         ("code: key where a PFX belongs", (o, s) => o.Tls(certificate: $"{s}.pfx", keyPassword: "x")),
         ("code: PEM key where the certificate belongs", (o, s) => o.Tls(certificate: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
         ("code: password where the mechanism belongs", (o, s) => o.Sasl("user", "x", s)),
-        ("raw: key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.pem"]) = (true, s)),
-        ("raw: PEM key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.pem"]) = (true, $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
-        ("raw: key where a path belongs", (o, s) => (o.Ssl.Enabled, o.Client["ssl.certificate.location"]) = (true, $"a-word-and-{s}")),
-        ("raw: key where a number belongs", (o, s) => o.Client["batch.size"] = $"a-word-and-{s}"),
-        ("raw: key where a word belongs", (o, s) => o.Client["client.dns.lookup"] = $"a-word-and-{s}"),
+        ("raw: key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.pem"]) = (true, s)),
+        ("raw: PEM key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.pem"]) = (true, $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
+        ("raw: key where a path belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.location"]) = (true, $"a-word-and-{s}")),
+        ("raw: key where a number belongs", (o, s) => o.ClientProperties["batch.size"] = $"a-word-and-{s}"),
+        ("raw: key where a word belongs", (o, s) => o.ClientProperties["client.dns.lookup"] = $"a-word-and-{s}"),
         ("raw: OIDC endpoint with a user", (o, s) => RawOidc(o, "x", $"https://u:{s}@127.0.0.1:1/token?key={s}")),
-        ("raw: OIDC by its other names", (o, s) => (o.Ssl.Enabled, o.Sasl.Mechanism, o.Client["sasl.oauthbearer.method"], o.Client["sasl.oauthbearer.client.credentials.client.id"], o.Client["sasl.oauthbearer.client.credentials.client.secret"], o.Client["sasl.oauthbearer.token.endpoint.url"]) = (true, "oauthbearer", "oidc", "id", s, "http://127.0.0.1:1/token")),
+        ("raw: OIDC by its other names", (o, s) => (o.Ssl.Enabled, o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"], o.ClientProperties["sasl.oauthbearer.client.credentials.client.id"], o.ClientProperties["sasl.oauthbearer.client.credentials.client.secret"], o.ClientProperties["sasl.oauthbearer.token.endpoint.url"]) = (true, "oauthbearer", "oidc", "id", s, "http://127.0.0.1:1/token")),
         ("raw: OIDC, complete", (o, s) => RawOidc(o, s, "http://127.0.0.1:1/token")),
         ("configuration: where a word belongs", (o, s) => Configure(o, ("Kafka:Mode", s), ("Kafka:Compression", s), ("Kafka:Ssl:Enabled", s), ("Kafka:Parallelism", s), ("Kafka:SendTimeout", s))),
         ("environment: where a word belongs", (o, s) => Set(o, ("KAFKA_MODE", s), ("KAFKA_SSL", s), ("KAFKA_SASL_MECHANISM", s), ("KAFKA_SSL_CA", s), ("KAFKA_SSL_CERT", s))),
-        ("raw: password", (o, s) => o.Client["sasl.password"] = s),
-        ("raw: key", (o, s) => o.Client["ssl.key.pem"] = s),
-        ("raw: key's password", (o, s) => o.Client["ssl.key.password"] = s),
-        ("raw: PFX's password", (o, s) => o.Client["ssl.keystore.password"] = s),
-        ("raw: OIDC", (o, s) => (o.Client["sasl.oauthbearer.method"], o.Client["sasl.oauthbearer.client.secret"]) = ("oidc", s)),
-        ("raw: tokens' configuration", (o, s) => o.Client["sasl.oauthbearer.config"] = s),
-        ("raw: Java's", (o, s) => o.Client["sasl.jaas.config"] = $"PlainLoginModule required password=\"{s}\";"),
-        ("raw: misspelt", (o, s) => o.Client["sasl.pasword"] = s),
+        ("raw: password", (o, s) => o.ClientProperties["sasl.password"] = s),
+        ("raw: key", (o, s) => o.ClientProperties["ssl.key.pem"] = s),
+        ("raw: key's password", (o, s) => o.ClientProperties["ssl.key.password"] = s),
+        ("raw: PFX's password", (o, s) => o.ClientProperties["ssl.keystore.password"] = s),
+        ("raw: OIDC", (o, s) => (o.ClientProperties["sasl.oauthbearer.method"], o.ClientProperties["sasl.oauthbearer.client.secret"]) = ("oidc", s)),
+        ("raw: tokens' configuration", (o, s) => o.ClientProperties["sasl.oauthbearer.config"] = s),
+        ("raw: Java's", (o, s) => o.ClientProperties["sasl.jaas.config"] = $"PlainLoginModule required password=\"{s}\";"),
+        ("raw: misspelt", (o, s) => o.ClientProperties["sasl.pasword"] = s),
         ("configuration: password", (o, s) => Configure(o, ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:Sasl:Password", s))),
         ("configuration: OIDC", (o, s) => Configure(o, ("Kafka:Sasl:Oidc:ClientId", "id"), ("Kafka:Sasl:Oidc:ClientSecret", s))),
         ("configuration: key", (o, s) => Configure(o, ("Kafka:Ssl:Enabled", "true"), ("Kafka:Ssl:Certificate", Own.Value.File), ("Kafka:Ssl:Key", s), ("Kafka:Ssl:KeyPassword", s))),
-        ("configuration: raw", (o, s) => Configure(o, ("Kafka:Client:sasl.password", s), ("Kafka:Client:ssl.key.pem", s))),
-        ("configuration: raw, nested", (o, s) => Configure(o, ("Kafka:Client:sasl:password", s))),
+        ("configuration: raw", (o, s) => Configure(o, ("Kafka:ClientProperties:sasl.password", s), ("Kafka:ClientProperties:ssl.key.pem", s))),
+        ("configuration: raw, nested", (o, s) => Configure(o, ("Kafka:ClientProperties:sasl:password", s))),
         ("configuration: misplaced", (o, s) => Configure(o, ("Kafka:Password", s), ("Kafka:Sasl:Pasword", s), ("Kafka:ApiSecret", s), ("Kafka:Ssl:Key:Pem", s), ("Kafka:Sasl:Oidc:Secret", s))),
-        ("configuration: where a section belongs", (o, s) => Configure(o, ("Kafka:Sasl", s), ("Kafka:Ssl", s), ("Kafka:Client", s), ("Kafka:Sasl:Oidc", s))),
+        ("configuration: where a section belongs", (o, s) => Configure(o, ("Kafka:Sasl", s), ("Kafka:Ssl", s), ("Kafka:ClientProperties", s), ("Kafka:Sasl:Oidc", s))),
         ("configuration: connection string", (o, s) => Configure(o, ("ConnectionStrings:kafka", $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}"))),
         ("environment: password", (o, s) => Set(o, ("KAFKA_SASL_USERNAME", "user"), ("KAFKA_SASL_PASSWORD", s))),
         ("environment: password alone", (o, s) => Set(o, ("KAFKA_SASL_PASSWORD", s))),
@@ -125,7 +125,7 @@ public sealed class SecretsTests
         Doors.Single(candidate => candidate.Name == door).Put(options, secret);
         options.Mode = KafkaMode.Kafka;
         options.ConnectTimeout = TimeSpan.FromMilliseconds(300);
-        options.Client["debug"] = "all";
+        options.ClientProperties["debug"] = "all";
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
         builder.Logging.SetMinimumLevel(LogLevel.Trace).AddProvider(logs);
         builder.Services.AddNaradKafka(given => Copy(options, given));
@@ -172,7 +172,7 @@ public sealed class SecretsTests
         return
         [
             options.ToString(),
-            $"{options.Sasl} {options.Ssl} {options.Sasl.Oidc} {options.Sasl.TokenSource?.Invoke(default).Result}",
+            $"{options.Sasl} {options.Ssl} {options.Sasl.Oidc} {options.Sasl.TokenProvider?.Invoke(default).Result}",
             refused ?? "",
             string.Join('\n', report.Faults.Concat(report.Warnings)),
             string.Join('\n', logs.All.Select(line => $"{line.Message} {line.Error}")),
@@ -184,10 +184,10 @@ public sealed class SecretsTests
     {
         options.Sasl.Mechanism = "oauthbearer";
         options.Ssl.Enabled = true;
-        options.Client["sasl.oauthbearer.method"] = "oidc";
-        options.Client["sasl.oauthbearer.client.id"] = "id";
-        options.Client["sasl.oauthbearer.client.secret"] = secret;
-        options.Client["sasl.oauthbearer.token.endpoint.url"] = endpoint;
+        options.ClientProperties["sasl.oauthbearer.method"] = "oidc";
+        options.ClientProperties["sasl.oauthbearer.client.id"] = "id";
+        options.ClientProperties["sasl.oauthbearer.client.secret"] = secret;
+        options.ClientProperties["sasl.oauthbearer.token.endpoint.url"] = endpoint;
     }
 
     private static void Copy(KafkaOptions from, KafkaOptions to)
@@ -197,9 +197,9 @@ public sealed class SecretsTests
             property.SetValue(to, property.GetValue(from));
         }
 
-        foreach (var (name, value) in from.Client)
+        foreach (var (name, value) in from.ClientProperties)
         {
-            to.Client[name] = value;
+            to.ClientProperties[name] = value;
         }
 
         to.BindingFaults.AddRange(from.BindingFaults);

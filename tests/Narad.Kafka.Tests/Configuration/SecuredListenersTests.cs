@@ -32,7 +32,7 @@ public sealed class SecuredListenersTests
         options.TopicCreation = TopicCreation.IfMissing;
         options.TopicPartitions = 1;
         options.ConnectTimeout = TimeSpan.FromSeconds(20);
-        options.Client["debug"] = "security,broker,conf";
+        options.ClientProperties["debug"] = "security,broker,conf";
 
         await using (var kafka = new KafkaService(options, logs))
         {

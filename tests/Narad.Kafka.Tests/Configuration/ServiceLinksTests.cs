@@ -14,7 +14,7 @@ public sealed class ServiceLinksTests
             ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP_ADDR", "10.0.0.7"), ("KAFKA_PORT", "tcp://10.0.0.8:9092"), ("KAFKA_SERVICE_HOST", "10.0.0.8"), ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.8:9092"),
             ("KAFKA_TOPIC_ORDERS", "shop-orders"), ("KAFKA_TOPIC_EXPORTER_SERVICE", "exports"), ("KAFKA_TOPIC_EXPORTER_PORTS", "ports"));
 
-        options.Topics.Should().Equal(new Dictionary<string, string> { ["orders"] = "shop-orders", ["exporter-service"] = "exports", ["exporter-ports"] = "ports" });
+        options.TopicNames.Should().Equal(new Dictionary<string, string> { ["orders"] = "shop-orders", ["exporter-service"] = "exports", ["exporter-ports"] = "ports" });
         var report = KafkaOptionsValidator.Check(options, "Production");
         report.Faults.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("KAFKA_PORT and 9 more").And.Contain("enableServiceLinks: false");
@@ -25,7 +25,7 @@ public sealed class ServiceLinksTests
     {
         var options = From(("KAFKA_TOPIC_AIR_PORT", "air-port"), ("KAFKA_TOPIC_AIR_SERVICE_HOST", "hosts"));
 
-        options.Topics.Should().HaveCount(2);
+        options.TopicNames.Should().HaveCount(2);
         options.BindingWarnings.Should().BeEmpty();
     }
 

@@ -27,7 +27,7 @@ public sealed class AutoModeTests : IDisposable
     [Fact]
     public async Task A_token_source_that_fails_does_not_become_Console()
     {
-        var options = Auto(new KafkaOptions { Brokers = ConnectionTests.Nobody(), Sasl = { Mechanism = "oauthbearer", TokenSource = _ => throw new InvalidOperationException("the vault is sealed") } });
+        var options = Auto(new KafkaOptions { Brokers = ConnectionTests.Nobody(), Sasl = { Mechanism = "oauthbearer", TokenProvider = _ => throw new InvalidOperationException("the vault is sealed") } });
 
         await ExpectRefusalAsync(options, "There is no token to log in with");
     }

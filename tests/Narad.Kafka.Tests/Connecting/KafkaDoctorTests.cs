@@ -65,10 +65,10 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         report.IsSuccessful.Should().BeFalse();
         report.Steps[^1].Name.Should().Be(FailingSteps[setUp]);
         report.Steps[^1].Outcome.Should().Be(DoctorOutcome.Failed);
-        report.Steps[^1].Advice.Should().Contain("Kafka:");
+        report.Steps[^1].Recommendation.Should().Contain("Kafka:");
         report.Steps.SkipLast(1).Should().NotContain(step => step.Outcome == DoctorOutcome.Failed);
-        report.Verdict.Should().StartWith("Kafka connection failed: ").And.Contain(words);
-        report.ToString().Should().EndWith(report.Verdict + Environment.NewLine);
+        report.Summary.Should().StartWith("Kafka connection failed: ").And.Contain(words);
+        report.ToString().Should().EndWith(report.Summary + Environment.NewLine);
         watch.Elapsed.Should().BeLessThan(options.ConnectTimeout + TimeSpan.FromSeconds(2) + stalls.Allowance);
         foreach (var secret in new[] { options.Sasl.Password, "oidc-secret" }.OfType<string>())
         {
@@ -96,13 +96,13 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         var report = await new KafkaDoctor(options).ExamineAsync(topic, told);
         output.WriteLine(report.ToString());
 
-        report.Verdict.Should().Be("Kafka connection successful");
+        report.Summary.Should().Be("Kafka connection successful");
         report.IsSuccessful.Should().BeTrue();
         report.Steps.Select(step => step.Name).Should().Equal("settings", "names", "connections", "TLS", "login", "cluster", "topic", "produce", "consume");
         report.Steps.Should().NotContain(step => step.Outcome == DoctorOutcome.Failed);
         told.Steps.Should().Equal(report.Steps);
-        report.Steps.Single(step => step.Name == "cluster").What.Should().Contain("broker 1 at ").And.Contain("accepts connections");
-        report.Steps.Single(step => step.Name == "TLS").What.Should().Contain(options.Ssl.Enabled ? "certificate for localhost, 127.0.0.1" : "the settings ask for none");
+        report.Steps.Single(step => step.Name == "cluster").Details.Should().Contain("broker 1 at ").And.Contain("accepts connections");
+        report.Steps.Single(step => step.Name == "TLS").Details.Should().Contain(options.Ssl.Enabled ? "certificate for localhost, 127.0.0.1" : "the settings ask for none");
         await ExpectNoGroupAsync();
     }
 
@@ -112,7 +112,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         using var broker = EmbeddedBroker.Start();
         var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker }).ExamineAsync("orders");
         output.WriteLine(report.ToString());
-        report.Verdict.Should().Be("Kafka connection successful");
+        report.Summary.Should().Be("Kafka connection successful");
         report.Steps.Should().HaveCount(9);
     }
 
@@ -121,7 +121,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
     {
         var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Console, Environment = "Staging" }).ExamineAsync("orders");
         report.Steps.Should().ContainSingle().Which.Name.Should().Be("settings");
-        report.Verdict.Should().StartWith("Kafka connection failed: the mode is Console, so nothing is connected").And.Contain("KAFKA_MODE");
+        report.Summary.Should().StartWith("Kafka connection failed: the mode is Console, so nothing is connected").And.Contain("KAFKA_MODE");
         report.IsSuccessful.Should().BeFalse();
     }
 
@@ -130,7 +130,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
     {
         var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = "http://a", Sasl = { Mechanism = "md5", Username = "u", Password = "p-secret" } }).ExamineAsync();
         report.Steps.Should().ContainSingle();
-        report.Verdict.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.Contain("Kafka:Sasl:Mechanism (KAFKA_SASL_MECHANISM)").And.NotContain("p-secret");
+        report.Summary.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.Contain("Kafka:Sasl:Mechanism (KAFKA_SASL_MECHANISM)").And.NotContain("p-secret");
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         using var broker = EmbeddedBroker.Start();
         var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.BootstrapServers }).ExamineAsync("not-there");
         report.Steps[^1].Name.Should().Be("topic");
-        report.Verdict.Should().Contain("The topic 'not-there' does not exist.").And.Contain("Kafka:TopicCreation");
+        report.Summary.Should().Contain("The topic 'not-there' does not exist.").And.Contain("Kafka:TopicCreation");
     }
 
     [SkippableTheory]
@@ -153,7 +153,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         var report = await new KafkaDoctor(AccessLists.Options).ExamineAsync(topic);
         output.WriteLine(report.ToString());
         report.Steps[^1].Name.Should().Be(step);
-        report.Steps[^1].Advice.Should().Contain($"{words} '{topic}'");
+        report.Steps[^1].Recommendation.Should().Contain($"{words} '{topic}'");
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class LaterRefusalTests
         var options = WrongSetUps.Login(Listeners.Sasl, "scram-sha-256", user, "first-secret");
         options.ConnectTimeout = TimeSpan.FromSeconds(20);
         options.ProbeInterval = TimeSpan.FromMilliseconds(500);
-        options.Client["connections.max.idle.ms"] = "300";   // or the old connections would go on
+        options.ClientProperties["connections.max.idle.ms"] = "300";   // or the old connections would go on
         await using var kafka = new KafkaService(options, log);
         await kafka.ConnectProducerAsync();
 

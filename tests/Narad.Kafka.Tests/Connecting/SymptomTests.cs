@@ -36,7 +36,7 @@ public sealed class SymptomTests : IDisposable
         ["topic not found, when sending"] = async _ =>
         {
             var options = WrongSetUps.Options(Listeners.Plaintext);   // the embedded broker would create it
-            options.Client["topic.metadata.propagation.max.ms"] = "500";
+            options.ClientProperties["topic.metadata.propagation.max.ms"] = "500";
             await using var kafka = new KafkaService(options);
             await kafka.ConnectProducerAsync();
             return (await kafka.Awaiting(service => service.SendAsync("not-there", "x").AsTask()).Should().ThrowAsync<KafkaSendException>()).Which.Message;
@@ -56,7 +56,7 @@ public sealed class SymptomTests : IDisposable
             await kafka.ConnectConsumerAsync("billing");
             var subscription = await kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the database is away"));
             await kafka.SendAsync("orders", "x");
-            await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
+            await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
             return (await HealthReport.OfAsync(kafka)).Description;
         },
         ["messages are neither sent nor received: Console mode"] = async _ =>
@@ -78,7 +78,7 @@ public sealed class SymptomTests : IDisposable
         {
             await using var kafka = test.Embedded();
             await kafka.ConnectProducerAsync();
-            test._broker.SetDown();
+            test._broker.StopBroker();
             await Waiting.Until(() => !kafka.IsConnected, "noticed");
             return (await HealthReport.OfAsync(kafka)).Description;
         },

@@ -13,7 +13,7 @@ internal static class WrongSetUps
         ["no login where the listener asks for one"] = _ => Options(Listeners.Sasl),
         ["no login, with TLS"] = _ => Trusting(Options(Listeners.SaslTls)),
         ["a token that the broker does not take"] = _ => WithTokens(new() { ["enable.sasl.oauthbearer.unsecure.jwt"] = "true", ["sasl.oauthbearer.config"] = "principalClaimName=nobody principal=narad" }),
-        ["a token that has expired"] = _ => WithTokenSource(_ => ValueTask.FromResult(new KafkaToken(Jwt(DateTimeOffset.UtcNow.AddMinutes(-10)), DateTimeOffset.UtcNow.AddHours(1), "narad"))),
+        ["a token that has expired"] = _ => WithTokenSource(_ => ValueTask.FromResult(new OAuthBearerToken(Jwt(DateTimeOffset.UtcNow.AddMinutes(-10)), DateTimeOffset.UtcNow.AddHours(1), "narad"))),
         ["a token source that fails"] = _ => WithTokenSource(_ => throw new InvalidOperationException("the vault is sealed")),
         ["nobody makes a token"] = _ => WithTokens(new()
         {
@@ -77,16 +77,16 @@ internal static class WrongSetUps
         options.Sasl.Mechanism = "oauthbearer";
         foreach (var (name, value) in properties)
         {
-            options.Client[name] = value;
+            options.ClientProperties[name] = value;
         }
 
         return options;
     }
 
-    private static KafkaOptions WithTokenSource(KafkaTokenSource source)
+    private static KafkaOptions WithTokenSource(OAuthBearerTokenProvider source)
     {
         var options = WithTokens(new Dictionary<string, string>(StringComparer.Ordinal));
-        options.Sasl.TokenSource = source;
+        options.Sasl.TokenProvider = source;
         return options;
     }
 

@@ -16,7 +16,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
         await Waiting.Until(() => subscription.Assignment.Count == 2, "both partitions are assigned");
         await subscription.PauseAllAsync();
-        await Waiting.Until(() => subscription.Paused.Count == 2, "both are paused");
+        await Waiting.Until(() => subscription.PausedPartitions.Count == 2, "both are paused");
         await broker.SendAsync(topic, 0, 50);
         await broker.SendAsync(topic, 1, 50);
         var paused = TimeProvider.System.GetTimestamp();
@@ -25,7 +25,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         subscription.Assignment.Should().HaveCount(2);
         await subscription.ResumeAllAsync();
         await Waiting.Until(() => _handled.Count == 100, "all are handled");
-        subscription.Paused.Should().BeEmpty();
+        subscription.PausedPartitions.Should().BeEmpty();
         await broker.CommittedReaches(group, topic, 0, 50);
     }
 
@@ -53,7 +53,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         (await subscription.ResumeAsync(two)).Should().BeFalse("it is not paused any more");
         await Waiting.Until(() => _handled.Count == 10, "the one that was resumed is handled");
         _handled.Should().OnlyContain(at => at.Partition == 1);
-        subscription.Paused.Should().Equal(one);
+        subscription.PausedPartitions.Should().Equal(one);
         (await subscription.ResumeAsync(one)).Should().BeTrue();
         await Waiting.Until(() => _handled.Count == 20, "all are handled");
     }
@@ -110,7 +110,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = await broker.StartAsync(group);
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
         await Waiting.Until(() => _handled.Count == 20, "all are handled");
-        (await subscription.ReplayAsync()).Should().BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0, [new(topic, 1)] = 0 });
+        (await subscription.SeekToBeginningAsync()).Should().BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0, [new(topic, 1)] = 0 });
         await Waiting.Until(() => _handled.Count == 40, "all are handled again");
         _handled.GroupBy(at => at).Should().OnlyContain(group => group.Count() == 2);
     }
@@ -211,18 +211,18 @@ public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContra
         await own.SendAsync(topic, 0, 5);
         await own.SendAsync(topic, 1, 5);
         await using var kafka = await own.StartAsync(group, o => o.ConnectTimeout = TimeSpan.FromSeconds(1));
-        own.Broker.SetDown();
+        own.Broker.StopBroker();
         var subscribing = kafka.SubscribeAsync<string>(topic, Count);
         var subscription = kafka.Subscriptions.Single();
         kafka.Groups.Single().Loop.Should().BeNull("no topic was found");
         (await subscription.PauseAsync(new TopicPartitionId(topic, 0))).Should().BeFalse("it is not assigned");
         (await subscription.PauseAsync(new TopicPartitionId(topic, 1))).Should().BeFalse();
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 1))).Should().BeFalse();
-        own.Broker.SetUp();
+        own.Broker.StartBroker();
         await subscribing.WaitAsync(Waiting.Deadline);
         await own.CommittedReaches(group, topic, 1, 5);
         HandledPartitions.Should().Equal(1, 1, 1, 1, 1);
-        subscription.Paused.Should().Equal(new TopicPartitionId(topic, 0));
+        subscription.PausedPartitions.Should().Equal(new TopicPartitionId(topic, 0));
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await own.CommittedReaches(group, topic, 0, 5);
     }
@@ -259,7 +259,7 @@ public sealed class ControlOnKafka(KafkaTestBroker broker) : ControlContract<Kaf
         await _broker.SendAsync(topic, 1, 5);
         await _broker.CommittedReaches(group, topic, 1, 5);
         HandledPartitions.Should().Equal(1, 1, 1, 1, 1);
-        subscription.Paused.Should().Equal(new TopicPartitionId(topic, 0));
+        subscription.PausedPartitions.Should().Equal(new TopicPartitionId(topic, 0));
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await _broker.CommittedReaches(group, topic, 0, 5);
     }

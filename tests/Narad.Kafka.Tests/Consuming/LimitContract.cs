@@ -81,7 +81,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 throw new InvalidOperationException("never");
             },
             configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1), static error => error is TimeoutException)));
-        await Waiting.Until(() => subscription.Stopped.Count == 1 && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
         report.Abandoned.Should().BeEmpty();
@@ -106,7 +106,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         var most = 0L;
         var failing = true;
         var handled = 0;
-        await using var kafka = await broker.StartAsync(group, o => (o.BufferMessages, o.ShutdownTimeout) = (Limit, TimeSpan.FromSeconds(2)));
+        await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (Limit, TimeSpan.FromSeconds(2)));
         long Held()
         {
             var now = kafka.Groups.Single().Loop!.HeldMessages;
@@ -151,7 +151,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
         var gate = new TaskCompletionSource();
         var most = 0L;
-        await using var kafka = await broker.StartAsync(group, o => (o.BufferBytes, o.ShutdownTimeout) = (1024 * 1024, TimeSpan.FromSeconds(2)));
+        await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedBytes, o.ShutdownTimeout) = (1024 * 1024, TimeSpan.FromSeconds(2)));
         await kafka.SubscribeAsync<string>(topic, async (_, _, _) =>
         {
             var now = kafka.Groups.Single().Loop!.HeldBytes;
@@ -167,14 +167,14 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
     [SkippableFact]
     [Trait("Promise", "S13")]
-    public async Task A_stuck_key_lets_the_others_run_ahead_by_MaxAhead_and_no_further()
+    public async Task A_stuck_key_lets_the_others_run_ahead_by_MaxUncommittedMessages_and_no_further()
     {
-        const int MaxAhead = 100;
+        const int Limit = 100;
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 1_000);
         var gate = new TaskCompletionSource();
         var highest = 0L;
-        await using var kafka = await broker.StartAsync(group, o => o.MaxAhead = MaxAhead);
+        await using var kafka = await broker.StartAsync(group, o => o.MaxUncommittedMessages = Limit);
         await kafka.SubscribeAsync<string>(topic, async (_, context, _) =>
         {
             if (context.Offset == 0)
@@ -186,20 +186,20 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 InterlockedMax(ref highest, context.Offset);
             }
         });
-        await Waiting.Until(() => Interlocked.Read(ref highest) == MaxAhead - 1, "the others ran ahead");
+        await Waiting.Until(() => Interlocked.Read(ref highest) == Limit - 1, "the others ran ahead");
         gate.SetResult();
         await broker.CommittedReaches(group, topic, 0, 1_000);
     }
 
     [SkippableFact]
     [Trait("Promise", "S13")]
-    public async Task While_a_key_is_stuck_nothing_beyond_MaxAhead_is_fetched()
+    public async Task While_a_key_is_stuck_nothing_beyond_MaxUncommittedMessages_is_fetched()
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
         var gate = new TaskCompletionSource();
         var highest = 0L;
-        await using var kafka = await broker.StartAsync(group, o => o.MaxAhead = 50);
+        await using var kafka = await broker.StartAsync(group, o => o.MaxUncommittedMessages = 50);
         await kafka.SubscribeAsync<string>(topic, async (_, context, _) =>
         {
             if (context is { Partition: 0, Offset: 0 })
@@ -283,7 +283,7 @@ public sealed class LimitsOnEmbedded(EmbeddedTestBroker broker) : LimitContract<
             return Task.CompletedTask;
         });
         await Waiting.Until(() => Volatile.Read(ref handled) == 20, "all are handled");
-        own.Broker.SetDown();
+        own.Broker.StopBroker();
         var watch = Stopwatch.StartNew();
         await kafka.DisconnectAsync();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(6));

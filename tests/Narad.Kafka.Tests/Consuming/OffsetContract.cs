@@ -129,12 +129,12 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         var handled = new ConcurrentQueue<(int, long)>();
         await using var kafka = await broker.StartAsync(group);
         var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Stop));
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped");
         handled.Should().BeEmpty();
-        subscription.Stopped[0].Reason.Should().BeOfType<OffsetUnavailableException>();
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<OffsetUnavailableException>();
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count == 3, "it goes on at the first message");
-        subscription.Stopped.Should().BeEmpty();
+        subscription.StoppedPartitions.Should().BeEmpty();
     }
 
     [SkippableTheory]
@@ -148,9 +148,9 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         var handled = new ConcurrentQueue<(int, long)>();
         await using var kafka = await broker.StartAsync(group, o => o.Assignor = assignor);
         var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled));
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition stopped");
-        subscription.Stopped[0].Offset.Should().Be(2);
-        subscription.Stopped[0].Partition.Should().Be(new TopicPartitionId(topic, 0));
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped");
+        subscription.StoppedPartitions[0].Offset.Should().Be(2);
+        subscription.StoppedPartitions[0].Partition.Should().Be(new TopicPartitionId(topic, 0));
         handled.Should().BeEmpty();
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count == 5, "it goes on");
@@ -208,7 +208,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
                 await release.Task;
             }
         });
-        await Waiting.Until(() => subscription.Stopped.Count == 1 && handled.Count(at => at.Partition == 1) == 20, "partition 0 stopped, partition 1 handled but for one");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && handled.Count(at => at.Partition == 1) == 20, "partition 0 stopped, partition 1 handled but for one");
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count(at => at.Partition == 0) == 5, "partition 0 goes on");
         await broker.SendAsync(topic, 1, 5, from: 20);

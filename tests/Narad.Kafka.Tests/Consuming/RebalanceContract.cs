@@ -182,7 +182,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         broker.Commit(group, topic, 1, 1);
         TaskCompletionSource[] gates = [new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously)];
         void Configure(KafkaOptions options) =>
-            (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.BufferMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
+            (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.MaxBufferedMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
         await using var first = await broker.StartAsync(group, Configure);
         var subscription = await first.SubscribeAsync<string>(topic, (_, context, token) => gates[context.Partition].Task.WaitAsync(token));
         await Waiting.Until(() => first.Groups.Single().Loop!.HeldMessages >= 9, "both partitions are paused at their quota");
@@ -212,7 +212,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 1, 30);
         var handled = new ConcurrentDictionary<(int, long), int>();
         var cancelled = 0;
-        await using var kafka = await broker.StartAsync(group, o => (o.SessionTimeout, o.MaxPollInterval, o.BufferMessages) = (broker.ShortestSession, broker.ShortestSession, 20));
+        await using var kafka = await broker.StartAsync(group, o => (o.SessionTimeout, o.MaxPollInterval, o.MaxBufferedMessages) = (broker.ShortestSession, broker.ShortestSession, 20));
         await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
         {
             if (context is { Partition: 0, Offset: 0 })
@@ -267,7 +267,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 0, 8_000);
         var handled = 0;
         var (looks, idle) = (0, 0);
-        await using var kafka = await broker.StartAsync(group, o => o.BufferMessages = 1_000);
+        await using var kafka = await broker.StartAsync(group, o => o.MaxBufferedMessages = 1_000);
         await kafka.SubscribeAsync<string>(
             topic,
             async (_, _, _) =>
@@ -369,7 +369,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await Waiting.Until(() => token.IsCancellationRequested, "the handler is cancelled");
         release.SetResult();
         await Waiting.Until(() => subscription.State is SubscriptionState.Faulted, "the subscription says so");
-        subscription.Fault.Should().BeOfType<KafkaConnectionException>("it is {0}", subscription.Fault).Which.Message.Should().Contain(group).And.Contain("GroupInstanceId");
+        subscription.Error.Should().BeOfType<KafkaConnectionException>("it is {0}", subscription.Error).Which.Message.Should().Contain(group).And.Contain("GroupInstanceId");
         subscription.Assignment.Should().BeEmpty();
         broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
     }
@@ -383,7 +383,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
         var gate = new TaskCompletionSource();
-        await using var kafka = await broker.StartAsync(group, o => (o.BufferMessages, o.ShutdownTimeout) = (60, Brief));
+        await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (60, Brief));
         await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism(100));
         await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages >= 30, "the hanging partition has its share");
         await broker.SendAsync(topic, 1, 100);

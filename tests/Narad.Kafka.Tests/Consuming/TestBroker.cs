@@ -237,8 +237,8 @@ public sealed class KafkaTestBroker : TestBroker
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
-        options.Client["topic.metadata.refresh.interval.ms"] = "1000";
-        options.Client["topic.metadata.propagation.max.ms"] = "1000";
+        options.ClientProperties["topic.metadata.refresh.interval.ms"] = "1000";
+        options.ClientProperties["topic.metadata.propagation.max.ms"] = "1000";
         configure?.Invoke(options);
         return options;
     }

@@ -258,7 +258,7 @@ public sealed class TrapsOnEmbedded(EmbeddedTestBroker broker) : TrapContract<Em
         await using var kafka = await own.StartAsync(group, o => (o.ShutdownTimeout, o.CommitInterval) = (TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(1)));
         await kafka.SubscribeAsync<string>(topic, (_, _, _) =>
         {
-            own.Broker.SetRoundTripTime(TimeSpan.FromMinutes(1));
+            own.Broker.SetLatency(TimeSpan.FromMinutes(1));
             Interlocked.Increment(ref handled);
             return Task.CompletedTask;
         });
@@ -267,7 +267,7 @@ public sealed class TrapsOnEmbedded(EmbeddedTestBroker broker) : TrapContract<Em
         var report = await kafka.DisconnectAsync();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(6));
         report.Abandoned.Should().ContainSingle().Which.Should().Contain("did not close within");
-        own.Broker.SetRoundTripTime(TimeSpan.Zero);
+        own.Broker.SetLatency(TimeSpan.Zero);
     }
 
     // The mock cluster would wait 3 s for more members.
@@ -326,12 +326,12 @@ public sealed class TrapsOnEmbedded(EmbeddedTestBroker broker) : TrapContract<Em
         });
         await own.SendAsync(topic, 0, 1);
         await Waiting.Until(() => Volatile.Read(ref handled) == 1, "it consumes");
-        own.Broker.SetDown();
+        own.Broker.StopBroker();
         await Waiting.Until(() => log.Count(ClientError) > 0, "it says so");
         var watch = Stopwatch.StartNew();
         await Waiting.Until(() => watch.Elapsed > TimeSpan.FromSeconds(6), "several attempts to connect");
         log.Count(ClientError).Should().BeLessThan(4);
-        own.Broker.SetUp();
+        own.Broker.StartBroker();
         await own.SendAsync(topic, 0, 1);
         await Waiting.Until(() => Volatile.Read(ref handled) >= 2, "it goes on, with the first message again where that was not committed");
         log.Count(CommitFailed).Should().BeLessThan(4);

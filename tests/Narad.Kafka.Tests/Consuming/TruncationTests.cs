@@ -19,9 +19,9 @@ public sealed class TruncationTests
         await kafka.ConnectConsumerAsync(group);
         var handled = new ConcurrentQueue<long>();
         var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Latest));
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition stopped");
-        subscription.Stopped[0].Offset.Should().Be(30);
-        subscription.Stopped[0].Reason.Message.Should().Contain("truncated").And.Contain("30");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped");
+        subscription.StoppedPartitions[0].Offset.Should().Be(30);
+        subscription.StoppedPartitions[0].Reason.Message.Should().Contain("truncated").And.Contain("30");
         handled.Should().BeEmpty();
 
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();

@@ -32,9 +32,9 @@ public sealed class UncleanElectionTests
                 await broker.SendAsync(topic, 0, 10);
                 await broker.CommittedReaches(group, topic, 0, 30);
             });
-            await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition stopped", TimeSpan.FromSeconds(60));
-            subscription.Stopped[0].Offset.Should().Be(30);
-            subscription.Stopped[0].Reason.Should().BeOfType<OffsetUnavailableException>();
+            await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped", TimeSpan.FromSeconds(60));
+            subscription.StoppedPartitions[0].Offset.Should().Be(30);
+            subscription.StoppedPartitions[0].Reason.Should().BeOfType<OffsetUnavailableException>();
             kafka.Groups.Single().Metrics.Resets.Should().Be(0);
             broker.Committed(group, topic, 0).Should().Be(30);
         }
@@ -45,8 +45,8 @@ public sealed class UncleanElectionTests
         await using var again = await broker.StartAsync(group, Configure);
         var rest = new ConcurrentQueue<long>();
         var restarted = await again.SubscribeAsync<string>(topic, Record(rest), configure: s => s.StartFrom(StartPosition.Latest));
-        await Waiting.Until(() => restarted.Stopped.Count == 1 || !rest.IsEmpty, "the partition stopped again", TimeSpan.FromSeconds(60));
-        restarted.Stopped.Should().ContainSingle().Which.Reason.Message.Should().Contain("Log truncated").And.Contain("30").And.Contain("20").And.NotContain("restart");
+        await Waiting.Until(() => restarted.StoppedPartitions.Count == 1 || !rest.IsEmpty, "the partition stopped again", TimeSpan.FromSeconds(60));
+        restarted.StoppedPartitions.Should().ContainSingle().Which.Reason.Message.Should().Contain("Log truncated").And.Contain("30").And.Contain("20").And.NotContain("restart");
         again.Groups.Single().Metrics.Truncations.Should().Be(1);
         rest.Should().BeEmpty();
 
@@ -55,7 +55,7 @@ public sealed class UncleanElectionTests
         await Waiting.Until(() => rest.Count == 20, "what was sent since is handled");
         rest.Should().BeEquivalentTo(Enumerable.Range(20, 20).Select(static n => (long)n));
         await broker.CommittedReaches(group, topic, 0, 40);
-        restarted.Stopped.Should().BeEmpty();
+        restarted.StoppedPartitions.Should().BeEmpty();
 
         void Configure(KafkaOptions options)
         {

@@ -116,7 +116,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
             do
             {
                 await using var other = Service();
-                var page = await other.DeadLetters.PageAsync(dead.Topic, filter, size: 4, after);
+                var page = await other.DeadLetters.GetPageAsync(dead.Topic, filter, size: 4, after);
                 page.Items.Should().HaveCountLessThanOrEqualTo(4);
                 seen.AddRange(page.Items.Select(Number));
                 after = page.Continuation;
@@ -128,16 +128,16 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
             pages.Should().BeLessThanOrEqualTo((expected / 4) + 2);
         }
 
-        var whole = await kafka.DeadLetters.PageAsync(dead.Topic, size: 10_000);
+        var whole = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 10_000);
         whole.Items.Should().HaveCount(25);
         whole.Items.Select(letter => (letter.Place.Partition * 1_000) + letter.Offset).Should().BeInAscendingOrder();
         whole.Continuation.Should().BeNull();
         whole.Positions.Values.Sum().Should().Be(25);
 
-        var first = await kafka.DeadLetters.PageAsync(dead.Topic, size: 20);
+        var first = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 20);
         await kafka.DeadLetters.DeleteAllAsync(dead.Topic);
-        (await kafka.DeadLetters.PageAsync(dead.Topic, after: first.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
-        (await kafka.DeadLetters.PageAsync(dead.Topic, size: 1)).Items.Should().BeEmpty();
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, after: first.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 1)).Items.Should().BeEmpty();
     }
 
     [SkippableFact]
@@ -145,14 +145,14 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
     {
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
-        await kafka.DeadLetters.Awaiting(letters => letters.PageAsync(dead.Topic, size: 0)).Should().ThrowAsync<ArgumentOutOfRangeException>();
-        await kafka.DeadLetters.Awaiting(letters => letters.PageAsync(dead.Topic, size: 10_001)).Should().ThrowAsync<ArgumentOutOfRangeException>();
+        await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, size: 0)).Should().ThrowAsync<ArgumentOutOfRangeException>();
+        await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, size: 10_001)).Should().ThrowAsync<ArgumentOutOfRangeException>();
         foreach (var forged in new[] { "", "x", $"{dead.Source}@0:1", $"{dead.Topic}@", $"{dead.Topic}@0", $"{dead.Topic}@0:-1", $"{dead.Topic}@0:1,0:2", $"{dead.Topic}@0:99999999999999999999" })
         {
-            await kafka.DeadLetters.Awaiting(letters => letters.PageAsync(dead.Topic, after: forged)).Should().ThrowAsync<ArgumentException>().WithMessage("*no continuation*");
+            await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, after: forged)).Should().ThrowAsync<ArgumentException>().WithMessage("*no continuation*");
         }
 
-        (await kafka.DeadLetters.PageAsync(dead.Topic, after: $"{dead.Topic}@77:1,0:9999")).Items.Should().BeEmpty();
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, after: $"{dead.Topic}@77:1,0:9999")).Items.Should().BeEmpty();
         await kafka.DeadLetters.Awaiting(letters => letters.CountAsync(dead.Topic, new DeadLetterFilter { HeaderValue = "x" })).Should().ThrowAsync<ArgumentException>().WithMessage("*Header's name*");
         await kafka.DeadLetters.Awaiting(letters => letters.CountAsync(dead.Topic, new DeadLetterFilter { From = DateTimeOffset.UnixEpoch, Until = DateTimeOffset.UnixEpoch })).Should().ThrowAsync<ArgumentException>();
     }
@@ -164,12 +164,12 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         var missing = RealKafka.NewName("missing") + "-dlt";
         var letters = kafka.DeadLetters;
         (await letters.Awaiting(all => AllAsync(all.BrowseAsync(missing))).Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{missing}*does not exist*");
-        await letters.Awaiting(all => all.PageAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
+        await letters.Awaiting(all => all.GetPageAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.CountAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
-        await letters.Awaiting(all => all.PeekAsync(new TopicPartitionId(missing, 0), 0)).Should().ThrowAsync<KafkaTopicException>();
+        await letters.Awaiting(all => all.GetAsync(new TopicPartitionId(missing, 0), 0)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.RedriveAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.DeleteAllAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
-        (await kafka.Topics.DescribeAsync([missing])).Should().BeEmpty();
+        (await kafka.Topics.GetPartitionCountsAsync([missing])).Should().BeEmpty();
     }
 
     [SkippableFact]
@@ -179,11 +179,11 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         await dead.WriteAsync(9);
 
-        Number((await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 2), 1))!).Should().Be(5);
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 2), 3)).Should().BeNull();
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 3), 0)).Should().BeNull();
+        Number((await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 1))!).Should().Be(5);
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 3)).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 3), 0)).Should().BeNull();
         await broker.DeleteRecordsAsync(dead.Topic, 2, 2);
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 2), 1)).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 1)).Should().BeNull();
     }
 
     [SkippableFact]
@@ -210,7 +210,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         (await kafka.DeadLetters.DeleteAllAsync(dead.Source, anyTopic: true)).Should().Be(3);
         (await kafka.DeadLetters.DeleteAllAsync(dead.Topic)).Should().Be(9);
         (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Should().BeEmpty();
-        (await kafka.Topics.DescribeAsync([dead.Topic])).Should().ContainKey(dead.Topic);
+        (await kafka.Topics.GetPartitionCountsAsync([dead.Topic])).Should().ContainKey(dead.Topic);
     }
 
     [SkippableFact]
@@ -269,7 +269,7 @@ public sealed class BrowsingOnEmbedded(EmbeddedTestBroker broker) : BrowsingCont
         using var own = EmbeddedBroker.Start();
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = own, ConnectTimeout = TimeSpan.FromSeconds(1) });
         await kafka.ConnectProducerAsync();
-        await kafka.Topics.EnsureAsync([new TopicSpec("orders-dlt", 2)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders-dlt", 2)]);
         await kafka.SendAsync("orders-dlt", "0", options: new SendOptions { Partition = 0 });
         await kafka.SendAsync("orders-dlt", "1", options: new SendOptions { Partition = 1 });
         var watch = new Stopwatch();
@@ -277,7 +277,7 @@ public sealed class BrowsingOnEmbedded(EmbeddedTestBroker broker) : BrowsingCont
         {
             await foreach (var letter in kafka.DeadLetters.BrowseAsync("orders-dlt"))
             {
-                own.SetDown();
+                own.StopBroker();
                 watch.Start();
             }
         };
@@ -298,7 +298,7 @@ public sealed class DeletingOnEmbedded
     {
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, MaxMessageBytes = 1_000_000 });
         await kafka.ConnectProducerAsync();
-        await kafka.Topics.EnsureAsync([new TopicSpec("orders-dlt", 1)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders-dlt", 1)]);
         var value = new byte[900_000];
         for (var n = 0; n < 4; n++)
         {
@@ -341,12 +341,12 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         }
 
         (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should().Equal(0, 1, 2);
-        var page = await kafka.DeadLetters.PageAsync(dead.Topic, size: 3);
+        var page = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3);
         page.Items.Should().HaveCount(3);
         page.Continuation.Should().NotBeNull();
-        (await kafka.DeadLetters.PageAsync(dead.Topic, size: 3, after: page.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 4)).Should().BeNull("it was aborted");
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = true })).PassedOver.Should().Equal(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 1 });
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3, after: page.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 4)).Should().BeNull("it was aborted");
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = true })).Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 1 });
 
         producer.BeginTransaction();
         producer.Produce(new TopicPartition(dead.Topic, 0), new Message<byte[], byte[]> { Value = Encoding.UTF8.GetBytes("4") });
@@ -354,8 +354,8 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         await dead.WriteAsync(1, from: 5);
         (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should().Equal([0, 1, 2], "what stands behind an open transaction cannot be read yet");
         producer.AbortTransaction(TimeSpan.FromSeconds(20));
-        await Waiting.Until(() => kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 7).GetAwaiter().GetResult() is not null, "the transaction is over");
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 3)).Should().BeNull("what stands there is no message, and the next one is another");
+        await Waiting.Until(() => kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 7).GetAwaiter().GetResult() is not null, "the transaction is over");
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 3)).Should().BeNull("what stands there is no message, and the next one is another");
     }
 
     [SkippableFact]
@@ -363,7 +363,7 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
     public async Task A_hundred_thousand_are_gone_through_in_bounded_memory()
     {
         const int Count = 100_000;
-        await using var kafka = Service(static options => options.BufferBytes = 16 * 1024 * 1024);
+        await using var kafka = Service(static options => options.MaxBufferedBytes = 16 * 1024 * 1024);
         var dead = await DeadLetterWriter.CreateAsync(_broker, kafka);
         using (var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20 }).SetLogHandler((_, _) => { }).Build())
         {
@@ -392,6 +392,6 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         count.Should().Be(Count);
         most.Should().BeLessThan(16 * 1024 * 1024);
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(Count);
-        (await kafka.DeadLetters.PageAsync(dead.Topic, new DeadLetterFilter { Header = "n", HeaderValue = "none" })).Items.Should().BeEmpty();
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, new DeadLetterFilter { Header = "n", HeaderValue = "none" })).Items.Should().BeEmpty();
     }
 }

@@ -162,7 +162,7 @@ public sealed class CircuitBreakerTests
         Succeed(circuit);
         Fail(circuit).Should().BeTrue();
         circuit.Settle(NewDelivery(attempts: 1));
-        circuit.State.Should().Be(CircuitState.Probing);
+        circuit.State.Should().Be(CircuitState.HalfOpen);
         circuit.MayStart.Should().BeFalse();
         circuit.Succeeded(probe);
         circuit.State.Should().Be(CircuitState.Closed);
@@ -189,7 +189,7 @@ public sealed class CircuitBreakerTests
         circuit.TryStart(probe).Should().BeTrue();
         circuit.Settle(revoked);
         circuit.Succeeded(revoked);
-        circuit.State.Should().Be(CircuitState.Probing, "it is the probe no more");
+        circuit.State.Should().Be(CircuitState.HalfOpen, "it is the probe no more");
         circuit.Succeeded(probe);
         circuit.State.Should().Be(CircuitState.Closed);
     }
@@ -334,7 +334,7 @@ public sealed class CircuitBreakerTests
         circuit.MayStart.Should().BeFalse();
         circuit.TryStart(NewDelivery()).Should().BeFalse("nothing is started while it is open");
         _time.Advance(TimeSpan.FromTicks(1));
-        circuit.State.Should().Be(CircuitState.Probing);
+        circuit.State.Should().Be(CircuitState.HalfOpen);
         circuit.MayStart.Should().BeTrue();
         var probe = delivery ?? NewDelivery(attempts: 1);
         circuit.TryStart(probe).Should().BeTrue();

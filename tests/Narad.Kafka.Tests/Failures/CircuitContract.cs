@@ -40,7 +40,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                 options.ClientId = client;
                 options.TopicCreation = TopicCreation.IfMissing;
                 options.MaxPollInterval = options.SessionTimeout = broker.ShortestSession;
-                options.BufferMessages = 500;   // so that fetching pauses meanwhile
+                options.MaxBufferedMessages = 500;   // so that fetching pauses meanwhile
             }),
             log);
         await kafka.ConnectConsumerAsync(group);
@@ -59,9 +59,9 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await Waiting.Until(() => outage.Elapsed > broker.ShortestSession * 1.5, "longer than a member may be silent");
         var tried = database.Tries;
         tried.Should().BeLessThanOrEqualTo(20 + parallelism + log.Count(ProbeFailed) + 1, "one message at a time is tried");
-        subscription.Circuit.Should().NotBe(CircuitState.Closed);
+        subscription.CircuitState.Should().NotBe(CircuitState.Closed);
         subscription.Assignment.Should().HaveCount(partitions);
-        subscription.Stopped.Should().BeEmpty();
+        subscription.StoppedPartitions.Should().BeEmpty();
 
         database.IsDown = false;
         var buried = kafka.Groups.First().Metrics.DeadLetters;
@@ -73,7 +73,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 
         kafka.Groups.First().Metrics.DeadLetters.Should().Be(buried);
         buried.Should().BeInRange(1, 19, "the twentieth failure opens it, and what runs then is not judged");
-        subscription.Circuit.Should().Be(CircuitState.Closed);
+        subscription.CircuitState.Should().Be(CircuitState.Closed);
         Readings.Of("narad.kafka.circuits.open", client).Should().Be(0);
         (await HealthReport.OfAsync(kafka)).Status.Should().Be(HealthStatus.Healthy);
         log.Count(Closed).Should().Be(1);
@@ -216,14 +216,14 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             configure: static s => s.CircuitBreaker(static c => c.MinimumMessages(1).ProbeAfter(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50))));
         await Waiting.Until(() => log.Count(ProbeFailed) > 0, "the circuit is open");
         await subscription.PauseAllAsync();
-        await Waiting.Until(() => subscription.Circuit is CircuitState.Probing && kafka.Groups.First().Loop!.HeldMessages > 0 && subscription.Paused.Count == 1, "nothing is ready to be tried");
+        await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.HeldMessages > 0 && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 15)).Should().BeTrue();
         database.IsDown = false;
         await subscription.ResumeAllAsync();
 
         await broker.CommittedReaches(group, topic, 0, 20);
         database.Offsets(0).Should().Equal(15, 16, 17, 18, 19);
-        subscription.Circuit.Should().Be(CircuitState.Closed);
+        subscription.CircuitState.Should().Be(CircuitState.Closed);
     }
 
     [SkippableFact]
@@ -266,7 +266,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await kafka.Subscriptions.Single().SeekAsync(new TopicPartitionId(topic, partition), 5);   // drops what waits; the handler that hangs is of another epoch
 
         await Waiting.Until(() => handled.ContainsKey(1 - partition), "the other partition's message was tried and closed it");
-        await Waiting.Until(() => kafka.Subscriptions.Single().Circuit is CircuitState.Closed, "it is closed when that one succeeded");
+        await Waiting.Until(() => kafka.Subscriptions.Single().CircuitState is CircuitState.Closed, "it is closed when that one succeeded");
         await broker.CommittedReaches(group, topic, 1 - partition, 10);
         released.SetResult();
     }

@@ -291,7 +291,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await using var kafka = await StartAsync(group);
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
 
-        (await kafka.Topics.DescribeAsync([$"{topic}-dlt"])).Should().ContainSingle().Which.Value.Should().Be(4);
+        (await kafka.Topics.GetPartitionCountsAsync([$"{topic}-dlt"])).Should().ContainSingle().Which.Value.Should().Be(4);
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = _broker.Brokers }).Build();
         var settings = await admin.DescribeConfigsAsync([new ConfigResource { Type = ResourceType.Topic, Name = $"{topic}-dlt" }]);
         settings.Single().Entries["retention.ms"].Value.Should().Be("-1");
@@ -306,11 +306,11 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await using var kafka = await StartAsync(group);
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics(maxDelay: TimeSpan.FromDays(30))));
 
-        var found = await kafka.Topics.InspectAsync($"{topic}-retry");
+        var found = await kafka.Topics.GetDetailsAsync($"{topic}-retry");
         found!.Partitions.Should().Be(4);
         found.Retention.Should().Be(TimeSpan.FromDays(37));
         found.CleanupPolicy.Should().Be(TopicCleanupPolicy.Delete);
-        (await kafka.Topics.InspectAsync($"{topic}-dlt"))!.Retention.Should().BeNull();
+        (await kafka.Topics.GetDetailsAsync($"{topic}-dlt"))!.Retention.Should().BeNull();
     }
 
     [SkippableTheory]
@@ -321,7 +321,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
         await using var kafka = await StartAsync(group);
-        await kafka.Topics.EnsureAsync([new TopicSpec($"{topic}-retry", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
 
         var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
 
@@ -342,8 +342,8 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await _broker.SendAsync(topic, 0, 1);
 
         await Waiting.Until(() => logs.Count(CouldNotBeMoved) >= 2, "its copy is refused and tried again", TimeSpan.FromSeconds(60));
-        (await kafka.Topics.DescribeAsync([$"{topic}-dlt"])).Should().BeEmpty("it would have been without unlimited retention");
-        await kafka.Topics.EnsureAsync([new TopicSpec($"{topic}-dlt", 1)]);
+        (await kafka.Topics.GetPartitionCountsAsync([$"{topic}-dlt"])).Should().BeEmpty("it would have been without unlimited retention");
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-dlt", 1)]);
         await _broker.CommittedReaches(group, topic, 0, 1);
     }
 
@@ -354,7 +354,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         using var logs = new LogEvents();
         await using var kafka = new KafkaService(_broker.Options(static options => options.TopicCreation = TopicCreation.IfMissing), logs);
         await kafka.ConnectConsumerAsync(group);
-        await kafka.Topics.EnsureAsync([new TopicSpec(
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(
             $"{topic}-dlt", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = "3600000", ["cleanup.policy"] = "compact", ["max.message.bytes"] = "1000" })]);
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
 

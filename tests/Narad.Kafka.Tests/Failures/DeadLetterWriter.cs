@@ -28,10 +28,10 @@ internal sealed class DeadLetterWriter
     public static async Task<DeadLetterWriter> CreateAsync(TestBroker broker, KafkaService kafka, int partitions = 3, bool retry = true)
     {
         var writer = new DeadLetterWriter(broker, await broker.CreateTopicAsync(partitions), partitions);
-        await kafka.Topics.EnsureAsync([new TopicSpec(writer.Topic, partitions)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(writer.Topic, partitions)]);
         if (retry)
         {
-            await kafka.Topics.EnsureAsync([new TopicSpec(writer.Retry, partitions)]);
+            await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(writer.Retry, partitions)]);
         }
 
         return writer;

@@ -18,10 +18,10 @@ public sealed class ExceptionTextTests
             configure: s => s.Retry(r => r.Topics(attempts: 1, delay: Backoff.Fixed(TimeSpan.FromMilliseconds(10)))).DeadLetter());
         await service.SendAsync("orders", "x");
         using var deadline = new CancellationTokenSource(Waiting.Deadline);
-        var page = await service.Kafka.DeadLetters.PageAsync("orders-dlt", cancellationToken: deadline.Token);
+        var page = await service.Kafka.DeadLetters.GetPageAsync("orders-dlt", cancellationToken: deadline.Token);
         while (page.Items.Count == 0)
         {
-            page = await service.Kafka.DeadLetters.PageAsync("orders-dlt", cancellationToken: deadline.Token);
+            page = await service.Kafka.DeadLetters.GetPageAsync("orders-dlt", cancellationToken: deadline.Token);
         }
 
         var letter = page.Items.Single();

@@ -79,7 +79,7 @@ public sealed class HostileApplicationTests
         await service.SendAsync("t", "bad", "k");
         var subscription = await service.Kafka.SubscribeAsync<string>("t", (_, _, _) => throw new HostileException(throws ? HostileException.Fault.AllThrow : HostileException.Fault.MessageIsNull)).WaitAsync(Waiting.Deadline);
 
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition is stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition is stopped");
 
         var health = await service.HealthAsync();
         health.Status.Should().NotBe(HealthStatus.Healthy);
@@ -110,8 +110,8 @@ public sealed class HostileApplicationTests
 
     private sealed class ThrowingObserver : IFailureObserver
     {
-        public void Retried(FailedMessage message, SendResult copy, DateTimeOffset due) => throw new HostileException(HostileException.Fault.AllThrow);
+        public void OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due) => throw new HostileException(HostileException.Fault.AllThrow);
 
-        public void DeadLettered(FailedMessage message, SendResult copy) => throw new HostileException(HostileException.Fault.AllThrow);
+        public void OnDeadLettered(FailedMessage message, SendResult deadLetter) => throw new HostileException(HostileException.Fault.AllThrow);
     }
 }

@@ -31,8 +31,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var began = DateTimeOffset.UtcNow.AddSeconds(-1);
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
-        report.Should().BeEquivalentTo(new { Sent = 4L, NotMatching = 0L, Group = $"{dead.Topic}-redrive-group" });
-        report.PassedOver.Should().BeEmpty();
+        report.Should().BeEquivalentTo(new { Sent = 4L, FilteredOut = 0L, Group = $"{dead.Topic}-redrive-group" });
+        report.Skipped.Should().BeEmpty();
         report.Positions.Should().Equal(new Dictionary<TopicPartitionId, long> { [new(dead.Topic, 0)] = 0, [new(dead.Topic, 1)] = 4, [new(dead.Topic, 2)] = 0 });
         var copies = broker.ReadAll(dead.Retry, 4);
         copies.Should().OnlyContain(copy => copy.Partition.Value == 1);
@@ -70,7 +70,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var copied = copies.Single(copy => Text(copy.Message.Value) == "4");
         copied.Message.Headers.Select(header => header.Key).Should().Equal("n", "tenant", "narad-redriven");
         Text(copied.Message.Key).Should().Be("k4");
-        (await kafka.Topics.DescribeAsync([dead.Retry])).Should().BeEmpty();
+        (await kafka.Topics.GetPartitionCountsAsync([dead.Retry])).Should().BeEmpty();
     }
 
     [SkippableFact]
@@ -85,12 +85,12 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         foreach (var (service, count) in new[] { ((IKafkaService)kafka, 2), (other, 3) })
         {
-            var latest = await service.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), count - 2);
+            var latest = await service.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), count - 2);
             await service.DeadLetters.RedriveAsync(latest!, RedriveTarget.EveryGroup);
             await broker.CommittedReaches(group, dead.Source, 0, count - 1);
         }
 
-        var letter = (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
+        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
         letter.Redriven.Should().Contain($" second {dead.Topic}[0]@1");
         letter.Should().BeEquivalentTo(new { ExceptionType = typeof(FormatException).FullName, SourceTopic = dead.Source, SourceOffset = 1L, Group = group });
         letter.Headers.Select(header => header.Name).Should().StartWith(["n", "tenant", "narad-redriven", "narad-topic"]).And.OnlyHaveUniqueItems();
@@ -102,7 +102,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         await dead.WriteAsync(6);
-        var letter = (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 1), 1))!;
+        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 1), 1))!;
 
         var written = await kafka.DeadLetters.RedriveAsync(letter);
 
@@ -111,7 +111,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(6);
 
         await dead.WriteAsync(0, "k", "foreign", []);
-        var foreign = (await kafka.DeadLetters.PeekAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
+        var foreign = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
         (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(foreign)).Should().ThrowAsync<InvalidOperationException>()).WithMessage($"*{dead.Topic}[0]@2*narad-topic*");
     }
 
@@ -123,12 +123,12 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await dead.WriteAsync(10);
         var odd = new RedriveOptions { Filter = new DeadLetterFilter { Header = "tenant", HeaderValue = "odd" }, BatchSize = 2 };
 
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 5L, NotMatching = 5L });
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 0L, NotMatching = 0L });
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 5L, FilteredOut = 5L });
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 0L, FilteredOut = 0L });
         await dead.WriteAsync(4, from: 10);
         await using (var other = Service())
         {
-            (await other.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 2L, NotMatching = 2L });
+            (await other.DeadLetters.RedriveAsync(dead.Topic, odd)).Should().BeEquivalentTo(new { Sent = 2L, FilteredOut = 2L });
         }
 
         dead.Numbers(dead.Retry, 7).Should().Equal(1, 3, 5, 7, 9, 11, 13);
@@ -188,8 +188,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, dry, seen)).Sent.Should().Be(5);
 
         seen.Latest.Should().Be(new RedriveProgress(5, 0, 0, 0));
-        (await kafka.Topics.DescribeAsync([dead.Retry])).Should().BeEmpty();
-        (await kafka.Topics.CommittedAsync($"{dead.Topic}-redrive-group", dead.Topic)).Should().BeEmpty();
+        (await kafka.Topics.GetPartitionCountsAsync([dead.Retry])).Should().BeEmpty();
+        (await kafka.Topics.GetCommittedOffsetsAsync($"{dead.Topic}-redrive-group", dead.Topic)).Should().BeEmpty();
         var every = dry with { Target = RedriveTarget.EveryGroup };
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, every)).Sent.Should().Be(5);
         (await kafka.DeadLetters.CountAsync(dead.Source)).Should().Be(0);
@@ -204,9 +204,9 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(8);
 
-        (await kafka.Topics.DescribeAsync([dead.Retry]))[dead.Retry].Should().Be(4);
+        (await kafka.Topics.GetPartitionCountsAsync([dead.Retry]))[dead.Retry].Should().Be(4);
         var named = $"{dead.Source}-again";
-        await kafka.Topics.EnsureAsync([new TopicSpec(named, 2)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(named, 2)]);
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { RetryTopic = named })).Sent.Should().Be(8);
         broker.ReadAll(named, 8).Select(copy => copy.Partition.Value).Should().BeEquivalentTo([0, 0, 0, 0, 1, 1, 1, 1]);
     }
@@ -229,16 +229,16 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
         report.Sent.Should().Be(2);
-        report.PassedOver.Should().BeEquivalentTo(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 3, [PassedOverReason.NotAllowed] = 1, [PassedOverReason.NoTopic] = 1 });
-        report.FirstPassedOver.Should().HaveCount(5).And.OnlyContain(passed => passed.Place == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
+        report.Skipped.Should().BeEquivalentTo(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 3, [SkippedReason.NotAllowed] = 1, [SkippedReason.NoTopic] = 1 });
+        report.FirstSkipped.Should().HaveCount(5).And.OnlyContain(passed => passed.Place == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
         log.Count(PassedOverEvent).Should().Be(3);
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 1);
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(7);
 
         await dead.WriteAsync(0, "k", "itself", From(dead.Origin(0) with { Topic = dead.Topic }));
         await dead.WriteAsync(0, "k", "internal", From(dead.Origin(0) with { Topic = "__consumer_offsets" }));
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup })).PassedOver.Should().BeEquivalentTo(
-            new Dictionary<PassedOverReason, long> { [PassedOverReason.NoOrigin] = 1, [PassedOverReason.NotAllowed] = 1, [PassedOverReason.NoTopic] = 3 });
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup })).Skipped.Should().BeEquivalentTo(
+            new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 1, [SkippedReason.NotAllowed] = 1, [SkippedReason.NoTopic] = 3 });
     }
 
     [SkippableFact]
@@ -253,8 +253,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         {
             var refused = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = target });
             refused.Sent.Should().Be(0);
-            refused.FirstPassedOver.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Offset = 0L, Reason = PassedOverReason.NotAllowed });
-            refused.FirstPassedOver[0].Explanation.Should().Contain(payments.Source).And.Contain("SourceTopics");
+            refused.FirstSkipped.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Offset = 0L, Reason = SkippedReason.NotAllowed });
+            refused.FirstSkipped[0].Explanation.Should().Contain(payments.Source).And.Contain("SourceTopics");
             (await kafka.DeadLetters.CountAsync(payments.Source)).Should().Be(0);
             (await kafka.DeadLetters.CountAsync(payments.Retry)).Should().Be(0);
         }
@@ -277,7 +277,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var everyone = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup });
 
         everyone.Sent.Should().Be(2);
-        everyone.FirstPassedOver.Should().ContainSingle().Which.Reason.Should().Be(PassedOverReason.NotAllowed);
+        everyone.FirstSkipped.Should().ContainSingle().Which.Reason.Should().Be(SkippedReason.NotAllowed);
         var copies = broker.ReadAll(dead.Source, 2);
         copies.Select(copy => Text(copy.Message.Value)).Should().Equal("2", "3");
         copies.Should().OnlyContain(copy => copy.Message.Headers.Select(header => header.Key).SequenceEqual(new[] { "tenant", "narad-redriven" }));
@@ -298,7 +298,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(3);
 
         dead.Numbers(dead.Retry, 3).Should().Equal(0, 1, 2);
-        (await kafka.Topics.DescribeAsync([dead.Retry + "-retry"])).Should().BeEmpty();
+        (await kafka.Topics.GetPartitionCountsAsync([dead.Retry + "-retry"])).Should().BeEmpty();
     }
 
     [SkippableFact]
@@ -543,7 +543,7 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
         var cut = new Progress { Then = progress => end ??= progress.Sent == 20 ? _broker.RefuseWritesAsync(dead.Retry).GetAwaiter().GetResult() : null };
 
         (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options, cut)).Should().ThrowAsync<KafkaSendException>()).Which.Topic.Should().Be(dead.Retry);
-        (await kafka.Topics.CommittedAsync($"{dead.Topic}-redrive-group", dead.Topic))[new TopicPartitionId(dead.Topic, 0)].Should().Be(20);
+        (await kafka.Topics.GetCommittedOffsetsAsync($"{dead.Topic}-redrive-group", dead.Topic))[new TopicPartitionId(dead.Topic, 0)].Should().Be(20);
         await end!();
         for (var started = Stopwatch.GetTimestamp(); ;)
         {
@@ -570,9 +570,9 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
             letter.Should().BeNull();
         }
 
-        (await kafka.DeadLetters.PageAsync("orders-dlt")).Items.Should().BeEmpty();
+        (await kafka.DeadLetters.GetPageAsync("orders-dlt")).Items.Should().BeEmpty();
         (await kafka.DeadLetters.CountAsync("orders-dlt")).Should().Be(0);
-        (await kafka.DeadLetters.PeekAsync(new TopicPartitionId("orders-dlt", 0), 0)).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionId("orders-dlt", 0), 0)).Should().BeNull();
         await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
         await kafka.DeadLetters.Awaiting(letters => letters.DeleteAllAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
         await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync("orders-dlt", new Dictionary<TopicPartitionId, long> { [new("orders-dlt", 0)] = 1 })).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
@@ -610,8 +610,8 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         {
             var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = dryRun, SourceTopics = [other.Source] });
             report.Sent.Should().Be(2, "what is behind it goes on");
-            report.PassedOver.Should().Equal(new Dictionary<PassedOverReason, long> { [PassedOverReason.NoRetryTopic] = 1 });
-            report.FirstPassedOver.Should().ContainSingle().Which.Explanation.Should().Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
+            report.Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoRetryTopic] = 1 });
+            report.FirstSkipped.Should().ContainSingle().Which.Explanation.Should().Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
         }
 
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 2);
@@ -633,7 +633,7 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
     {
         await using var kafka = Service(static options => options.ClientId = new string('c', 249));
         var dead = await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1, retry: false);
-        await kafka.Topics.EnsureAsync([new TopicSpec(dead.Retry, 1, Settings: new Dictionary<string, string> { ["max.message.bytes"] = "4096" })]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(dead.Retry, 1, Settings: new Dictionary<string, string> { ["max.message.bytes"] = "4096" })]);
         var headers = FailureHeaders.For([], isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException());
         foreach (var length in new[] { 10, 3_650, 5_000, 11 })
         {
@@ -643,7 +643,7 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
         report.Sent.Should().Be(3);
-        report.PassedOver.Should().Equal(new Dictionary<PassedOverReason, long> { [PassedOverReason.TooLarge] = 1 });
+        report.Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.TooLarge] = 1 });
         var copies = _broker.ReadAll(dead.Retry, 3);
         copies.Select(copy => copy.Message.Value!.Length).Should().BeEquivalentTo([10, 3_650, 11]);
         copies.Where(copy => copy.Message.Headers.All(header => header.Key != "narad-redriven")).Should().ContainSingle().Which.Message.Value!.Should().HaveCount(3_650);

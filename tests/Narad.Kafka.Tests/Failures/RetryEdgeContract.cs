@@ -20,7 +20,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var early = new ConcurrentQueue<(string Message, TimeSpan By)>();
         var handled = new ConcurrentQueue<string>();
-        await using var kafka = await StartAsync(group, static options => options.MaxAhead = 10);   // more wait at once, also where they come slowly
+        await using var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 10);   // more wait at once, also where they come slowly
         await kafka.SubscribeBatchAsync<string>(
             topic,
             (batch, _) =>
@@ -77,7 +77,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
 
         static void Configure(SubscriptionOptions s) => s.Parallelism(1).Retry(static r => r.Topics());
         var took = new Stopwatch();
-        await using (var kafka = await StartAsync(group, static options => options.MaxAhead = 20))
+        await using (var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 20))
         {
             await kafka.SubscribeAsync<string>(topic, HandleAsync, configure: Configure);
             await Waiting.Until(() => invocations.Count == 5 && Held(kafka) == 7, "the slow one runs, six are about to be moved", TimeSpan.FromSeconds(40));
@@ -89,7 +89,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
             took.Stop();
         }
 
-        await using var next = await StartAsync(group, static options => options.MaxAhead = 20);
+        await using var next = await StartAsync(group, static options => options.MaxUncommittedMessages = 20);
         await next.SubscribeAsync<string>(topic, HandleAsync, configure: Configure);
         await Waiting.Until(() => invocations.Count(static message => message[0] == 'l') == 15, "those that waited are handled", TimeSpan.FromSeconds(60));
 
@@ -146,7 +146,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 20);
-        await using var kafka = await StartAsync(group, static options => options.MaxAhead = 20);
+        await using var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 20);
         await kafka.SubscribeAsync<string>(
             topic,
             static (_, context, _) => context.Retry == 0 ? throw new RetryLaterException(TimeSpan.FromSeconds(20)) : Task.CompletedTask,

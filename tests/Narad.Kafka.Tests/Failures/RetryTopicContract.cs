@@ -252,13 +252,13 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
     [SkippableFact]
     [Trait("Promise", "S21")]
-    public async Task Beyond_MaxAhead_the_oldest_waiting_copies_hop_to_the_end_and_nothing_is_early_lost_or_doubled()
+    public async Task Beyond_MaxUncommittedMessages_the_oldest_waiting_copies_hop_to_the_end_and_nothing_is_early_lost_or_doubled()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
         var again = new ConcurrentQueue<(string Message, int Retry, DateTimeOffset At)>();
         var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
-        await using var kafka = await StartAsync(group, configure: static options => options.MaxAhead = 50);
+        await using var kafka = await StartAsync(group, configure: static options => options.MaxUncommittedMessages = 50);
         await kafka.SubscribeAsync<string>(
             topic,
             (message, context, _) =>
@@ -445,7 +445,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 throw new TimeoutException();
             },
             configure: static s => s.Retry(static r => r.Topics(attempts: 1, Quick)).DeadLetter());
-        await Waiting.Until(() => subscription.Retries.Count == 1 && subscription.Retries[0].State is SubscriptionState.Running, "its retry topic is read");
+        await Waiting.Until(() => subscription.RetrySubscriptions.Count == 1 && subscription.RetrySubscriptions[0].State is SubscriptionState.Running, "its retry topic is read");
         await broker.SendAsync(first, 1, [("k", "m")]);
         await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 1, "it is a dead letter");
 
@@ -527,12 +527,12 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 .Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(100))))
                 .CircuitBreaker(static c => c.MinimumMessages(10).Window(TimeSpan.FromSeconds(10)).ProbeAfter(TimeSpan.FromMilliseconds(500), max: TimeSpan.FromSeconds(1))));
 
-        await Waiting.Until(() => subscription.Circuit is not CircuitState.Closed, "the circuit opens");
+        await Waiting.Until(() => subscription.CircuitState is not CircuitState.Closed, "the circuit opens");
         var since = DateTime.UtcNow;
         await Waiting.Until(() => DateTime.UtcNow - since > TimeSpan.FromSeconds(4), "the outage goes on");
         kafka.Groups.Sum(x => x.Metrics.Retries).Should().BeLessThan(20, "its topic is not emptied into the retry topic");
         kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(0);
-        subscription.Retries.Single().Circuit.Should().NotBe(CircuitState.Closed, "its retries are held by the same circuit");
+        subscription.RetrySubscriptions.Single().CircuitState.Should().NotBe(CircuitState.Closed, "its retries are held by the same circuit");
         Volatile.Write(ref isDown, false);
 
         await Waiting.Until(() => handled.Count == 400, "all are handled");
@@ -567,7 +567,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
         async Task<KafkaService> JoinAsync()
         {
-            var member = await StartAsync(group, configure: static options => options.BufferMessages = 40);
+            var member = await StartAsync(group, configure: static options => options.MaxBufferedMessages = 40);
             await member.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Parallelism(4).Retry(static r => r.Topics()));
             return member;
         }

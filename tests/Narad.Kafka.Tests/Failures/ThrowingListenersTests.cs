@@ -64,7 +64,7 @@ public sealed class ThrowingListenersTests
         await Waiting.Until(() => service.Committed(topic) == 3 && service.Committed($"{topic}-batch") == 3, "everything is committed");
         handled.Should().Equal("0", "1", "2");
         batched.Should().Equal("0", "1", "2");
-        subscription.Stopped.Should().BeEmpty();
+        subscription.StoppedPartitions.Should().BeEmpty();
         threw.Should().Contain(ActivityKind.Producer).And.Contain(ActivityKind.Consumer);
 
         ActivitySamplingResult Sampled(string name, ActivityKind kind)

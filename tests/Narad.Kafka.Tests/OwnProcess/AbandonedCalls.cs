@@ -28,8 +28,8 @@ internal static class AbandonedCalls
         using var leaving = new CancellationTokenSource();
         Task[] callers =
         [
-            topics.DescribeAsync(["orders"], leaving.Token),
-            topics.CommittedAsync("g", "orders", leaving.Token),
+            topics.GetPartitionCountsAsync(["orders"], leaving.Token),
+            topics.GetCommittedOffsetsAsync("g", "orders", leaving.Token),
             admin.ProbeAsync(Timeout, leaving.Token),
             admin.CallAsync(Noting(client => client.ListOffsetsAsync([Latest], new ListOffsetsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
             admin.CallAsync(Noting(client => client.DescribeConsumerGroupsAsync(["g"], new DescribeConsumerGroupsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),

@@ -30,7 +30,7 @@ internal static class BadMetadata
         [
             RepeatAsync(() => transport.ProbeAsync(Timeout, stop.Token), stop.Token),
             RepeatAsync(() => topics.SeeAsync(["orders", "payments"], rights: false, stop.Token), stop.Token),
-            RepeatAsync(() => topics.DescribeAsync(["orders"], stop.Token), stop.Token),
+            RepeatAsync(() => topics.GetPartitionCountsAsync(["orders"], stop.Token), stop.Token),
             RepeatAsync(() => transport.DescribeClusterAsync(Timeout, stop.Token), stop.Token),
         ];
 

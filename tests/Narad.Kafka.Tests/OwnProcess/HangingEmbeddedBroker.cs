@@ -26,8 +26,8 @@ internal static class HangingEmbeddedBroker
         var sent = 0;
         foreach (var (name, begin, end) in ((string, Action, Action)[])
         [
-            ("down", () => broker.SetDown(), () => broker.SetUp()),
-            ("hanging", () => broker.SetRoundTripTime(TimeSpan.FromMinutes(1)), () => broker.SetRoundTripTime(TimeSpan.Zero)),
+            ("down", () => broker.StopBroker(), () => broker.StartBroker()),
+            ("hanging", () => broker.SetLatency(TimeSpan.FromMinutes(1)), () => broker.SetLatency(TimeSpan.Zero)),
             ("closing", () => broker.FailNext(KafkaRequest.Metadata, [.. Enumerable.Repeat(ErrorCode.Local_Transport, 20)]), () => broker.ClearFailures(KafkaRequest.Metadata)),
         ])
         {

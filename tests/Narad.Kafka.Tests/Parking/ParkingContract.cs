@@ -67,7 +67,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
     [SkippableTheory]
     [Trait("Promise", "S26")]
-    [InlineData(AfterDeadLetter.GoOn)]
+    [InlineData(AfterDeadLetter.Continue)]
     [InlineData(AfterDeadLetter.DeadLetterKey)]
     public async Task After_a_dead_letter_what_waits_goes_on_or_is_dead_lettered_as_was_said(AfterDeadLetter then)
     {
@@ -78,7 +78,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         await SubscribeAsync(kafka, topic, log, (message, _) => message == "1", Quick, then, attempts: 1);
 
         await broker.SendAsync(topic, 0, Enumerable.Range(0, 6).Select(n => ((string?)"k", $"{n}")));
-        var dead = then is AfterDeadLetter.GoOn ? new[] { "1" } : ["1", "2", "3", "4", "5"];
+        var dead = then is AfterDeadLetter.Continue ? new[] { "1" } : ["1", "2", "3", "4", "5"];
         await Waiting.Until(() => logs.Count(Moved) == dead.Length && log.Count == 6 - dead.Length, "each is handled or a dead letter");
         await Waiting.Until(() => kafka.Groups.Single().Loop!.WaitingRetries == 0, "nothing waits");
         await broker.SendAsync(topic, 0, [("k", "later")]);
@@ -86,7 +86,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
         log.All.Should().Equal([.. Enumerable.Range(0, 6).Select(n => $"{n}").Except(dead), "later"]);
         broker.ReadAll($"{topic}-dlt", dead.Length).Select(copy => System.Text.Encoding.UTF8.GetString(copy.Message.Value!)).Should().Equal(dead);
-        log.Invocations("2").Should().HaveCount(then is AfterDeadLetter.GoOn ? 1 : 0);
+        log.Invocations("2").Should().HaveCount(then is AfterDeadLetter.Continue ? 1 : 0);
     }
 
     [SkippableTheory]
@@ -133,12 +133,12 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
     [SkippableFact]
     [Trait("Promise", "S26")]
-    public async Task Above_half_of_MaxAhead_the_partition_pauses_and_it_goes_on_in_order()
+    public async Task Above_half_of_MaxUncommittedMessages_the_partition_pauses_and_it_goes_on_in_order()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         var log = new HandledLog();
         var mayGoOn = new TaskCompletionSource();
-        await using var kafka = await StartAsync(group, configure: static options => options.MaxAhead = 40);
+        await using var kafka = await StartAsync(group, configure: static options => options.MaxUncommittedMessages = 40);
         await SubscribeAsync(kafka, topic, log, (message, context) => message == "0" && !mayGoOn.Task.IsCompleted, Backoff.Fixed(TimeSpan.FromMilliseconds(100)), attempts: 1_000);
         await broker.SendAsync(topic, 0, Enumerable.Range(0, 400).Select(n => ((string?)"k", $"{n}")));
 
@@ -196,7 +196,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     {
         var (topic, group) = (await broker.CreateTopicAsync(3), broker.NewGroup());
         await using var kafka = await StartAsync(group);
-        await kafka.Topics.EnsureAsync([new TopicSpec($"{topic}-retry", 2)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 2)]);
 
         var subscribing = () => SubscribeAsync(kafka, topic, new HandledLog(), static (_, _) => false);
 
@@ -215,7 +215,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
         // A member of the group that reads the retry topic only takes half of it.
         await using var other = await StartAsync(group);
-        await other.Topics.EnsureAsync([new TopicSpec($"{topic}-retry", 2)]);
+        await other.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 2)]);
         await other.SubscribeAsync<string>($"{topic}-retry", static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics(topic: "elsewhere-retry").ParkKey()));
         await using var kafka = await StartAsync(group, logs);
         await SubscribeAsync(kafka, topic, log, static (_, _) => false);
@@ -277,7 +277,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     }
 
     private protected static Task<ISubscription> SubscribeAsync(
-        KafkaService kafka, string topic, HandledLog log, Func<string, MessageContext, bool> fails, Backoff? delay = null, AfterDeadLetter then = AfterDeadLetter.GoOn, int attempts = 3) =>
+        KafkaService kafka, string topic, HandledLog log, Func<string, MessageContext, bool> fails, Backoff? delay = null, AfterDeadLetter then = AfterDeadLetter.Continue, int attempts = 3) =>
         kafka.SubscribeAsync<string>(
             topic,
             (message, context, _) =>

@@ -100,18 +100,18 @@ public sealed class BatchRefusalTests
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("t", 1);
         var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, Linger = TimeSpan.Zero };
-        options.Client["max.in.flight.requests.per.connection"] = "1";
-        options.Client["batch.num.messages"] = "5";
+        options.ClientProperties["max.in.flight.requests.per.connection"] = "1";
+        options.ClientProperties["batch.num.messages"] = "5";
         using var loggers = new Lines();
         await using var sending = await Sending.ConnectAsync(options, loggers);
         await sending.SendAsync("t", "first", "k");
-        broker.SetRoundTripTime(TimeSpan.FromSeconds(3));
+        broker.SetLatency(TimeSpan.FromSeconds(3));
         broker.FailNext(KafkaRequest.Produce, ErrorCode.MsgSizeTooLarge);
 
         // The refusal is acted upon while the next request is on its way, which is long enough for a busy machine; nothing else has to wait as long.
         var sends = Enumerable.Range(0, 40).Select(i => sending.SendAsync("t", $"{i}", "k").AsTask()).ToList();
         await Waiting.Until(() => loggers.Written.Any(line => line.Contains("refused a batch of topic t")), "the batch is refused");
-        broker.SetRoundTripTime(TimeSpan.Zero);
+        broker.SetLatency(TimeSpan.Zero);
         await Task.WhenAll(sends).WaitAsync(Sending.Patience);
 
         var read = sending.ReadAll("t", 41).Skip(1).Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!))).ToList();

@@ -80,7 +80,7 @@ public sealed class ClientWaysTests
         await using var sending = await ConnectAsync(where, direct, options =>
         {
             options.TopicPartitions = 1;
-            options.Client["queue.buffering.max.messages"] = "5000";
+            options.ClientProperties["queue.buffering.max.messages"] = "5000";
         });
         string[] topics = [Sending.NewTopic(), Sending.NewTopic(), Sending.NewTopic()];
         foreach (var topic in topics)

@@ -20,7 +20,7 @@ public sealed class SendConditionsTests
         await using var sending = await Sending.ConnectAsync("Kafka", options =>
         {
             options.TopicCreation = TopicCreation.None;
-            options.Client["topic.metadata.propagation.max.ms"] = "500";
+            options.ClientProperties["topic.metadata.propagation.max.ms"] = "500";
         });
         var topic = Sending.NewTopic();
 
@@ -39,7 +39,7 @@ public sealed class SendConditionsTests
         await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, SendTimeout = TimeSpan.FromSeconds(1) });
         var topic = Sending.NewTopic();
         await sending.SendAsync(topic, "first");
-        broker.SetRoundTripTime(TimeSpan.FromMinutes(5));
+        broker.SetLatency(TimeSpan.FromMinutes(5));
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
 
@@ -49,7 +49,7 @@ public sealed class SendConditionsTests
         failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
         failure.Retriable.Should().BeTrue();
         failure.MayHaveBeenWritten.Should().BeTrue();
-        broker.SetRoundTripTime(TimeSpan.Zero);
+        broker.SetLatency(TimeSpan.Zero);
     }
 
     [Fact]

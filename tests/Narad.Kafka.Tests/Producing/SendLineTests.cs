@@ -17,7 +17,7 @@ public sealed class SendLineTests
     {
         await using var sending = await Sending.ConnectAsync(where, options =>
         {
-            options.Client["queue.buffering.max.messages"] = "100";
+            options.ClientProperties["queue.buffering.max.messages"] = "100";
             options.TopicPartitions = 3;
         });
         var topic = Sending.NewTopic();

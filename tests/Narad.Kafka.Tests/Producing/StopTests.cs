@@ -82,7 +82,7 @@ public sealed class StopTests
         {
             options.Linger = TimeSpan.FromMinutes(1);
             options.TopicPartitions = 1;
-            options.Client["batch.num.messages"] = "50";   // a full batch does not linger
+            options.ClientProperties["batch.num.messages"] = "50";   // a full batch does not linger
         });
         var topic = Sending.NewTopic();
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask())).WaitAsync(Sending.Patience);
@@ -102,7 +102,7 @@ public sealed class StopTests
         var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
         var topic = Sending.NewTopic();
         await sending.SendAsync(topic, "first");
-        broker.SetRoundTripTime(TimeSpan.FromMinutes(5));
+        broker.SetLatency(TimeSpan.FromMinutes(5));
         var sends = Enumerable.Range(0, 100).Select(i => sending.SendAsync(topic, $"{i}").AsTask()).ToList();
 
         var watch = Stopwatch.StartNew();
@@ -115,7 +115,7 @@ public sealed class StopTests
         // Stopping fails the sends; those that wait for them go on a moment later, on other threads.
         await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
         sends.Should().OnlyContain(send => send.IsFaulted && ((KafkaSendException)send.Exception!.InnerException!).MayHaveBeenWritten);
-        broker.SetRoundTripTime(TimeSpan.Zero);
+        broker.SetLatency(TimeSpan.Zero);
         await sending.DisposeAsync();
     }
 
@@ -158,9 +158,9 @@ public sealed class StopTests
         await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
         var topic = Sending.NewTopic();
         await sending.SendAsync(topic, "first", "k");
-        broker.SetDown();
+        broker.StopBroker();
         var sends = Enumerable.Range(0, 10).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask()).ToList();
-        broker.SetUp();
+        broker.StartBroker();
 
         var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
         results.Select(result => result.Offset).Should().Equal(Enumerable.Range(1, 10).Select(i => (long)i));

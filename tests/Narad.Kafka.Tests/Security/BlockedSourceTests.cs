@@ -20,7 +20,7 @@ public sealed class BlockedSourceTests
             {
                 Interlocked.Increment(ref calls);
                 released.Wait();
-                return ValueTask.FromResult(new KafkaToken("t", time.GetUtcNow().AddHours(1), "me"));
+                return ValueTask.FromResult(new OAuthBearerToken("t", time.GetUtcNow().AddHours(1), "me"));
             },
             "orders", new KafkaDiagnostics(logs, time), give: (_, _) => { }, refuse: (_, _) => { });
         pump.Add(new FakeClient());

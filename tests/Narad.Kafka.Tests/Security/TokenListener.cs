@@ -11,7 +11,7 @@ internal static class TokenListener
     public const string Tls = "NARAD_TEST_KAFKA_SASL_SSL";
 
     /// <summary>Options for a listener, with tokens from a source.</summary>
-    public static KafkaOptions Options(string listener, KafkaTokenSource source)
+    public static KafkaOptions Options(string listener, OAuthBearerTokenProvider source)
     {
         var brokers = Environment.GetEnvironmentVariable(listener);
         Skip.If(string.IsNullOrEmpty(brokers), $"{listener} names no listener that takes unsecured tokens (host:port).");
@@ -20,7 +20,7 @@ internal static class TokenListener
             Mode = KafkaMode.Kafka,
             Environment = "Development",
             Brokers = brokers!,
-            Sasl = { Mechanism = "oauthbearer", TokenSource = source },
+            Sasl = { Mechanism = "oauthbearer", TokenProvider = source },
             ShutdownTimeout = TimeSpan.FromSeconds(10),
         };
         if (listener == Tls)
@@ -34,7 +34,7 @@ internal static class TokenListener
     }
 
     /// <summary>A source of tokens with this life.</summary>
-    public static KafkaTokenSource Tokens(TimeSpan life) => _ => new ValueTask<KafkaToken>(UnsecuredToken.Create("token-test", life));
+    public static OAuthBearerTokenProvider Tokens(TimeSpan life) => _ => new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test", life));
 }
 
 /// <summary>A service with tokens, with what it logged and what it received.</summary>

@@ -52,11 +52,11 @@ public sealed class TokenListenerTests
         await using var service = new TokenService(TokenListener.Options(TokenListener.Plaintext, _ =>
         {
             Interlocked.Increment(ref asked);
-            return new ValueTask<KafkaToken>(UnsecuredToken.Create("token-test"));
+            return new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test"));
         }));
         var (failing, exact, output) = (await RealKafka.CreateTopicAsync(), await RealKafka.CreateTopicAsync(), await RealKafka.CreateTopicAsync());
         var kafka = service.Kafka;
-        await kafka.Topics.EnsureAsync([new($"{failing}-retry", 1), new($"{failing}-dlt", 1)]);
+        await kafka.Topics.CreateIfNotExistsAsync([new($"{failing}-retry", 1), new($"{failing}-dlt", 1)]);
         await service.ConnectAsync(output);
         var (group, exactly) = (RealKafka.NewName("group"), RealKafka.NewName("group"));
         await kafka.ConnectConsumerAsync(group);
@@ -115,7 +115,7 @@ public sealed class TokenListenerTests
     {
         var asked = 0;
         var faulty = Faulty(fault);
-        var options = TokenListener.Options(TokenListener.Plaintext, token => ++asked <= 2 ? faulty(token) : new ValueTask<KafkaToken>(UnsecuredToken.Create("token-test")));
+        var options = TokenListener.Options(TokenListener.Plaintext, token => ++asked <= 2 ? faulty(token) : new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test")));
         options.ConnectTimeout = TimeSpan.FromSeconds(20);
         await using var service = new TokenService(options);
         var topic = await RealKafka.CreateTopicAsync();
@@ -170,7 +170,7 @@ public sealed class TokenListenerTests
     public async Task A_token_that_the_broker_refuses_fails_within_the_timeout_and_is_in_no_message()
     {
         const string Secret = "not-a-token-but-a-secret";
-        var options = TokenListener.Options(TokenListener.Plaintext, _ => new ValueTask<KafkaToken>(new KafkaToken(Secret, DateTimeOffset.UtcNow.AddHours(1), "me")));
+        var options = TokenListener.Options(TokenListener.Plaintext, _ => new ValueTask<OAuthBearerToken>(new OAuthBearerToken(Secret, DateTimeOffset.UtcNow.AddHours(1), "me")));
         options.ConnectTimeout = TimeSpan.FromSeconds(3);
         await using var service = new TokenService(options);
 
@@ -180,7 +180,7 @@ public sealed class TokenListenerTests
         service.Log.All.Should().NotContain(line => line.Message.Contains(Secret) || $"{line.Error}".Contains(Secret));
     }
 
-    private static KafkaTokenSource Faulty(string fault) => fault switch
+    private static OAuthBearerTokenProvider Faulty(string fault) => fault switch
     {
         "throws" => static _ => throw new InvalidOperationException("The vault is sealed."),
         "hangs" => static async token =>
@@ -188,8 +188,8 @@ public sealed class TokenListenerTests
             await Task.Delay(Timeout.InfiniteTimeSpan, token);
             return null!;
         },
-        "expired" => static _ => new ValueTask<KafkaToken>(UnsecuredToken.Create("token-test", TimeSpan.FromSeconds(-10))),
-        "empty" => static _ => new ValueTask<KafkaToken>(new KafkaToken("", DateTimeOffset.UtcNow.AddHours(1), "token-test")),
+        "expired" => static _ => new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test", TimeSpan.FromSeconds(-10))),
+        "empty" => static _ => new ValueTask<OAuthBearerToken>(new OAuthBearerToken("", DateTimeOffset.UtcNow.AddHours(1), "token-test")),
         _ => throw new ArgumentOutOfRangeException(nameof(fault)),
     };
 }

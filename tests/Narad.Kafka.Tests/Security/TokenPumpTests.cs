@@ -15,32 +15,32 @@ public sealed class TokenPumpTests : IAsyncDisposable
 
     private readonly ManualTime _time = new();
     private readonly LogEvents _log = new();
-    private readonly ConcurrentQueue<(IClient Client, KafkaToken Token)> _given = new();
+    private readonly ConcurrentQueue<(IClient Client, OAuthBearerToken Token)> _given = new();
     private readonly ConcurrentQueue<(IClient Client, string Reason)> _refused = new();
     private readonly FakeClient _client = new();
     private TokenPump? _pump;
     private int _asked;
     private int _naps;
 
-    public static TheoryData<string, KafkaToken?, string> Unusable => new()
+    public static TheoryData<string, OAuthBearerToken?, string> Unusable => new()
     {
         { "null", null, "null instead of a token" },
-        { "empty", new KafkaToken("", DateTimeOffset.MaxValue, "me"), "an empty token" },
-        { "with a line break", new KafkaToken($"{Secret}\n", DateTimeOffset.MaxValue, "me"), $"character {Secret.Length + 1}" },
-        { "not ASCII", new KafkaToken("é", DateTimeOffset.MaxValue, "me"), "not ASCII" },
-        { "expired", new KafkaToken(Secret, DateTimeOffset.UnixEpoch, "me"), "expired at 1970-01-01 00:00:00Z" },
-        { "without a principal", new KafkaToken(Secret, DateTimeOffset.MaxValue, null!), "principal" },
-        { "extension's name", new KafkaToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["logical_cluster"] = Secret } }, "'logical_cluster'" },
-        { "extension named auth", new KafkaToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["auth"] = Secret } }, "'auth'" },
-        { "extension's value", new KafkaToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["pool"] = $"{Secret}\0" } }, "'pool'" },
-        { "null extensions", new KafkaToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = null! }, "extensions" },
+        { "empty", new OAuthBearerToken("", DateTimeOffset.MaxValue, "me"), "an empty token" },
+        { "with a line break", new OAuthBearerToken($"{Secret}\n", DateTimeOffset.MaxValue, "me"), $"character {Secret.Length + 1}" },
+        { "not ASCII", new OAuthBearerToken("é", DateTimeOffset.MaxValue, "me"), "not ASCII" },
+        { "expired", new OAuthBearerToken(Secret, DateTimeOffset.UnixEpoch, "me"), "expired at 1970-01-01 00:00:00Z" },
+        { "without a principal", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, null!), "principal" },
+        { "extension's name", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["logical_cluster"] = Secret } }, "'logical_cluster'" },
+        { "extension named auth", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["auth"] = Secret } }, "'auth'" },
+        { "extension's value", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["pool"] = $"{Secret}\0" } }, "'pool'" },
+        { "null extensions", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = null! }, "extensions" },
     };
 
     [Fact]
     public async Task A_token_goes_to_every_client_and_is_renewed_when_80_percent_of_its_life_have_passed()
     {
         var other = new FakeClient();
-        var pump = Pump(_ => new ValueTask<KafkaToken>(Token($"t{_asked}", seconds: 10)));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(Token($"t{_asked}", seconds: 10)));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         pump.Add(other);
@@ -59,7 +59,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     [Fact]
     public async Task A_long_life_is_waited_for_in_pieces_so_that_a_machine_that_slept_finds_out_soon()
     {
-        var pump = Pump(_ => new ValueTask<KafkaToken>(Token("t", seconds: 100)));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(Token("t", seconds: 100)));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         foreach (var piece in (int[])[30, 30])
@@ -79,7 +79,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     [InlineData(1)]
     public async Task A_token_is_renewed_in_time_although_the_wall_clock_is_put_back_or_forward(int hours)
     {
-        var pump = Pump(_ => new ValueTask<KafkaToken>(new KafkaToken($"t{_asked}", _time.GetUtcNow().AddSeconds(10), "me")));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(new OAuthBearerToken($"t{_asked}", _time.GetUtcNow().AddSeconds(10), "me")));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         _time.Advance(TimeSpan.FromHours(2));   // a clock that was never moved could not be put back
@@ -95,7 +95,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     public async Task A_client_that_is_closed_gets_nothing_more()
     {
         var other = new FakeClient();
-        var pump = Pump(_ => new ValueTask<KafkaToken>(Token($"t{_asked}", seconds: 10)));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(Token($"t{_asked}", seconds: 10)));
         pump.Add(_client);
         pump.Add(other);
         await NappingAsync(asked: 1);
@@ -109,9 +109,9 @@ public sealed class TokenPumpTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Unusable))]
-    public async Task A_token_that_cannot_be_used_is_reported_without_it(string what, KafkaToken? token, string words)
+    public async Task A_token_that_cannot_be_used_is_reported_without_it(string what, OAuthBearerToken? token, string words)
     {
-        var pump = Pump(_ => new ValueTask<KafkaToken>(token!));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(token!));
         pump.Add(_client);
         await NappingAsync(asked: 1);
 
@@ -128,7 +128,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     public async Task A_source_that_throws_is_asked_again_ever_more_rarely_and_each_kind_of_failure_is_said_once_until_it_works_again()
     {
         var works = false;
-        var pump = Pump(_ => works ? new ValueTask<KafkaToken>(Token("t", seconds: 3600)) : throw new InvalidOperationException("The vault is sealed.", new TimeoutException("No answer.")));
+        var pump = Pump(_ => works ? new ValueTask<OAuthBearerToken>(Token("t", seconds: 3600)) : throw new InvalidOperationException("The vault is sealed.", new TimeoutException("No answer.")));
         pump.Add(_client);
         var asked = 1;
         await NappingAsync(asked);
@@ -166,7 +166,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     [Fact]
     public async Task A_failed_renewal_leaves_the_clients_the_token_that_they_have_and_is_repeated_before_it_expires()
     {
-        var pump = Pump(_ => _asked == 2 ? throw new InvalidOperationException("Busy.") : new ValueTask<KafkaToken>(Token($"t{_asked}", seconds: 10)));
+        var pump = Pump(_ => _asked == 2 ? throw new InvalidOperationException("Busy.") : new ValueTask<OAuthBearerToken>(Token($"t{_asked}", seconds: 10)));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         Advance(seconds: 8);
@@ -194,7 +194,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
             }
 
             token.Register(cancelled.SetResult);
-            return await new TaskCompletionSource<KafkaToken>().Task;
+            return await new TaskCompletionSource<OAuthBearerToken>().Task;
         });
         pump.Add(_client);
         await Waiting.Until(() => _asked == 1 && _time.Timers == 1, "it is asked");
@@ -218,7 +218,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
         var pump = Pump(_ =>
         {
             release.Wait();
-            return new ValueTask<KafkaToken>(Token("t", seconds: 10));
+            return new ValueTask<OAuthBearerToken>(Token("t", seconds: 10));
         });
         pump.Add(_client);
         await Waiting.Until(() => _asked == 1, "it is asked");
@@ -233,7 +233,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     public async Task A_source_that_returns_the_same_token_up_to_its_end_is_not_asked_in_a_loop()
     {
         var token = Token("t", seconds: 10);
-        var pump = Pump(_ => new ValueTask<KafkaToken>(token));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(token));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         Advance(seconds: 8);
@@ -249,7 +249,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     [Fact]
     public async Task A_client_that_refuses_a_token_is_reported_in_other_words_than_its_own()
     {
-        var pump = Pump(_ => new ValueTask<KafkaToken>(Token(Secret, seconds: 10)), (_, _) => throw new KafkaException(new Error(ErrorCode.Local_InvalidArg, $"malformed: {Secret}")));
+        var pump = Pump(_ => new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10)), (_, _) => throw new KafkaException(new Error(ErrorCode.Local_InvalidArg, $"malformed: {Secret}")));
         pump.Add(_client);
         await NappingAsync(asked: 1);
 
@@ -263,7 +263,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
     [Trait("Promise", "S30")]
     public async Task A_token_is_in_no_text_not_even_where_the_source_itself_writes_it_into_its_exception()
     {
-        var pump = Pump(_ => _asked == 1 ? new ValueTask<KafkaToken>(Token(Secret, seconds: 10)) : throw new InvalidOperationException($"Still have {Secret}.", new ArgumentException(Secret)));
+        var pump = Pump(_ => _asked == 1 ? new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10)) : throw new InvalidOperationException($"Still have {Secret}.", new ArgumentException(Secret)));
         pump.Add(_client);
         await NappingAsync(asked: 1);
         Advance(seconds: 8);
@@ -283,7 +283,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
         }
     }
 
-    private TokenPump Pump(KafkaTokenSource source, Action<IClient, KafkaToken>? give = null) => _pump = new TokenPump(
+    private TokenPump Pump(OAuthBearerTokenProvider source, Action<IClient, OAuthBearerToken>? give = null) => _pump = new TokenPump(
         token =>
         {
             Interlocked.Increment(ref _asked);
@@ -294,7 +294,7 @@ public sealed class TokenPumpTests : IAsyncDisposable
         give ?? ((client, token) => _given.Enqueue((client, token))),
         (client, reason) => _refused.Enqueue((client, reason)));
 
-    private KafkaToken Token(string value, double seconds) => new(value, _time.GetUtcNow().AddSeconds(seconds), "me");
+    private OAuthBearerToken Token(string value, double seconds) => new(value, _time.GetUtcNow().AddSeconds(seconds), "me");
 
     private IEnumerable<string> Given(IClient client) => _given.Where(given => given.Client == client).Select(given => given.Token.Value);
 

@@ -61,10 +61,10 @@ public sealed class BatchTests
     {
         var run = await RunAsync(10, (batch, _) => batch.Exists(item => item.Message == "5") ? throw new InvalidOperationException() : Task.CompletedTask, retries: 2, size: 10);
         await using var service = run.Service;
-        await Waiting.Until(() => run.Subscription.Stopped.Count == 1, "stopped");
+        await Waiting.Until(() => run.Subscription.StoppedPartitions.Count == 1, "stopped");
         run.Batches.Should().HaveCount(3);
         run.Batches.Should().OnlyContain(batch => batch.SequenceEqual(run.Batches.First()));
-        run.Subscription.Stopped[0].Offset.Should().Be(0);
+        run.Subscription.StoppedPartitions[0].Offset.Should().Be(0);
         service.Committed("orders").Should().BeNull();
     }
 
@@ -82,9 +82,9 @@ public sealed class BatchTests
             retries: 1,
             size: 10);
         await using var service = run.Service;
-        await Waiting.Until(() => run.Subscription.Stopped.Count == 1, "stopped");
-        run.Subscription.Stopped[0].Offset.Should().Be(4);
-        run.Subscription.Stopped[0].Reason.Should().BeOfType<FormatException>();
+        await Waiting.Until(() => run.Subscription.StoppedPartitions.Count == 1, "stopped");
+        run.Subscription.StoppedPartitions[0].Offset.Should().Be(4);
+        run.Subscription.StoppedPartitions[0].Reason.Should().BeOfType<FormatException>();
         run.Batches.ToArray()[^1][0].Should().Be("4", "what was before it is finished and not repeated");
         run.Batches.Should().HaveCount(2, "one invocation and one repetition");
         await Waiting.Until(() => service.Committed("orders") == 4, "what was before it is committed");
@@ -100,8 +100,8 @@ public sealed class BatchTests
     {
         var run = await RunAsync(3, (_, _) => throw new BatchFailedException(99), retries: 0, size: 10);
         await using var service = run.Service;
-        await Waiting.Until(() => run.Subscription.Stopped.Count == 1, "stopped");
-        run.Subscription.Stopped[0].Offset.Should().Be(0);
+        await Waiting.Until(() => run.Subscription.StoppedPartitions.Count == 1, "stopped");
+        run.Subscription.StoppedPartitions[0].Offset.Should().Be(0);
     }
 
     [Fact]
@@ -122,11 +122,11 @@ public sealed class BatchTests
                 return Task.CompletedTask;
             },
             configure: options => options.MaxBatchSize(5).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
-        subscription.Stopped[0].Offset.Should().Be(2);
-        subscription.Stopped[0].Reason.Should().BeOfType<MessageDeserializationException>();
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
+        subscription.StoppedPartitions[0].Offset.Should().Be(2);
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<MessageDeserializationException>();
         batches.SelectMany(batch => batch).Should().Equal(1, 2);
-        (await subscription.SkipOnceAsync(new("orders", 0))).Should().BeTrue();
+        (await subscription.SkipFailedMessageAsync(new("orders", 0))).Should().BeTrue();
         await Waiting.Until(() => service.Committed("orders") == 5, "the rest");
         batches.SelectMany(batch => batch).Should().Equal(1, 2, 4, 5);
     }
@@ -154,7 +154,7 @@ public sealed class BatchTests
                 };
             },
             configure: options => options.MaxBatchSize(4).Retry(retry => retry.InMemory(1)));
-        await Waiting.Until(() => service.Committed("orders") == 4 || subscription.Stopped.Count > 0, "finished");
+        await Waiting.Until(() => service.Committed("orders") == 4 || subscription.StoppedPartitions.Count > 0, "finished");
         batches.Should().BeEquivalentTo(new[] { new[] { "0", "2", "3" }, ["0", "2", "3"], ["3"] }, options => options.WithStrictOrdering());
         await Waiting.Until(() => service.Committed("orders") == 4, "committed");
         Readings.Of("narad.kafka.messages.tombstones", client).Should().Be(1);

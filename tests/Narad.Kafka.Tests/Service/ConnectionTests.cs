@@ -41,9 +41,9 @@ public sealed class ConnectionTests
         kafka.Mode.Should().Be(KafkaMode.Kafka);
         await kafka.ConnectProducerAsync();
         kafka.IsConnected.Should().BeTrue();
-        broker.SetDown();
+        broker.StopBroker();
         await Waiting.Until(() => !kafka.IsConnected, "the death noticed", Noticed);
-        broker.SetUp();
+        broker.StartBroker();
         await Waiting.Until(() => kafka.IsConnected, "the return noticed", Noticed);
     }
 
@@ -65,13 +65,13 @@ public sealed class ConnectionTests
     public async Task An_unreachable_broker_fails_connecting_within_the_timeout_and_a_second_try_may_succeed()
     {
         using var broker = EmbeddedBroker.Start();
-        broker.SetDown();
+        broker.StopBroker();
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.BootstrapServers, ConnectTimeout = TimeSpan.FromSeconds(1) });
         var watch = Stopwatch.StartNew();
         var failure = await FluentActions.Awaiting(() => kafka.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(6));
         failure.Which.Message.Should().Contain(broker.BootstrapServers).And.Contain("KAFKA_BROKERS").And.Contain("Check host and port");
-        broker.SetUp();
+        broker.StartBroker();
         await kafka.ConnectProducerAsync();
         kafka.IsConnected.Should().BeTrue();
     }
@@ -88,13 +88,13 @@ public sealed class ConnectionTests
     public async Task Auto_in_Development_is_decided_once()
     {
         using var broker = EmbeddedBroker.Start();
-        broker.SetDown();
+        broker.StopBroker();
         var log = new LogEvents();
         await using var kafka = new KafkaService(new KafkaOptions { Brokers = broker.BootstrapServers, Environment = "Development", ConnectTimeout = TimeSpan.FromMilliseconds(500) }, log);
         await kafka.ConnectProducerAsync();
         kafka.Mode.Should().Be(KafkaMode.Console);
         log.The(1008).Message.Should().Contain(broker.BootstrapServers);
-        broker.SetUp();
+        broker.StartBroker();
         await kafka.ConnectConsumerAsync("g");
         kafka.Mode.Should().Be(KafkaMode.Console, "it never switches later");
         log.Count(1008).Should().Be(1);
@@ -150,7 +150,7 @@ public sealed class ConnectionTests
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, ConnectTimeout = TimeSpan.FromSeconds(1) });
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("g");
-        broker.SetDown();
+        broker.StopBroker();
         var handled = new TaskCompletionSource<string>();
         var subscribing = kafka.SubscribeAsync<string>("orders", (message, _, _) =>
         {
@@ -158,7 +158,7 @@ public sealed class ConnectionTests
             return Task.CompletedTask;
         });
         await Waiting.Until(() => subscribing.IsCompleted || kafka.Subscriptions.Count == 1, "subscribing");
-        broker.SetUp();
+        broker.StartBroker();
         await subscribing.WaitAsync(Waiting.Deadline);
         await kafka.SendAsync("orders", "x");
         (await handled.Task.WaitAsync(Waiting.Deadline)).Should().Be("x");

@@ -124,9 +124,9 @@ public sealed class HandlerContractTests
             },
             configure: options => options.Timeout(TimeSpan.FromMilliseconds(999)).Retry(retry => retry.InMemory(1)));   // long enough for the handler to begin on a busy machine
         await service.SendAsync("orders", "x", "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         attempts.Should().Equal(1, 2);
-        subscription.Stopped[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 999 ms").And.Contain("orders[0]");
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 999 ms").And.Contain("orders[0]");
         await Waiting.Until(() => service.Log.Count(3014) == 2, "the callbacks' exceptions are logged");
     }
 

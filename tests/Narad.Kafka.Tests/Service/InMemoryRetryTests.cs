@@ -36,7 +36,7 @@ public sealed class InMemoryRetryTests
             },
             configure: options => options.Retry(retry => retry.InMemory(retries)));
         await service.SendAsync("orders", "x", "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped in the end");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped in the end");
         attempts.Should().Equal(Enumerable.Range(1, retries + 1));
         service.Log.Count(3012).Should().Be(retries);
     }
@@ -60,7 +60,7 @@ public sealed class InMemoryRetryTests
                 return TimeSpan.FromMilliseconds(50 * repetition);
             })));
         await service.SendAsync("orders", "x", "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped in the end");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped in the end");
         asked.Should().Equal(1, 2);
         var at = times.ToArray();
         TimeProvider.System.GetElapsedTime(at[0], at[1]).Should().BeGreaterThan(TimeSpan.FromMilliseconds(45));
@@ -81,11 +81,11 @@ public sealed class InMemoryRetryTests
             },
             configure: options => options.Retry(retry => retry.InMemory(2, when: error => error is TimeoutException)));
         await service.SendAsync("orders", "permanent", "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         invocations.Should().Be(1);
-        await subscription.SkipOnceAsync(new("orders", 0));
+        await subscription.SkipFailedMessageAsync(new("orders", 0));
         await service.SendAsync("orders", "transient", "k", 0);
-        await Waiting.Until(() => subscription.Stopped is [{ Offset: 1 }], "stopped again");
+        await Waiting.Until(() => subscription.StoppedPartitions is [{ Offset: 1 }], "stopped again");
         invocations.Should().Be(1 + 3);
     }
 
@@ -105,8 +105,8 @@ public sealed class InMemoryRetryTests
         await service.SendAsync("delay", "x", "k", 0);
         await service.SendAsync("filter", "x", "k", 0);
         await Waiting.Until(() => invocations == 2, "repeated without a delay");
-        await Waiting.Until(() => filtered.Stopped.Count == 1, "stopped without a repetition");
-        filtered.Stopped[0].Reason.Message.Should().Be("original");
+        await Waiting.Until(() => filtered.StoppedPartitions.Count == 1, "stopped without a repetition");
+        filtered.StoppedPartitions[0].Reason.Message.Should().Be("original");
         service.Log.All.Where(logged => logged.Id == 3013).Select(logged => logged.Error!.Message).Should().BeEquivalentTo("delay", "filter");
     }
 

@@ -39,7 +39,7 @@ public sealed class StoppedPartitionTests
         await service.SendAsync("orders", "first", "a", 0);
         await service.SendAsync("orders", "slow", "b", 0);
         await service.SendAsync("orders", "bad", "c", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "partition 0 stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "partition 0 stopped");
         finishSlow.SetResult();
         await service.SendAsync("orders", "after", "d", 0);
         for (var i = 0; i < 5; i++)
@@ -49,7 +49,7 @@ public sealed class StoppedPartitionTests
 
         await Waiting.Until(() => handled.Count(one => one.Partition == 1) == 5, "the other partition goes on");
         await Waiting.Until(() => handled.Contains((0, "slow")), "what was running finished");
-        var stop = subscription.Stopped.Should().ContainSingle().Subject;
+        var stop = subscription.StoppedPartitions.Should().ContainSingle().Subject;
         stop.Partition.Should().Be(new TopicPartitionId("orders", 0));
         stop.Offset.Should().Be(2);
         stop.Reason.Should().BeOfType<InvalidOperationException>().Which.Message.Should().Be("no stock");
@@ -95,18 +95,18 @@ public sealed class StoppedPartitionTests
             await service.SendAsync("orders", $"{i}", "k", 0);
         }
 
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         (await subscription.ResumeAsync(new("orders", 0))).Should().BeTrue();
-        await Waiting.Until(() => Volatile.Read(ref invocations) == 2 && subscription.Stopped.Count == 1, "stopped again, at the same message");
+        await Waiting.Until(() => Volatile.Read(ref invocations) == 2 && subscription.StoppedPartitions.Count == 1, "stopped again, at the same message");
         handled.Should().Equal("0", "1");
         Volatile.Write(ref broken, false);
         (await subscription.ResumeAsync(new("orders", 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count == 5, "all handled");
         handled.Should().Equal("0", "1", "2", "3", "4");
         await Waiting.Until(() => service.Committed("orders") == 5, "all committed");
-        subscription.Stopped.Should().BeEmpty();
+        subscription.StoppedPartitions.Should().BeEmpty();
         (await subscription.ResumeAsync(new("orders", 0))).Should().BeFalse("it is not stopped");
-        (await subscription.SkipOnceAsync(new("orders", 0))).Should().BeFalse();
+        (await subscription.SkipFailedMessageAsync(new("orders", 0))).Should().BeFalse();
         (await subscription.ResumeAsync(new("elsewhere", 3))).Should().BeFalse();
         (await service.HealthAsync()).Status.Should().Be(HealthStatus.Healthy);
     }
@@ -132,13 +132,13 @@ public sealed class StoppedPartitionTests
             await service.SendAsync("orders", message, "k", 0);
         }
 
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
-        (await subscription.SkipOnceAsync(new("orders", 0))).Should().BeTrue();
-        await Waiting.Until(() => subscription.Stopped is [{ Offset: 3 }], "stopped at the next bad one");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
+        (await subscription.SkipFailedMessageAsync(new("orders", 0))).Should().BeTrue();
+        await Waiting.Until(() => subscription.StoppedPartitions is [{ Offset: 3 }], "stopped at the next bad one");
         handled.Should().Equal("a", "b");
         service.Log.The(Skipped).Message.Should().Contain("orders[0]").And.Contain("offset 1");
         Readings.Of("narad.kafka.messages.skipped", client).Should().Be(1);
-        (await subscription.SkipOnceAsync(new("orders", 0))).Should().BeTrue();
+        (await subscription.SkipFailedMessageAsync(new("orders", 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count == 3, "the rest");
         await Waiting.Until(() => service.Committed("orders") == 5, "the skipped ones are committed past");
         service.Log.Count(Skipped).Should().Be(2);
@@ -156,7 +156,7 @@ public sealed class StoppedPartitionTests
                 await first.SendAsync("orders", $"{i}", "k", 0);
             }
 
-            await Waiting.Until(() => stopped.Stopped.Count == 1, "stopped");
+            await Waiting.Until(() => stopped.StoppedPartitions.Count == 1, "stopped");
         }
 
         var handled = new ConcurrentQueue<string>();
@@ -188,12 +188,12 @@ public sealed class StoppedPartitionTests
             configure: subscription => subscription.Retry(retry => retry.InMemory(5)));
         await service.SendAsync("orders", value, "k", 0);
         await service.SendAsync("orders", new Order(2), "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
-        subscription.Stopped[0].Offset.Should().Be(0);
-        subscription.Stopped[0].Reason.Should().BeOfType<MessageDeserializationException>();
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
+        subscription.StoppedPartitions[0].Offset.Should().Be(0);
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<MessageDeserializationException>();
         service.Log.Count(3012).Should().Be(0, "repeating cannot help");
         handled.Should().Be(0);
-        await subscription.SkipOnceAsync(new("orders", 0));
+        await subscription.SkipFailedMessageAsync(new("orders", 0));
         await Waiting.Until(() => handled == 1, "what follows");
     }
 
@@ -203,8 +203,8 @@ public sealed class StoppedPartitionTests
         await using var service = await EmbeddedService.StartAsync();
         var subscription = await service.Kafka.SubscribeAsync<Order>("orders", (_, _, _) => Task.CompletedTask, configure: subscription => subscription.DeserializeWith(new KnowsNoType()).Retry(retry => retry.InMemory(3)));
         await service.SendAsync("orders", new Order(1), "k", 0);
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "stopped");
-        subscription.Stopped[0].Reason.Should().BeOfType<UnknownMessageTypeException>();
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<UnknownMessageTypeException>();
         service.Log.Count(3012).Should().Be(0);
     }
 

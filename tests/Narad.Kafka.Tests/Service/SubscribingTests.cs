@@ -43,7 +43,7 @@ public sealed class SubscribingTests
     [Fact]
     public async Task A_topic_twice_in_one_group_is_refused_and_leaves_no_trace()
     {
-        await using var service = await EmbeddedService.StartAsync(options => options.Topics["order-events"] = "orders");
+        await using var service = await EmbeddedService.StartAsync(options => options.TopicNames["order-events"] = "orders");
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask);
         (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("order-events", (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<InvalidOperationException>())
             .Which.Message.Should().Contain("'orders'").And.Contain("'g'");
@@ -70,7 +70,7 @@ public sealed class SubscribingTests
         [
             () => kafka.ConnectConsumerAsync(group),
             () => kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask, group),
-            () => kafka.Topics.CommittedAsync(group, "t"),
+            () => kafka.Topics.GetCommittedOffsetsAsync(group, "t"),
             () => Task.FromResult(new ServiceCollection().AddNaradKafka().AddSubscription<string, Accept>("t", group)),
         ];
         foreach (var naming in namings)
@@ -89,7 +89,7 @@ public sealed class SubscribingTests
             .AddSubscription<string, Accept>("users");
         using var host = builder.Build();
 
-        var faults = (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Faults;
+        var faults = (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Errors;
 
         faults.Should().HaveCount(2);
         faults[0].Should().Contain("'orders'").And.Contain("AddSubscription(\"orders\", group: …)").And.Contain("Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)").And.NotContain("ConnectConsumerAsync");
@@ -182,7 +182,7 @@ public sealed class SubscribingTests
     [Fact]
     public async Task Logical_names_stand_for_real_ones_wherever_a_topic_is_given()
     {
-        await using var service = await EmbeddedService.StartAsync(options => options.Topics["user-events"] = "prod.user.events.v2");
+        await using var service = await EmbeddedService.StartAsync(options => options.TopicNames["user-events"] = "prod.user.events.v2");
         var topics = new ConcurrentQueue<string>();
         var subscription = await service.Kafka.SubscribeAsync<string>("user-events", (_, context, _) =>
         {
@@ -195,7 +195,7 @@ public sealed class SubscribingTests
         (await service.Kafka.SendManyAsync("user-events", ["2"]))[0].Topic.Should().Be("prod.user.events.v2");
         (await service.Kafka.SendAsync("prod.user.events.v2", "3")).Topic.Should().Be("prod.user.events.v2");
         await Waiting.Until(() => topics.Count == 4, "handled");
-        (await service.Kafka.Topics.DescribeAsync(["user-events"])).Should().ContainKey("user-events");
+        (await service.Kafka.Topics.GetPartitionCountsAsync(["user-events"])).Should().ContainKey("user-events");
     }
 
     [Theory]

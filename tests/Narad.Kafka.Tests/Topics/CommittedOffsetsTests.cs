@@ -28,10 +28,10 @@ public sealed class CommittedOffsetsTests : IDisposable
     public async Task A_group_that_is_not_there_has_committed_nothing_and_looking_creates_no_topic()
     {
         await using var kafka = Service();
-        await kafka.Topics.EnsureAsync([new TopicSpec("orders")]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders")]);
 
-        (await kafka.Topics.CommittedAsync("nobody", "orders")).Should().BeEmpty();
-        (await kafka.Topics.CommittedAsync("nobody", "missing")).Should().BeEmpty();
+        (await kafka.Topics.GetCommittedOffsetsAsync("nobody", "orders")).Should().BeEmpty();
+        (await kafka.Topics.GetCommittedOffsetsAsync("nobody", "missing")).Should().BeEmpty();
 
         _broker.Topics.Should().NotContainKey("missing");
     }
@@ -40,10 +40,10 @@ public sealed class CommittedOffsetsTests : IDisposable
     public async Task A_broker_that_does_not_answer_is_a_clear_error()
     {
         await using var kafka = Service();
-        await kafka.Topics.EnsureAsync([new TopicSpec("orders")]);
-        _broker.SetDown();
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders")]);
+        _broker.StopBroker();
 
-        (await kafka.Invoking(service => service.Topics.CommittedAsync("billing", "orders")).Should().ThrowAsync<KafkaTopicException>())
+        (await kafka.Invoking(service => service.Topics.GetCommittedOffsetsAsync("billing", "orders")).Should().ThrowAsync<KafkaTopicException>())
             .Which.Topic.Should().Be("orders");
     }
 
@@ -54,7 +54,7 @@ public sealed class CommittedOffsetsTests : IDisposable
     {
         await using var kafka = Service();
 
-        await kafka.Invoking(service => service.Topics.CommittedAsync(group, topic)).Should().ThrowAsync<ArgumentException>();
+        await kafka.Invoking(service => service.Topics.GetCommittedOffsetsAsync(group, topic)).Should().ThrowAsync<ArgumentException>();
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class CommittedOffsetsTests : IDisposable
     {
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Console });
 
-        (await kafka.Topics.CommittedAsync("billing", "orders")).Should().BeEmpty();
+        (await kafka.Topics.GetCommittedOffsetsAsync("billing", "orders")).Should().BeEmpty();
     }
 
     private static async Task HandledGoesOnFromBehindAsync(KafkaService kafka, string topic, string group)
@@ -76,11 +76,11 @@ public sealed class CommittedOffsetsTests : IDisposable
         }
 
         var started = Stopwatch.GetTimestamp();
-        var committed = await kafka.Topics.CommittedAsync(group, topic);
+        var committed = await kafka.Topics.GetCommittedOffsetsAsync(group, topic);
         while (committed.GetValueOrDefault(new TopicPartitionId(topic, 4)) < 3 && Stopwatch.GetElapsedTime(started) < Waiting.Deadline)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20));
-            committed = await kafka.Topics.CommittedAsync(group, topic);
+            committed = await kafka.Topics.GetCommittedOffsetsAsync(group, topic);
         }
 
         committed.Should().Equal(new Dictionary<TopicPartitionId, long> { [new TopicPartitionId(topic, 4)] = 3 });

@@ -22,10 +22,10 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         await using var transport = Connect(mode, options => options.TopicPartitions = 3);
         var (one, other, missing) = (RealKafka.NewName("one"), RealKafka.NewName("other"), RealKafka.NewName("missing"));
-        await transport.Topics.EnsureAsync([new TopicSpec(one), new TopicSpec(other, Partitions: 5)]);
-        await transport.Topics.EnsureAsync([new TopicSpec(one, Partitions: 3), new TopicSpec(one, Partitions: 3), new TopicSpec(other)]);
+        await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(one), new TopicSpec(other, Partitions: 5)]);
+        await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(one, Partitions: 3), new TopicSpec(one, Partitions: 3), new TopicSpec(other)]);
 
-        var found = await transport.Topics.DescribeAsync([one, other, missing, one]);
+        var found = await transport.Topics.GetPartitionCountsAsync([one, other, missing, one]);
         found.Should().BeEquivalentTo(new Dictionary<string, int> { [one] = 3, [other] = 5 });
     }
 
@@ -37,8 +37,8 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         await using var transport = Connect(mode);
         var topic = RealKafka.NewName("narrow");
-        await transport.Topics.EnsureAsync([new TopicSpec(topic, Partitions: 2)]);
-        (await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec(topic, Partitions: 4)])).Should().ThrowAsync<KafkaTopicException>())
+        await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(topic, Partitions: 2)]);
+        (await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(topic, Partitions: 4)])).Should().ThrowAsync<KafkaTopicException>())
             .WithMessage($"*{topic}*2 partitions*4 were asked for*").Which.Topic.Should().Be(topic);
     }
 
@@ -50,8 +50,8 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         await using var transport = Connect(mode);
         var missing = RealKafka.NewName("missing");
-        (await transport.Topics.DescribeAsync([missing])).Should().BeEmpty();
-        (await transport.Topics.DescribeAsync([missing])).Should().BeEmpty();
+        (await transport.Topics.GetPartitionCountsAsync([missing])).Should().BeEmpty();
+        (await transport.Topics.GetPartitionCountsAsync([missing])).Should().BeEmpty();
         (await transport.ProbeAsync(TimeSpan.FromSeconds(5), default)).Should().BeTrue();
 
         using var observer = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = transport.BootstrapServers }).SetLogHandler((_, _) => { }).Build();
@@ -64,9 +64,9 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         _broker.CreateTopic("theirs", 3);
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
-        (await transport.Topics.DescribeAsync(["theirs", "missing"])).Should().BeEquivalentTo(new Dictionary<string, int> { ["theirs"] = 3 });
+        (await transport.Topics.GetPartitionCountsAsync(["theirs", "missing"])).Should().BeEquivalentTo(new Dictionary<string, int> { ["theirs"] = 3 });
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("missing")])).Should().ThrowAsync<NotSupportedException>().WithMessage("*missing*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("missing")])).Should().ThrowAsync<NotSupportedException>().WithMessage("*missing*embedded broker*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5));
     }
 
@@ -76,7 +76,7 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         await using var transport = Connect(KafkaMode.Embedded);
         var settings = new Dictionary<string, string> { ["retention.ms"] = "1000" };
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("first"), new TopicSpec("kept", Settings: settings)]))
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("first"), new TopicSpec("kept", Settings: settings)]))
             .Should().ThrowAsync<NotSupportedException>().WithMessage("*kept*retention.ms*");
         _broker.Topics.Should().BeEmpty();
     }
@@ -86,11 +86,11 @@ public sealed class KafkaTopicsTests : IDisposable
     {
         await using var transport = Connect(KafkaMode.Kafka);
         var topic = RealKafka.NewName("settings");
-        await transport.Topics.EnsureAsync([new TopicSpec(topic, 1, Settings: new Dictionary<string, string> { ["retention.ms"] = "1000" })]);
+        await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(topic, 1, Settings: new Dictionary<string, string> { ["retention.ms"] = "1000" })]);
         var wrong = RealKafka.NewName("wrong");
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec(wrong, 1, Settings: new Dictionary<string, string> { ["no.such"] = "1" })]))
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(wrong, 1, Settings: new Dictionary<string, string> { ["no.such"] = "1" })]))
             .Should().ThrowAsync<KafkaTopicException>().WithMessage($"*{wrong}*no.such*");
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec(wrong, 1, ReplicationFactor: 99)]))
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(wrong, 1, ReplicationFactor: 99)]))
             .Should().ThrowAsync<KafkaTopicException>().WithMessage($"*{wrong}*");
     }
 
@@ -100,27 +100,27 @@ public sealed class KafkaTopicsTests : IDisposable
     public async Task Illegal_names_and_numbers_are_refused_before_the_broker_is_asked(KafkaMode mode)
     {
         await using var transport = Connect(mode);
-        _broker.SetDown();
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("not legal")])).Should().ThrowAsync<ArgumentException>();
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("t", 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 partitions*");
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("t", ReplicationFactor: 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 replicas*");
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync([new TopicSpec("t", 1), new TopicSpec("t", 2)])).Should().ThrowAsync<ArgumentException>().WithMessage("*twice*");
-        await transport.Topics.Awaiting(topics => topics.EnsureAsync(null!)).Should().ThrowAsync<ArgumentNullException>();
-        await transport.Topics.Awaiting(topics => topics.DescribeAsync(["^pattern"])).Should().ThrowAsync<ArgumentException>().WithMessage("*pattern*");
-        await transport.Topics.Awaiting(topics => topics.DescribeAsync([null!])).Should().ThrowAsync<ArgumentNullException>();
-        await transport.Topics.Awaiting(topics => topics.DescribeAsync(["t"], new CancellationToken(canceled: true))).Should().ThrowAsync<OperationCanceledException>();
+        _broker.StopBroker();
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("not legal")])).Should().ThrowAsync<ArgumentException>();
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 partitions*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", ReplicationFactor: 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 replicas*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 1), new TopicSpec("t", 2)])).Should().ThrowAsync<ArgumentException>().WithMessage("*twice*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync(null!)).Should().ThrowAsync<ArgumentNullException>();
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["^pattern"])).Should().ThrowAsync<ArgumentException>().WithMessage("*pattern*");
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync([null!])).Should().ThrowAsync<ArgumentNullException>();
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationToken(canceled: true))).Should().ThrowAsync<OperationCanceledException>();
     }
 
     [Fact]
     public async Task A_broker_that_is_away_is_reported_with_the_time_waited_and_the_client_s_reason()
     {
         await using var transport = Connect(KafkaMode.Embedded, options => options.ConnectTimeout = TimeSpan.FromMilliseconds(500));
-        _broker.SetDown();
+        _broker.StopBroker();
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.DescribeAsync(["t"])).Should().ThrowAsync<KafkaTopicException>().WithMessage("*t could not be looked at*500 ms*refused*");
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"])).Should().ThrowAsync<KafkaTopicException>().WithMessage("*t could not be looked at*500 ms*refused*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance);
-        await transport.Topics.Awaiting(topics => topics.DescribeAsync(["t"], new CancellationTokenSource(100).Token)).Should().ThrowAsync<OperationCanceledException>();
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationTokenSource(100).Token)).Should().ThrowAsync<OperationCanceledException>();
     }
 
     private ITransport Connect(KafkaMode mode, Action<KafkaOptions>? configure = null)

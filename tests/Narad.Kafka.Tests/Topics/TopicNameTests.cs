@@ -43,7 +43,7 @@ public sealed class TopicNameTests
     [Fact]
     public void A_logical_name_becomes_the_real_one_once()
     {
-        var options = new KafkaOptions { Topics = { ["orders"] = "prod.orders", ["prod.orders"] = "never", ["bad"] = "not legal" } };
+        var options = new KafkaOptions { TopicNames = { ["orders"] = "prod.orders", ["prod.orders"] = "never", ["bad"] = "not legal" } };
         TopicName.Resolve(options, "orders").Should().Be("prod.orders");
         TopicName.Resolve(options, "other").Should().Be("other");
         FluentActions.Invoking(() => TopicName.Resolve(options, "bad")).Should().Throw<ArgumentException>().WithMessage("*\"bad\" stands for \"not legal\"*KAFKA_TOPIC_*");

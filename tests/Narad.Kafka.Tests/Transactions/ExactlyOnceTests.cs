@@ -110,17 +110,17 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
             kafka,
             (message, _, _) => message == "worse" || (message == "bad" && !Volatile.Read(ref mended)) ? throw new FormatException("no") : Task.CompletedTask);
 
-        await Waiting.Until(() => subscription.Stopped.Count == 1, "the partition stops");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stops");
         await exactly.CommittedReaches(1, 1);
         await exactly.CommittedReaches(0, 1);
-        subscription.Stopped[0].Offset.Should().Be(1);
+        subscription.StoppedPartitions[0].Offset.Should().Be(1);
         exactly.Committed(0).Should().Be(1, "nothing behind it is committed");
         exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-x");
 
         Volatile.Write(ref mended, true);
-        (await subscription.ResumeAsync(subscription.Stopped[0].Partition)).Should().BeTrue();
-        await Waiting.Until(() => subscription.Stopped is [{ Offset: 3 }], "it stops at the next one");
-        (await subscription.SkipOnceAsync(subscription.Stopped[0].Partition)).Should().BeTrue();
+        (await subscription.ResumeAsync(subscription.StoppedPartitions[0].Partition)).Should().BeTrue();
+        await Waiting.Until(() => subscription.StoppedPartitions is [{ Offset: 3 }], "it stops at the next one");
+        (await subscription.SkipFailedMessageAsync(subscription.StoppedPartitions[0].Partition)).Should().BeTrue();
 
         await exactly.CommittedReaches(0, 5);
         exactly.Committed(expected: 5).Should().BeEquivalentTo("out-a", "out-x", "out-bad", "out-b", "out-c");
@@ -395,7 +395,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
         await broker.CommittedReaches($"{exactly.Group}-retry", $"{exactly.Topic}-retry", 0, 1);
         exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-poison");
-        subscription.Retries.Should().ContainSingle();
+        subscription.RetrySubscriptions.Should().ContainSingle();
     }
 
     [SkippableFact]

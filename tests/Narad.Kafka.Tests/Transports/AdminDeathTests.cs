@@ -31,9 +31,9 @@ public sealed class AdminDeathTests : IAsyncDisposable
         await KillAsync();
         (await _admin.ProbeAsync(Timeout, default)).Should().BeTrue("the first death is followed by a new client at once");
         await KillAsync();
-        await Waiting.Until(() => Answers(() => _topics.DescribeAsync(["orders"])), "topics to be described");
+        await Waiting.Until(() => Answers(() => _topics.GetPartitionCountsAsync(["orders"])), "topics to be described");
         await KillAsync();
-        await Waiting.Until(() => Answers(() => _topics.CommittedAsync("g", "orders")), "offsets to be read");
+        await Waiting.Until(() => Answers(() => _topics.GetCommittedOffsetsAsync("g", "orders")), "offsets to be read");
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class AdminDeathTests : IAsyncDisposable
     {
         await _admin.DisposeAsync();
         (await _admin.ProbeAsync(Timeout, default)).Should().BeFalse();
-        await _topics.Awaiting(topics => topics.DescribeAsync(["orders"])).Should().ThrowAsync<ObjectDisposedException>();
+        await _topics.Awaiting(topics => topics.GetPartitionCountsAsync(["orders"])).Should().ThrowAsync<ObjectDisposedException>();
     }
 
     public async ValueTask DisposeAsync()

@@ -14,7 +14,7 @@ public sealed class EmbeddedBacklogTests(EmbeddedKafka kafka) : IClassFixture<Em
     {
         const int Messages = 40_000;
         var topic = kafka.CreateTopic(partitions: 1);
-        await using var service = new KafkaService(kafka.Options(options => options.SendTimeout = Deadline));
+        await using var service = new KafkaService(kafka.CreateOptions(options => options.SendTimeout = Deadline));
         await service.Init().ConnectProducerAsync();
         await service.ConnectConsumerAsync(kafka.NewName("group"));
         var offsets = new ConcurrentQueue<long>();
@@ -49,7 +49,7 @@ public sealed class EmbeddedBacklogTests(EmbeddedKafka kafka) : IClassFixture<Em
     {
         const int Messages = 8_000;
         var topic = kafka.CreateTopic(partitions: 1);
-        await using var service = new KafkaService(kafka.Options(options => options.SendTimeout = TimeSpan.FromSeconds(2)));
+        await using var service = new KafkaService(kafka.CreateOptions(options => options.SendTimeout = TimeSpan.FromSeconds(2)));
         await service.Init().ConnectProducerAsync();
         var sends = Enumerable.Range(0, Messages).Select(_ => service.SendAsync(topic, new byte[1_000]).AsTask()).ToList();
         await FluentActions.Awaiting(() => Task.WhenAll(sends).WaitAsync(Deadline)).Should().ThrowAsync<KafkaSendException>();

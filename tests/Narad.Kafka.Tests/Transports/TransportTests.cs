@@ -21,14 +21,14 @@ public sealed class TransportTests : IDisposable
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeTrue();
         transport.ConnectionFault.Should().BeNull();
 
-        _broker.SetDown();
+        _broker.StopBroker();
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
         watch.Elapsed.Should().BeLessThan(ProbeTimeout + TimeSpan.FromSeconds(1) + stalls.Allowance);
         transport.ConnectionFault!.ToString().Should().Contain("Connect to").And.NotContain("brokers are down");
 
-        _broker.SetUp();
+        _broker.StartBroker();
         watch.Restart();
         while (!await transport.ProbeAsync(ProbeTimeout, default))
         {
@@ -46,14 +46,14 @@ public sealed class TransportTests : IDisposable
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeTrue();
 
-        _broker.SetRoundTripTime(TimeSpan.FromMinutes(1));
+        _broker.SetLatency(TimeSpan.FromMinutes(1));
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeFalse();
         watch.Elapsed.Should().BeLessThan(ProbeTimeout + TimeSpan.FromSeconds(1) + stalls.Allowance);
         transport.ConnectionFault.Should().NotBeNull();
 
-        _broker.SetRoundTripTime(TimeSpan.Zero);
+        _broker.SetLatency(TimeSpan.Zero);
         watch.Restart();
         while (!await transport.ProbeAsync(ProbeTimeout, default))
         {
@@ -64,7 +64,7 @@ public sealed class TransportTests : IDisposable
     [Fact]
     public async Task A_probe_that_is_cancelled_throws_at_once()
     {
-        _broker.SetDown();
+        _broker.StopBroker();
         await using var transport = Transport.For(KafkaMode.Embedded, new KafkaOptions { EmbeddedBroker = _broker }, new KafkaDiagnostics());
         using var cancelled = new CancellationTokenSource(50);
         var watch = Stopwatch.StartNew();
@@ -77,7 +77,7 @@ public sealed class TransportTests : IDisposable
     {
         var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
         (await transport.ProbeAsync(ProbeTimeout, default)).Should().BeTrue();
-        _broker.SetRoundTripTime(TimeSpan.FromMinutes(1));
+        _broker.SetLatency(TimeSpan.FromMinutes(1));
         await transport.ProbeAsync(TimeSpan.FromMilliseconds(100), default);
 
         var watch = Stopwatch.StartNew();
@@ -126,7 +126,7 @@ public sealed class TransportTests : IDisposable
     {
         using var three = EmbeddedBroker.Start(3);
         three.BootstrapServers.Split(',').Should().HaveCount(3);
-        three.Invoking(broker => broker.SetDown(4)).Should().Throw<ArgumentOutOfRangeException>();
+        three.Invoking(broker => broker.StopBroker(4)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => EmbeddedBroker.Start(0)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

@@ -142,7 +142,7 @@ public sealed partial class SampleRunTests
         using var broker = new KafkaSampleBroker();
         return new SampleRun(
             new Dictionary<string, string>(StringComparer.Ordinal) { ["KAFKA_BROKERS"] = broker.Brokers },
-            [.. Built, "client-to-client", AnyPort, $"--Kafka:Topics:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}", .. settings]);
+            [.. Built, "client-to-client", AnyPort, $"--Kafka:TopicNames:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}", .. settings]);
     }
 
     private static async Task PostAsync(Uri url, string to)

@@ -61,7 +61,7 @@ public sealed class SendMessageTests : IAsyncLifetime
     public async Task While_the_broker_is_down_the_sender_is_told_what_was_done_and_what_was_not()
     {
         await _services.StartClientAAsync(_broker);
-        _broker.Broker.SetDown();
+        _broker.Broker.StopBroker();
 
         var refused = await _services.PostAsync(Good);
 
@@ -71,7 +71,7 @@ public sealed class SendMessageTests : IAsyncLifetime
         _services.Store.Entries.Should().ContainSingle();
         _services.LogA.Count("Message saved, but Kafka did not confirm it: clientA to clientB").Should().Be(1);
 
-        _broker.Broker.SetUp();
+        _broker.Broker.StartBroker();
         HttpResponseMessage again = refused;
         for (var attempt = 0; attempt < 5 && again.StatusCode is HttpStatusCode.ServiceUnavailable; attempt++)
         {

@@ -44,7 +44,7 @@ internal sealed class TwoServices : IFailureObserver, IAsyncDisposable
         builder.Services.Configure<KafkaOptions>(kafka =>
         {
             broker.Apply(kafka);
-            kafka.Topics["client-messages"] = broker.Topic;
+            kafka.TopicNames["client-messages"] = broker.Topic;
             kafka.SendTimeout = TimeSpan.FromSeconds(2);
             kafka.ShutdownTimeout = TimeSpan.FromSeconds(5);
         });
@@ -65,7 +65,7 @@ internal sealed class TwoServices : IFailureObserver, IAsyncDisposable
         {
             kafka.Mode = KafkaMode.Kafka;
             kafka.Brokers = broker.Brokers;
-            kafka.Topics["client-messages"] = broker.Topic;
+            kafka.TopicNames["client-messages"] = broker.Topic;
             kafka.ConsumerGroupId = broker.Group == "client-b-group" ? kafka.ConsumerGroupId : broker.Group;
             kafka.CommitInterval = TimeSpan.FromMilliseconds(50);
             kafka.FailureObservers.Add(this);
@@ -100,15 +100,15 @@ internal sealed class TwoServices : IFailureObserver, IAsyncDisposable
         while (committed < offset)
         {
             (Stopwatch.GetElapsedTime(started) < Deadline).Should().BeTrue("{0} commits {1} of {2}, and has committed {3}", group, offset, topic, committed);
-            committed = (await Kafka.Topics.CommittedAsync(group, topic)).GetValueOrDefault(new TopicPartitionId(topic, 0), -1);
+            committed = (await Kafka.Topics.GetCommittedOffsetsAsync(group, topic)).GetValueOrDefault(new TopicPartitionId(topic, 0), -1);
         }
 
         committed.Should().Be(offset);
     }
 
-    public void Retried(FailedMessage message, SendResult copy, DateTimeOffset due) => _dues.Enqueue(due);
+    public void OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due) => _dues.Enqueue(due);
 
-    public void DeadLettered(FailedMessage message, SendResult copy)
+    public void OnDeadLettered(FailedMessage message, SendResult deadLetter)
     {
         // The log says it.
     }

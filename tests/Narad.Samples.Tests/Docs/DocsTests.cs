@@ -88,15 +88,15 @@ public sealed partial class DocsTests
         options.Sasl.Mechanism.Should().Be("scram-sha-512");
         options.SendTimeout.Should().Be(TimeSpan.FromSeconds(30));
         options.Parallelism.Should().Be(64);
-        options.Topics["orders"].Should().Be("shop-orders-v2");
-        options.Client["client.rack"].Should().Be("eu-central-1a");
+        options.TopicNames["orders"].Should().Be("shop-orders-v2");
+        options.ClientProperties["client.rack"].Should().Be("eu-central-1a");
     }
 
     [Fact]
     public void The_readmes_mechanisms_are_those_that_the_fault_offers()
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Sasl = { Mechanism = "md5" } };
-        var fault = new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>().Which.Faults.Single();
+        var fault = new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>().Which.Errors.Single();
         var offered = fault[(fault.IndexOf("one of ", StringComparison.Ordinal) + "one of ".Length)..].TrimEnd('.').Split(", ");
         var row = Read("README.md").Split('\n').Single(line => line.StartsWith("| `Sasl:Mechanism` |", StringComparison.Ordinal)).Split('|')[4];
 

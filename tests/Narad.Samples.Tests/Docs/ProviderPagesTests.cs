@@ -42,7 +42,7 @@ public sealed class ProviderPagesTests
         coded.Ssl.Should().BeEquivalentTo(configured.Ssl);
         var makesTokens = way is "msk-iam" or "event-hubs-entra";
         coded.Sasl.Should().BeEquivalentTo(configured.Sasl, same => makesTokens ? same.Including(sasl => sasl.Mechanism).Including(sasl => sasl.Password).Including(sasl => sasl.Oidc) : same);
-        (coded.Sasl.TokenSource is not null).Should().Be(makesTokens, "only code can make those tokens");
+        (coded.Sasl.TokenProvider is not null).Should().Be(makesTokens, "only code can make those tokens");
     }
 
     [Fact]

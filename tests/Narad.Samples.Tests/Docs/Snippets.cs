@@ -49,10 +49,10 @@ public static class Snippets
     {
         // snippet: a-token-source
         options.Sasl.Mechanism = "oauthbearer";
-        options.Sasl.TokenSource = async token =>
+        options.Sasl.TokenProvider = async token =>
         {
             var secret = await vault.ReadAsync("kafka", token);   // however slow: it holds up nothing
-            return new KafkaToken(secret.Value, secret.ExpiresAt, Principal: "billing");
+            return new OAuthBearerToken(secret.Value, secret.ExpiresAt, Principal: "billing");
         };
         // end
     }
@@ -61,7 +61,7 @@ public static class Snippets
     {
         // snippet: an-identity-provider-through-a-proxy
         options.Sasl.Mechanism = "oauthbearer";
-        options.Sasl.TokenSource = new OidcTokenSource(
+        options.Sasl.TokenProvider = new OidcTokenProvider(
             new OidcOptions { ClientId = "billing", ClientSecret = secret, TokenEndpoint = "https://login.example.com/oauth2/token", Scope = "kafka" },
             new HttpClient(new SocketsHttpHandler { Proxy = proxy })).GetAsync;
         // end
@@ -71,7 +71,7 @@ public static class Snippets
     {
         // snippet: an-unsecured-token
         options.Sasl.Mechanism = "oauthbearer";
-        options.Sasl.TokenSource = _ => ValueTask.FromResult(UnsecuredToken.Create("billing", TimeSpan.FromMinutes(5)));
+        options.Sasl.TokenProvider = _ => ValueTask.FromResult(UnsecuredToken.Create("billing", TimeSpan.FromMinutes(5)));
         // end
     }
 
@@ -194,7 +194,7 @@ public static class Snippets
                     .On<TimeoutException>()                                          // an exception's causes count; without any On all failures do
                     .On<System.Data.Common.DbException>()));
 
-        Console.WriteLine(billing.Circuit);   // Closed, Open or Probing
+        Console.WriteLine(billing.CircuitState);   // Closed, Open or HalfOpen
         // end
     }
 
@@ -209,15 +209,15 @@ public static class Snippets
             Console.WriteLine($"{letter} from {letter.SourceTopic}, key {letter.Key}, for {letter.Group}: {letter.ExceptionMessage}");
         }
 
-        var one = await kafka.DeadLetters.PeekAsync(new TopicPartitionId("orders-dlt", 3), offset: 17);
+        var one = await kafka.DeadLetters.GetAsync(new TopicPartitionId("orders-dlt", 3), offset: 17);
         var order = await one!.ReadAsync<OrderPlaced>();   // through the service's deserializer
         // end
 
         // snippet: paging-dead-letters
-        DeadLetterPage page = await kafka.DeadLetters.PageAsync("orders-dlt", recent, size: 50);
+        DeadLetterPage page = await kafka.DeadLetters.GetPageAsync("orders-dlt", recent, size: 50);
         while (page.Continuation is { } next)   // text that may go to a browser and come back
         {
-            page = await kafka.DeadLetters.PageAsync("orders-dlt", recent, size: 50, after: next);
+            page = await kafka.DeadLetters.GetPageAsync("orders-dlt", recent, size: 50, after: next);
         }
         // end
         _ = order;
@@ -232,7 +232,7 @@ public static class Snippets
 
         var report = await kafka.DeadLetters.RedriveAsync(
             "orders-dlt", billing, new Progress<RedriveProgress>(now => Console.WriteLine($"{now.Sent} sent, {now.Remaining} to go")), token);
-        Console.WriteLine($"{report.Sent} sent again, {report.PassedOver.Values.Sum()} passed over.");
+        Console.WriteLine($"{report.Sent} sent again, {report.Skipped.Values.Sum()} passed over.");
 
         await kafka.DeadLetters.RedriveAsync(letter, cancellationToken: token);   // or one
         // end
@@ -242,7 +242,7 @@ public static class Snippets
         // end
 
         // snippet: a-topic-s-retention
-        TopicDetails? details = await kafka.Topics.InspectAsync("orders-dlt", token);
+        TopicDetails? details = await kafka.Topics.GetDetailsAsync("orders-dlt", token);
         if (details is { Retention: not null })
         {
             await kafka.Topics.SetRetentionAsync("orders-dlt", retention: null, token);   // for ever
@@ -263,11 +263,11 @@ public static class Snippets
         // end
 
         // snippet: resuming
-        foreach (var stopped in subscription.Stopped)
+        foreach (var stopped in subscription.StoppedPartitions)
         {
             Console.WriteLine($"{stopped.Partition} stopped at {stopped.Offset}: {stopped.Reason.Message}");
             await subscription.ResumeAsync(stopped.Partition);       // the same message again, then the rest
-            // or: await subscription.SkipOnceAsync(stopped.Partition);  // leave that message out, counted and logged
+            // or: await subscription.SkipFailedMessageAsync(stopped.Partition);  // leave that message out, counted and logged
         }
         // end
     }
@@ -284,7 +284,7 @@ public static class Snippets
 
         await subscription.SeekAsync(first, offset: 1_000);                           // handle again from there, or leave out what is between
         await subscription.SeekAsync(DateTimeOffset.UtcNow - TimeSpan.FromHours(1));  // all partitions of this process
-        await subscription.ReplayAsync();                                             // from their first messages
+        await subscription.SeekToBeginningAsync();                                             // from their first messages
 
         await subscription.StopAsync();         // this subscription alone; the topic can be subscribed to again
         // end
@@ -369,7 +369,7 @@ public sealed class BillOrderTests
     {
         var database = new BillingDatabase();
 
-        await new BillOrder(database).HandleAsync(new OrderPlaced("o-1"), TestContext.For("orders", key: "customer-7"), CancellationToken.None);
+        await new BillOrder(database).HandleAsync(new OrderPlaced("o-1"), TestMessageContext.Create("orders", key: "customer-7"), CancellationToken.None);
 
         database.Billed.Should().Equal("o-1");
     }
@@ -463,7 +463,7 @@ public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<Embedde
     public async Task Orders_that_are_sent_are_billed()
     {
         var harness = new KafkaHarness();
-        await using var kafka = harness.Create(embedded.Options());
+        await using var kafka = harness.Create(embedded.CreateOptions());
         var database = new BillingDatabase();
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("billing");
@@ -471,7 +471,7 @@ public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<Embedde
 
         await kafka.SendAsync("orders", new OrderPlaced("o-1"));
 
-        await harness.Handled<OrderPlaced>(order => order.OrderId == "o-1");   // or Published, or Stopped; with a deadline, without a sleep
+        await harness.WaitForHandledAsync<OrderPlaced>(order => order.OrderId == "o-1");   // or WaitForPublishedAsync, WaitForStoppedAsync …; with a deadline, without a sleep
         database.Billed.Should().Equal("o-1");
     }
 }

@@ -61,13 +61,13 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public SubscriptionState State => SubscriptionState.Running;
 
-    public Exception? Fault => null;
+    public Exception? Error => null;
 
     public bool Disconnected { get; private set; }
 
     public IReadOnlyList<TopicPartitionId> Assignment => [.. Enumerable.Range(0, Partitions).Where(partition => !Elsewhere(partition)).Select(partition => new TopicPartitionId(Topic, partition))];
 
-    public IReadOnlyList<StoppedPartition> Stopped { get; private set; } = [];
+    public IReadOnlyList<StoppedPartition> StoppedPartitions { get; private set; } = [];
 
     public IKafkaService Init() => this;
 
@@ -122,7 +122,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
     public void PutForeign(string run, long line) =>
         Put([1], "somebody", new MessageHeaders().Add("run", run).Add("line", line.ToString(System.Globalization.CultureInfo.InvariantCulture)), line: 0);
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> CommittedAsync(string group, string topic, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
         lock (_gate)
         {
@@ -153,11 +153,11 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task EnsureAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<string, int>> DescribeAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -165,11 +165,11 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<bool> SkipOnceAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<bool> SkipFailedMessageAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public CircuitState Circuit => CircuitState.Closed;
+    public CircuitState CircuitState => CircuitState.Closed;
 
-    public IReadOnlyList<TopicPartitionId> Paused => [];
+    public IReadOnlyList<TopicPartitionId> PausedPartitions => [];
 
     public Task PauseAllAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -181,7 +181,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> ReplayAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task StopAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -240,7 +240,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            Stopped = [new StoppedPartition(new TopicPartitionId(Topic, context.Partition), context.Offset, fault)];
+            StoppedPartitions = [new StoppedPartition(new TopicPartitionId(Topic, context.Partition), context.Offset, fault)];
             await Task.Delay(Timeout.Infinite, _closing.Token);
         }
 

@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Testing;
 
 /// <summary>Contexts for unit tests of handlers, with no broker and no service: what is not given is what a first message of a topic would have.</summary>
-public static class TestContext
+public static class TestMessageContext
 {
     /// <summary>A context.</summary>
     /// <param name="topic">The topic.</param>
@@ -12,7 +12,7 @@ public static class TestContext
     /// <param name="group">The consumer group.</param>
     /// <param name="timestamp">The create time; default: the Unix epoch, so that tests are repeatable.</param>
     /// <param name="rawValue">The value as it came; default none.</param>
-    public static MessageContext For(
+    public static MessageContext Create(
         string topic = "test-topic",
         MessageKey key = default,
         MessageHeaders? headers = null,

@@ -11,9 +11,9 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// Fetches tokens from an identity provider by the client-credentials grant (OAuth 2.0, RFC 6749 §4.4): what <see cref="SaslOptions.Oidc"/> makes of itself, and
-/// <c>options.Sasl.TokenSource = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no token: each call fetches one.
+/// <c>options.Sasl.TokenProvider = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no token: each call fetches one.
 /// </summary>
-public sealed class OidcTokenSource
+public sealed class OidcTokenProvider
 {
     private const int LargestAnswer = 256 * 1024;
     private const int LongestReason = 300;
@@ -40,7 +40,7 @@ public sealed class OidcTokenSource
     /// <param name="http">Carries the requests, and is not disposed; default: one of the library's own, which follows no redirects and waits 20 s for an answer.</param>
     /// <param name="time">The clock; default the system's.</param>
     /// <exception cref="ArgumentException">A setting is missing or malformed.</exception>
-    public OidcTokenSource(OidcOptions options, HttpClient? http = null, TimeProvider? time = null)
+    public OidcTokenProvider(OidcOptions options, HttpClient? http = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (string.IsNullOrWhiteSpace(options.ClientId) || string.IsNullOrEmpty(options.ClientSecret))
@@ -72,9 +72,9 @@ public sealed class OidcTokenSource
     // Neither a user in the address nor a query, which may be secrets.
     private string Where => _endpoint.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
-    /// <summary>Fetches a token; a <see cref="KafkaTokenSource"/>.</summary>
-    /// <exception cref="KafkaTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status and the provider's reason.</exception>
-    public async ValueTask<KafkaToken> GetAsync(CancellationToken cancellationToken)
+    /// <summary>Fetches a token; a <see cref="OAuthBearerTokenProvider"/>.</summary>
+    /// <exception cref="OAuthBearerTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status and the provider's reason.</exception>
+    public async ValueTask<OAuthBearerToken> GetAsync(CancellationToken cancellationToken)
     {
         var asked = _time.GetUtcNow();
         var (status, body) = await AskAsync(cancellationToken).ConfigureAwait(false);
@@ -110,7 +110,7 @@ public sealed class OidcTokenSource
             : Seconds(claims, "exp") is { } expiry
                 ? DateTimeOffset.UnixEpoch.AddSeconds(expiry)
                 : throw Failure("does not say how long its token is good: there is no expires_in, and the token has no claim exp");
-        return new KafkaToken(value, expires, Text(claims, "sub") ?? _clientId) { Extensions = _extensions };
+        return new OAuthBearerToken(value, expires, Text(claims, "sub") ?? _clientId) { Extensions = _extensions };
     }
 
     private void Extend(string name, string? value)
@@ -143,15 +143,15 @@ public sealed class OidcTokenSource
         }
         catch (HttpRequestException error)
         {
-            throw new KafkaTokenException(Sentence($"could not be asked ({Hide(error.Message)})"), error);
+            throw new OAuthBearerTokenException(Sentence($"could not be asked ({Hide(error.Message)})"), error);
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new KafkaTokenException(Sentence("did not answer in time"), error);
+            throw new OAuthBearerTokenException(Sentence("did not answer in time"), error);
         }
     }
 
-    private KafkaTokenException Failure(string what) => new(Sentence(what));
+    private OAuthBearerTokenException Failure(string what) => new(Sentence(what));
 
     private string Sentence(string what) => $"The token endpoint {Where} {what}. (Client id {_clientId}.)";
 

@@ -8,4 +8,4 @@ namespace Narad.Kafka;
 /// </summary>
 /// <param name="cancellationToken">Cancelled when the call is given up, and when the service ends.</param>
 /// <returns>A token that has not expired.</returns>
-public delegate ValueTask<KafkaToken> KafkaTokenSource(CancellationToken cancellationToken);
+public delegate ValueTask<OAuthBearerToken> OAuthBearerTokenProvider(CancellationToken cancellationToken);

@@ -5,4 +5,4 @@ namespace Narad.Kafka;
 /// <param name="Offset">Its offset there.</param>
 /// <param name="Reason">Why it was not sent again.</param>
 /// <param name="Explanation">The same in words, with what to change.</param>
-public sealed record PassedOverDeadLetter(TopicPartitionId Place, long Offset, PassedOverReason Reason, string Explanation);
+public sealed record SkippedDeadLetter(TopicPartitionId Place, long Offset, SkippedReason Reason, string Explanation);

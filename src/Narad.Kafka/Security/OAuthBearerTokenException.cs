@@ -2,12 +2,12 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// A token could not be had: the identity provider refused or did not answer, or there are no credentials. The message says where, what it answered, and what to check; it contains no secret.
-/// A <see cref="KafkaTokenSource"/> of one's own may throw it, so that its message stands for itself.
+/// A <see cref="OAuthBearerTokenProvider"/> of one's own may throw it, so that its message stands for itself.
 /// </summary>
-public sealed class KafkaTokenException : NaradKafkaException
+public sealed class OAuthBearerTokenException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>
-    public KafkaTokenException(string message, Exception? innerException = null)
+    public OAuthBearerTokenException(string message, Exception? innerException = null)
         : base(message, innerException)
     {
     }

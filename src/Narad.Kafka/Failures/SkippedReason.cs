@@ -1,7 +1,7 @@
 namespace Narad.Kafka;
 
 /// <summary>Why a dead letter was not sent again. It stays where it is.</summary>
-public enum PassedOverReason
+public enum SkippedReason
 {
     /// <summary>It does not say where it came from, or for which group, in a form that could be this library's.</summary>
     NoOrigin,

@@ -6,7 +6,7 @@ namespace Narad.Kafka.Tests.Security;
 
 /// <summary>Tokens of an identity provider, which here is an endpoint on this machine.</summary>
 [Trait("Promise", "S29")]
-public sealed class OidcTokenSourceTests
+public sealed class OidcTokenProviderTests
 {
     private const string Secret = "s3cret/&=ü";
 
@@ -17,7 +17,7 @@ public sealed class OidcTokenSourceTests
         await using var endpoint = LoopbackEndpoint.Json($$"""{"access_token":"{{jwt}}","token_type":"bearer","expires_in":300}""");
         var time = new ManualTime();
         time.Advance(TimeSpan.FromDays(1));
-        var source = new OidcTokenSource(Options(endpoint), time: time);
+        var source = new OidcTokenProvider(Options(endpoint), time: time);
 
         var token = await source.GetAsync(default);
 
@@ -40,7 +40,7 @@ public sealed class OidcTokenSourceTests
     {
         await using var endpoint = LoopbackEndpoint.Json(answer);
 
-        var token = await new OidcTokenSource(Options(endpoint), time: new ManualTime()).GetAsync(default);
+        var token = await new OidcTokenProvider(Options(endpoint), time: new ManualTime()).GetAsync(default);
 
         token.Value.Should().Be(value);
         token.ExpiresAt.Should().Be(DateTimeOffset.UnixEpoch.AddSeconds(seconds));
@@ -64,7 +64,7 @@ public sealed class OidcTokenSourceTests
         var options = Options(endpoint);
         options.TokenEndpoint += "?key=s3cret/&=ü";
 
-        var failed = await new OidcTokenSource(options).Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<KafkaTokenException>();
+        var failed = await new OidcTokenProvider(options).Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>();
 
         failed.Which.Message.Should().Contain($"{endpoint.Address}token").And.Contain(words).And.Contain("me:me");
         failed.Which.ToString().Should().NotContain(Secret).And.NotContain("s3cret").And.NotContain("opaque");
@@ -76,13 +76,13 @@ public sealed class OidcTokenSourceTests
         var silence = new TaskCompletionSource<(string, string, string)>();
         await using var endpoint = new LoopbackEndpoint((_, _) => silence.Task);
         using var impatient = new HttpClient { Timeout = TimeSpan.FromMilliseconds(200) };
-        var slow = new OidcTokenSource(Options(endpoint), impatient);
+        var slow = new OidcTokenProvider(Options(endpoint), impatient);
         var options = Options(endpoint);
         options.TokenEndpoint = "http://127.0.0.1:1/token";
-        var absent = new OidcTokenSource(options);
+        var absent = new OidcTokenProvider(options);
 
-        (await slow.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<KafkaTokenException>()).WithMessage($"*{endpoint.Address}token did not answer in time*");
-        (await absent.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<KafkaTokenException>()).WithMessage("*http://127.0.0.1:1/token could not be asked*");
+        (await slow.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage($"*{endpoint.Address}token did not answer in time*");
+        (await absent.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*http://127.0.0.1:1/token could not be asked*");
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class OidcTokenSourceTests
         var silence = new TaskCompletionSource<(string, string, string)>();
         await using var endpoint = new LoopbackEndpoint((_, _) => silence.Task);
         using var stopping = new CancellationTokenSource();
-        var asking = new OidcTokenSource(Options(endpoint)).GetAsync(stopping.Token).AsTask();
+        var asking = new OidcTokenProvider(Options(endpoint)).GetAsync(stopping.Token).AsTask();
         await Waiting.Until(() => !endpoint.Requests.IsEmpty, "it is asked");
         await stopping.CancelAsync();
 
@@ -105,7 +105,7 @@ public sealed class OidcTokenSourceTests
     [InlineData("me", "s", "token", null)]
     [InlineData("me", "s", "https://id/token", "lkc-ü")]
     public void Settings_that_cannot_work_are_refused(string id, string secret, string endpoint, string? cluster) =>
-        FluentActions.Invoking(() => new OidcTokenSource(new OidcOptions { ClientId = id, ClientSecret = secret, TokenEndpoint = endpoint, LogicalCluster = cluster })).Should().Throw<ArgumentException>();
+        FluentActions.Invoking(() => new OidcTokenProvider(new OidcOptions { ClientId = id, ClientSecret = secret, TokenEndpoint = endpoint, LogicalCluster = cluster })).Should().Throw<ArgumentException>();
 
     [SkippableFact]
     public async Task Settings_alone_log_in_to_a_real_broker_through_an_identity_provider()
@@ -113,7 +113,7 @@ public sealed class OidcTokenSourceTests
         await using var endpoint = new LoopbackEndpoint((_, _) =>
             Task.FromResult(("200 OK", "application/json", $$"""{"access_token":"{{UnsecuredToken.Create("token-test", TimeSpan.FromSeconds(5)).Value}}","expires_in":5}""")));
         var options = TokenListener.Options(TokenListener.Tls, TokenListener.Tokens(TimeSpan.Zero));
-        options.Sasl.TokenSource = null;
+        options.Sasl.TokenProvider = null;
         options.Sasl.Oidc = new OidcOptions { ClientId = "me", ClientSecret = Secret, TokenEndpoint = $"{endpoint.Address}token" };
         await using var service = new TokenService(options);
         var topic = await RealKafka.CreateTopicAsync();
@@ -129,7 +129,7 @@ public sealed class OidcTokenSourceTests
         await using var endpoint = LoopbackEndpoint.Json("""{"error":"invalid_client","error_description":"Unknown client."}""", "401 Unauthorized");
         var options = TokenListener.Options(TokenListener.Plaintext, TokenListener.Tokens(TimeSpan.Zero));
         options.ConnectTimeout = TimeSpan.FromSeconds(3);
-        options.Sasl.TokenSource = null;
+        options.Sasl.TokenProvider = null;
         options.Sasl.Oidc = new OidcOptions { ClientId = "me", ClientSecret = Secret, TokenEndpoint = $"{endpoint.Address}token" };
         await using var service = new TokenService(options);
 
