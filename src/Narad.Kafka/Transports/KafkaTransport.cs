@@ -20,9 +20,6 @@ internal sealed class KafkaTransport : ITransport
         Records = new TopicRecords(_admin, options.ConnectTimeout, broker: null);
     }
 
-    /// <summary>For tests.</summary>
-    internal AdminConnection Admin => _admin;
-
     public KafkaMode Mode => KafkaMode.Kafka;
 
     public string BootstrapServers => Clients.BootstrapServers;

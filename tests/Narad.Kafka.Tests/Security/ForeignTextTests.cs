@@ -70,7 +70,7 @@ public sealed class ForeignTextTests
     {
         await using var service = await EmbeddedService.StartAsync();
         service.Broker.CreateTopic("t", 1);
-        var subscription = (Consuming.Subscription)await service.Kafka.SubscribeAsync<string>("t", static (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline);
+        var subscription = (Kafka.Consuming.Subscription)await service.Kafka.SubscribeAsync<string>("t", static (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline);
 
         subscription.MoveTo(SubscriptionState.Faulted, new InvalidOperationException($"no\u001b[2K\r\nKafka connection successful{new string('x', 900_000)}"));
 
