@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 using Amazon.Runtime;
+using Microsoft.Extensions.Time.Testing;
 using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Aws.Tests;
@@ -12,6 +13,9 @@ public sealed class MskIamTokenTests
     public const string Key = "AKIDEXAMPLE";
     public const string Secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     private const string Broker = "b-1.orders.abc123.c2.kafka.us-east-1.amazonaws.com:9098";
+
+    // The moment of the signatures below.
+    private static readonly DateTimeOffset Now = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     [Theory]
     [InlineData(null, "9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5")]
@@ -26,7 +30,7 @@ public sealed class MskIamTokenTests
             (session is null ? "" : "&X-Amz-Security-Token=SESSION%2FTOKEN%2Bx%3D") +
             $"&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}&User-Agent=narad-kafka");
         token.Value.Should().NotContainAny("=", "+", "/");
-        token.ExpiresAt.Should().Be(StoppedTime.Now.AddSeconds(900));
+        token.ExpiresAt.Should().Be(Now.AddSeconds(900));
         token.ToString().Should().NotContainAny(Key, Secret, token.Value);
     }
 
@@ -36,7 +40,7 @@ public sealed class MskIamTokenTests
     [InlineData(3600, 900)]
     [InlineData(-5, -5)]
     public async Task A_token_is_good_for_15_minutes_or_until_its_keys_expire(int keys, int token) =>
-        (await TokenAsync(new KeysFor(TimeSpan.FromSeconds(keys)), "us-east-1")).ExpiresAt.Should().Be(StoppedTime.Now.AddSeconds(token));
+        (await TokenAsync(new KeysFor(TimeSpan.FromSeconds(keys)), "us-east-1")).ExpiresAt.Should().Be(Now.AddSeconds(token));
 
     [Theory]
     [InlineData("eu-west-3", Broker, "us-west-1", "eu-west-3")]
@@ -132,7 +136,7 @@ public sealed class MskIamTokenTests
         var options = new KafkaOptions { Brokers = brokers }.UseMskIam(region, configure: aws =>
         {
             aws.Credentials = credentials;
-            aws.TimeProvider = new StoppedTime();
+            aws.TimeProvider = new FakeTimeProvider(Now);
             configure?.Invoke(aws);
         });
         return await options.Sasl.TokenProvider!(default);
@@ -142,7 +146,7 @@ public sealed class MskIamTokenTests
 
     private sealed class KeysFor(TimeSpan life) : AWSCredentials
     {
-        public override DateTime? Expiration => (StoppedTime.Now + life).UtcDateTime;
+        public override DateTime? Expiration => (Now + life).UtcDateTime;
 
         public override ImmutableCredentials GetCredentials() => new(Key, Secret, token: null);
     }

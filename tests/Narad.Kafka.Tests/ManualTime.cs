@@ -1,19 +1,23 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace Narad.Kafka.Tests;
 
-/// <summary>A clock that only the test moves; its timers fire on the thread that moves it. Its wall clock can be put forward and back, which moves neither timers nor timestamps.</summary>
-internal sealed class ManualTime : TimeProvider
+/// <summary>
+/// A clock that only the test moves; its timers fire on the thread that moves it. It knows its timers, and its wall clock can be stepped without moving timers and timestamps.
+/// </summary>
+internal sealed class ManualTime() : FakeTimeProvider(DateTimeOffset.UnixEpoch)
 {
-    private readonly List<ManualTimer> _timers = [];
-    private DateTimeOffset _now = DateTimeOffset.UnixEpoch;
+    private readonly List<WatchedTimer> _armed = [];
     private TimeSpan _wrong;
 
+    /// <summary>How many timers will fire.</summary>
     public int Timers
     {
         get
         {
-            lock (_timers)
+            lock (_armed)
             {
-                return _timers.Count;
+                return _armed.Count;
             }
         }
     }
@@ -21,68 +25,62 @@ internal sealed class ManualTime : TimeProvider
     /// <summary>Whether a timer will fire at this moment.</summary>
     public bool HasTimerAt(DateTimeOffset due)
     {
-        lock (_timers)
+        lock (_armed)
         {
-            return _timers.Exists(timer => timer.Due == due);
+            return _armed.Exists(timer => timer.Due == due);
         }
     }
 
-    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _wrong;
 
-    public override DateTimeOffset GetUtcNow() => _now + _wrong;
-
-    public override long GetTimestamp() => _now.UtcTicks;
-
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-    {
-        var timer = new ManualTimer(this, callback, state);
-        timer.Change(dueTime, period);
-        return timer;
-    }
+    public override long GetTimestamp() => base.GetUtcNow().UtcTicks;
 
     /// <summary>Puts the wall clock forward, or back.</summary>
     public void StepWallClock(TimeSpan by) => _wrong += by;
 
-    public void Advance(TimeSpan time)
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        _now += time;
-        List<ManualTimer> due;
-        lock (_timers)
-        {
-            due = [.. _timers.Where(timer => timer.Due <= _now)];
-            due.ForEach(timer => _timers.Remove(timer));
-        }
-
-        due.ForEach(static timer => timer.Fire());
+        var timer = new WatchedTimer(this, callback, state);
+        timer.Watch(dueTime);   // first: a timer without a delay fires at once
+        timer.Inner = base.CreateTimer(timer.Fire, state: null, dueTime, period);
+        return timer;
     }
 
-    private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
+    private sealed class WatchedTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
     {
+        public ITimer Inner { get; set; } = null!;
+
         public DateTimeOffset Due { get; private set; }
 
-        public void Fire() => callback(state);
+        public void Fire(object? none)
+        {
+            Watch(Timeout.InfiniteTimeSpan);
+            callback(state);
+        }
+
+        public void Watch(TimeSpan dueTime)
+        {
+            lock (time._armed)
+            {
+                time._armed.Remove(this);
+                if (dueTime != Timeout.InfiniteTimeSpan)
+                {
+                    Due = time.GetUtcNow() - time._wrong + dueTime;
+                    time._armed.Add(this);
+                }
+            }
+        }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (time._timers)
-            {
-                time._timers.Remove(this);
-                if (dueTime != Timeout.InfiniteTimeSpan)
-                {
-                    Due = time._now + dueTime;
-                    time._timers.Add(this);
-                }
-            }
-
-            return true;
+            Watch(dueTime);
+            return Inner.Change(dueTime, period);
         }
 
         public void Dispose()
         {
-            lock (time._timers)
-            {
-                time._timers.Remove(this);
-            }
+            Watch(Timeout.InfiniteTimeSpan);
+            Inner.Dispose();
         }
 
         public ValueTask DisposeAsync()
