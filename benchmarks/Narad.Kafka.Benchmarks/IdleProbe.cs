@@ -24,7 +24,7 @@ internal sealed class IdleProbe(SubscriptionSettings settings, ConsumingMetrics 
         for (var i = 0; i < Messages; i++)
         {
             wanted += TraceHeaders.Wanted ? 1 : 0;
-            wanted += probe.StartActivity(context) is null ? 0 : 1;
+            wanted += probe.StartActivity(context).Activity is null ? 0 : 1;
             metrics.FinishedMessages(1);
         }
 
