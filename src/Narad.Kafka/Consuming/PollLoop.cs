@@ -617,6 +617,7 @@ internal sealed class PollLoop
         }
 
         _pairs.OnAssigned(partitions);
+        _progress.Joined();
         ConsumingLog.Assigned(_logger, partitions.Count, _group.Name);
         _assignment.Changed = true;
         Joined();
@@ -752,6 +753,7 @@ internal sealed class PollLoop
     {
         var lost = Find(partitions);
         ConsumingLog.Lost(_logger, lost.Count, _group.Name);
+        _progress.Lost();
         foreach (var partition in lost)
         {
             // Dropped first, so that what is cancelled is not started again.

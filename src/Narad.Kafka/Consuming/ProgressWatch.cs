@@ -15,6 +15,9 @@ namespace Narad.Kafka.Consuming;
 internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries, ConsumerGroup group, KafkaOptions options, TimeProvider time)
 {
     private ImmutableArray<(string Text, long Since, bool NeverUnhealthy)> _found = [];
+    private const long Never = 0;
+
+    private long _lost = Never;     // when partitions were lost and the group has not been joined since; written by the poll thread, read by any
     private long _turned = time.GetTimestamp();     // when the poll thread last came by; written by it, read by any
 
     /// <summary>What makes no progress. Any thread.</summary>
@@ -28,6 +31,11 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
                 yield return new Stall($"group '{group.Name}' does not poll: its client has not returned for {Duration.Text(Whole(idle))}. Look at the brokers; a restart makes a new client", idle);
             }
 
+            if (Volatile.Read(ref _lost) is not Never and var lost && group.Subscriptions.Any(static subscription => subscription.State is SubscriptionState.Running or SubscriptionState.Joining))
+            {
+                yield return new Stall($"group '{group.Name}' lost its partitions and has not been joined again. Look at its coordinator, and at members that are slow to join; a restart makes a new client", time.GetElapsedTime(lost));
+            }
+
             foreach (var (text, since, neverUnhealthy) in _found)
             {
                 yield return new Stall(text, time.GetElapsedTime(since), neverUnhealthy);
@@ -37,6 +45,18 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
 
     /// <summary>The poll thread goes on.</summary>
     public void Turned() => Volatile.Write(ref _turned, time.GetTimestamp());
+
+    /// <summary>The group took this member out. What brings it back is an assignment, which of the classic protocol comes also where it is empty.</summary>
+    public void Lost()
+    {
+        if (options.GroupProtocol is KafkaGroupProtocol.Classic && _lost is Never)
+        {
+            Volatile.Write(ref _lost, time.GetTimestamp());
+        }
+    }
+
+    /// <summary>The group has this member.</summary>
+    public void Joined() => Volatile.Write(ref _lost, Never);
 
     /// <summary>Looks at all partitions: before the numbers of the latest tick are taken back.</summary>
     public void Look()

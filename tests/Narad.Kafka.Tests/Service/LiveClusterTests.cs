@@ -107,7 +107,8 @@ public sealed class LiveClusterTests
     public async Task A_retry_topic_that_is_deleted_is_named_and_created_again_where_that_is_wanted()
     {
         var (topic, group) = (await RealKafka.CreateTopicAsync(), RealKafka.NewName("group"));
-        await using var creating = Service(Plain(options => options.TopicCreation = TopicCreation.IfMissing));
+        using var log = new LogEvents();
+        await using var creating = Service(Plain(options => options.TopicCreation = TopicCreation.IfMissing), log: log);
         var handled = new ConcurrentQueue<string>();
         await creating.ConnectConsumerAsync(group);
         await creating.SubscribeAsync<string>(
@@ -125,6 +126,9 @@ public sealed class LiveClusterTests
         await SendAsync(topic, "1");
         await Waiting.Until(() => handled.Contains("1 1"), "retries go through it", Deadline);
         await BecomesAsync(creating, HealthStatus.Healthy);
+        var gone = log.The(3077);
+        gone.Level.Should().Be(Microsoft.Extensions.Logging.LogLevel.Critical, "what waited there is lost");
+        gone.Message.Should().Contain($"'{topic}-retry'").And.Contain($"'{topic}'");
     }
 
     [SkippableFact]

@@ -32,6 +32,21 @@ public sealed class ProgressTests
     }
 
     [Fact]
+    public async Task A_member_that_its_group_took_out_is_unhealthy_until_the_group_is_joined_again()
+    {
+        await using var service = await StartAsync();
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask);
+        (await service.HealthAsync()).Status.Should().Be(HealthStatus.Healthy);
+
+        Refuse(service, KafkaRequest.JoinGroup, ErrorCode.NotCoordinatorForGroup);
+        service.Broker.FailNext(KafkaRequest.Heartbeat, ErrorCode.UnknownMemberId);
+        await Becomes(service, HealthStatus.Unhealthy, "group 'g' lost its partitions and has not been joined again");
+
+        service.Broker.ClearFailures(KafkaRequest.JoinGroup);
+        await Becomes(service, HealthStatus.Healthy);
+    }
+
+    [Fact]
     public async Task A_topic_that_may_not_be_read_any_more_is_named_with_the_right_until_a_message_comes_again()
     {
         await using var service = await StartAsync();
