@@ -9,6 +9,7 @@ internal sealed class EventLog(string file) : ILoggerFactory
 {
     private readonly StreamWriter _file = new(file, append: false) { AutoFlush = true };
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _all = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
 
     /// <summary>Told the name of every event that is counted. On the library's threads: must not throw.</summary>
@@ -30,6 +31,9 @@ internal sealed class EventLog(string file) : ILoggerFactory
     };
 
     public int Count(string name) => _counts.GetValueOrDefault(name);
+
+    /// <summary>Whether it came at all, at any level.</summary>
+    public bool Has(string name) => _all.ContainsKey(name);
 
     public string Summary() =>
         _counts.IsEmpty ? "nothing" : string.Join(", ", _counts.OrderByDescending(count => count.Value).Select(count => $"{count.Key} ×{count.Value}"));
@@ -79,6 +83,7 @@ internal sealed class EventLog(string file) : ILoggerFactory
                 return;
             }
 
+            log._all.TryAdd(eventId.Name ?? category, true);
             if (logLevel >= LogLevel.Warning || eventId.Id is 3001 or 3002)
             {
                 log._counts.AddOrUpdate(eventId.Name ?? category, 1, static (_, count) => count + 1);

@@ -36,6 +36,9 @@ internal sealed record FailuresVerdict : IVerdict
 
     public long Lost { get; private set; }
 
+    /// <summary>With the copy that waited, by the fault of the run.</summary>
+    public long Deleted { get; private set; }
+
     public long Early { get; private set; }
 
     public long Wrong { get; private set; }
@@ -74,11 +77,12 @@ internal sealed record FailuresVerdict : IVerdict
     /// <param name="records">What the topics hold, each log in the order of its offsets; so the others.</param>
     /// <param name="retries">What the retry topics hold.</param>
     /// <param name="deadLetters">What the dead-letter topics hold.</param>
-    public static FailuresVerdict Of(Ledger ledger, Fates fates, bool parked, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters)
+    /// <param name="deleted">Messages whose waiting copies were deleted on purpose.</param>
+    public static FailuresVerdict Of(Ledger ledger, Fates fates, bool parked, IReadOnlyList<CopyRecord> records, IReadOnlyList<CopyRecord> retries, IReadOnlyList<CopyRecord> deadLetters, IReadOnlySet<(int Key, int Sequence)>? deleted = null)
     {
         var verdict = new FailuresVerdict();
         var stories = verdict.Tell(ledger, fates, records, retries, deadLetters);
-        verdict.CountLost(ledger, stories);
+        verdict.CountLost(ledger, stories, deleted ?? new HashSet<(int, int)>());
         verdict.Compare(records, retries, deadLetters);
         var faults = new Windows(ledger.Faults);
         var changes = new Windows([.. ledger.Faults, .. ledger.Disturbances]);
@@ -105,7 +109,7 @@ internal sealed record FailuresVerdict : IVerdict
     public override string ToString() =>
         $"""
           sent {Sent}: acknowledged {Acknowledged}, in the topics {InTopic}
-          handled {Handled}, dead letters {DeadLettered} ({Poison} of them poison), lost {Lost}
+          handled {Handled}, dead letters {DeadLettered} ({Poison} of them poison), lost {Lost}, deleted with the retry topic that they waited in {Deleted}
           copies in retry topics {Retried} (moved to the end out of the way: {Hopped}), handled too early {Early}, wrong {Wrong}
           of {Failing} failing messages {Exact} were invoked exactly as often as the policy says
           repeats {Repeats} (by a fault {Count(RepeatCause.Fault)}, ahead of an unfinished message at a hand-over {Count(RepeatCause.Ahead)}, ahead of a waiting retry {Count(RepeatCause.AheadOfRetry)}, a round begun again at a hand-over {Count(RepeatCause.BegunAgain)}, not explained {Count(RepeatCause.Unexplained)}); successes and dead letters beyond the first {Duplicates}
@@ -170,7 +174,7 @@ internal sealed record FailuresVerdict : IVerdict
         return stories;
     }
 
-    private void CountLost(Ledger ledger, Dictionary<(int, int), MessageStory> stories)
+    private void CountLost(Ledger ledger, Dictionary<(int, int), MessageStory> stories, IReadOnlySet<(int Key, int Sequence)> deleted)
     {
         foreach (var (key, sequence, outcome) in ledger.Sends())
         {
@@ -186,11 +190,15 @@ internal sealed record FailuresVerdict : IVerdict
             }
         }
 
-        foreach (var story in stories.Values)
+        foreach (var (message, story) in stories)
         {
             if (story.Records.Count == 0)
             {
                 IsWrong($"handled or copied, but not in the topic: {story}");
+            }
+            else if (story.Successes == 0 && story.DeadLetters.Count == 0 && deleted.Contains(message))
+            {
+                Deleted++;
             }
             else if (story.Successes == 0 && story.DeadLetters.Count == 0)
             {

@@ -45,7 +45,7 @@ internal sealed class KeyOrder
     public IReadOnlyList<string> Examples => _examples;
 
     /// <param name="fates">Which messages fail.</param>
-    /// <param name="records">What the topics hold, each log in the order of its offsets; a key is in one log.</param>
+    /// <param name="records">What the topics hold, each log in the order of its offsets. A key whose partition changed is in two logs, and in order in each.</param>
     /// <param name="invocations">What was handled, in any order.</param>
     /// <param name="deadLetters">What is in the dead-letter topics.</param>
     /// <param name="zombies">Processes that stood still.</param>
@@ -56,10 +56,10 @@ internal sealed class KeyOrder
     {
         var order = new KeyOrder();
         var byKey = invocations.ToLookup(one => one.Handling.Key);
-        foreach (var key in records.GroupBy(record => record.Key))
+        foreach (var key in records.GroupBy(record => (record.Log, record.Key)))
         {
             var sequences = key.OrderBy(record => record.Offset).Select(record => record.Sequence).Distinct().ToArray();
-            order.Judge(fates, key.Key, sequences, byKey[key.Key], deadLetters, zombies, stale);
+            order.Judge(fates, key.Key.Key, sequences, byKey[key.Key.Key], deadLetters, zombies, stale);
         }
 
         return order;

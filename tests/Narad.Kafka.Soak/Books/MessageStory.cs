@@ -26,7 +26,7 @@ internal sealed class MessageStory(int key, int sequence, Fates fates)
     public IReadOnlyList<CopyRecord> At(int retry) => retry == 0 ? _records : [.. _retries.Where(copy => copy.Retry == retry)];
 
     public IReadOnlyList<Invocation> Of(CopyRecord record) =>
-        [.. _invocations.Where(one => one.Offset == record.Place.Offset && string.Equals(one.Log, record.Place.Log, StringComparison.Ordinal))];
+        [.. _invocations.Where(one => one.Offset == record.Place.Offset && one.Retry == record.Retry && one.At >= record.Written && string.Equals(one.Log, record.Place.Log, StringComparison.Ordinal))];
 
     /// <summary>Whether this invocation ended its attempt: handled, or failed for the last time in memory.</summary>
     public bool Ends(Invocation one) => !one.Failed || one.Attempt >= Fate.Invocations;

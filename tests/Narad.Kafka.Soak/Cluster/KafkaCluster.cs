@@ -85,14 +85,25 @@ internal sealed class KafkaCluster : IAsyncDisposable
         }
     }
 
-    public async Task CreateTopicAsync(string topic, int partitions)
+    /// <param name="topic">Its name.</param>
+    /// <param name="partitions">How many.</param>
+    /// <param name="unclean">On brokers 2 and 3 only, where a replica that has not everything may lead: what groups commit is on broker 1.</param>
+    public async Task CreateTopicAsync(string topic, int partitions, bool unclean = false)
     {
+        var specification = new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = (short)Replicas };
+        if (unclean)
+        {
+            specification.ReplicationFactor = -1;
+            specification.ReplicasAssignments = Enumerable.Range(0, partitions).ToDictionary(partition => partition, _ => new List<int> { 2, 3 });
+            specification.Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["min.insync.replicas"] = "1", ["unclean.leader.election.enable"] = "true" };
+        }
+
         await Until(
             () =>
             {
                 try
                 {
-                    Admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = (short)Replicas }]).GetAwaiter().GetResult();
+                    Admin.CreateTopicsAsync([specification]).GetAwaiter().GetResult();
                     return true;
                 }
                 catch (CreateTopicsException)
@@ -106,13 +117,38 @@ internal sealed class KafkaCluster : IAsyncDisposable
     }
 
     /// <summary>The session of a group whose members leave it to the broker (KIP-848); the broker's own default is 45 s.</summary>
-    public Task SetSessionAsync(string group, TimeSpan session) => Admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>>
+    public Task SetSessionAsync(string group, TimeSpan session) =>
+        SetAsync(ResourceType.Group, [group], "consumer.session.timeout.ms", session.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>Changes a setting of these topics, groups or brokers; null: back to the default.</summary>
+    public async Task SetAsync(ResourceType type, IEnumerable<string> names, string setting, string? value)
     {
-        [new ConfigResource { Type = ResourceType.Group, Name = group }] =
-        [
-            new ConfigEntry { Name = "consumer.session.timeout.ms", Value = session.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture), IncrementalOperation = AlterConfigOpType.Set },
-        ],
-    });
+        foreach (var name in names)   // of brokers, one a request
+        {
+            var change = new ConfigEntry { Name = setting, Value = value, IncrementalOperation = value is null ? AlterConfigOpType.Delete : AlterConfigOpType.Set };
+            await Admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>> { [new ConfigResource { Type = type, Name = name }] = [change] });
+        }
+    }
+
+    /// <summary>Runs one of Kafka's own tools, by its name or class, and returns what it said.</summary>
+    public async Task<string> ToolAsync(params string[] arguments)
+    {
+        var tool = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_TOOL") is { Length: > 0 } named ? named : Path.Combine(Path.GetDirectoryName(_control)!, "kafka-tool");
+        using var process = Process.Start(new ProcessStartInfo(tool, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{tool} {string.Join(' ', arguments)} ended with {process.ExitCode}: {output}{await errors}");
+    }
+
+    /// <summary>Each partition is led by the first of its replicas again.</summary>
+    public Task PreferAsync() => ToolAsync("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--all-topic-partitions");
+
+    /// <summary>Waits until a broker leads all partitions of these topics.</summary>
+    public Task LedByAsync(IReadOnlyList<string> topics, int broker) => Until(
+        () => topics.All(topic => Admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single().Partitions.TrueForAll(partition => partition.Leader == broker)),
+        $"broker {broker} leads",
+        TimeSpan.FromMinutes(2));
 
     public async Task<int> CoordinatorAsync(string group) =>
         (await Admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Coordinator.Id;
@@ -143,7 +179,7 @@ internal sealed class KafkaCluster : IAsyncDisposable
         try
         {
             var found = admin.GetMetadata(topic, TimeSpan.FromSeconds(5)).Topics.Single();
-            return found.Partitions.Count > 0 && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.Replicas.Length >= Replicas && partition.InSyncReplicas.Length == partition.Replicas.Length);
+            return found.Partitions.Count > 0 && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.Replicas.Length >= Math.Min(2, Replicas) && partition.InSyncReplicas.Length == partition.Replicas.Length);
         }
         catch (KafkaException)
         {

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Soak.Books;
 
 namespace Narad.Kafka.Soak.Load;
@@ -20,7 +22,8 @@ internal sealed class Member : IAsyncDisposable
 
     public IReadOnlyList<ISubscription> Subscriptions => _subscriptions;
 
-    public IEnumerable<StoppedPartition> Stopped => _subscriptions.SelectMany(subscription => subscription.StoppedPartitions);
+    /// <summary>Of the topics and of their retry topics.</summary>
+    public IEnumerable<StoppedPartition> Stopped => Service.Subscriptions.SelectMany(subscription => subscription.StoppedPartitions);
 
     public int Partitions => _subscriptions.Sum(subscription => subscription.Assignment.Count);
 
@@ -50,6 +53,27 @@ internal sealed class Member : IAsyncDisposable
 
     /// <summary>Work of a few milliseconds, not the same for any two messages.</summary>
     public static Task Short(int key, int sequence, CancellationToken cancellationToken) => Task.Delay(Random.Shared.Next(0, 5), cancellationToken);
+
+    public Task<HealthCheckResult> HealthAsync()
+    {
+        var check = new KafkaHealthCheck(Service);
+        return check.CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("kafka", check, failureStatus: null, tags: null) });
+    }
+
+    /// <summary>Goes on where a partition stopped: at the offset, or where the policy of the group says.</summary>
+    public async Task<int> GoOnAsync(Func<TopicPartitionId, long?> offset)
+    {
+        var resumed = 0;
+        foreach (var subscription in Service.Subscriptions)
+        {
+            foreach (var stopped in subscription.StoppedPartitions)
+            {
+                resumed += (offset(stopped.Partition) is { } at ? await subscription.SeekAsync(stopped.Partition, at) : await subscription.ResumeAsync(stopped.Partition)) ? 1 : 0;
+            }
+        }
+
+        return resumed;
+    }
 
     public ValueTask DisposeAsync() => Service.DisposeAsync();
 

@@ -31,6 +31,7 @@ internal static class AllScenarios
         new("retention-overtakes", "messages are deleted before they are handled: the partitions stop and say so, and go on when told", TopicFaults.RetentionOvertakesAsync),
         new("shutdown-in-flight", "100,000 messages in flight when the service is disconnected, sending and handling: all accounted for", HandlerFaults.ShutdownInFlightAsync) { Keys = 1_000 },
         new("stuck-key", "one key of 10,000 is stuck: all others are handled, nothing is committed past it", HandlerFaults.StuckKeyAsync) { Keys = 10_000, Partitions = 1 },
+        .. Operators.All,
         new("all-failing", "every message fails and is repeated in memory: memory stays bounded, nothing is lost", HandlerFaults.AllFailingAsync),
     ];
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Narad.Kafka.Soak.Books;
 using Narad.Kafka.Soak.Cluster;
 using Narad.Kafka.Soak.Load;
@@ -25,6 +26,7 @@ internal sealed class Bed : IAsyncDisposable
     private readonly List<LogRecord> _records = [];
     private readonly HashSet<(int, int)> _deleted = [];
     private readonly List<string> _failed = [];
+    private readonly Action<KafkaOptions>? _configure;
     private Senders? _senders;
     private int _number;
     private int _read;   // how many incarnations of the topics were read
@@ -39,6 +41,7 @@ internal sealed class Bed : IAsyncDisposable
         Group = $"narad-soak-{Run}";
         Topics = [.. Enumerable.Range('a', scenario.Topics).Select(letter => $"narad-soak-{Run}-{(char)letter}")];
         Work = scenario.Work?.Invoke(seed);
+        _configure = scenario.Configure;
         RetryTopics = Work is { HasRetryTopics: true } ? [.. Topics.Select(topic => $"{topic}-retry")] : [];
         OutputTopics = Work is { HasOutputs: true } ? [.. Topics.Select(Work.Output)] : [];
         DeadLetterTopics = Work is not null ? [.. Topics.Select(topic => $"{topic}-dlt")] : [];
@@ -62,6 +65,8 @@ internal sealed class Bed : IAsyncDisposable
     public int Rate { get; }
 
     public string Run { get; }
+
+    public long Started { get; } = Stopwatch.GetTimestamp();
 
     public string Group { get; }
 
@@ -88,9 +93,10 @@ internal sealed class Bed : IAsyncDisposable
     public static async Task<Bed> CreateAsync(KafkaCluster cluster, EventLog events, Scenario scenario, int seed, int rate)
     {
         var bed = new Bed(cluster, events, scenario, seed, rate);
-        foreach (var topic in bed.Topics.Concat(bed.OutputTopics))
+        bool IsUnclean(string topic) => scenario.Unclean is { } end && topic.EndsWith(end, StringComparison.Ordinal);
+        foreach (var topic in bed.Topics.Concat(bed.OutputTopics).Concat(bed.RetryTopics.Where(IsUnclean)))
         {
-            await cluster.CreateTopicAsync(topic, scenario.Partitions);
+            await cluster.CreateTopicAsync(topic, scenario.Partitions, IsUnclean(topic));
         }
 
         return bed;
@@ -98,7 +104,7 @@ internal sealed class Bed : IAsyncDisposable
 
     public string TopicOf(int key) => Topics[key % Topics.Count];
 
-    private IReadOnlyList<string> AllTopics => [.. Topics, .. OutputTopics, .. RetryTopics, .. DeadLetterTopics];
+    public IReadOnlyList<string> AllTopics => [.. Topics, .. OutputTopics, .. RetryTopics, .. DeadLetterTopics];
 
     private byte[] Bytes(int key, int sequence) => Work?.Bytes(Run, key, sequence) ?? Encoding.UTF8.GetBytes(Numbered.Text(Run, key, sequence));
 
@@ -119,7 +125,7 @@ internal sealed class Bed : IAsyncDisposable
     }
 
     public KafkaService NewService(int number, Action<KafkaOptions>? configure = null) =>
-        new(MemberOptions.For(Cluster.Brokers, number, configure), Events.For($"m{number}"));
+        new(MemberOptions.For(Cluster.Brokers, number, _configure + configure), Events.For($"m{number}"));
 
     /// <summary>Sends from now on, until it is stopped or has sent so many.</summary>
     public async Task SendAsync(int tasks = 8, int most = int.MaxValue) =>
@@ -268,8 +274,37 @@ internal sealed class Bed : IAsyncDisposable
     /// <summary>Whether it was handled, or deleted before.</summary>
     public bool IsDone(LogRecord record) => Ledger.IsHandled(record.Key, record.Sequence) || _deleted.Contains((record.Key, record.Sequence));
 
-    /// <summary>These messages were deleted on purpose before they were handled.</summary>
+    /// <summary>Messages that were deleted on purpose before they were handled.</summary>
+    public IReadOnlySet<(int Key, int Sequence)> Deleted => _deleted;
+
     public void Delete(IEnumerable<LogRecord> records) => _deleted.UnionWith(records.Select(record => (record.Key, record.Sequence)));
+
+    /// <summary>Waits until all members are healthy, or one of them is not and says this.</summary>
+    public async Task BecomesAsync(string? says, TimeSpan limit)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var last = "";
+        while (Stopwatch.GetElapsedTime(started) < limit)
+        {
+            var found = new List<(int Member, HealthCheckResult Health)>();
+            foreach (var member in _members)
+            {
+                found.Add((member.Number, await member.HealthAsync()));
+            }
+
+            var bad = found.FindAll(static one => one.Health.Status is not HealthStatus.Healthy);
+            last = string.Join("; ", bad.Select(static one => $"m{one.Member} {one.Health.Status}: {one.Health.Description}"));
+            if (says is null ? bad.Count == 0 : last.Contains(says, StringComparison.Ordinal))
+            {
+                Check(true, $"health after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s: {(says is null ? "all healthy" : last[..Math.Min(last.Length, 400)])}; {Status()}");
+                return;
+            }
+
+            await Task.Delay(100);
+        }
+
+        Check(false, $"health becomes {says ?? "healthy"} within {limit.TotalSeconds:0} s, and is '{last[..Math.Min(last.Length, 1_000)]}'; {Status()}");
+    }
 
     /// <summary>Waits until everything that was read from the topics is handled; gives up when nothing is handled any more.</summary>
     public async Task SettleAsync()
@@ -329,7 +364,7 @@ internal sealed class Bed : IAsyncDisposable
     {
         foreach (var stopped in _members.SelectMany(member => member.Stopped))
         {
-            Say($"stopped: {stopped.Partition} at offset {stopped.Offset}: {stopped.Reason.Message}");
+            Check(false, $"nothing is stopped: {stopped.Partition} at offset {stopped.Offset}: {stopped.Reason.Message}");
         }
 
         foreach (var member in _members.ToList())

@@ -43,6 +43,13 @@ internal static class BrokerFaults
         }
 
         bed.Check(member.Service.IsConnected, $"the service is connected again after the last of them ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
+        while (bed.Members.Any(static one => one.Partitions == 0) && Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(120))
+        {
+            await Task.Delay(100);
+        }
+
+        bed.Check(bed.Members.All(static one => one.Partitions > 0), $"each member has partitions again ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
+        await bed.BecomesAsync(says: null, TimeSpan.FromSeconds(30));
         await Task.Delay(TimeSpan.FromSeconds(5));
     }
 

@@ -36,7 +36,7 @@ internal static class FailingHandlers
         var records = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics);
         var retries = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics);
         var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
-        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, retries, deadLetters);
+        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, retries, deadLetters, bed.Deleted);
         foreach (var note in verdict.Notes)
         {
             bed.Events.Note(note);

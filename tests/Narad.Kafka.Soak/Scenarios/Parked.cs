@@ -119,7 +119,7 @@ internal static class Parked
 
     private static TimeSpan Between(Random random, int least, int most) => TimeSpan.FromMilliseconds(random.Next(least * 1_000, most * 1_000));
 
-    private static async Task<IVerdict> FinishAsync(Bed bed)
+    public static async Task<IVerdict> FinishAsync(Bed bed)
     {
         var (failures, records, retries, deadLetters) = await FailingHandlers.AddUpAsync(bed);
 

@@ -16,6 +16,12 @@ internal sealed record Scenario(string Name, string Outcome, Func<Bed, Task> Run
 
     public int Topics { get; init; } = 2;
 
+    /// <summary>Settings of every service of the run, besides those of its members.</summary>
+    public Action<KafkaOptions>? Configure { get; init; }
+
+    /// <summary>Topics, by the end of their names, that an unclean leader election can truncate.</summary>
+    public string? Unclean { get; init; }
+
     /// <summary>Messages a second, where the command line does not say.</summary>
     public int Rate { get; init; } = 500;
 

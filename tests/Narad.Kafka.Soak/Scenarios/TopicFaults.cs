@@ -124,13 +124,7 @@ internal static class TopicFaults
         {
             foreach (var member in bed.Members)
             {
-                foreach (var subscription in member.Subscriptions)
-                {
-                    foreach (var stopped in subscription.StoppedPartitions)
-                    {
-                        resumed += await subscription.ResumeAsync(stopped.Partition) ? 1 : 0;
-                    }
-                }
+                resumed += await member.GoOnAsync(static _ => null);
             }
 
             await Task.Delay(200);

@@ -1,0 +1,514 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Cluster;
+using Narad.Kafka.Soak.Load;
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Soak.Scenarios;
+
+/// <summary>
+/// What operators do to a cluster while a service works. Each is one act under a steady load of two members, what their health must say meanwhile, how it is undone, and after
+/// that the members must be healthy and the ledger clean.
+/// </summary>
+internal static class Operators
+{
+    private const string Scram = "narad-soak";
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Steady = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AfterFault = MemberOptions.Session + TimeSpan.FromSeconds(6);
+
+    public static IReadOnlyList<Scenario> All { get; } =
+    [
+        new("log-truncated", "an unclean leader election cuts the logs: the partitions stop and say so, and go on where they were cut when told", TruncatedAsync) { Unclean = "" },
+        Failing("retry-truncated", "the same with the retry topics, while messages wait there: what is lost is what the cluster lost, and it is said", RetryTruncatedAsync, unclean: "-retry"),
+        Failing("retry-deleted", "the retry topics are deleted while messages wait there: said, created again, nothing else is lost", bed => DeletingAsync(bed, () => bed.Cluster.Admin.DeleteTopicsAsync(bed.RetryTopics))),
+        Failing("retry-retention", "the retention of the retry topics is lowered below the delays and restored: said before it bites, nothing else is lost", RetryRetentionAsync),
+        Again("reset-memory", "the offsets of a group that repeats in memory are reset: everything is handled again", static _ => null, DeleteOffsets: false),
+        Again("reset-retry", "the same with retry topics, while messages wait there", static _ => new FailingWork(), DeleteOffsets: false),
+        Again("reset-parked", "the same with keys kept in order", static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: false),
+        Again("deleted-parked", "a group that keeps keys in order is deleted while messages wait: everything is handled again", static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: true),
+        new("admin-dies", "the administration client of each member dies again and again: it is replaced, and health does not say that no broker answers", AdminDiesAsync),
+        new("topic-right", "the right to read the topics is taken away and given back (classic)", bed => RightAsync(bed, ResourceType.Topic, KafkaGroupProtocol.Classic)),
+        new("topic-right-consumer", "the same with the consumer protocol", bed => RightAsync(bed, ResourceType.Topic, KafkaGroupProtocol.Consumer)),
+        new("group-right", "the right to read the group is taken away and given back (classic)", bed => RightAsync(bed, ResourceType.Group, KafkaGroupProtocol.Classic)),
+        new("group-right-consumer", "the same with the consumer protocol", bed => RightAsync(bed, ResourceType.Group, KafkaGroupProtocol.Consumer)),
+        Parking("partitions-parked", "partitions are added to topics whose keys are kept in order, and later to their retry topics", GrowAsync),
+        new("limit-lowered", "max.message.bytes is lowered and restored under load: nothing fails, and sends go together again", LimitAsync) { Rate = 2_000 },
+        new("preferred-leaders", "leaders are moved, and the preferred ones elected again and again", PreferredAsync),
+        new("reassigned", "all partitions are moved to other leaders and back", ReassignedAsync),
+        new("coordinator-moved", "the broker that coordinates the group is stopped and started", bed => ActAsync(bed, async () => await bed.BreakAsync("stop", await bed.Cluster.CoordinatorAsync(bed.Group), TimeSpan.FromSeconds(10)))),
+        new("records-deleted", "records are deleted before slow members handle them: the partitions stop, and go on when told", RecordsDeletedAsync),
+        new("quota", "10 kB/s for all clients, and lifted again: nothing is lost", QuotaAsync) { Rate = 100 },
+        new("password-rotated", "the password is changed while connected, a broker restarts, and the old one is set again", PasswordAsync) { Configure = static options => Login(options, "scram-sha-256", Scram, "before") },
+        new("certificate-replaced", "the brokers' certificates are replaced by ones that clients do not trust, and put back", CertificateAsync) { Configure = static options => Tls(options) },
+        Failing("append-time", "the topics and their retry topics turn to LogAppendTime and back", AppendTimeAsync),
+        Failing("not-enough-replicas", "too few replicas for a minute: sends and retries wait", NotEnoughAsync),
+    ];
+
+    private static Scenario Failing(string name, string outcome, Func<Bed, Task> run, string? unclean = null) =>
+        new(name, outcome, run) { Work = static _ => new FailingWork(), FinishAsync = FailingHandlers.FinishAsync, Unclean = unclean };
+
+    private static Scenario Parking(string name, string outcome, Func<Bed, Task> run) =>
+        new(name, outcome, run) { Work = static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), FinishAsync = Parked.FinishAsync, Rate = 200 };
+
+    // Offsets are reset while messages wait; in the end each message of before is handled once more, or a dead letter once more.
+    private static Scenario Again(string name, string outcome, Func<int, Work?> work, bool DeleteOffsets)
+    {
+        long reset = 0;
+        var failing = work(0) is not null;
+        return new Scenario(name, outcome, async bed => reset = await ResetAsync(bed, DeleteOffsets))
+        {
+            Rate = 200,
+            Work = failing ? seed => work(seed)! : null,
+            FinishAsync = async bed =>
+            {
+                IVerdict verdict;
+                var dead = new HashSet<(int, int)>();
+                if (failing)
+                {
+                    var (judged, _, _, deadLetters) = await FailingHandlers.AddUpAsync(bed);
+                    verdict = judged;
+                    var at = new Windows([(reset, Stopwatch.GetTimestamp() + (3_600 * Stopwatch.Frequency))]);
+                    dead.UnionWith(deadLetters.Where(letter => at.Contains(letter.Written)).Select(static letter => (letter.Place.Key, letter.Place.Sequence)));
+                }
+                else
+                {
+                    verdict = await bed.FinishAsync();
+                }
+
+                var again = bed.Ledger.Handlings.Where(handling => handling.Started >= reset).Select(static handling => (handling.Key, handling.Sequence)).ToHashSet();
+                var messages = bed.Ledger.Sends().Count();
+                var missing = bed.Ledger.Sends().Where(sent => !again.Contains((sent.Key, sent.Sequence)) && !dead.Contains((sent.Key, sent.Sequence))).ToList();
+                bed.Check(missing.Count == 0, $"all {messages} messages were handled, or dead letters, after the reset; not {missing.Count}{string.Concat(missing.Take(3).Select(static one => $"; key {one.Key} number {one.Sequence}"))}");
+                return verdict;
+            },
+        };
+    }
+
+    /// <summary>Two members and a load; the act; what health says of it; what undoes it; health again.</summary>
+    /// <param name="bed">The run.</param>
+    /// <param name="act">What is done.</param>
+    /// <param name="undo">What ends it; null: the act is over when it returns.</param>
+    /// <param name="says">What the health of a member says meanwhile; null: nothing is asked.</param>
+    /// <param name="lasts">Seconds that it lasts at least.</param>
+    /// <param name="logs">Events that are logged.</param>
+    /// <param name="member">Settings of the members.</param>
+    /// <param name="work">What their handlers do.</param>
+    private static async Task ActAsync(
+        Bed bed, Func<Task> act, Func<Task>? undo = null, string? says = null, double lasts = 10, string[]? logs = null, Action<KafkaOptions>? member = null, Func<int, int, CancellationToken, Task>? work = null)
+    {
+        for (var number = 1; number <= 2; number++)
+        {
+            await bed.JoinAsync(
+                options =>
+                {
+                    options.DegradedAfter = TimeSpan.FromSeconds(1);
+                    options.UnhealthyAfter = TimeSpan.FromSeconds(5);
+                    member?.Invoke(options);
+                },
+                work);
+        }
+
+        await bed.SendAsync();
+        await Task.Delay(Steady);
+        var began = Stopwatch.GetTimestamp();
+        bed.Say($"it begins; {bed.Status()}");
+        await act();
+        if (says is not null)
+        {
+            await bed.BecomesAsync(says, Limit);
+        }
+
+        await Task.Delay(TimeSpan.FromSeconds(lasts));
+        if (undo is not null)
+        {
+            bed.Say($"it is undone; {bed.Status()}");
+            await undo();
+        }
+
+        await bed.BecomesAsync(says: null, Limit);
+        bed.Ledger.Fault(began, Ledger.BeforeFault, AfterFault);
+        await Task.Delay(Steady);
+        foreach (var name in logs ?? [])
+        {
+            bed.Check(bed.Events.Has(name), $"event {name} is logged");
+        }
+    }
+
+    // While broker 3 is down what is sent is on broker 2 alone; that one dies, and 3 leads without it.
+    private static async Task<Dictionary<string, long>> ElectUncleanAsync(Bed bed, IReadOnlyList<string> topics, Func<Task> lost)
+    {
+        await bed.Cluster.BrokerAsync("kill", 3);
+        await bed.Cluster.LedByAsync(topics, 2);
+        await lost();
+        await bed.Cluster.BrokerAsync("kill", 2);
+        await bed.Cluster.BrokerAsync("start", 3);
+        await bed.Cluster.LedByAsync(topics, 3);
+        var ends = await TopicReader.EndsAsync(bed.Cluster, topics);
+        bed.Say($"broker 3 leads without what it missed; {bed.Status()}");
+        await bed.Cluster.BrokerAsync("start", 2);
+        return ends;
+    }
+
+    private static async Task TruncatedAsync(Bed bed)
+    {
+        await bed.JoinAsync();
+        await bed.JoinAsync();
+        await bed.SendAllAsync(2_000);
+        var began = Stopwatch.GetTimestamp();
+        Dictionary<string, long> before = [];
+        var cut = await ElectUncleanAsync(bed, bed.Topics, async () =>
+        {
+            await bed.SendAllAsync(1_000);
+            await bed.ReadAsync();
+            await bed.SettleAsync();
+            before = await TopicReader.EndsAsync(bed.Cluster, bed.Topics);
+            await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics));
+        });
+        var shorter = before.Where(end => cut.GetValueOrDefault(end.Key) < end.Value).Select(static end => end.Key).ToHashSet(StringComparer.Ordinal);
+        await KafkaCluster.Until(() => bed.Members.Sum(static member => member.Stopped.Count()) == shorter.Count, $"all {shorter.Count} partitions that were cut stop", Limit);
+        var stopped = bed.Members.SelectMany(static member => member.Stopped).ToList();
+        bed.Check(stopped.TrueForAll(one => shorter.Contains(one.Partition.ToString()) && one.Reason.Message.Contains("truncated", StringComparison.OrdinalIgnoreCase)), $"they say so: {stopped[0].Reason.Message}");
+        await bed.BecomesAsync("stopped at offset", Limit);
+        await bed.SendAllAsync(1_000);
+        await bed.ReadAsync();
+        foreach (var member in bed.Members)
+        {
+            await member.GoOnAsync(partition => cut.GetValueOrDefault(partition.ToString()));
+        }
+
+        await bed.BecomesAsync(says: null, Limit);
+        bed.Ledger.Fault(began, Ledger.BeforeFault, AfterFault);
+    }
+
+    private static async Task RetryTruncatedAsync(Bed bed)
+    {
+        Dictionary<string, long> cut = [];
+        await DeletingAsync(
+            bed,
+            async () => cut = await ElectUncleanAsync(bed, bed.RetryTopics, () => Task.Delay(TimeSpan.FromSeconds(10))),
+            async () =>
+            {
+                foreach (var member in bed.Members)
+                {
+                    await member.GoOnAsync(partition => cut.GetValueOrDefault(partition.ToString()));
+                }
+            },
+            says: "stopped at offset");
+    }
+
+    private static Task RetryRetentionAsync(Bed bed)
+    {
+        Task SetAsync(string milliseconds) => bed.Cluster.SetAsync(ResourceType.Topic, bed.RetryTopics, "retention.ms", milliseconds);
+        return DeletingAsync(bed, () => SetAsync("1000"), () => SetAsync("-1"), says: "retention.ms", logs: ["RetriesWillBeLost", "RetriesAreKept"]);
+    }
+
+    // What waited in a retry topic goes with it. All else must be handled; and what went must be what had failed and not been tried again.
+    private static async Task DeletingAsync(Bed bed, Func<Task> act, Func<Task>? undo = null, string? says = null, string[]? logs = null)
+    {
+        await ActAsync(bed, act, undo, says, lasts: 20, logs);
+        var deleted = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        await bed.EndLoadAsync();
+        await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics), (bed.Work!.RetryGroup(bed.Group), bed.RetryTopics));
+        var deadLetters = (await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics)).Select(static letter => (letter.Place.Key, letter.Place.Sequence)).ToHashSet();
+        var waiting = bed.Ledger.Invocations.Where(one => !bed.Ledger.IsHandled(one.Handling.Key, one.Handling.Sequence) && !deadLetters.Contains((one.Handling.Key, one.Handling.Sequence)))
+            .GroupBy(static one => (one.Handling.Key, one.Handling.Sequence)).Where(message => message.Max(static one => one.At) < deleted).Select(static message => message.Key).ToList();
+        bed.Say($"{waiting.Count} messages had failed, and waited in what was deleted");
+        bed.Delete(waiting.Select(static message => new LogRecord("", 0, message.Key, message.Sequence)));
+        bed.Check(waiting.Count == 0 || bed.Events.Count("RetriesGone") + bed.Events.Count("RetryTopicDeleted") + bed.Events.Count("LogTruncated") > 0, "that is logged");
+    }
+
+    private static async Task<long> ResetAsync(Bed bed, bool deleteOffsets)
+    {
+        await bed.JoinAsync(null, null, Repeating);
+        await bed.JoinAsync(null, null, Repeating);
+        await bed.SendAsync();
+        await Task.Delay(TimeSpan.FromSeconds(15));
+        await bed.StopSendingAsync();
+        foreach (var member in bed.Members.ToList())
+        {
+            await bed.LeaveAsync(member);
+        }
+
+        var reset = Stopwatch.GetTimestamp();
+        bed.Say($"the members left while messages wait; {bed.Status()}");
+        var first = bed.Topics.SelectMany(static topic => Enumerable.Range(0, 6).Select(partition => new TopicPartitionOffset(topic, partition, 0))).ToList();
+        await KafkaCluster.Until(() => Succeeds(() => deleteOffsets
+            ? bed.Cluster.Admin.DeleteGroupsAsync([bed.Group])
+            : bed.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(bed.Group, first)])), "the offsets of the empty group are reset", Limit);
+        await bed.JoinAsync(null, null, Repeating);
+        await bed.JoinAsync(null, null, Repeating);
+        bed.Ledger.Fault(bed.Started, TimeSpan.Zero, TimeSpan.FromHours(1));
+        bed.Ledger.Disturb(bed.Started, TimeSpan.FromHours(1));
+        return reset;
+
+        static void Repeating(SubscriptionOptions options) => options.Retry(static retry => retry.InMemory(2, static _ => TimeSpan.FromMilliseconds(100)));
+    }
+
+    private static Task AdminDiesAsync(Bed bed) => ActAsync(bed, async () =>
+    {
+        for (var death = 0; death < 20; death++)
+        {
+            foreach (var member in bed.Members)
+            {
+                var admin = (await member.Service.ConnectTransportAsync()).Admin!;
+                await Task.Run(() => Succeeds(() => admin.CallAsync(
+                    client =>
+                    {
+                        client.Dispose();
+                        return Task.FromResult(true);
+                    },
+                    Steady,
+                    CancellationToken.None)));
+            }
+
+            await Task.Delay(500);
+        }
+
+        await bed.BecomesAsync(says: null, Limit);
+
+        // The look-outs for topics live on them.
+        await bed.Cluster.Admin.CreatePartitionsAsync(bed.Topics.Select(static topic => new PartitionsSpecification { Topic = topic, IncreaseTo = 9 }));
+        await KafkaCluster.Until(() => bed.Members.Sum(static member => member.Partitions) == 9 * bed.Topics.Count, "all partitions are assigned", Limit);
+    });
+
+    private static async Task RightAsync(Bed bed, ResourceType type, KafkaGroupProtocol protocol)
+    {
+        if (protocol is KafkaGroupProtocol.Consumer)
+        {
+            await bed.Cluster.SetSessionAsync(bed.Group, MemberOptions.Session);
+        }
+
+        IReadOnlyList<string> names = type is ResourceType.Topic ? bed.Topics : [bed.Group];
+        var right = Entries("User:denied", AclOperation.Read);
+        var closed = Entries("User:nobody-at-all", AclOperation.All);
+        await bed.Cluster.Admin.CreateAclsAsync([.. right, .. closed]);
+        await ActAsync(
+            bed,
+            () => bed.Cluster.Admin.DeleteAclsAsync(right.Select(static entry => entry.ToFilter())),
+            () => bed.Cluster.Admin.CreateAclsAsync(right),
+            says: "Unhealthy",
+            lasts: 20,
+            member: options =>
+            {
+                options.GroupProtocol = protocol;
+                options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL")!;
+                Login(options, "plain", "denied", "denied-secret");
+            });
+        bed.Check(bed.Members.All(static member => member.Subscriptions.All(static subscription => subscription.State is SubscriptionState.Running)), "every subscription is running");
+        await bed.Cluster.Admin.DeleteAclsAsync([.. right.Concat(closed).Select(static entry => entry.ToFilter())]);
+
+        List<AclBinding> Entries(string principal, AclOperation operation) => [.. names.Select(name => new AclBinding
+        {
+            Pattern = new ResourcePattern { Type = type, Name = name, ResourcePatternType = ResourcePatternType.Literal },
+            Entry = new AccessControlEntry { Principal = principal, Host = "*", Operation = operation, PermissionType = AclPermissionType.Allow },
+        })];
+    }
+
+    private static Task GrowAsync(Bed bed)
+    {
+        Task AddAsync(IEnumerable<string> topics) => bed.Cluster.Admin.CreatePartitionsAsync(topics.Select(static topic => new PartitionsSpecification { Topic = topic, IncreaseTo = 9 }));
+        return ActAsync(bed, () => AddAsync(bed.Topics.Concat(bed.DeadLetterTopics)), () => AddAsync(bed.RetryTopics), says: "kafka-topics --alter");
+    }
+
+    private static Task LimitAsync(Bed bed)
+    {
+        Task SetAsync(string? bytes) => bed.Cluster.SetAsync(ResourceType.Topic, bed.Topics, "max.message.bytes", bytes);
+        return ActAsync(bed, () => SetAsync("300"), () => SetAsync(null), lasts: 15, logs: ["BatchRefused", "LimitRaised"]);
+    }
+
+    private static Task PreferredAsync(Bed bed) => ActAsync(bed, async () =>
+    {
+        for (var round = 1; round <= 2; round++)
+        {
+            await bed.BreakAsync("stop", round, TimeSpan.FromSeconds(3));   // its leaders move away
+            await bed.Cluster.PreferAsync();
+            await Task.Delay(TimeSpan.FromSeconds(5));
+        }
+    });
+
+    private static Task ReassignedAsync(Bed bed) => ActAsync(bed, async () =>
+    {
+        foreach (var replicas in (string[])["[2,3,1]", "[3,1,2]", "[1,2,3]"])
+        {
+            var file = Path.GetTempFileName();
+            var moves = bed.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition => string.Create(CultureInfo.InvariantCulture, $$"""{"topic":"{{topic}}","partition":{{partition}},"replicas":{{replicas}}}""")));
+            await File.WriteAllTextAsync(file, $$"""{"version":1,"partitions":[{{string.Join(',', moves)}}]}""");
+            await bed.Cluster.ToolAsync("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "--reassignment-json-file", file, "--execute");
+            await bed.Cluster.PreferAsync();
+            await bed.Cluster.LedByAsync(bed.Topics, replicas[1] - '0');
+            bed.Say($"all partitions are led by broker {replicas[1]}; {bed.Status()}");
+            File.Delete(file);
+        }
+    });
+
+    private static async Task RecordsDeletedAsync(Bed bed)
+    {
+        var slow = true;
+        await ActAsync(
+            bed,
+            async () =>
+            {
+                await bed.StopSendingAsync();
+                await bed.ReadAsync();
+                var ends = await TopicReader.EndsAsync(bed.Cluster, bed.Topics);
+                await bed.Cluster.Admin.DeleteRecordsAsync(ends.Select(end => Parse(end.Key, end.Value - 5)));
+                bed.Say($"all but the last five records of each partition are deleted; {bed.Status()}");
+                Volatile.Write(ref slow, false);
+            },
+            async () =>
+            {
+                foreach (var member in bed.Members)
+                {
+                    bed.Say($"resumed {await member.GoOnAsync(static _ => null)} of {member.Partitions}");
+                }
+            },
+            says: "stopped at offset",
+            lasts: 10,
+            member: static options => options.MaxBufferedMessages = 20,
+            work: (_, _, cancellationToken) => Volatile.Read(ref slow) ? Task.Delay(2_000, cancellationToken) : Task.CompletedTask);
+        var kept = bed.Records.GroupBy(static record => record.Log, StringComparer.Ordinal).SelectMany(static log => log.OrderByDescending(static record => record.Offset).Take(5)).ToHashSet();
+        var gone = bed.Records.Where(record => !kept.Contains(record) && !bed.Ledger.IsHandled(record.Key, record.Sequence)).ToList();
+        bed.Say($"{gone.Count} messages were deleted before they were handled");
+        bed.Delete(gone);
+    }
+
+    private static Task QuotaAsync(Bed bed)
+    {
+        Task SetAsync(string action, string value) => bed.Cluster.ToolAsync("configs", "--alter", action, value, "--entity-type", "clients", "--entity-default");
+        return ActAsync(
+            bed,
+            () => SetAsync("--add-config", "producer_byte_rate=10000,consumer_byte_rate=10000"),
+            () => SetAsync("--delete-config", "producer_byte_rate,consumer_byte_rate"),
+            lasts: 40);
+    }
+
+    private static async Task PasswordAsync(Bed bed)
+    {
+        Task SetAsync(string password) => bed.Cluster.Admin.AlterUserScramCredentialsAsync(
+        [
+            new UserScramCredentialUpsertion
+            {
+                User = Scram,
+                ScramCredentialInfo = new ScramCredentialInfo { Mechanism = ScramMechanism.ScramSha256, Iterations = 4_096 },
+                Password = System.Text.Encoding.UTF8.GetBytes(password),
+            },
+        ]);
+        await SetAsync("before");
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        await ActAsync(
+            bed,
+            async () =>
+            {
+                await SetAsync("after");
+                await Task.Delay(TimeSpan.FromSeconds(10));
+                await bed.BecomesAsync(says: null, TimeSpan.FromSeconds(1));   // who is connected stays so
+                await bed.BreakAsync("stop", 1, TimeSpan.FromSeconds(1));
+                await bed.Cluster.PreferAsync();   // it leads again, so it is connected to
+            },
+            () => SetAsync("before"),
+            says: "Unhealthy",
+            lasts: 10);
+    }
+
+    private static async Task CertificateAsync(Bed bed)
+    {
+        var folder = Path.GetDirectoryName(Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_CA"))!;
+        var stranger = Path.Combine(folder, $"{bed.Run}.pem");
+        await File.WriteAllTextAsync(stranger, IssueServer(Path.Combine(folder, "other-ca.pem"), Path.Combine(folder, "other-ca.key")));
+        Task SetAsync(string? file) => bed.Cluster.SetAsync(ResourceType.Broker, ["1", "2", "3"], "listener.name.sasl_ssl.ssl.keystore.location", file);
+        await ActAsync(
+            bed,
+            async () =>
+            {
+                await SetAsync(stranger);
+                await Task.Delay(TimeSpan.FromSeconds(10));
+                await bed.BecomesAsync(says: null, TimeSpan.FromSeconds(1));
+                await bed.BreakAsync("stop", 1, TimeSpan.FromSeconds(1));
+                await bed.Cluster.PreferAsync();   // it leads again, so it is connected to
+            },
+            () => SetAsync(null),
+            says: "Unhealthy",
+            lasts: 20);
+        File.Delete(stranger);
+    }
+
+    // For the same names, which is what a broker asks of a new one while it runs.
+    private static string IssueServer(string authority, string authorityKey)
+    {
+        using var issuer = X509Certificate2.CreateFromPemFile(authority, authorityKey);
+        using var key = RSA.Create(2_048);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        names.AddIpAddress(System.Net.IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        using var issued = request.Create(issuer, new DateTimeOffset(issuer.NotBefore), new DateTimeOffset(issuer.NotAfter), RandomNumberGenerator.GetBytes(8));
+        return $"{key.ExportPkcs8PrivateKeyPem()}\n{issued.ExportCertificatePem()}\n";
+    }
+
+    private static Task AppendTimeAsync(Bed bed)
+    {
+        Task SetAsync(string? type) => bed.Cluster.SetAsync(ResourceType.Topic, bed.AllTopics, "message.timestamp.type", type);
+        return ActAsync(bed, () => SetAsync("LogAppendTime"), () => SetAsync(null), lasts: 30);
+    }
+
+    private static Task NotEnoughAsync(Bed bed)
+    {
+        Task SetAsync(string? replicas) => bed.Cluster.SetAsync(ResourceType.Topic, bed.AllTopics, "min.insync.replicas", replicas);
+        return ActAsync(
+            bed,
+            async () =>
+            {
+                await SetAsync("3");
+                await bed.Cluster.BrokerAsync("stop", 3);
+            },
+            async () =>
+            {
+                await SetAsync(null);
+                await bed.Cluster.RepairAsync(bed.AllTopics);
+            },
+            lasts: 60);
+    }
+
+    private static void Login(KafkaOptions options, string mechanism, string user, string password)
+    {
+        options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL")!;
+        options.Sasl.Mechanism = mechanism;
+        options.Sasl.Username = user;
+        options.Sasl.Password = password;
+    }
+
+    private static void Tls(KafkaOptions options)
+    {
+        Login(options, "scram-sha-256", Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_USER")!, Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_PASSWORD")!);
+        options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL_SSL")!;
+        options.Ssl.Enabled = true;
+        options.Ssl.Ca = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_CA");
+    }
+
+    private static TopicPartitionOffset Parse(string partition, long offset)
+    {
+        var bracket = partition.LastIndexOf('[');
+        return new TopicPartitionOffset(partition[..bracket], int.Parse(partition.AsSpan(bracket).Trim("[]"), CultureInfo.InvariantCulture), Math.Max(0, offset));
+    }
+
+    private static bool Succeeds(Func<Task> request)
+    {
+        try
+        {
+            request().GetAwaiter().GetResult();
+            return true;
+        }
+        catch (KafkaException)
+        {
+            return false;
+        }
+    }
+}
