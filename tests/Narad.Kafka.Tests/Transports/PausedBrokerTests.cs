@@ -5,7 +5,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Transports;
 
-/// <summary>Tests that stop the whole real cluster for a while: never beside others.</summary>
+/// <summary>Tests that stop the whole real cluster for a while: never beside others of this project. ./test.sh runs them after all projects.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class PausesTheRealBroker
 {
@@ -17,6 +17,7 @@ public sealed class PausesTheRealBroker
 /// without a bound.
 /// </summary>
 [Collection(PausesTheRealBroker.Name)]
+[Trait("Category", "PausesCluster")]
 public sealed class PausedBrokerTests
 {
     private static readonly TimeSpan Noticed = TimeSpan.FromSeconds(5);
