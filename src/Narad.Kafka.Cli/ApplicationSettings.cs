@@ -11,6 +11,9 @@ namespace Narad.Kafka.Cli;
 /// </summary>
 internal static class ApplicationSettings
 {
+    /// <summary>The section that is read where none is named. It may be missing: the variables may say all.</summary>
+    public const string DefaultSection = "Kafka";
+
     /// <summary>Reads the files and binds what they say. Sets variables of this process, which is the tool's own.</summary>
     /// <param name="envFile">A file of variables; null: <c>.env</c>, where there is one.</param>
     /// <param name="configFile">A configuration file; null: <c>appsettings.json</c>, where there is one.</param>
@@ -21,8 +24,13 @@ internal static class ApplicationSettings
     {
         var leftOut = SetVariables(envFile, trusted);
         var configuration = ReadConfiguration(configFile);
+        if (!string.Equals(section, DefaultSection, StringComparison.OrdinalIgnoreCase) && !configuration.GetSection(section).Exists())
+        {
+            throw new UsageException($"--section: there is no section '{section}' in the configuration.{(configuration.GetChildren().Any(child => child.Value is null) ? $" It has: {string.Join(", ", configuration.GetChildren().Where(child => child.Value is null).Select(child => child.Key))}." : "")}");
+        }
+
         var services = new ServiceCollection();
-        AddKafka(services, string.Equals(section, "Kafka", StringComparison.OrdinalIgnoreCase) ? configuration : configuration.GetSection(section));
+        AddKafka(services, string.Equals(section, DefaultSection, StringComparison.OrdinalIgnoreCase) ? configuration : configuration.GetSection(section));
 
         // What is wrong with the settings is the doctor's first finding.
         services.RemoveAll<IValidateOptions<KafkaOptions>>();

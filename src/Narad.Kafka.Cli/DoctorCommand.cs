@@ -12,18 +12,24 @@ internal static class DoctorCommand
         var topic = new Option<string?>("--topic") { Description = "A topic to send a message to and to read it from; the user needs the rights Write and Read on it.", HelpName = "TOPIC" };
         var envFile = new Option<string?>("--env-file") { Description = "A file of variables, read literally: nothing is expanded. Default: .env, where there is one.", HelpName = "FILE" };
         var config = new Option<string?>("--config") { Description = "The application's configuration; the file of the environment beside it is read too. Default: appsettings.json, where there is one.", HelpName = "FILE" };
-        var section = new Option<string>("--section") { Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => "Kafka" };
-        var timeout = new Option<double?>("--timeout") { Description = "How long a step may take, in seconds. Default: the setting ConnectTimeout, 10 s.", HelpName = "SECONDS" };
+        var section = new Option<string>("--section") { Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => ApplicationSettings.DefaultSection };
+        var timeout = new Option<double?>("--timeout")
+        {
+            Description = "How long a step may take, in seconds. Default: the setting ConnectTimeout, 10 s.",
+            HelpName = "SECONDS",
+            CustomParser = static result =>
+            {
+                if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0.1 and <= 600)
+                {
+                    return seconds;
+                }
+
+                result.AddError($"--timeout takes 0.1 to 600 seconds, not '{result.Tokens[0].Value}'.");
+                return null;
+            },
+        };
         var trust = new Option<bool>("--trust-folder") { Description = "Let the files here load libraries into this process and set any variable, as the application does. Only in folders whose content you trust." };
         var json = new Option<bool>("--json") { Description = "Write one JSON document instead of lines." };
-        timeout.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double?>() is < 0.1 or > 600)
-            {
-                result.AddError("--timeout takes 0.1 to 600 seconds.");
-            }
-        });
-
         var command = new Command("doctor", "Finds out why Kafka does not connect: settings, names, connections, TLS, login, cluster, and a message there and back.")
         {
             topic, envFile, config, section, timeout, trust, json,

@@ -119,13 +119,28 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
     [InlineData("other.env cannot be read", "doctor", "--env-file", "other.env")]
     [InlineData("There is no file", "doctor", "--config", "other.json")]
     [InlineData("--timeout takes 0.1 to 600 seconds", "doctor", "--timeout", "0")]
+    [InlineData("--timeout takes 0.1 to 600 seconds, not 'abc'", "doctor", "--timeout", "abc")]
+    [InlineData("--timeout takes 0.1 to 600 seconds, not 'NaN'", "doctor", "--timeout", "NaN")]
+    [InlineData("--section: there is no section 'Typo'", "doctor", "--section", "Typo")]
     [InlineData("--topic: ", "doctor", "--topic", "a b")]
     [InlineData("Required command was not provided")]
-    public async Task Bad_usage_ends_with_2_and_says_why(string words, params string[] arguments)
+    public async Task Bad_usage_ends_with_2_and_says_why_in_one_line(string words, params string[] arguments)
     {
-        var (code, _, errors) = await RunAsync(arguments);
+        var (code, output, errors) = await RunAsync(arguments);
         code.Should().Be(2);
         errors.Should().Contain(words);
+        errors.Trim().Should().NotContain("\n").And.NotContain("   at ");
+        output.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("doctor", "--help")]
+    public async Task Help_calls_the_tool_by_its_name(params string[] arguments)
+    {
+        var (code, output, errors) = await RunAsync(arguments);
+        code.Should().Be(0, errors);
+        output.Should().Contain("narad ").And.Contain("doctor").And.NotContain("Narad.Kafka.Cli");
     }
 
     [Fact]
