@@ -16,12 +16,15 @@ public static class Snippets
 
         await kafka.Init().ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("my-consumer-group");
+        var handled = new TaskCompletionSource();
         await kafka.SubscribeAsync<UserEvent>("user-events", async (message, context, token) =>
         {
             await Console.Out.WriteLineAsync($"{message.UserId} did {message.Action} ({context.Topic}[{context.Partition}] {context.Offset})");
+            handled.TrySetResult();
         });
 
         await kafka.SendAsync("user-events", new UserEvent("123", "login"), key: "123");
+        await handled.Task;   // a program that ends here at once would be gone before the message arrives
         // end
     }
 
