@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
@@ -19,6 +20,8 @@ internal sealed class KafkaHostedService(
     TimeProvider time,
     ILogger<KafkaHostedService> logger) : IHostedService
 {
+    private const int FailedExitCode = 1;
+
     private readonly HostShutdown _shutdown = new(services, lifetime, time);
 
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -30,6 +33,7 @@ internal sealed class KafkaHostedService(
         }
 
         ThrowIfGroupsAreMissing();
+        await ThrowIfHandlersAreIncompleteAsync().ConfigureAwait(false);
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
         foreach (var registration in registrations)
         {
@@ -44,6 +48,7 @@ internal sealed class KafkaHostedService(
                 registration.Topic,
                 registration.Group ?? service.Options.ConsumerGroupId,
                 registration.Configure,
+                registration.Handler.Name,
                 (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
                 CancellationToken.None));
         }
@@ -82,8 +87,33 @@ internal sealed class KafkaHostedService(
         }
     }
 
+    // A handler that cannot be created would fail for every message. All of them at once, each created as its messages will be.
+    private async Task ThrowIfHandlersAreIncompleteAsync()
+    {
+        var faults = new List<string>();
+        var scope = services.CreateAsyncScope();
+        await using var scopeDisposal = scope.ConfigureAwait(false);
+        foreach (var registration in registrations)
+        {
+            try
+            {
+                _ = scope.ServiceProvider.GetRequiredService(registration.Handler);
+            }
+            catch (Exception error)
+            {
+                faults.Add($"{registration.Handler}, the handler of the subscription to '{registration.Topic}', cannot be created: {error.Message} Register what it needs with the application's services.");
+            }
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new KafkaConfigurationException(faults);
+        }
+    }
+
     // The host starts with its groups joined where that is quick; a group that takes longer (or has no broker yet, where that is allowed) joins
-    // while the application runs already. A subscription that is refused fails the start at once, whatever the others do.
+    // while the application runs already. A subscription that is refused fails the start at once, whatever the others do; refused after the start, it stops
+    // the host as a failure: without it the application would run, look healthy and handle nothing.
     private async Task JoinAsync(List<Task> joining, CancellationToken cancellationToken)
     {
         var patience = service.IsConnected || service.Mode is KafkaMode.Console ? service.Options.ConnectTimeout : TimeSpan.Zero;
@@ -102,6 +132,7 @@ internal sealed class KafkaHostedService(
                     if (late.Exception!.GetBaseException() is var error and not KafkaNotConnectedException)
                     {
                         ServiceLog.JoinFailed(logger, error);
+                        StopFailed();
                     }
                 },
                 CancellationToken.None,
@@ -121,6 +152,17 @@ internal sealed class KafkaHostedService(
     private void StopHost()
     {
         ServiceLog.StoppingHost(logger);
+        StopFailed();
+    }
+
+    // A supervisor takes exit code 0 for a service that has done its work. An application whose Main returns a number decides itself.
+    private void StopFailed()
+    {
+        if (Environment.ExitCode == 0)
+        {
+            Environment.ExitCode = FailedExitCode;
+        }
+
         lifetime.StopApplication();
     }
 }

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>Where messages go. Decided once, when first connected or at host start, and never switched later.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<KafkaMode>))]
 public enum KafkaMode
 {
     /// <summary>

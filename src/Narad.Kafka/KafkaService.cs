@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
@@ -39,6 +40,8 @@ public sealed class KafkaService : IKafkaService
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ending = new();   // cancels what is still connecting when the service is disconnected
     private readonly Lock _gate = new();
+    private readonly Lock _taking = new();
+    private bool _hasTaken;   // under _taking
 
     // Under _gate; each task is started once and started again only where it failed.
     private Task<ITransport>? _connectingTransport;
@@ -104,6 +107,9 @@ public sealed class KafkaService : IKafkaService
 
     internal KafkaOptions Options => _options;
 
+    /// <summary>The brokers in use, for people: the embedded broker's own address; those of the settings before connecting and in Console mode.</summary>
+    internal string ShownBrokers => BrokerList.Public(_transport is { Mode: not KafkaMode.Console } connected ? connected.BootstrapServers : _options.Brokers);
+
     internal KafkaDiagnostics Diagnostics => _diagnostics;
 
     internal KafkaMeter Meter => _meter;
@@ -153,6 +159,7 @@ public sealed class KafkaService : IKafkaService
     /// <inheritdoc/>
     public IKafkaService Init()
     {
+        TakeFromContainer();
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
@@ -170,6 +177,39 @@ public sealed class KafkaService : IKafkaService
 
             _initialized = true;
             return this;
+        }
+    }
+
+    // Middleware and observers of the container, once: not when the service is created, because they may take it.
+    private void TakeFromContainer()
+    {
+        if (_services is null)
+        {
+            return;
+        }
+
+        lock (_taking)
+        {
+            if (_hasTaken)
+            {
+                return;
+            }
+
+            _hasTaken = true;   // before their constructors run, which may call back
+            try
+            {
+                var observers = _services.GetServices<IFailureObserver>().ToArray();
+                var sending = _services.GetServices<ISendMiddleware>().ToArray();
+                var consuming = _services.GetServices<IConsumeMiddleware>().ToArray();
+                Array.ForEach(observers, _options.FailureObservers.Add);
+                Array.ForEach(sending, _options.SendMiddleware.Add);
+                Array.ForEach(consuming, _options.ConsumeMiddleware.Add);
+            }
+            catch
+            {
+                _hasTaken = false;
+                throw;
+            }
         }
     }
 
@@ -233,7 +273,7 @@ public sealed class KafkaService : IKafkaService
     [OverloadResolutionPriority(1)]
     public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
-        if (message is null or System.Collections.IDictionary or JsonNode || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
+        if (message is null or System.Collections.IDictionary or JsonNode || RawSerialization.IsBytes(message) || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
         {
             return SendAsync<object>(topic, message!, key, options, cancellationToken);
         }
@@ -265,14 +305,14 @@ public sealed class KafkaService : IKafkaService
     public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, HandlerName.Of(handler), (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, HandlerName.Of(handler), (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -295,6 +335,7 @@ public sealed class KafkaService : IKafkaService
         string topic,
         string? group,
         Action<SubscriptionOptions>? configure,
+        string handler,
         Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline,
         CancellationToken cancellationToken)
     {
@@ -308,7 +349,12 @@ public sealed class KafkaService : IKafkaService
         }
 
         var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
-        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Sender = new ServiceSender(this) };
+        if (copies?.Ladder is not null && string.Equals(copies.RetryNameFor(real), real, StringComparison.Ordinal))
+        {
+            throw new KafkaConfigurationException([$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
+        }
+
+        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Handler = handler, Sender = new ServiceSender(this) };
         if (options.CircuitValue is { } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
@@ -383,7 +429,7 @@ public sealed class KafkaService : IKafkaService
     // A pattern found a source. Off the poll thread; once a source.
     private async Task SeeToCopiesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
     {
-        if (subscription.RetrySubscriptions.Exists(retries => string.Equals(retries.Settings.Retries!.Source, source, StringComparison.Ordinal)))
+        if (subscription.OfRetryTopics.Exists(retries => string.Equals(retries.Settings.Retries!.Source, source, StringComparison.Ordinal)))
         {
             return;
         }
@@ -467,7 +513,7 @@ public sealed class KafkaService : IKafkaService
 
     private async Task<ITransport> ConnectTransportCoreAsync()
     {
-        await Task.Yield();   // never under the lock of the caller
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);   // not Task.Yield, which comes back to the caller's context; never under the lock of the caller
         try
         {
             var (transport, reached) = await TransportSelection.ConnectAsync(_options, _diagnostics, _ending.Token).ConfigureAwait(false);
@@ -513,7 +559,7 @@ public sealed class KafkaService : IKafkaService
     private async Task<MessageProducer> ConnectProducerCoreAsync()
     {
         var connecting = ConnectTransportAsync();   // under the lock of the caller, so that disconnecting comes before or after both
-        await Task.Yield();
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var transport = await connecting.ConfigureAwait(false);
         var producer = new MessageProducer(transport, _options, _diagnostics);
         try

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace Narad.Kafka;
 
@@ -7,6 +8,7 @@ namespace Narad.Kafka;
 /// A message's key: none, text (UTF-8), an <see cref="int"/> or <see cref="long"/> (big-endian, as the Java client writes them), or raw bytes.
 /// Converts implicitly from those. An empty key is a key; the default value is none.
 /// </summary>
+[JsonConverter(typeof(MessageKeyJsonConverter))]
 public readonly struct MessageKey : IEquatable<MessageKey>
 {
     private const int ShownCharacters = 256;

@@ -85,7 +85,7 @@ public sealed class NaradKafkaBuilder
 
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton));
+            topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
         return this;
     }
 
@@ -100,9 +100,10 @@ public sealed class NaradKafkaBuilder
         var scopes = host.Services.GetRequiredService<IServiceScopeFactory>();
         return async (message, context, token) =>
         {
-            await using var scope = scopes.CreateAsyncScope();
+            var scope = scopes.CreateAsyncScope();
+            await using var scopeDisposal = scope.ConfigureAwait(false);
             context.Services = scope.ServiceProvider;
-            await scope.ServiceProvider.GetRequiredService<THandler>().HandleAsync(message, context, token).ConfigureAwait(false);
+            await Create<THandler>(scope.ServiceProvider).HandleAsync(message, context, token).ConfigureAwait(false);
         };
     }
 
@@ -117,13 +118,27 @@ public sealed class NaradKafkaBuilder
         var scopes = host.Services.GetRequiredService<IServiceScopeFactory>();
         return async (batch, token) =>
         {
-            await using var scope = scopes.CreateAsyncScope();
+            var scope = scopes.CreateAsyncScope();
+            await using var scopeDisposal = scope.ConfigureAwait(false);
             foreach (var item in batch.Items)
             {
                 item.Context.Services = scope.ServiceProvider;
             }
 
-            await scope.ServiceProvider.GetRequiredService<THandler>().HandleAsync(batch, token).ConfigureAwait(false);
+            await Create<THandler>(scope.ServiceProvider).HandleAsync(batch, token).ConfigureAwait(false);
         };
+    }
+
+    private static THandler Create<THandler>(IServiceProvider services)
+        where THandler : class
+    {
+        try
+        {
+            return services.GetRequiredService<THandler>();
+        }
+        catch (Exception error)
+        {
+            throw new HandlerNotCreatedException(typeof(THandler), error);
+        }
     }
 }

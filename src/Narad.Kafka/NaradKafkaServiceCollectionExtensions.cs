@@ -13,6 +13,10 @@ namespace Narad.Kafka;
 /// <summary>The one line.</summary>
 public static class NaradKafkaServiceCollectionExtensions
 {
+    // Whether this thread creates a service just now.
+    [ThreadStatic]
+    private static bool s_creating;
+
     /// <summary>
     /// Adds <see cref="IKafkaService"/> (a singleton, connected at the host's start, disconnected at its stop) from the <c>KAFKA_*</c> variables and
     /// from code; code beats environment.
@@ -68,12 +72,8 @@ public static class NaradKafkaServiceCollectionExtensions
         });
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidator>();
-        services.AddSingleton<IConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
-        services.AddSingleton(static provider => new KafkaService(
-            OptionsOf(provider),
-            provider.GetRequiredService<ILoggerFactory>(),
-            provider.GetRequiredService<TimeProvider>(),
-            provider));
+        services.AddSingleton<IPostConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
+        services.AddSingleton(Create);
         services.AddSingleton<IKafkaService>(static provider => provider.GetRequiredService<KafkaService>());
         services.AddHostedService<KafkaHostedService>();
 
@@ -91,33 +91,35 @@ public static class NaradKafkaServiceCollectionExtensions
         return builder;
     }
 
-    private static KafkaOptions OptionsOf(IServiceProvider services)
+    // Middleware, observers and loggers are resolved later, because they may take the service. What is left must not.
+    private static KafkaService Create(IServiceProvider services)
     {
-        KafkaOptions options;
+        if (s_creating)
+        {
+            throw new InvalidOperationException(
+                "IKafkaService is needed to create itself: IKafkaService → IOptions<KafkaOptions> or TimeProvider → a service of the application → IKafkaService. What configures or validates KafkaOptions must not take IKafkaService: let it take IServiceProvider, and resolve IKafkaService when it is used.");
+        }
+
+        s_creating = true;
         try
         {
-            options = services.GetRequiredService<IOptions<KafkaOptions>>().Value;
+            return new KafkaService(OptionsOf(services), new LateLoggers(services), services.GetRequiredService<TimeProvider>(), services);
+        }
+        finally
+        {
+            s_creating = false;
+        }
+    }
+
+    private static KafkaOptions OptionsOf(IServiceProvider services)
+    {
+        try
+        {
+            return services.GetRequiredService<IOptions<KafkaOptions>>().Value;
         }
         catch (OptionsValidationException error)
         {
             throw new KafkaConfigurationException([.. error.Failures]);
         }
-
-        foreach (var observer in services.GetServices<IFailureObserver>())
-        {
-            options.FailureObservers.Add(observer);
-        }
-
-        foreach (var middleware in services.GetServices<ISendMiddleware>())
-        {
-            options.SendMiddleware.Add(middleware);
-        }
-
-        foreach (var middleware in services.GetServices<IConsumeMiddleware>())
-        {
-            options.ConsumeMiddleware.Add(middleware);
-        }
-
-        return options;
     }
 }

@@ -47,7 +47,7 @@ internal sealed class ConsumerGroup
         _faulted = faulted;
         _logger = diagnostics.Logger<ConsumerGroup>();
         Causes = new StallCauses(diagnostics.Time);
-        Errors = new GroupErrors(this, options, diagnostics.Logger<PollLoop>());
+        Errors = new GroupErrors(this, options, diagnostics.Time, diagnostics.Logger<PollLoop>());
     }
 
     public string Name { get; }
@@ -116,10 +116,10 @@ internal sealed class ConsumerGroup
                 throw new KafkaNotConnectedException($"Kafka is not connected any more: group '{Name}' was stopped.");
             }
 
-            if (_subscriptions.Exists(other => string.Equals(other.Topic, added.Topic, StringComparison.Ordinal)))
+            if (_subscriptions.Find(other => string.Equals(other.Topic, added.Topic, StringComparison.Ordinal)) is { } first)
             {
                 throw new InvalidOperationException(
-                    $"Group '{Name}' already handles '{added.Topic}'. Give one handler per topic and group; use another group to handle every message twice.");
+                    $"Group '{Name}' already handles '{added.Topic}' with {first.Settings.Handler}, so {added.Settings.Handler} cannot handle it too. Give one handler per topic and group; use another group to handle every message twice.");
             }
 
             if (_subscriptions.Count > 0 || _loop is not null)

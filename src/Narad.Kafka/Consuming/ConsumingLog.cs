@@ -9,11 +9,11 @@ internal static partial class ConsumingLog
     [LoggerMessage(3000, LogLevel.Information, "Group '{Group}' joined; subscription to '{Topic}' is running.")]
     public static partial void Joined(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3001, LogLevel.Debug, "Group '{Group}' was assigned {Count} more partition(s).")]
-    public static partial void Assigned(ILogger logger, int count, string group);
+    [LoggerMessage(3001, LogLevel.Information, "Group '{Group}' was assigned {Count} more partition(s) and has {All} now.")]
+    public static partial void Assigned(ILogger logger, int count, int all, string group);
 
-    [LoggerMessage(3002, LogLevel.Debug, "Group '{Group}' gives {Count} partition(s) back.")]
-    public static partial void Revoked(ILogger logger, int count, string group);
+    [LoggerMessage(3002, LogLevel.Information, "Group '{Group}' gives {Count} of its {All} partition(s) back.")]
+    public static partial void Revoked(ILogger logger, int count, int all, string group);
 
     [LoggerMessage(3003, LogLevel.Warning, "Group '{Group}' lost {Count} partition(s): another member may handle them already. Running handlers were cancelled; what they did not finish is delivered again.")]
     public static partial void Lost(ILogger logger, int count, string group);
@@ -27,8 +27,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3011, LogLevel.Debug, "The handler of {Partition} offset {Offset} was cancelled; the message stays unfinished.")]
     public static partial void Abandoned(ILogger logger, TopicPartitionId partition, long offset);
 
-    [LoggerMessage(3012, LogLevel.Warning, "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is repeated in memory (up to {Retries} times) in {Delay}.")]
-    public static partial void Repeating(ILogger logger, Exception error, TopicPartitionId partition, long offset, int attempt, int retries, string delay);
+    [LoggerMessage(3012, LogLevel.Debug, "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is repeated in memory (up to {Retries} times) in {Delay}. {Error}")]
+    public static partial void Repeating(ILogger logger, TopicPartitionId partition, long offset, int attempt, int retries, string delay, string error);
 
     [LoggerMessage(3013, LogLevel.Error, "A delegate of the retry options threw; the failure is treated as if it had not been given.")]
     public static partial void RetryDelegateFailed(ILogger logger, Exception error);
@@ -39,14 +39,18 @@ internal static partial class ConsumingLog
     [LoggerMessage(3015, LogLevel.Error, "Moved to DLQ: {Partition} offset {Offset} of group '{Group}' is in '{Topic}'[{CopyPartition}] offset {CopyOffset} now.")]
     public static partial void MovedToDeadLetters(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, int copyPartition, long copyOffset);
 
-    [LoggerMessage(3016, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}'. It stays unfinished, holds its key, and is tried again in {Delay}.")]
+    [LoggerMessage(3016, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}'. It stays unfinished, holds its key, and is tried again in {Delay}. Further failures are logged at Debug until that topic takes messages again.")]
     public static partial void CopyFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, string delay);
+
+    [LoggerMessage(3005, LogLevel.Debug, "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}' either, and is tried again in {Delay}: {Error}")]
+    public static partial void CopyFailedAgain(ILogger logger, TopicPartitionId partition, long offset, string group, string topic, string delay, string error);
 
     [LoggerMessage(3017, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was SKIPPED by policy: it is finished without having been handled.")]
     public static partial void SkippedByPolicy(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3018, LogLevel.Warning, "Retry scheduled #{Retry}: {Partition} offset {Offset} of group '{Group}' is due at {Due:O}; it waits in '{Topic}'[{CopyPartition}] offset {CopyOffset}.")]
-    public static partial void RetryScheduled(ILogger logger, Exception error, int retry, TopicPartitionId partition, long offset, string group, DateTimeOffset due, string topic, int copyPartition, long copyOffset);
+    [LoggerMessage(3018, LogLevel.Information, "Retry scheduled #{Retry}: {Partition} offset {Offset} of group '{Group}' is due at {Due:O}; it waits in '{Topic}'[{CopyPartition}] offset {CopyOffset}. {Error}")]
+    public static partial void RetryScheduled(
+        ILogger logger, int retry, TopicPartitionId partition, long offset, string group, DateTimeOffset due, string topic, int copyPartition, long copyOffset, string error);
 
     [LoggerMessage(3019, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' is too large for '{Topic}' with the headers that a retry needs, so it becomes a dead letter now. Give that topic a larger max.message.bytes.")]
     public static partial void TooLargeToRetry(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
@@ -147,8 +151,8 @@ internal static partial class ConsumingLog
     [LoggerMessage(3041, LogLevel.Error, "The client of group '{Group}' failed for good ({Code}: {Reason}). Its partitions count as lost and a new client is built; nothing was committed past.")]
     public static partial void FatalError(ILogger logger, ErrorCode code, string reason, string group);
 
-    [LoggerMessage(3042, LogLevel.Warning, "Committing offsets of group '{Group}' failed ({Code}: {Reason}); it is tried again, and what is not committed may be delivered again after a crash.")]
-    public static partial void CommitFailed(ILogger logger, ErrorCode code, string reason, string group);
+    [LoggerMessage(EventId = 3042, Message = "Committing offsets of group '{Group}' failed ({Code}: {Reason}); it is tried again, and what is not committed may be delivered again after a crash.")]
+    public static partial void CommitFailed(ILogger logger, LogLevel level, ErrorCode code, string reason, string group);
 
     [LoggerMessage(3043, LogLevel.Error, "A callback of group '{Group}' failed.")]
     public static partial void CallbackFailed(ILogger logger, Exception error, string group);
@@ -198,7 +202,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: {Reason}.")]
     public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, string reason);
 
-    [LoggerMessage(3088, LogLevel.Information, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
+    [LoggerMessage(3088, LogLevel.Debug, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
     public static partial void PairOpened(ILogger logger, TopicPartitionId partition, string group, int copies);
 
     [LoggerMessage(3200, LogLevel.Warning, "Group '{Group}': records of {Partition} from offset {Offset} on claim something and were not written by a member of this group since its offsets were last set. They are handled as ordinary retries where they hold a message; what they claim about other messages is ignored. This is expected after the group's offsets were reset or deleted. Otherwise check who may write to the retry topic.")]

@@ -1,14 +1,15 @@
 using System.Collections.Immutable;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// What the client of a group complains about: each kind is logged once while it lasts, and what keeps the group from consuming is kept for the health check, with its cause and remedy. Thread-safe.
+/// What the client of a group complains about: each kind is logged once while it lasts (<see cref="OncePerKind{TKind}"/>), and what keeps the group from consuming is kept for the health check, with its cause and remedy. Thread-safe.
 /// </summary>
-internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILogger logger)
+internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, TimeProvider time, ILogger logger)
 {
     private const string Membership = "membership";
     private const string Commit = "commit";
@@ -19,7 +20,8 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILo
     // The client repeats what it still tries every few seconds, a client that is built again every 30 s.
     private static readonly TimeSpan RepeatedWithin = TimeSpan.FromSeconds(60);
 
-    private volatile ImmutableHashSet<ErrorCode> _logged = [];      // empty since the client works again
+    // By code: the reasons alternate, and have figures in them. Empty since the client works again.
+    private readonly OncePerKind<ErrorCode> _news = new(time);
 
     private StallCauses Causes => group.Causes;
 
@@ -52,7 +54,8 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILo
             Causes.Add(Membership, text, RepeatedWithin);
         }
 
-        if (IsNews(error.Code))
+        // A broker that is away is told by the service's own look-out for brokers.
+        if (!ClientError.IsConnection(error.Code) && _news.IsDue(error.Code))
         {
             ConsumingLog.ClientError(logger, error.Code, text, group.Name);
         }
@@ -61,7 +64,7 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILo
     /// <summary>A fatal error: a new client tries again, and may meet it again.</summary>
     public void Fatal(Error error)
     {
-        _logged = _logged.Add(error.Code);
+        _news.IsDue(error.Code);   // logged by the poll loop
         Causes.Add(Membership, Explain(error), RepeatedWithin);
     }
 
@@ -98,9 +101,11 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILo
         }
 
         Causes.Add(Commit, $"offsets of group '{group.Name}' cannot be committed: {Explain(error)}", RepeatedWithin);
-        if (IsNews(error.Code))
+        if (_news.IsDue(error.Code))
         {
-            ConsumingLog.CommitFailed(logger, error.Code, error.Reason, group.Name);
+            // A rebalance overtakes a commit now and then: the next one has the new generation.
+            var isBenign = error.Code is ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId;
+            ConsumingLog.CommitFailed(logger, isBenign ? LogLevel.Information : LogLevel.Warning, error.Code, error.Reason, group.Name);
         }
     }
 
@@ -136,23 +141,11 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, ILo
         .GroupBy(static stall => stall.Text, StringComparer.Ordinal)
         .Select(static same => same.MaxBy(static stall => stall.Lasted));
 
-    // By code: the reasons alternate, and have figures in them.
-    private bool IsNews(ErrorCode code)
-    {
-        if (_logged.Contains(code))
-        {
-            return false;
-        }
-
-        _logged = _logged.Add(code);
-        return true;
-    }
-
     private void Works()
     {
-        if (!_logged.IsEmpty)
+        if (!_news.IsEmpty)
         {
-            _logged = [];
+            _news.Over();
         }
     }
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Producing;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -26,6 +27,7 @@ internal abstract class HandlerPipeline
     private readonly ConsumingMetrics _metrics;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly OncePerKind<string> _copyFailures;   // by topic that copies go to
 
     protected HandlerPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
     {
@@ -34,6 +36,7 @@ internal abstract class HandlerPipeline
         _logger = diagnostics.Logger<HandlerPipeline>();
         _policy = new FailurePolicy(settings.Retry, settings.Copies is not null, _logger);
         _time = diagnostics.Time;
+        _copyFailures = new OncePerKind<string>(diagnostics.Time);
     }
 
     protected SubscriptionSettings Settings => _settings;
@@ -129,7 +132,7 @@ internal abstract class HandlerPipeline
     {
         Offset = delivery.Offset,
         Key = MessageKey.From(delivery.Key),
-        Headers = delivery.Headers is { } headers ? new MessageHeaders(headers) : null!,   // without any, made when first asked for
+        Received = delivery.Headers,
         Timestamp = TimeOf(delivery.Timestamp),
         Attempt = delivery.Attempts,
         Services = _settings.Services,
@@ -149,8 +152,7 @@ internal abstract class HandlerPipeline
             return new ValueTask<T>(default(T)!);
         }
 
-        // A handler may write to its array, and the message may be handled or forwarded again.
-        return _settings.Decoder.DecodeAsync<T>(typeof(T) == typeof(byte[]) ? value.ToArray() : value, context, cancellationToken);
+        return _settings.Decoder.DecodeAsync<T>(value, context, cancellationToken);
     }
 
     /// <summary>The handler's token: the assignment's, and the time limit's where there is one.</summary>
@@ -164,10 +166,10 @@ internal abstract class HandlerPipeline
             return default;
         }
 
-        var parent = ActivityContext.TryParse(context.Headers.GetText("traceparent"), context.Headers.GetText("tracestate"), isRemote: true, out var sender) ? sender : default;
-        var started = GuardedActivity.Start($"{context.Topic} process", ActivityKind.Consumer, parent);
+        var started = GuardedActivity.Start($"{context.Topic} process", ActivityKind.Consumer, TraceHeaders.ParentOf(context.Received));
         if (started.Activity is { } activity)
         {
+            TraceHeaders.TakeBaggage(activity, context.Received);
             activity.SetTag("messaging.system", "kafka");
             activity.SetTag("messaging.operation.type", "process");
             activity.SetTag("messaging.destination.name", context.Topic);
@@ -217,7 +219,7 @@ internal abstract class HandlerPipeline
         {
             case FailureAction.Retry:
                 _metrics.Repeated();
-                ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
+                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay), Words(error));
                 return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
 
             case FailureAction.RetryLater:
@@ -316,7 +318,7 @@ internal abstract class HandlerPipeline
         if (verdict.Action is FailureAction.Retry)
         {
             _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, error, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay));
+            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay), Words(error));
         }
 
         return verdict;
@@ -342,7 +344,7 @@ internal abstract class HandlerPipeline
                     return new Outcome(finishedBefore, OutcomeKind.Repeat, TimeSpan.FromSeconds(1));
                 }
 
-                NoteWritten(delivery, parked.Offset);
+                Written(delivery, parked);
                 _metrics.Parked();
                 ConsumingLog.Parked(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, parked.Partition, parked.Offset);
                 return new Outcome(finishedBefore + 1);
@@ -350,7 +352,7 @@ internal abstract class HandlerPipeline
 
             if (departure.Error is not { } error)
             {
-                NoteWritten(delivery, (await copies.HopAsync(delivery, source).ConfigureAwait(false)).Offset);
+                Written(delivery, await copies.HopAsync(delivery, source).ConfigureAwait(false));
                 _metrics.Hopped();
                 return new Outcome(finishedBefore + 1);
             }
@@ -370,14 +372,15 @@ internal abstract class HandlerPipeline
                     return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
                 }
 
-                NoteWritten(delivery, written.Offset);
+                Written(delivery, written);
                 _metrics.Retried();
-                ConsumingLog.RetryScheduled(_logger, error, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset);
+                ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset, Words(error));
                 Tell(NewContext(delivery), error, written, departure.Due);
                 return new Outcome(finishedBefore + 1);
             }
 
             var copy = await copies.BuryAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
+            _copyFailures.Over(copy.Topic);
             if (delivery.Part is { } part)
             {
                 // Nothing is said before it counts; by then the message is another one's.
@@ -403,6 +406,9 @@ internal abstract class HandlerPipeline
         }
     }
 
+    // One line: the stack comes once, with the last failure.
+    private static string Words(Exception error) => $"{error.GetType().Name}: {ExceptionText.Message(error)}";
+
     private Outcome RepeatCopy(Delivery delivery, Exception failure, string target, int finishedBefore)
     {
         if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
@@ -413,7 +419,15 @@ internal abstract class HandlerPipeline
         }
 
         var delay = CopyBackoff.Before(++delivery.FailedCopies);
-        ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
+        if (_copyFailures.IsDue(target))
+        {
+            ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
+        }
+        else
+        {
+            ConsumingLog.CopyFailedAgain(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay), ExceptionText.Message(failure));
+        }
+
         if (delivery.Part is { } unsent)
         {
             unsent.CopyFailed(delay, failure);
@@ -440,6 +454,13 @@ internal abstract class HandlerPipeline
 
     // Of a message of a source partition that has its retry partition; null for every other.
     private static KeyParking? SourceParkingOf(Delivery delivery) => delivery is { Key: not null, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } } ? parking : null;
+
+    // A copy was written: that its topic takes none is news again.
+    private void Written(Delivery delivery, SendResult copy)
+    {
+        _copyFailures.Over(copy.Topic);
+        NoteWritten(delivery, copy.Offset);
+    }
 
     private void NoteWritten(Delivery delivery, long offset)
     {
@@ -485,6 +506,8 @@ internal abstract class HandlerPipeline
         var headers = delivery.Headers ?? [];
         return here with
         {
+            IsRetried = true,
+            Failure = FailureHeaders.FailureOf(headers),
             Retry = FailureHeaders.AttemptOf(headers, _settings.Copies!.Ladder?.Attempts ?? 0),
             Original = FailureHeaders.OriginOf(headers) is { } origin ? new MessagePlace(origin.Topic, origin.Partition, origin.Offset, TimeOf(origin.Timestamp)) : null,
         };

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>A running subscription. Thread-safe.</summary>
@@ -18,6 +20,7 @@ public interface ISubscription
     SubscriptionState State { get; }
 
     /// <summary>Why it ended by itself; null while it did not.</summary>
+    [JsonConverter(typeof(ExceptionJsonConverter))]
     Exception? Error { get; }
 
     /// <summary>The partitions that this process handles now.</summary>

@@ -2,7 +2,10 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.Failures;
+using Narad.Kafka.Producing;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Transactions;
 
@@ -18,6 +21,7 @@ public sealed class MessageContext
     private MessageOrigin _origin = MessageOrigin.Unknown;
     private readonly long _ticks;
     private readonly byte[]? _value;
+    private readonly MessageHeaders? _received;   // as they came; never changed
 
     /// <summary>Creates the context of a message that did not come from a broker.</summary>
     public MessageContext()
@@ -49,10 +53,13 @@ public sealed class MessageContext
     /// <summary>The key.</summary>
     public MessageKey Key { get; init; }
 
-    /// <summary>The headers; empty where there are none.</summary>
+    /// <summary>
+    /// The headers that the application sent; empty where there are none. May be passed on as they are: retry data and trace context are not among them. See
+    /// <see cref="Retry"/>, <see cref="Original"/>, <see cref="PreviousFailure"/>, <see cref="Redriven"/> and <see cref="TraceParent"/>.
+    /// </summary>
     public MessageHeaders Headers
     {
-        get => field ??= [];
+        get => field ??= _received is null ? [] : FailureHeaders.ForHandler(_received, _origin.IsRetried);
         init;
     }
 
@@ -87,7 +94,27 @@ public sealed class MessageContext
         init => _origin = _origin with { Original = value };
     }
 
+    /// <summary>Why the attempt before this one failed, of a message that came through a retry topic; null elsewhere.</summary>
+    public MessageFailure? PreviousFailure
+    {
+        get => _origin.Failure;
+        init => _origin = _origin with { Failure = value };
+    }
+
+    /// <summary>Who sent the message again, when, and where its dead letter was; null where it is no dead letter that was sent again. Header <c>narad-redriven</c>.</summary>
+    public string? Redriven => _received is null ? null : FailureHeaders.RedrivenOf(_received);
+
+    /// <summary>
+    /// The W3C trace context of the sender; null where there is none. While somebody listens to the activity source <c>Narad.Kafka</c>, the handler's activity is its child and what the handler
+    /// sends carries that one. A service without tracing passes this on as the header <c>traceparent</c>, and <see cref="TraceState"/> as <c>tracestate</c>.
+    /// </summary>
+    public string? TraceParent => _received?.GetText(TraceHeaders.TraceParent);
+
+    /// <summary>The vendor's part of <see cref="TraceParent"/>.</summary>
+    public string? TraceState => _received?.GetText(TraceHeaders.TraceState);
+
     /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.</summary>
+    [JsonIgnore]
     public IServiceProvider? Services { get; internal set; }
 
     /// <summary>The value as it came; null for a tombstone.</summary>
@@ -148,6 +175,13 @@ public sealed class MessageContext
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Topic}[{Partition}]@{Offset}{(Group.Length == 0 ? "" : $", group '{Group}'")}, attempt {Attempt}{(Retry == 0 ? "" : $", retry {Retry}")}");
+
+    /// <summary>All headers, as they came. Not to be changed, and not to be handed out.</summary>
+    internal MessageHeaders? Received
+    {
+        get => _received;
+        init => _received = value;
+    }
 
     /// <summary>Its message's transaction, or the service; null where it came from no service.</summary>
     internal IMessageSender? Sender => _origin.Sender;

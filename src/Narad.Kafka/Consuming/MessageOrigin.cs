@@ -15,6 +15,12 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
     /// <summary>The attempt through the retry topic.</summary>
     public int Retry { get; init; }
 
+    /// <summary>Whether it came through a retry topic: then the last of its headers are the library's.</summary>
+    public bool IsRetried { get; init; }
+
+    /// <summary>Why it was retried; null where it was not, or the record does not say.</summary>
+    public MessageFailure? Failure { get; init; }
+
     /// <summary>Where it was when it failed first; null: here.</summary>
     public MessagePlace? Original { get; init; }
 

@@ -98,7 +98,7 @@ internal sealed class PollLoop
         _offsets = new OffsetStore(_assignment, _logger, OnClientError);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _secrets = transport.Clients.Secrets;
-        _clientLog = new ClientLog(_logger, _secrets);
+        _clientLog = new ClientLog(_logger, _secrets, _diagnostics.Time, _diagnostics.Unreachable);
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group, diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
@@ -618,7 +618,11 @@ internal sealed class PollLoop
 
         _pairs.OnAssigned(partitions);
         _progress.Joined();
-        ConsumingLog.Assigned(_logger, partitions.Count, _group.Name);
+        if (partitions.Count > 0)   // the group may have changed elsewhere
+        {
+            ConsumingLog.Assigned(_logger, partitions.Count, _assignment.Partitions.Count, _group.Name);
+        }
+
         _assignment.Changed = true;
         Joined();
     });
@@ -627,7 +631,7 @@ internal sealed class PollLoop
     private void OnRevoked(List<TopicPartitionOffset> partitions) => Rebalance(() =>
     {
         var revoked = Find(partitions);
-        ConsumingLog.Revoked(_logger, revoked.Count, _group.Name);
+        ConsumingLog.Revoked(_logger, revoked.Count, _assignment.Partitions.Count, _group.Name);
         foreach (var partition in revoked)
         {
             partition.Subscription.Lanes.Drain(partition);
@@ -1074,7 +1078,7 @@ internal sealed class PollLoop
             _assignment,
             settings,
             TransactionalId.Take(settings, _group.Name, logger),
-            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger, _transport.Tokens),
+            id => new TransactionClient(_transport.Clients, settings, id, _group.Name, logger, _diagnostics, _transport.Tokens),
             new TransactionOutputs(_options, _options.CreatesTopics(_transport.Mode) ? _transport.Topics : null, _diagnostics.Time),
             Recycle,
             Control.Rewind,

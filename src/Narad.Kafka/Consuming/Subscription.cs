@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// One topic (or pattern) of a group, with its handler and its lanes. What it shows is a snapshot that the poll thread publishes; what it is
-/// asked to do it passes to the poll thread. Thread-safe.
+/// asked to do it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON. Thread-safe.
 /// </summary>
 internal sealed class Subscription : ISubscription
 {
@@ -36,9 +37,9 @@ internal sealed class Subscription : ISubscription
         Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed, settings.Circuit);
     }
 
-    public SubscriptionSettings Settings { get; }
+    internal SubscriptionSettings Settings { get; }
 
-    public LaneScheduler Lanes { get; }
+    internal LaneScheduler Lanes { get; }
 
     public string Topic => Settings.Topic;
 
@@ -47,8 +48,9 @@ internal sealed class Subscription : ISubscription
     public SubscriptionState State => _state;
 
     /// <summary>How long it has been in its state.</summary>
-    public TimeSpan StateAge => _time.GetElapsedTime(Volatile.Read(ref _since));
+    internal TimeSpan StateAge => _time.GetElapsedTime(Volatile.Read(ref _since));
 
+    [JsonConverter(typeof(ExceptionJsonConverter))]
     public Exception? Error => _fault;
 
     public IReadOnlyList<TopicPartitionId> Assignment => _assignment;
@@ -60,24 +62,24 @@ internal sealed class Subscription : ISubscription
     public IReadOnlyList<TopicPartitionId> PausedPartitions => _paused;
 
     /// <summary>What was paused by name. Poll thread only.</summary>
-    public PausedByName Holds { get; } = new();
+    internal PausedByName Holds { get; } = new();
 
     /// <summary>Whether its topic may be missing for ever: a retry topic that only redriven dead letters come through.</summary>
-    public bool IsOptional => Settings is { Retries: not null, Copies.Ladder: null };
+    internal bool IsOptional => Settings is { Retries: not null, Copies.Ladder: null };
 
     /// <summary>Whether it was told to end: its topic is not read any more.</summary>
-    public bool IsEnding => _ending;
+    internal bool IsEnding => _ending;
 
     /// <summary>Completes when the group was joined or the topic was found missing.</summary>
-    public Task Ready => _ready.Task;
+    internal Task Ready => _ready.Task;
 
     /// <summary>Sees to the retry and dead-letter topics of a source that a pattern found; null where there are none to see to, or the source was named.</summary>
-    public Action<string>? Found { get; init; }
+    internal Action<string>? Found { get; init; }
 
     /// <summary>The subscriptions to its retry topics; written while it runs where a pattern finds topics.</summary>
-    public ImmutableList<Subscription> RetrySubscriptions => _retries;
+    internal ImmutableList<Subscription> OfRetryTopics => _retries;
 
-    IReadOnlyList<ISubscription> ISubscription.RetrySubscriptions => _retries;
+    public IReadOnlyList<ISubscription> RetrySubscriptions => _retries;
 
     public void AddRetries(Subscription retries) => ImmutableInterlocked.Update(ref _retries, static (all, added) => all.Add(added), retries);
 

@@ -8,7 +8,8 @@ internal sealed record SubscriptionRegistration(
     string? Group,
     Action<SubscriptionOptions>? Configure,
     SubscriptionRegistration.PipelineFactory Pipeline,
-    Func<bool> IsSingleton)
+    Func<bool> IsSingleton,
+    Type Handler)
 {
     public delegate HandlerPipeline PipelineFactory(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics, HandlerHost host);
 }

@@ -12,6 +12,9 @@ internal sealed record SubscriptionSettings
 
     public required string Group { get; init; }
 
+    /// <summary>What its handler is called in messages to people.</summary>
+    public string Handler { get; init; } = "a handler";
+
     public required int Parallelism { get; init; }
 
     public required MessageOrder Order { get; init; }

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>What a subscription is doing.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<SubscriptionState>))]
 public enum SubscriptionState
 {
     /// <summary>The group is being joined.</summary>

@@ -25,6 +25,7 @@ internal sealed class KafkaDiagnostics
         HasLogger = loggers is not null;
         Time = time ?? TimeProvider.System;
         Refused = new RefusedClients(Logger<RefusedClients>(), Time);
+        Unreachable = new UnreachableBrokers(Logger<UnreachableBrokers>(), Time);
     }
 
     /// <summary>False without a host or logger: then [DEV] lines go to standard output.</summary>
@@ -34,6 +35,9 @@ internal sealed class KafkaDiagnostics
 
     /// <summary>The clients that brokers refuse.</summary>
     public RefusedClients Refused { get; }
+
+    /// <summary>The brokers that clients cannot reach while others answer.</summary>
+    public UnreachableBrokers Unreachable { get; }
 
     /// <summary>Returns true to the first caller only: one line tells of all clients that are not called directly.</summary>
     public bool IsFirstIndirectClient() => Interlocked.Exchange(ref _indirectClients, 1) == 0;

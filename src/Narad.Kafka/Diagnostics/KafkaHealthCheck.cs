@@ -6,7 +6,7 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription makes progress. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
+/// Healthy while a broker answers and every subscription makes progress, or is paused by name, which is told. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
 /// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after <see cref="KafkaOptions.DegradedAfter"/>
 /// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret, or text from outside that is not escaped.
 /// </summary>
@@ -18,12 +18,12 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         {
             ["mode"] = service.Mode.ToString(),
             ["clientId"] = service.Options.ClientId,
-            ["brokers"] = BrokerList.Public(service.Options.Brokers),
+            ["brokers"] = service.ShownBrokers,
             ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
             ["retriesWaiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
             ["retriesOverdueSeconds"] = service.LongestOverdue.TotalSeconds,
-            ["deadLetters"] = service.DeadLetterCounts.Latest.Values.Sum(),
+            ["deadLetters"] = DeadLetters(),
             ["resets"] = service.Groups.Sum(group => group.Metrics.Resets),
         };
         var bad = new List<string>();
@@ -78,9 +78,22 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             }
         }
 
+        var paused = service.Subscriptions.Where(static subscription => subscription.PausedPartitions.Count > 0).ToList();
+        data["paused"] = paused.Sum(static subscription => subscription.PausedPartitions.Count);
         data["stopped"] = service.Subscriptions.Sum(subscription => subscription.StoppedPartitions.Count);
         var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
-        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful).Select(ForeignText.Message)), exception: null, data));
+        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful).Concat(paused.Select(Paused)).Select(ForeignText.Message)), exception: null, data));
+    }
+
+    // A pause is meant, so it changes no status; nothing of it is handled all the same.
+    private static string Paused(ISubscription subscription) =>
+        $"{(subscription.PausedPartitions.Count >= subscription.Assignment.Count ? "all" : $"{subscription.PausedPartitions.Count} of {subscription.Assignment.Count}")} partitions of '{subscription.Topic}' in group '{subscription.Group}' are paused by name";
+
+    // Counted in the background: what was not counted yet is not 0.
+    private object DeadLetters()
+    {
+        var latest = service.DeadLetterCounts.Latest;
+        return service.DeadLetterCounts.HasCounted ? latest.Values.Sum() : "not counted yet";
     }
 
     // Without a broker nothing is consumed, and that is said already.

@@ -41,10 +41,10 @@ internal static partial class ServiceLog
     [LoggerMessage(1010, LogLevel.Warning, "Joining the groups takes longer than {Timeout}; the application starts meanwhile.")]
     public static partial void JoinTakesLong(ILogger logger, string timeout);
 
-    [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started.")]
+    [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
     public static partial void JoinFailed(ILogger logger, Exception error);
 
-    [LoggerMessage(1012, LogLevel.Critical, "A subscription ended by itself: stopping the host.")]
+    [LoggerMessage(1012, LogLevel.Critical, "A handler failed and OnUnhandled is StopHost: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
     public static partial void StoppingHost(ILogger logger);
 
     [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says. {Reason}")]

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>How a step of <see cref="KafkaDoctor"/> ended.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<DoctorOutcome>))]
 public enum DoctorOutcome
 {
     /// <summary>All is well.</summary>

@@ -17,10 +17,10 @@ namespace Narad.Kafka.Failures;
 internal sealed class CopyTopics
 {
     /// <summary>What a source topic's name gets where no name was given.</summary>
-    public const string RetrySuffix = "-retry";
+    public const string RetrySuffix = TopicName.RetrySuffix;
 
     /// <summary>What a source topic's name gets where no name was given.</summary>
-    public const string DeadLetterSuffix = "-dlt";
+    public const string DeadLetterSuffix = TopicName.DeadLetterSuffix;
 
     // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
     private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
@@ -32,6 +32,7 @@ internal sealed class CopyTopics
 
     private readonly RetryLadder? _ladder;
     private readonly bool _pairs;       // each partition of a source has one of its retry topic
+    private readonly string? _retryName;
     private readonly string? _deadLetterName;
     private readonly ITransport _transport;
     private readonly Func<Task<MessageProducer>> _producer;
@@ -55,7 +56,8 @@ internal sealed class CopyTopics
         _failureLasts = options.SendTimeout + TimeSpan.FromMinutes(1);
         _pairs = pairs;
         _ladder = ladder;
-        _deadLetterName = deadLetterName;
+        _deadLetterName = deadLetterName is null ? null : TopicName.Resolve(options, deadLetterName);
+        _retryName = ladder?.Topic is { } retryName ? TopicName.Resolve(options, retryName) : null;
         _transport = transport;
         _producer = producer;
         _creates = options.CreatesTopics(transport.Mode);
@@ -65,7 +67,7 @@ internal sealed class CopyTopics
     /// <summary>Null: nothing is retried through a topic, only what was redriven comes that way.</summary>
     public RetryLadder? Ladder => _ladder;
 
-    public string RetryNameFor(string source) => _ladder?.Topic ?? source + RetrySuffix;
+    public string RetryNameFor(string source) => _retryName ?? source + RetrySuffix;
 
     public string DeadLetterNameFor(string source) => _deadLetterName ?? source + DeadLetterSuffix;
 

@@ -12,10 +12,15 @@ internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics,
 {
     private long _askedAt;
     private int _asking;
+    private volatile bool _hasCounted;
+    private readonly OncePerKind<Type> _news = new(time);
     private ImmutableDictionary<string, long> _latest = ImmutableDictionary.Create<string, long>(StringComparer.Ordinal);
 
     /// <summary>How old what it answers may be.</summary>
     public static TimeSpan Interval { get; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Whether the brokers have answered once, so that what is told is a count.</summary>
+    public bool HasCounted => _hasCounted;
 
     /// <summary>By topic; empty until the brokers answered for the first time.</summary>
     public ImmutableDictionary<string, long> Latest
@@ -44,6 +49,8 @@ internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics,
             }
 
             Volatile.Write(ref _latest, counts.ToImmutable());
+            _hasCounted = true;
+            _news.Over();
         }
         catch (Exception) when (ended.IsCancellationRequested)
         {
@@ -51,7 +58,10 @@ internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics,
         }
         catch (Exception error)
         {
-            DeadLettersLog.NotCounted(logger, error);
+            if (_news.IsDue(error.GetType()))
+            {
+                DeadLettersLog.NotCounted(logger, error);
+            }
         }
         finally
         {

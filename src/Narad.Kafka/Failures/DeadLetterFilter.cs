@@ -28,7 +28,7 @@ public sealed record DeadLetterFilter
     /// <summary>Those that this group could not handle.</summary>
     public string? Group { get; init; }
 
-    /// <summary>Those that came from this topic, by its real name.</summary>
+    /// <summary>Those that came from this topic, by its real or its logical name.</summary>
     public string? SourceTopic { get; init; }
 
     /// <summary>Those for which this returns true. What it throws ends the call.</summary>

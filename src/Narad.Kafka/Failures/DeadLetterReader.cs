@@ -46,7 +46,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<DeadLetterReader>();
         _secrets = transport.Clients.Secrets;
-        _log = new ClientLog(_logger, _secrets);
+        _log = new ClientLog(_logger, _secrets, diagnostics.Time, diagnostics.Unreachable);
     }
 
     /// <summary>The dead letters of a partition, up to the end of the span or of the partition, whichever comes first.</summary>

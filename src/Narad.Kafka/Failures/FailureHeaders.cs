@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Failures;
 
@@ -116,6 +117,31 @@ internal static class FailureHeaders
 
     /// <summary>What the application sent, of a message as it came or of a copy of ours.</summary>
     public static MessageHeaders Application(MessageHeaders received, bool isCopy) => isCopy ? WithoutOurs(received) : new MessageHeaders(received);
+
+    /// <summary>
+    /// What a handler sees: the headers that the application sent, without trace context, which belongs to the message's own activity, and without ours, which have members of
+    /// their own in the context. What looks like ours in a message that is no copy is somebody else's, and stays.
+    /// </summary>
+    public static MessageHeaders ForHandler(MessageHeaders received, bool isCopy)
+    {
+        var start = isCopy ? StartOfAny(received) : received.Count;
+        var shown = new MessageHeaders();
+        for (var i = 0; i < received.Count; i++)
+        {
+            var name = received[i].Name;
+            if (name is not Redriven && !TraceHeaders.IsTrace(name) && (i < start || !Ours.Contains(name, StringComparer.Ordinal)))
+            {
+                shown.AddReceived(name, received[i].Value);
+            }
+        }
+
+        return shown;
+    }
+
+    /// <summary>Why a copy was written; null where it does not say.</summary>
+    public static MessageFailure? FailureOf(MessageHeaders copy) => TextOf(copy, ExceptionType) is { } type
+        ? new MessageFailure(type, TextOf(copy, ExceptionMessage), TextOf(copy, ExceptionStack))
+        : null;
 
     /// <summary>What the application sent: a copy's headers without our last set of them, which begins with the topic that it came from.</summary>
     public static MessageHeaders WithoutOurs(MessageHeaders copy)

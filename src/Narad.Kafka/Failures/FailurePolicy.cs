@@ -35,6 +35,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
             FailureAction.RetryLater when _ladder is null && IsRepeatedInMemory(error, context) => InMemory(context),
             FailureAction.Retry or FailureAction.RetryLater when _ladder is { } ladder && context.Retry < ladder.Attempts =>
                 new FailureVerdict(FailureAction.RetryLater, DelayBefore(ladder.Delay, context.Retry + 1, ladder.MaxDelay)),
+            _ when error is HandlerNotCreatedException => new FailureVerdict(FailureAction.Stop),
             _ => Last,
         };
     }

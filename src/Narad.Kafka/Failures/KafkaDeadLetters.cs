@@ -53,14 +53,14 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     public IAsyncEnumerable<DeadLetter> BrowseAsync(string deadLetterTopic, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
-        filter?.Validate(nameof(filter));
+        filter = Real(filter, nameof(filter));
         return BrowseCoreAsync(topic, filter ?? Everything, cancellationToken);
     }
 
     public async Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
-        filter?.Validate(nameof(filter));
+        filter = Real(filter, nameof(filter));
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(size, LargestPage);
         var positions = after is null ? [] : Positions(topic, after);
@@ -69,7 +69,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             return new DeadLetterPage([], Continuation: null, new Dictionary<TopicPartitionId, long>());
         }
 
-        await using var reader = opened.Reader;
+        var reader = opened.Reader;
+        await using var readerDisposal = reader.ConfigureAwait(false);
         var items = new List<DeadLetter>();
         var bytes = 0;
         bool IsFull() => items.Count >= size || bytes >= MostPageBytes;
@@ -110,7 +111,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     public async Task<long> CountAsync(string deadLetterTopic, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
-        filter?.Validate(nameof(filter));
+        filter = Real(filter, nameof(filter));
         if (filter is null || filter == Everything)
         {
             return (await SpansAsync(topic, cancellationToken).ConfigureAwait(false)).Spans.Sum(span => span.Length);
@@ -135,7 +136,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             return null;
         }
 
-        await using var reader = opened.Reader;
+        var reader = opened.Reader;
+        await using var readerDisposal = reader.ConfigureAwait(false);
         foreach (var span in opened.Spans)
         {
             if (span.Partition == partition.Partition && offset >= span.Start && offset < span.End)
@@ -153,8 +155,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     public async Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
-        options ??= new RedriveOptions();
-        Validate(options);
+        options = Real(options ?? new RedriveOptions());
         var group = $"{topic}-redrive-{options.Name ?? NameOf(options)}";
         GroupName.Validate(group, nameof(options));
         if (!_running.TryAdd(group, group))
@@ -169,7 +170,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
                 throw NotInConsole("sent again");
             }
 
-            await using var reader = opened.Reader;
+            var reader = opened.Reader;
+            await using var readerDisposal = reader.ConfigureAwait(false);
             var redriver = new Redriver(topic, options, _known, TopicsOf(opened.Transport), opened.Transport, _options, _diagnostics.Time);
             var run = new RedriveRun(topic, group, options, redriver, _producer, opened.Transport, _diagnostics.Time, _logger, progress);
             return await run.RunAsync(opened.Spans, reader, cancellationToken).ConfigureAwait(false);
@@ -183,8 +185,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     public async Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(deadLetter);
-        var options = new RedriveOptions { Target = target, RetryTopic = retryTopic };
-        Validate(options);
+        var options = Real(new RedriveOptions { Target = target, RetryTopic = retryTopic });
         var transport = await _connect(cancellationToken).ConfigureAwait(false);
         if (transport.Mode is KafkaMode.Console)
         {
@@ -250,7 +251,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             yield break;
         }
 
-        await using var reader = opened.Reader;
+        var reader = opened.Reader;
+        await using var readerDisposal = reader.ConfigureAwait(false);
         foreach (var span in opened.Spans)
         {
             await foreach (var letter in reader.ReadAsync(span, cancellationToken).ConfigureAwait(false))
@@ -346,6 +348,24 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
 
         options.Filter?.Validate(nameof(options));
+    }
+
+    // Checked, with the real names of its topics.
+    private RedriveOptions Real(RedriveOptions options)
+    {
+        Validate(options);
+        return options with
+        {
+            RetryTopic = options.RetryTopic is { } retries ? _realName(retries) : null,
+            SourceTopics = [.. options.SourceTopics.Select(_realName)],
+            Filter = Real(options.Filter, nameof(options)),
+        };
+    }
+
+    private DeadLetterFilter? Real(DeadLetterFilter? filter, string parameter)
+    {
+        filter?.Validate(parameter);
+        return filter is { SourceTopic: { } source } ? filter with { SourceTopic = _realName(source) } : filter;
     }
 
     private static string NameOf(RedriveOptions options)

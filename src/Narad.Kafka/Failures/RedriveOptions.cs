@@ -10,13 +10,13 @@ public sealed record RedriveOptions
     public DeadLetterFilter? Filter { get; init; }
 
     /// <summary>
-    /// The retry topic of the group, by its real name; null for the one that a subscription of this service names for that group and topic, or else <c>{topic}-retry</c> of the
+    /// The retry topic of the group; null for the one that a subscription of this service names for that group and topic, or else <c>{topic}-retry</c> of the
     /// topic that each came from.
     /// </summary>
     public string? RetryTopic { get; init; }
 
     /// <summary>
-    /// Topics that dead letters may go back to besides the source of this dead-letter topic, by their real names. A dead letter names its source in a header, which whoever may write to the
+    /// Topics that dead letters may go back to besides the source of this dead-letter topic. A dead letter names its source in a header, which whoever may write to the
     /// dead-letter topic can forge: one that names any other topic is passed over. The source is the topic whose name with <c>-dlt</c> is this one's, and each topic whose subscription in this service
     /// sends its dead letters here. Default: none.
     /// </summary>

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>Why a dead letter was not sent again. It stays where it is.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<SkippedReason>))]
 public enum SkippedReason
 {
     /// <summary>It does not say where it came from, or for which group, in a form that could be this library's.</summary>

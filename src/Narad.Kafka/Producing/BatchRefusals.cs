@@ -139,7 +139,7 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
             while (generation.InFlight > 0 && generation.Fatal is null)
             {
                 // What was under way at the last purge may be queued again by now.
-                await Task.Delay(DrainTick, time, stopped);
+                await Task.Delay(DrainTick, time, stopped).ConfigureAwait(false);
                 generation.Client.PurgeQueued(wait: true);
             }
         }

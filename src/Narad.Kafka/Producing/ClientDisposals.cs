@@ -33,7 +33,7 @@ internal sealed class ClientDisposals(TimeProvider time, ILogger logger)
             disposals = [.. _disposals];
         }
 
-        await Task.WhenAny(Task.WhenAll(disposals.Select(entry => entry.Disposal)), Task.Delay(timeout, time));
+        await Task.WhenAny(Task.WhenAll(disposals.Select(entry => entry.Disposal)), Task.Delay(timeout, time)).ConfigureAwait(false);
         List<string> abandoned = [];
         foreach (var (name, disposal) in disposals)
         {

@@ -36,7 +36,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly ConnectionFacts _facts;
     private readonly TokenPump? _tokens;
     private readonly AdminConnection? _admin;
-    private ErrorCode _lastError;
+    private readonly OncePerKind<ErrorCode> _news;
 
     /// <summary>Builds the client; it connects in the background.</summary>
     /// <param name="config">Its settings; whether it polls by itself is decided here.</param>
@@ -53,7 +53,8 @@ internal sealed class KafkaProducerClient : IProducerClient
         _largest = largest;
         _logger = diagnostics.Logger<MessageProducer>();
         var secrets = SecretHiding.Of(config);
-        _log = new ClientLog(_logger, secrets);
+        _log = new ClientLog(_logger, secrets, diagnostics.Time, diagnostics.Unreachable);
+        _news = new OncePerKind<ErrorCode>(diagnostics.Time, ClientError.Lapse);
         _refused = diagnostics.Refused;
         _facts = new ConnectionFacts(config, tokens);
         Name = config.ClientId ?? "producer";
@@ -101,7 +102,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         var answers = new Dictionary<string, LimitAnswer>(StringComparer.Ordinal);
         try
         {
-            foreach (var described in await _admin.CallAsync(client => client.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, CancellationToken.None))
+            foreach (var described in await _admin.CallAsync(client => client.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, CancellationToken.None).ConfigureAwait(false))
             {
                 answers[described.ConfigResource.Name] = Read(described.Entries);
             }
@@ -177,10 +178,8 @@ internal sealed class KafkaProducerClient : IProducerClient
         {
             onFatal(error);
         }
-        else if (!_refused.Report(Name, error, _facts) && _lastError != error.Code)
+        else if (!_refused.Report(Name, error, _facts) && !ClientError.IsConnection(error.Code) && _news.IsDue(error.Code))
         {
-            // The client repeats itself for as long as an outage lasts, and says nothing when it is over.
-            _lastError = error.Code;
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.ClientError(_logger, Name, error.Reason, SendFailure.Name(error.Code)), null);
         }
     }

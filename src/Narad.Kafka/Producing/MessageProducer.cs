@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Serialization;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
@@ -22,6 +23,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     private readonly MessageEncoder _encoder;
     private readonly ISendMiddleware[] _middleware;
     private readonly SendLine _line;
+    private readonly RealNames _names;
 
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
@@ -36,8 +38,12 @@ internal sealed class MessageProducer : IAsyncDisposable
         _options = options;
         _encoder = new MessageEncoder(options);
         _middleware = [.. options.SendMiddleware];
+        _names = new RealNames(options);
         var creates = options.CreatesTopics(transport.Mode);
-        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics);
+        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics)
+        {
+            MaxMessageBytes = options.MaxMessageBytes,
+        };
     }
 
     /// <summary>State and reason, for the health check.</summary>
@@ -128,10 +134,14 @@ internal sealed class MessageProducer : IAsyncDisposable
         Dictionary<int, Exception>? failures = null;
         foreach (var message in messages)
         {
-            ct.ThrowIfCancellationRequested();
+            if (ct.IsCancellationRequested)
+            {
+                throw Cancelled();
+            }
+
             if (pending.Count >= ManyWindow)
             {
-                await TakeAsync(pending.Dequeue());
+                await TakeAsync(pending.Dequeue()).ConfigureAwait(false);
             }
 
             ValueTask<SendResult> sent;
@@ -155,7 +165,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
         while (pending.TryDequeue(out var next))
         {
-            await TakeAsync(next);
+            await TakeAsync(next).ConfigureAwait(false);
         }
 
         if (failures is null)
@@ -169,13 +179,26 @@ internal sealed class MessageProducer : IAsyncDisposable
             results,
             failures);
 
+        // Those that were issued are not cancelled one by one: the client may have any of them.
+        KafkaSendCanceledException Cancelled() => new(
+            $"Sending many messages to topic '{topic}' was cancelled. Those that were issued so far go on being sent and may be written; the others were not sent.",
+            topic,
+            mayHaveBeenWritten: results.Count > 0 || pending.Count > 0,
+            ct);
+
         async ValueTask TakeAsync(ValueTask<SendResult> send)
         {
             try
             {
-                results.Add(send.IsCompleted || !ct.CanBeCanceled ? await send : await send.AsTask().Observe().WaitAsync(ct));
+                results.Add(send.IsCompleted || !ct.CanBeCanceled
+                    ? await send.ConfigureAwait(false)
+                    : await send.AsTask().Observe().WaitAsync(ct).ConfigureAwait(false));
             }
-            catch (Exception exception) when (!ct.IsCancellationRequested || exception is not OperationCanceledException)
+            catch (OperationCanceledException) when (ct.IsCancellationRequested)
+            {
+                throw Cancelled();
+            }
+            catch (Exception exception)
             {
                 (failures ??= []).Add(results.Count, exception);
                 results.Add(null);
@@ -185,19 +208,43 @@ internal sealed class MessageProducer : IAsyncDisposable
 
     public Task<SendCounts> StopAsync(TimeSpan timeout) => _line.StopAsync(timeout);
 
-    public async ValueTask DisposeAsync() => await _line.StopAsync(_options.ShutdownTimeout);
+    public async ValueTask DisposeAsync() => await _line.StopAsync(_options.ShutdownTimeout).ConfigureAwait(false);
 
     internal static void Validate(SendOptions? options)
     {
-        if (options?.Partition < 0)
+        if (options is not null)
         {
-            throw new ArgumentOutOfRangeException(nameof(options), options.Partition, "SendOptions.Partition must be 0 or more; leave it out to have it chosen from the key.");
+            Validate(options.Partition, options.Timestamp, nameof(SendOptions), nameof(options));
+        }
+    }
+
+    // To the client −1 is "any partition" and a time of 0 is "now".
+    private static void Validate(int? partition, DateTimeOffset? timestamp, string owner, string parameter)
+    {
+        if (partition < 0)
+        {
+            throw new ArgumentOutOfRangeException(parameter, partition, $"{owner}.Partition must be 0 or more; leave it out to have it chosen from the key.");
         }
 
-        if (options?.Timestamp < DateTimeOffset.UnixEpoch)
+        if (timestamp?.ToUnixTimeMilliseconds() <= 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(options), options.Timestamp, "SendOptions.Timestamp must not be before 1970, where Kafka's time begins; leave it out for the time of sending.");
+            throw new ArgumentOutOfRangeException(
+                parameter, timestamp, $"{owner}.Timestamp must be 1970-01-01T00:00:00.001Z or later, because Kafka's time begins there; leave it out for the time of sending.");
         }
+    }
+
+    /// <summary>Checks what middleware made of a message, and gives it the real name of a topic that middleware chose.</summary>
+    /// <param name="message">The message at the end of its middleware.</param>
+    /// <param name="asked">The real name of the topic that it was sent to.</param>
+    /// <param name="names">The real names of topics.</param>
+    internal static void Conclude(OutgoingMessage message, string asked, RealNames names)
+    {
+        if (!string.Equals(message.Topic, asked, StringComparison.Ordinal))
+        {
+            message.Topic = names.Of(message.Topic);
+        }
+
+        Validate(message.Partition, message.Timestamp, nameof(OutgoingMessage), nameof(message));
     }
 
     private ValueTask<SendResult> SendPlain<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken ct)
@@ -250,7 +297,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         try
         {
             // The serializer may have answered with an array of its own, which it uses again.
-            Fill(send, await encoding, send.Key, headers, partition, timestamp, borrowsPayload: true);
+            Fill(send, await encoding.ConfigureAwait(false), send.Key, headers, partition, timestamp, borrowsPayload: true);
             send.Own();
         }
         catch (Exception exception)
@@ -297,8 +344,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             var headers = TraceHeaders.Inject(options?.Headers);
             var result = message is null
-                ? await Accept(topic, payload: null, key, headers, options?.Partition, options?.Timestamp, ct)
-                : await SendEncoding(topic, message, type, key, headers, options?.Partition, options?.Timestamp, ct);
+                ? await Accept(topic, payload: null, key, headers, options?.Partition, options?.Timestamp, ct).ConfigureAwait(false)
+                : await SendEncoding(topic, message, type, key, headers, options?.Partition, options?.Timestamp, ct).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
             return result;
         }
@@ -321,7 +368,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         place.Depth = MiddlewareDepth.Value;
         _line.Reserve(place);
         MiddlewareDepth.Value = place.Depth + 1;   // until this method returns
-        var chain = new MiddlewareChain(this, place, ownBytes, ct);
+        var chain = new MiddlewareChain(this, place, topic, ownBytes, ct);
         try
         {
             var outgoing = new OutgoingMessage
@@ -334,7 +381,7 @@ internal sealed class MessageProducer : IAsyncDisposable
                 Partition = options?.Partition,
                 Timestamp = options?.Timestamp,
             };
-            var result = await chain.NextAsync(0, outgoing, ct);
+            var result = await chain.NextAsync(0, outgoing, ct).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
             return result;
         }
@@ -350,7 +397,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     /// <summary>One send's way through the middleware. It holds the send's place in the line from the call on, and gives it up where nobody sends.</summary>
-    private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, byte[]? ownBytes, CancellationToken cancellation)
+    private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, string asked, byte[]? ownBytes, CancellationToken cancellation)
     {
         private PendingSend? _place = place;
 
@@ -360,6 +407,8 @@ internal sealed class MessageProducer : IAsyncDisposable
             {
                 return producer._middleware[index].SendAsync(message, (next, token) => NextAsync(index + 1, next, token), ct);
             }
+
+            Conclude(message, asked, producer._names);
 
             // Middleware that calls next again (to try once more) sends again, from the end of the line.
             return Interlocked.Exchange(ref _place, null) is { } first
@@ -384,7 +433,7 @@ internal sealed class MessageProducer : IAsyncDisposable
             {
                 var payload = message.Message is null
                     ? null
-                    : await producer._encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, ct);
+                    : await producer._encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, ct).ConfigureAwait(false);
                 if (!string.Equals(send.Line.Topic, message.Topic, StringComparison.Ordinal))
                 {
                     producer._line.Move(send, message.Topic);
@@ -395,14 +444,16 @@ internal sealed class MessageProducer : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                var failure = exception is OperationCanceledException ? exception : SendFailure.NotSerialized(message.Topic, message.Key, exception);
+                Exception failure = exception is OperationCanceledException
+                    ? ct.IsCancellationRequested ? SendFailure.Cancelled(message.Topic, mayHaveBeenWritten: false, ct) : exception
+                    : SendFailure.NotSerialized(message.Topic, message.Key, exception);
                 producer._line.Withdraw(send, failure);
-                return await result;
+                return await result.ConfigureAwait(false);
             }
 
             send.CancelWith(ct);
             producer._line.Ready(send);
-            return await result;
+            return await result.ConfigureAwait(false);
         }
     }
 }

@@ -3,7 +3,7 @@ namespace Narad.Kafka;
 /// <summary>A message on its way out, as middleware sees it: before serialization.</summary>
 public sealed class OutgoingMessage
 {
-    /// <summary>The topic's real name.</summary>
+    /// <summary>The topic's real name. Middleware may set another topic, by its real or its logical name (<see cref="KafkaOptions.TopicNames"/>).</summary>
     public required string Topic { get; set; }
 
     /// <summary>The message; null for a tombstone.</summary>

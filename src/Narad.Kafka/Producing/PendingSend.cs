@@ -53,6 +53,9 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
 
     public TopicLine Line { get; set; } = null!;
 
+    /// <summary>The service's own limit.</summary>
+    public int MaxMessageBytes => _owner.MaxMessageBytes;
+
     public SendStage Stage { get; set; }
 
     /// <summary>Its place: fixed when the send was called.</summary>

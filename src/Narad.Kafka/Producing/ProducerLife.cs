@@ -136,7 +136,7 @@ internal sealed class ProducerLife(
         try
         {
             // The client gives back what it has with each message's own status; what it does not give back may have been written.
-            await generation.Drained.WaitAsync(FatalDrain, time, stopped);
+            await generation.Drained.WaitAsync(FatalDrain, time, stopped).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -165,7 +165,7 @@ internal sealed class ProducerLife(
         disposals.Dispose(generation.Client);
         if (!refused)
         {
-            await RebuildAsync();
+            await RebuildAsync().ConfigureAwait(false);
         }
     }
 
@@ -178,7 +178,7 @@ internal sealed class ProducerLife(
                 FirstRebuildDelay.TotalMilliseconds * Math.Pow(2, Math.Min(_rebuilds++, 10))));
             try
             {
-                await Task.Delay(delay, time, stopped);
+                await Task.Delay(delay, time, stopped).ConfigureAwait(false);
                 var next = Build();
                 lock (guard)
                 {

@@ -36,6 +36,15 @@ internal static class SendFailure
     public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)
         => Create(topic, key, Name(code), $"{reason ?? code.GetReason()} (its transaction is aborted where it was on its way)", retriable, mayHaveBeenWritten: false, cause: null);
 
+    /// <summary>Its sender stopped waiting.</summary>
+    public static KafkaSendCanceledException Cancelled(string topic, bool mayHaveBeenWritten, CancellationToken cancellationToken) => new(
+        mayHaveBeenWritten
+            ? $"Waiting for the acknowledgement of a message to topic '{topic}' was cancelled. The client has the message and goes on sending it: it may be written."
+            : $"Sending a message to topic '{topic}' was cancelled while it waited in the send queue. The message was not written.",
+        topic,
+        mayHaveBeenWritten,
+        cancellationToken);
+
     /// <summary>Errors that another client would meet again at once: what is missing is a right, not luck.</summary>
     public static bool IsAuthorization(ErrorCode code) => code
         is ErrorCode.ClusterAuthorizationFailed
@@ -70,7 +79,7 @@ internal static class SendFailure
     {
         ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
         ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send again"),
-        ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large ({send.Bytes} bytes with key and headers; limits: MaxMessageBytes here, max.message.bytes of the topic)"),
+        ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large: it has {send.Bytes} bytes with key and headers, Kafka:MaxMessageBytes is {send.MaxMessageBytes}, and the topic's max.message.bytes may be lower"),
         ErrorCode.InvalidRecord => "the broker refused the record (a topic with cleanup.policy=compact takes none without a key)",
         ErrorCode.InvalidTimestamp => "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic)",
         ErrorCode.Local_InvalidDifferentRecord => "the broker refused its batch for another record in it",

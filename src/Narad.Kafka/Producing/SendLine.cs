@@ -64,6 +64,9 @@ internal sealed class SendLine
         _shutdown = new SendShutdown(this, _lock, _life, _deadlines, disposals, _tally, stopped, time, logger);
     }
 
+    /// <summary>The most bytes of a message with key and headers, for what is said of one that is larger.</summary>
+    public int MaxMessageBytes { get; init; }
+
     public ProducerHealth Health
     {
         get
@@ -197,17 +200,19 @@ internal sealed class SendLine
     /// <summary>Stops the waiting; a send that is still in the line leaves it.</summary>
     public void Cancel(PendingSend send, CancellationToken cancellationToken)
     {
-        var cancelled = new OperationCanceledException(cancellationToken);
         lock (_lock)
         {
             if (send.Stage is SendStage.Preparing or SendStage.Waiting)
             {
-                Leave(send, cancelled);
+                Leave(send, SendFailure.Cancelled(send.Line.Topic, mayHaveBeenWritten: false, cancellationToken));
                 return;
             }
         }
 
-        send.TryComplete(cancelled);
+        if (!send.IsCompleted)
+        {
+            send.TryComplete(SendFailure.Cancelled(send.Line.Topic, mayHaveBeenWritten: true, cancellationToken));
+        }
     }
 
     /// <summary>Waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. A second call returns the first call's task.</summary>

@@ -195,7 +195,7 @@ internal sealed class SendPump(
     {
         try
         {
-            await gate!.WaitAsync(line.Topic, stopped);
+            await gate!.WaitAsync(line.Topic, stopped).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

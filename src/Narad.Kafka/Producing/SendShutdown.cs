@@ -22,7 +22,7 @@ internal sealed class SendShutdown(
         var started = time.GetTimestamp();
         try
         {
-            await tally.WhenIdle().WaitAsync(timeout, time);
+            await tally.WhenIdle().WaitAsync(timeout, time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -36,7 +36,7 @@ internal sealed class SendShutdown(
             owner.GiveUpWaiting();
         }
 
-        await stopped.CancelAsync();
+        await stopped.CancelAsync().ConfigureAwait(false);
         if (generation is not null)
         {
             while (generation.Peek() is { } send)
@@ -54,8 +54,8 @@ internal sealed class SendShutdown(
         }
 
         var left = timeout - time.GetElapsedTime(started);
-        var abandoned = await disposals.WaitAsync(left > DisposeGrace ? left : DisposeGrace);
-        await deadlines.DisposeAsync();
+        var abandoned = await disposals.WaitAsync(left > DisposeGrace ? left : DisposeGrace).ConfigureAwait(false);
+        await deadlines.DisposeAsync().ConfigureAwait(false);
         var counts = new SendCounts(tally.Delivered, tally.Failed, tally.Unknown, abandoned) { Late = tally.Late };
         if (generation?.Client.SendsToBroker is false)
         {

@@ -19,14 +19,14 @@ internal sealed class TopicCreations(SendLine owner, Lock guard, IKafkaTopics to
         Exception? failure = null;
         try
         {
-            await topics.CreateIfNotExistsAsync([new TopicSpec(line.Topic)], stopped);
+            await topics.CreateIfNotExistsAsync([new TopicSpec(line.Topic)], stopped).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
             failure = exception;
         }
 
-        if (failure is KafkaTopicException { InnerException: KafkaException or TimeoutException } && await AnybodyWaitsAsync(line))
+        if (failure is KafkaTopicException { InnerException: KafkaException or TimeoutException } && await AnybodyWaitsAsync(line).ConfigureAwait(false))
         {
             _ = Task.Run(() => EnsureAsync(line));
             return;
@@ -49,7 +49,7 @@ internal sealed class TopicCreations(SendLine owner, Lock guard, IKafkaTopics to
     {
         try
         {
-            await Task.Delay(Pause, time, stopped);
+            await Task.Delay(Pause, time, stopped).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

@@ -92,7 +92,7 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
                 client = owner.Client;
             }
 
-            var (answers, failure) = client is null ? (null, null) : await AskAsync(client, lines);
+            var (answers, failure) = client is null ? (null, null) : await AskAsync(client, lines).ConfigureAwait(false);
             lock (guard)
             {
                 for (var i = 0; i < lines.Count; i++)
@@ -117,7 +117,8 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         try
         {
             // A call on a dying client never ends.
-            return (await client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).Observe().WaitAsync(Hold, time, stopped), null);
+            var finding = client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).Observe();
+            return (await finding.WaitAsync(Hold, time, stopped).ConfigureAwait(false), null);
         }
         catch (Exception exception)
         {

@@ -26,14 +26,14 @@ internal sealed class MessageDecoder
     /// <exception cref="UnknownMessageTypeException">Handlers are chosen by type, and there is none for this one.</exception>
     public ValueTask<T> DecodeAsync<T>(ReadOnlyMemory<byte> data, MessageContext context, CancellationToken cancellationToken)
     {
-        if (_custom is not null && !RawSerialization.IsRaw(typeof(T)))
+        if (_custom is not null && !RawSerialization.IsRaw<T>())
         {
             return DecodeCustomAsync<T>(data, context, cancellationToken);
         }
 
         try
         {
-            return new ValueTask<T>(RawSerialization.IsRaw(typeof(T))
+            return new ValueTask<T>(RawSerialization.IsRaw<T>()
                 ? RawSerialization.Read<T>(data)
                 : NotNull(_json!.Deserialize<T>(data.Span), context));
         }

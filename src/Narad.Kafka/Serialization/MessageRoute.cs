@@ -21,7 +21,7 @@ internal sealed class MessageRoute
     public Func<object?, MessageContext, CancellationToken, Task> Handle { get; }
 
     public static MessageRoute To<T>(Func<T, MessageContext, CancellationToken, Task> handler) => new(
-        RawSerialization.IsRaw(typeof(T)) || typeof(ISourced).IsAssignableFrom(typeof(T)),
-        async (decoder, data, context, cancellationToken) => await decoder.DecodeAsync<T>(typeof(T) == typeof(byte[]) ? data.ToArray() : data, context, cancellationToken).ConfigureAwait(false),
+        RawSerialization.IsRaw<T>() || typeof(ISourced).IsAssignableFrom(typeof(T)),
+        async (decoder, data, context, cancellationToken) => await decoder.DecodeAsync<T>(data, context, cancellationToken).ConfigureAwait(false),
         (message, context, cancellationToken) => handler((T)message!, context, cancellationToken));
 }

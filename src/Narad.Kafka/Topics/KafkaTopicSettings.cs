@@ -15,7 +15,9 @@ internal sealed class KafkaTopicSettings(AdminConnection admin, TimeSpan timeout
         try
         {
             var found = await admin.CallAsync(
-                client => client.DescribeConfigsAsync([Resource(topic)], new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+                client => client.DescribeConfigsAsync([Resource(topic)], new DescribeConfigsOptions { RequestTimeout = timeout }),
+                timeout,
+                cancellationToken).ConfigureAwait(false);
             return found[0].Entries;
         }
         catch (DescribeConfigsException failed)
@@ -35,7 +37,7 @@ internal sealed class KafkaTopicSettings(AdminConnection admin, TimeSpan timeout
                 client => client.IncrementalAlterConfigsAsync(
                     new Dictionary<ConfigResource, List<ConfigEntry>> { [Resource(topic)] = [change] }, new IncrementalAlterConfigsOptions { RequestTimeout = timeout }),
                 timeout,
-                cancellationToken);
+                cancellationToken).ConfigureAwait(false);
         }
         catch (IncrementalAlterConfigsException failed)
         {

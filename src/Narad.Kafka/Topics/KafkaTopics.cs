@@ -46,7 +46,7 @@ internal sealed class KafkaTopics : IKafkaTopics
             throw new NotSupportedException($"Topic {withSettings.Name}: the embedded broker keeps no topic settings ({string.Join(", ", withSettings.Settings!.Keys)}). Leave them out in Embedded mode.");
         }
 
-        var found = await LookAsync([.. wanted.Select(spec => spec.Name)], cancellationToken);
+        var found = await LookAsync([.. wanted.Select(spec => spec.Name)], cancellationToken).ConfigureAwait(false);
         var missing = wanted.FindAll(spec => !found.ContainsKey(spec.Name));
         foreach (var spec in wanted)
         {
@@ -73,17 +73,17 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
         else
         {
-            await CreateAsync(missing, cancellationToken);
+            await CreateAsync(missing, cancellationToken).ConfigureAwait(false);
         }
 
-        await SeeAsync(missing, cancellationToken);
+        await SeeAsync(missing, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
     {
         var names = WantedTopics.Names(topics);
         cancellationToken.ThrowIfCancellationRequested();
-        return await LookAsync([.. names], cancellationToken);
+        return await LookAsync([.. names], cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default)
@@ -92,7 +92,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         cancellationToken.ThrowIfCancellationRequested();
         if (_broker is not null)
         {
-            return (await FindAsync([topic], cancellationToken)).Find(_ => true) is { } embedded
+            return (await FindAsync([topic], cancellationToken).ConfigureAwait(false)).Find(_ => true) is { } embedded
                 ? TopicSettings.Describe(topic, embedded.Partitions, embedded.Replicas, _ => null, new Dictionary<string, string>(StringComparer.Ordinal))
                 : null;
         }
@@ -102,14 +102,14 @@ internal sealed class KafkaTopics : IKafkaTopics
         var reading = _settings.ReadAsync(topic, cancellationToken);
         try
         {
-            await Task.WhenAll(finding, reading);
+            await Task.WhenAll(finding, reading).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
             throw NotSettled($"The settings of topic {topic} could not be looked at", topic, failure, "tells no settings", "DescribeConfigs");
         }
 
-        return (await finding).Find(_ => true) is { } found && await reading is { } settings
+        return (await finding.ConfigureAwait(false)).Find(_ => true) is { } found && await reading.ConfigureAwait(false) is { } settings
             ? TopicSettings.Describe(
                 topic,
                 found.Partitions,
@@ -131,7 +131,7 @@ internal sealed class KafkaTopics : IKafkaTopics
 
         try
         {
-            await _settings.SetAsync(topic, TopicSettings.Retention, TopicSettings.RetentionText(retention), cancellationToken);
+            await _settings.SetAsync(topic, TopicSettings.Retention, TopicSettings.RetentionText(retention), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -145,10 +145,10 @@ internal sealed class KafkaTopics : IKafkaTopics
     {
         var names = WantedTopics.Names(topics);
         cancellationToken.ThrowIfCancellationRequested();
-        var found = await LookAsync([.. names], cancellationToken);
-        var deleted = _broker is { } broker ? [.. found.Keys.Where(broker.DeleteTopic)] : await DeleteFoundAsync([.. found.Keys], cancellationToken);
+        var found = await LookAsync([.. names], cancellationToken).ConfigureAwait(false);
+        var deleted = _broker is { } broker ? [.. found.Keys.Where(broker.DeleteTopic)] : await DeleteFoundAsync([.. found.Keys], cancellationToken).ConfigureAwait(false);
         deleted.ForEach(topic => TopicsLog.Deleted(_logger, topic));
-        await SeeGoneAsync(deleted, cancellationToken);
+        await SeeGoneAsync(deleted, cancellationToken).ConfigureAwait(false);
         return deleted;
     }
 
@@ -159,7 +159,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         cancellationToken.ThrowIfCancellationRequested();
 
         // By partition, because the embedded broker answers nothing to "all of the group's".
-        var partitions = (await LookAsync([topic], cancellationToken)).GetValueOrDefault(topic);
+        var partitions = (await LookAsync([topic], cancellationToken).ConfigureAwait(false)).GetValueOrDefault(topic);
         var asked = new ConsumerGroupTopicPartitions(group, [.. Enumerable.Range(0, partitions).Select(partition => new TopicPartition(topic, partition))]);
         var committed = new Dictionary<TopicPartitionId, long>();
         if (partitions == 0)
@@ -172,7 +172,9 @@ internal sealed class KafkaTopics : IKafkaTopics
         try
         {
             var result = await _admin.CallAsync(
-                client => client.ListConsumerGroupOffsetsAsync([asked], new ListConsumerGroupOffsetsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+                client => client.ListConsumerGroupOffsetsAsync([asked], new ListConsumerGroupOffsetsOptions { RequestTimeout = timeout }),
+                timeout,
+                cancellationToken).ConfigureAwait(false);
             found = result[0].Partitions;
         }
         catch (ListConsumerGroupOffsetsException some) when (!some.Results[0].Error.IsError)
@@ -210,8 +212,8 @@ internal sealed class KafkaTopics : IKafkaTopics
     public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, bool rights, CancellationToken cancellationToken)
     {
         var refused = new List<string>();
-        var found = await FindAsync([.. topics], cancellationToken, refused);
-        var readable = rights && _broker is null && found.Count > 0 ? await RightsAsync([.. found.Select(topic => topic.Name)], cancellationToken) : [];
+        var found = await FindAsync([.. topics], cancellationToken, refused).ConfigureAwait(false);
+        var readable = rights && _broker is null && found.Count > 0 ? await RightsAsync([.. found.Select(topic => topic.Name)], cancellationToken).ConfigureAwait(false) : [];
         var seen = found.ToDictionary(
             topic => topic.Name,
             topic => new TopicSight(topic.Id, topic.Partitions, readable.TryGetValue(topic.Name, out var mayRead) ? mayRead : null),
@@ -221,7 +223,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     }
 
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
-        (await FindAsync(names, cancellationToken)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
+        (await FindAsync(names, cancellationToken).ConfigureAwait(false)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
 
     /// <summary>Those that the cluster says this user may not read; none where it does not say. Readers would learn of it only after they had joined.</summary>
     /// <exception cref="KafkaTopicException">As for <see cref="GetPartitionCountsAsync"/>.</exception>
@@ -234,8 +236,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
 
         // RightsAsync may only be called after a look that named brokers.
-        await FindAsync(names, cancellationToken);
-        return [.. (await RightsAsync(names, cancellationToken)).Where(static topic => topic.Value is false).Select(static topic => topic.Key)];
+        await FindAsync(names, cancellationToken).ConfigureAwait(false);
+        return [.. (await RightsAsync(names, cancellationToken).ConfigureAwait(false)).Where(static topic => topic.Value is false).Select(static topic => topic.Key)];
     }
 
     // Whether this user may read each topic; null where the cluster does not say. Only the administration request tells rights. It aborts the process where the answer names
@@ -247,7 +249,10 @@ internal sealed class KafkaTopics : IKafkaTopics
         try
         {
             var result = await _admin.CallAsync(
-                client => client.DescribeTopicsAsync(TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = true }), timeout, cancellationToken);
+                client => client.DescribeTopicsAsync(
+                    TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = true }),
+                timeout,
+                cancellationToken).ConfigureAwait(false);
             descriptions = result.TopicDescriptions;
         }
         catch (DescribeTopicsException some)
@@ -277,7 +282,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         ClusterMetadata answer;
         try
         {
-            answer = await _admin.MetadataAsync(names, timeout, cancellationToken);
+            answer = await _admin.MetadataAsync(names, timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -326,11 +331,11 @@ internal sealed class KafkaTopics : IKafkaTopics
             await _admin.CallAsync(
                 async client =>
                 {
-                    await client.CreateTopicsAsync(requested, new CreateTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout });
+                    await client.CreateTopicsAsync(requested, new CreateTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout }).ConfigureAwait(false);
                     return true;
                 },
                 CreateTimeout,
-                cancellationToken);
+                cancellationToken).ConfigureAwait(false);
         }
         catch (CreateTopicsException some)
         {
@@ -373,11 +378,11 @@ internal sealed class KafkaTopics : IKafkaTopics
             await _admin.CallAsync(
                 async client =>
                 {
-                    await client.DeleteTopicsAsync(found, new DeleteTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout });
+                    await client.DeleteTopicsAsync(found, new DeleteTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout }).ConfigureAwait(false);
                     return true;
                 },
                 CreateTimeout,
-                cancellationToken);
+                cancellationToken).ConfigureAwait(false);
         }
         catch (DeleteTopicsException some)
         {
@@ -405,14 +410,14 @@ internal sealed class KafkaTopics : IKafkaTopics
     private async Task SeeGoneAsync(List<string> deleted, CancellationToken cancellationToken)
     {
         var started = _time.GetTimestamp();
-        while ((await LookAsync(deleted, cancellationToken)).Keys.FirstOrDefault() is { } seen)
+        while ((await LookAsync(deleted, cancellationToken).ConfigureAwait(false)).Keys.FirstOrDefault() is { } seen)
         {
             if (_time.GetElapsedTime(started) > CreateTimeout)
             {
                 throw new KafkaTopicException($"Topic {seen} was deleted, but the brokers still showed it after {Duration.Text(CreateTimeout)}. Was it created again?", seen);
             }
 
-            await Task.Delay(SeenInterval, _time, cancellationToken);
+            await Task.Delay(SeenInterval, _time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -423,7 +428,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         var started = _time.GetTimestamp();
         while (true)
         {
-            var found = await LookAsync(names, cancellationToken);
+            var found = await LookAsync(names, cancellationToken).ConfigureAwait(false);
             if (created.Find(spec => !found.ContainsKey(spec.Name)) is not { } unseen)
             {
                 created.ForEach(spec => WantedTopics.CheckPartitions(spec, found[spec.Name]));
@@ -435,7 +440,7 @@ internal sealed class KafkaTopics : IKafkaTopics
                 throw new KafkaTopicException($"Topic {unseen.Name} was created, but the brokers did not show it within {Duration.Text(CreateTimeout)}.", unseen.Name);
             }
 
-            await Task.Delay(SeenInterval, _time, cancellationToken);
+            await Task.Delay(SeenInterval, _time, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,7 +1,10 @@
+using System.Text.Json.Serialization;
+
 namespace Narad.Kafka;
 
 /// <summary>What becomes of a topic's old messages: <c>cleanup.policy</c>.</summary>
 [Flags]
+[JsonConverter(typeof(JsonStringEnumConverter<TopicCleanupPolicy>))]
 public enum TopicCleanupPolicy
 {
     /// <summary>Nothing: all are kept.</summary>

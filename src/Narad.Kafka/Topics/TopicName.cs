@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 
@@ -9,6 +10,12 @@ internal static class TopicName
 {
     /// <summary>What to write.</summary>
     public const string Rule = "1 to 249 letters, digits, dots, underscores and hyphens, not dots alone";
+
+    /// <summary>What a source topic's name gets for its retry topic, where no name was given.</summary>
+    public const string RetrySuffix = "-retry";
+
+    /// <summary>What a source topic's name gets for its dead-letter topic, where no name was given.</summary>
+    public const string DeadLetterSuffix = "-dlt";
 
     private const int Longest = 249;   // Kafka's own limit: a log directory's name must fit a file system
 
@@ -30,11 +37,14 @@ internal static class TopicName
         }
     }
 
-    /// <summary>The real name of a logical one, checked; a name that <see cref="KafkaOptions.TopicNames"/> does not map stands for itself.</summary>
+    /// <summary>
+    /// The real name of a logical one, checked; a name that <see cref="KafkaOptions.TopicNames"/> does not map stands for itself. The names of a logical topic's retry and dead-letter topics
+    /// follow from it: where <c>orders</c> stands for <c>shop-orders</c>, <c>orders-dlt</c> stands for <c>shop-orders-dlt</c>, unless it is mapped itself.
+    /// </summary>
     public static string Resolve(KafkaOptions options, string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
     {
         ArgumentNullException.ThrowIfNull(topic, parameter);
-        if (!options.TopicNames.TryGetValue(topic, out var real))
+        if (!TryMap(options, topic, out var real))
         {
             Validate(topic, parameter);
             return topic;
@@ -43,6 +53,25 @@ internal static class TopicName
         return Fault(real) is { } fault
             ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.Topics or a KAFKA_TOPIC_* variable). {fault}", parameter)
             : real;
+    }
+
+    private static bool TryMap(KafkaOptions options, string topic, [NotNullWhen(true)] out string? real)
+    {
+        if (options.TopicNames.TryGetValue(topic, out real))
+        {
+            return true;
+        }
+
+        foreach (var suffix in (ReadOnlySpan<string>)[RetrySuffix, DeadLetterSuffix])
+        {
+            if (options.TopicNames.Count > 0 && topic.EndsWith(suffix, StringComparison.Ordinal) && TryMap(options, topic[..^suffix.Length], out var source))
+            {
+                real = source + suffix;
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // What is wrong with a name; null where nothing is.

@@ -18,8 +18,8 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
     {
         var starts = OffsetsAsync(topic, partitions, OffsetSpec.Earliest(), cancellationToken);
         var ends = OffsetsAsync(topic, partitions, OffsetSpec.Latest(), cancellationToken);
-        await Task.WhenAll(starts, ends);
-        var (first, end) = (await starts, await ends);
+        await Task.WhenAll(starts, ends).ConfigureAwait(false);
+        var (first, end) = (await starts.ConfigureAwait(false), await ends.ConfigureAwait(false));
         return [.. Enumerable.Range(0, partitions).Select(partition => new PartitionSpan(partition, first[partition], Math.Max(first[partition], end[partition])))];
     }
 
@@ -31,7 +31,9 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         try
         {
             await admin.CallAsync(
-                client => client.AlterConsumerGroupOffsetsAsync([wanted], new AlterConsumerGroupOffsetsOptions { RequestTimeout = timeout }), timeout, cancellationToken);
+                client => client.AlterConsumerGroupOffsetsAsync([wanted], new AlterConsumerGroupOffsetsOptions { RequestTimeout = timeout }),
+                timeout,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (AlterConsumerGroupOffsetsException refused)
         {
@@ -65,7 +67,7 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
                 client => client.DeleteRecordsAsync(
                     offsets.Select(offset => new TopicPartitionOffset(topic, offset.Key, offset.Value)), new DeleteRecordsOptions { RequestTimeout = timeout, OperationTimeout = timeout }),
                 timeout,
-                cancellationToken);
+                cancellationToken).ConfigureAwait(false);
         }
         catch (DeleteRecordsException refused) when (refused.Results.Exists(result => result.Error.Code is ErrorCode.Local_UnsupportedFeature))
         {
@@ -90,7 +92,9 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         try
         {
             var found = await admin.CallAsync(
-                client => client.ListOffsetsAsync(asked, new ListOffsetsOptions { RequestTimeout = timeout, IsolationLevel = IsolationLevel.ReadCommitted }), timeout, cancellationToken);
+                client => client.ListOffsetsAsync(asked, new ListOffsetsOptions { RequestTimeout = timeout, IsolationLevel = IsolationLevel.ReadCommitted }),
+                timeout,
+                cancellationToken).ConfigureAwait(false);
             return found.ResultInfos.ToDictionary(info => info.TopicPartitionOffsetError.Partition.Value, info => info.TopicPartitionOffsetError.Offset.Value);
         }
         catch (ListOffsetsException refused)

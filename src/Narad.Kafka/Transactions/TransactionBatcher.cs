@@ -650,8 +650,17 @@ internal sealed class TransactionBatcher
 
         var delay = RefusedBackoff.Before(Math.Min(++_refusals, 10));
         _beginAt = After(delay);
-        TransactionsLog.Refused(_logger, refused?.Code ?? ErrorCode.NoError, refused?.Reason ?? "something that was sent in it was refused", _group.Name, Duration.Text(delay));
+        TransactionsLog.Refused(
+            _logger,
+            IsBenign(refused) ? LogLevel.Information : LogLevel.Warning,
+            refused?.Code ?? ErrorCode.NoError,
+            refused?.Reason ?? "something that was sent in it was refused",
+            _group.Name,
+            Duration.Text(delay));
     }
+
+    // A rebalance overtook the transaction. The next one has the new generation.
+    private bool IsBenign(Error? refused) => _refusals <= 3 && refused?.Code is (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId);
 
     private void GiveBack(GroupTransaction transaction)
     {

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
+using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Security;
 using Narad.Kafka.Transports;
 
@@ -23,15 +24,16 @@ internal sealed class TransactionClient : ITransactionClient
     private readonly BlockingCalls _calls;
     private readonly TokenPump? _tokens;
     private volatile Error? _fatal;
-    private ErrorCode _lastError;
+    private readonly OncePerKind<ErrorCode> _news;
 
-    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, TokenPump? tokens = null)
+    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
     {
         _tokens = tokens;
         _group = group;
         _logger = logger;
+        _news = new OncePerKind<ErrorCode>(diagnostics.Time, ClientError.Lapse);
         var secrets = clients.Secrets;
-        _log = new ClientLog(logger, secrets);
+        _log = new ClientLog(logger, secrets, diagnostics.Time, diagnostics.Unreachable);
         _producer = new ProducerBuilder<byte[]?, byte[]?>(Configure(clients.Producer(), settings, transactionalId))
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(Serializers.ByteArray)
@@ -187,10 +189,8 @@ internal sealed class TransactionClient : ITransactionClient
         {
             _fatal ??= error;
         }
-        else if (_lastError != error.Code)
+        else if (!ClientError.IsConnection(error.Code) && _news.IsDue(error.Code))
         {
-            // The client repeats itself for as long as an outage lasts.
-            _lastError = error.Code;
             ThreadPool.UnsafeQueueUserWorkItem(_ => TransactionsLog.ClientError(_logger, error.Code, error.Reason, _group), null);
         }
     }

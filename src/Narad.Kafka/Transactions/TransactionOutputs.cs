@@ -48,7 +48,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
                 TraceHeaders.InjectInto(outgoing.Headers);
             }
 
-            var result = await NextAsync(part, 0, outgoing, before, placed, cancellationToken).ConfigureAwait(false);
+            var result = await NextAsync(part, 0, outgoing, outgoing.Topic, before, placed, cancellationToken).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
             return result;
         }
@@ -72,10 +72,17 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
     public Task<SendResult> SendCopyAsync(TransactionPart part, string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
         ProduceAsync(part, new TopicPartition(topic, partition), MessageKey.From(key), key, value, headers, timestamp: null, CancellationToken.None);
 
-    private ValueTask<SendResult> NextAsync(TransactionPart part, int index, OutgoingMessage message, Task before, TaskCompletionSource placed, CancellationToken cancellationToken) =>
-        index < _middleware.Length
-            ? _middleware[index].SendAsync(message, (next, token) => NextAsync(part, index + 1, next, before, placed, token), cancellationToken)
-            : EncodeAndSendAsync(part, message, before, placed, cancellationToken);
+    private ValueTask<SendResult> NextAsync(
+        TransactionPart part, int index, OutgoingMessage message, string asked, Task before, TaskCompletionSource placed, CancellationToken cancellationToken)
+    {
+        if (index < _middleware.Length)
+        {
+            return _middleware[index].SendAsync(message, (next, token) => NextAsync(part, index + 1, next, asked, before, placed, token), cancellationToken);
+        }
+
+        MessageProducer.Conclude(message, asked, _names);
+        return EncodeAndSendAsync(part, message, before, placed, cancellationToken);
+    }
 
     private async ValueTask<SendResult> EncodeAndSendAsync(TransactionPart part, OutgoingMessage message, Task before, TaskCompletionSource placed, CancellationToken cancellationToken)
     {
@@ -96,7 +103,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         var size = SendSize.Of(key, value, [.. message.Headers]);
         if (size > options.MaxMessageBytes)
         {
-            throw SendFailure.InTransaction(message.Topic, message.Key, ErrorCode.MsgSizeTooLarge, $"the message is too large ({size} bytes with key and headers; limit: MaxMessageBytes)", retriable: false);
+            throw SendFailure.InTransaction(message.Topic, message.Key, ErrorCode.MsgSizeTooLarge, $"the message is too large: it has {size} bytes with key and headers, and Kafka:MaxMessageBytes is {options.MaxMessageBytes}", retriable: false);
         }
 
         var to = new TopicPartition(message.Topic, message.Partition is { } partition ? new Partition(partition) : Partition.Any);

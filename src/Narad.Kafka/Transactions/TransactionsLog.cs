@@ -16,8 +16,8 @@ internal static partial class TransactionsLog
     [LoggerMessage(8002, LogLevel.Debug, "Group '{Group}' aborted a transaction of {Messages} message(s): {Reason}. Nothing of it counts; what is still its own is handled again.")]
     public static partial void Aborted(ILogger logger, string group, int messages, string reason);
 
-    [LoggerMessage(8003, LogLevel.Warning, "A transaction of group '{Group}' was refused ({Code}: {Reason}) and aborted; its messages are handled again in {Delay}.")]
-    public static partial void Refused(ILogger logger, ErrorCode code, string reason, string group, string delay);
+    [LoggerMessage(EventId = 8003, Message = "A transaction of group '{Group}' was refused ({Code}: {Reason}) and aborted; its messages are handled again in {Delay}.")]
+    public static partial void Refused(ILogger logger, LogLevel level, ErrorCode code, string reason, string group, string delay);
 
     [LoggerMessage(8004, LogLevel.Warning, "The handlers of a transaction of group '{Group}' took longer than its limit of {Limit}; it was aborted. {Blamed} message(s) took half of that or more and count as failed; else the next transactions have at most {Messages} message(s).")]
     public static partial void TookTooLong(ILogger logger, string group, string limit, int blamed, int messages);

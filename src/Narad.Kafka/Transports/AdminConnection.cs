@@ -41,6 +41,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     // Guards _client, _closing, _retiring and the start of every call: the client frees its handle under a call that has not returned yet.
     // Calls only enqueue, so it is held for microseconds.
     private readonly Lock _gate = new();
+    private readonly OncePerKind<string> _news;   // by event, until a broker answers
     private AdminHandle? _client;
     private Task? _closing;
     private Task _retiring = Task.CompletedTask;
@@ -52,8 +53,9 @@ internal sealed class AdminConnection : IAsyncDisposable
         _tokens = tokens;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<AdminConnection>();
+        _news = new OncePerKind<string>(diagnostics.Time);
         _secrets = clients.Secrets;
-        _log = new ClientLog(_logger, _secrets);
+        _log = new ClientLog(_logger, _secrets, diagnostics.Time, diagnostics.Unreachable);
         _troubles = new ConnectionTroubles(new ConnectionFacts(clients.Admin()));
         _deaths = new ClientDeaths(diagnostics.Time);
     }
@@ -81,7 +83,7 @@ internal sealed class AdminConnection : IAsyncDisposable
                 {
                     asked = client;
                     var started = _time.GetTimestamp();
-                    var named = (await AskAsync(client, [NoTopic], timeout, cancellationToken)).Brokers;
+                    var named = (await AskAsync(client, [NoTopic], timeout, cancellationToken).ConfigureAwait(false)).Brokers;
                     if (client.ReachedNamedBroker || named.Any(broker => _troubles.Facts.Names(broker.Address)))
                     {
                         return null;
@@ -89,9 +91,9 @@ internal sealed class AdminConnection : IAsyncDisposable
 
                     // The first answer comes from an address of the settings, and says nothing about the addresses that the cluster names.
                     var left = timeout - _time.GetElapsedTime(started);
-                    client.ReachedNamedBroker = await NamedBrokers.AnyAcceptsAsync(named, left, _time, cancellationToken);
+                    client.ReachedNamedBroker = await NamedBrokers.AnyAcceptsAsync(named, left, _time, cancellationToken).ConfigureAwait(false);
                     return client.ReachedNamedBroker ? null : named[0].Address;
-                });
+                }).ConfigureAwait(false);
             if (unreachable is not null)
             {
                 _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.AdvertisedAddress, _troubles.Facts, unreachable));
@@ -99,6 +101,7 @@ internal sealed class AdminConnection : IAsyncDisposable
             }
 
             _troubles.Clear();
+            _news.Over();
             return true;
         }
         catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_Partial)
@@ -131,7 +134,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
     public async Task<ClusterMetadata> MetadataAsync(IReadOnlyList<string> topics, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var answer = await WithClientAsync(client => AskAsync(client, topics, timeout, cancellationToken));
+        var answer = await WithClientAsync(client => AskAsync(client, topics, timeout, cancellationToken)).ConfigureAwait(false);
         return answer.Topics.Count == topics.Count
             ? answer
             : throw new KafkaException(new Error(ErrorCode.Local_Partial, $"a broker answered, and did not say whether there is a topic {topics.First(name => answer.Topics.All(topic => !string.Equals(topic.Name, name, StringComparison.Ordinal)))}"));
@@ -157,7 +160,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
         try
         {
-            return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken);
+            return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -177,7 +180,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
         try
         {
-            await closing.WaitAsync(CloseTimeout, _time);
+            await closing.WaitAsync(CloseTimeout, _time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -193,7 +196,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         var client = Take();
         try
         {
-            return await ask(client);
+            return await ask(client).ConfigureAwait(false);
         }
         catch (ObjectDisposedException death) when (Bury(client, death))
         {
@@ -207,7 +210,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         client = Take();
         try
         {
-            return await ask(client);
+            return await ask(client).ConfigureAwait(false);
         }
         catch (ObjectDisposedException death) when (Bury(client, death))
         {
@@ -244,7 +247,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     private async Task<ClusterMetadata> AskAsync(AdminHandle client, IReadOnlyList<string> topics, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var answer = Task.Factory.StartNew(() => LibrdkafkaMetadata.Ask(client.Client, topics, timeout), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Observe();
-        return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken);
+        return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken).ConfigureAwait(false);
     }
 
     // False: the transport is being disposed, and its client with it.
@@ -310,7 +313,11 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
         catch (Exception failure)
         {
-            TransportLog.AdminNotBuilt(_logger, BrokerList.Describe(_clients.BootstrapServers), _secrets.Hide($"{failure.GetType().Name}: {failure.Message}"));
+            if (_news.IsDue(nameof(TransportLog.AdminNotBuilt)))
+            {
+                TransportLog.AdminNotBuilt(_logger, BrokerList.Describe(_clients.BootstrapServers), _secrets.Hide($"{failure.GetType().Name}: {failure.Message}"));
+            }
+
             throw;
         }
     }
@@ -325,7 +332,10 @@ internal sealed class AdminConnection : IAsyncDisposable
             }
             catch (Exception failure)
             {
-                TransportLog.AdminCloseFailed(_logger, failure, _clients.BootstrapServers);
+                if (_news.IsDue(nameof(TransportLog.AdminCloseFailed)))
+                {
+                    TransportLog.AdminCloseFailed(_logger, failure, _clients.BootstrapServers);
+                }
             }
         },
         CancellationToken.None,

@@ -13,6 +13,14 @@ namespace Narad.Kafka.Transports;
 /// <param name="StateFor">For how long it had been there.</param>
 internal sealed partial record ClientError(ErrorCode Code, string Line, string? Address, bool IsBootstrap, string? State, TimeSpan StateFor)
 {
+    /// <summary>What a client does not repeat for so long is over: it does not say so.</summary>
+    public static readonly TimeSpan Lapse = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// Whether an error only says that a broker is away. Every client of the service says so of every broker; <see cref="ConnectionMonitor"/> and <see cref="UnreachableBrokers"/> log it once.
+    /// </summary>
+    public static bool IsConnection(ErrorCode code) => code is ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.Local_Resolve;
+
     /// <summary>Takes a line apart; what is not in it is null. Never throws.</summary>
     public static ClientError Parse(ErrorCode code, string line)
     {

@@ -17,12 +17,21 @@ internal sealed class ClientLog
 
     private readonly ILogger _logger;
     private readonly SecretHiding _secrets;
+    private readonly UnreachableBrokers? _unreachable;
+    private readonly OncePerKind<string> _news;
     private long _dropped;
 
-    public ClientLog(ILogger logger, SecretHiding secrets)
+    /// <summary>Starts the draining.</summary>
+    /// <param name="logger">Where the lines go.</param>
+    /// <param name="secrets">What must not be in them.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="unreachable">Told of connections that fail.</param>
+    public ClientLog(ILogger logger, SecretHiding secrets, TimeProvider time, UnreachableBrokers? unreachable = null)
     {
         _logger = logger;
         _secrets = secrets;
+        _unreachable = unreachable;
+        _news = new OncePerKind<string>(time, ClientError.Lapse);
         _ = Task.Run(DrainAsync);
     }
 
@@ -38,19 +47,26 @@ internal sealed class ClientLog
     /// <summary>Ends the draining, after what was taken; later lines are dropped.</summary>
     public void Complete() => _lines.Writer.TryComplete();
 
-    // A broker that is away is told by ConnectionFault and by whoever waits for it: the client's own lines about it are no errors of ours.
-    private static LogLevel LevelOf(SyslogLevel level) => level switch
+    // The library logs an explanation of its own for connections that fail (FAIL, ERROR), for requests that get no answer in time (REQTMOUT) and for transactions that end (TXNERR). The other
+    // warnings are the client's alone: each kind once while it lasts.
+    private LogLevel LevelOf(SyslogLevel level, string facility) => level switch
     {
-        <= SyslogLevel.Warning => LogLevel.Warning,
+        <= SyslogLevel.Warning => facility is "FAIL" or "ERROR" or "REQTMOUT" or "TXNERR" || !_news.IsDue(facility) ? LogLevel.Debug : LogLevel.Warning,
         SyslogLevel.Notice or SyslogLevel.Info => LogLevel.Debug,
         _ => LogLevel.Trace,
     };
 
     private async Task DrainAsync()
     {
-        await foreach (var line in _lines.Reader.ReadAllAsync())
+        await foreach (var line in _lines.Reader.ReadAllAsync().ConfigureAwait(false))
         {
-            TransportLog.ClientLine(_logger, LevelOf(line.Level), line.Name, line.Facility, ForeignText.Reason(_secrets.Hide(line.Message)));
+            var text = _secrets.Hide(line.Message);
+            if (line.Facility is "FAIL")
+            {
+                _unreachable?.Failed(text);
+            }
+
+            TransportLog.ClientLine(_logger, LevelOf(line.Level, line.Facility), line.Name, line.Facility, ForeignText.Reason(text));
             if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
             {
                 TransportLog.ClientLinesDropped(_logger, dropped);

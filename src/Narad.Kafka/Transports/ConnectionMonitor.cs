@@ -4,20 +4,24 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// Knows whether a broker answers: asks one every <see cref="KafkaOptions.ProbeInterval"/> from the first connect on, and says so when that changes.
-/// With the default interval of 3 s a broker's death or return shows within 5 s. Thread-safe.
+/// Knows whether a broker answers: asks one every <see cref="KafkaOptions.ProbeInterval"/> from the first connect on, and says so when that changes. One probe without an answer is asked again
+/// at once: a single slow answer is no outage. With the default interval of 3 s a broker's death or return shows within 5 s. Thread-safe.
 /// </summary>
 internal sealed class ConnectionMonitor : IAsyncDisposable
 {
-    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1.2);
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SecondProbeTimeout = TimeSpan.FromSeconds(0.8);
+    private static readonly TimeSpan SecondProbeOfRefusedTimeout = TimeSpan.FromSeconds(0.3);
     private static readonly TimeSpan SearchInterval = TimeSpan.FromSeconds(1);   // while no broker answers, so that its return shows in time
+
+    private const string Outage = "outage";
 
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private Task _probing = Task.CompletedTask;
-    private readonly HashSet<ConnectionFaultKind?> _said = [];   // the probing task's alone, but for Start, which comes before it
+    private readonly OncePerKind<string> _news;   // by kind of fault, until a broker answers
     private volatile bool _connected;
 
     public ConnectionMonitor(KafkaOptions options, KafkaDiagnostics diagnostics)
@@ -25,6 +29,7 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
         _options = options;
         _diagnostics = diagnostics;
         _logger = diagnostics.Logger<ConnectionMonitor>();
+        _news = new OncePerKind<string>(diagnostics.Time);
     }
 
     public bool IsConnected => _connected;
@@ -40,7 +45,7 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
         _connected = reached;
         if (!reached)
         {
-            _said.Add(transport.ConnectionFault?.Kind);   // said by whoever tried to connect
+            Met(transport.ConnectionFault);   // logged by whoever tried to connect
         }
 
         _probing = Task.Run(() => ProbeAsync(transport, _stopping.Token));
@@ -58,7 +63,8 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            var answered = await transport.ProbeAsync(ProbeTimeout, cancellationToken).ConfigureAwait(false);
+            var answered = await transport.ProbeAsync(ProbeTimeout, cancellationToken).ConfigureAwait(false)
+                || (_connected && await transport.ProbeAsync(SecondProbe(transport), cancellationToken).ConfigureAwait(false));
             if (cancellationToken.IsCancellationRequested)
             {
                 return;
@@ -71,26 +77,55 @@ internal sealed class ConnectionMonitor : IAsyncDisposable
         }
     }
 
-    // Each kind of trouble once for as long as it lasts: what is refused is tried again and again.
+    // Where connections fail there is nothing to wait for.
+    private static TimeSpan SecondProbe(ITransport transport) =>
+        transport.ConnectionFault is null or { Kind: ConnectionFaultKind.NoAnswer } ? SecondProbeTimeout : SecondProbeOfRefusedTimeout;
+
+    // Each kind of trouble once for as long as it lasts, and now and then again: what is refused is tried again and again.
     private void Say(ITransport transport, bool answered)
     {
         var fault = transport.ConnectionFault;
         if (answered)
         {
-            _said.Clear();
-            if (!_connected)
+            _news.Over();
+            if (_connected)
             {
+                _diagnostics.Unreachable.Tell();
+            }
+            else
+            {
+                _diagnostics.Unreachable.Clear();
                 ServiceLog.ConnectionBack(_logger, transport.BootstrapServers);
             }
+
+            return;
         }
-        else if (_connected)
+
+        _diagnostics.Unreachable.Clear();
+        if (_connected)
         {
-            _said.Add(fault?.Kind);
+            Met(fault);
             ServiceLog.ConnectionLost(_logger, transport.BootstrapServers, fault is null ? "." : $": {fault}");
         }
-        else if (fault is { IsRefusal: true } && _said.Add(fault.Kind))
+        else if (fault is { IsRefusal: true })
         {
-            ServiceLog.ConnectionRefused(_logger, transport.BootstrapServers, fault.ToString());
+            if (_news.IsDue(fault.Kind.ToString()))
+            {
+                ServiceLog.ConnectionRefused(_logger, transport.BootstrapServers, fault.ToString());
+            }
+        }
+        else if (_news.IsDue(Outage))
+        {
+            ServiceLog.ConnectionLost(_logger, transport.BootstrapServers, fault is null ? "." : $": {fault}");
+        }
+    }
+
+    private void Met(ConnectionFault? fault)
+    {
+        _news.IsDue(Outage);
+        if (fault is not null)
+        {
+            _news.IsDue(fault.Kind.ToString());
         }
     }
 }

@@ -99,8 +99,8 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             reading = _reading;
         }
 
-        await _disposing.CancelAsync();
-        await reading;
+        await _disposing.CancelAsync().ConfigureAwait(false);
+        await reading.ConfigureAwait(false);
         _disposing.Dispose();
         foreach (var topic in _topics.Values)
         {
@@ -143,7 +143,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
                 if (topic.NeedsReading)
                 {
                     needed = true;
-                    await ReadAsync(topic);
+                    await ReadAsync(topic).ConfigureAwait(false);
                     topic.Wake();
                 }
             }
@@ -152,7 +152,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
             {
                 try
                 {
-                    await Task.Delay(ReadInterval, _time, _disposing.Token);
+                    await Task.Delay(ReadInterval, _time, _disposing.Token).ConfigureAwait(false);
                 }
                 catch (OperationCanceledException)
                 {
@@ -181,7 +181,7 @@ internal sealed class EmbeddedSendGate : ISendGate, IAsyncDisposable
         {
             foreach (var group in groups)
             {
-                foreach (var offset in await _committed(group, partitions, _disposing.Token))
+                foreach (var offset in await _committed(group, partitions, _disposing.Token).ConfigureAwait(false))
                 {
                     lowest[offset.Partition.Value] = Math.Min(lowest[offset.Partition.Value], Math.Max(0, offset.Offset.Value));
                 }

@@ -65,8 +65,8 @@ internal sealed class EmbeddedTransport : ITransport
         _broker.TopicDeleted -= OnTopicDeleted;
         _broker.RecordsDeleted -= OnRecordsDeleted;
         _broker.Fetches.Forget(this);
-        await _gate.DisposeAsync();
-        await _admin.DisposeAsync();
+        await _gate.DisposeAsync().ConfigureAwait(false);
+        await _admin.DisposeAsync().ConfigureAwait(false);
         if (_owned)
         {
             _broker.Dispose();
@@ -82,7 +82,7 @@ internal sealed class EmbeddedTransport : ITransport
         var results = await _admin.CallAsync(
             client => client.ListConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitions(group, [.. partitions])], new ListConsumerGroupOffsetsOptions { RequestTimeout = CommittedTimeout }),
             CommittedTimeout,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
         return results[0].Partitions.ConvertAll(partition => partition.TopicPartitionOffset);
     }
 }

@@ -45,10 +45,10 @@ internal sealed class KafkaTransport : ITransport
 
     public async ValueTask DisposeAsync()
     {
-        await _admin.DisposeAsync();
+        await _admin.DisposeAsync().ConfigureAwait(false);
         if (Tokens is { } tokens)
         {
-            await tokens.DisposeAsync();
+            await tokens.DisposeAsync().ConfigureAwait(false);
         }
     }
 }

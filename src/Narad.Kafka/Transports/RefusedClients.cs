@@ -15,6 +15,7 @@ internal sealed class RefusedClients(ILogger logger, TimeProvider time)
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(45);
 
     private readonly ConcurrentDictionary<(string Client, ConnectionFaultKind Kind), (ConnectionFault Fault, long Seen)> _refused = new();
+    private readonly OncePerKind<(string Client, ConnectionFaultKind Kind)> _news = new(time, Lasting);
 
     /// <summary>What is refused now, a sentence each.</summary>
     public IReadOnlyList<string> Now => [.. _refused.Where(entry => IsLasting(entry.Value.Seen)).Select(entry => $"{entry.Key.Client}: {entry.Value.Fault}").Order(StringComparer.Ordinal)];
@@ -31,16 +32,12 @@ internal sealed class RefusedClients(ILogger logger, TimeProvider time)
             return false;
         }
 
-        var isNews = true;
         _refused.AddOrUpdate(
             (client, fault.Kind),
-            _ => (fault, time.GetTimestamp()),
-            (_, known) =>
-            {
-                isNews = !IsLasting(known.Seen);
-                return (isNews ? fault : known.Fault, time.GetTimestamp());
-            });
-        if (isNews)
+            static (_, added) => added,
+            (_, known, added) => (IsLasting(known.Seen) ? known.Fault : added.Fault, added.Seen),
+            (Fault: fault, Seen: time.GetTimestamp()));
+        if (_news.IsDue((client, fault.Kind)))
         {
             ThreadPool.UnsafeQueueUserWorkItem(_ => ServiceLog.ClientRefused(logger, client, fault.ToString()), null);
         }

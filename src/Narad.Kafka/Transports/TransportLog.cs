@@ -29,6 +29,12 @@ internal static partial class TransportLog
     [LoggerMessage(4009, LogLevel.Debug, "The certificate of {Broker} could not be looked at: {Reason}.")]
     public static partial void CertificateNotSeen(ILogger logger, string broker, string reason);
 
+    [LoggerMessage(4011, LogLevel.Warning, "Broker {Broker} cannot be reached, while others answer: {Reason}. Clients go on trying; what only it has waits.")]
+    public static partial void BrokerUnreachable(ILogger logger, string broker, string reason);
+
+    [LoggerMessage(4012, LogLevel.Information, "No client complains about broker {Broker} any more.")]
+    public static partial void BrokerReachable(ILogger logger, string broker);
+
     [LoggerMessage(4010, LogLevel.Warning, "The administration client for {BootstrapServers} died ({Reason}). Another one is built {When}.")]
     public static partial void AdminDied(ILogger logger, string bootstrapServers, string reason, string when);
 }

@@ -74,7 +74,7 @@ public sealed class SecretHidingTests
     {
         var config = new ClientConfig { SaslPassword = Secret };
         using var logs = new LogEvents();
-        var log = new ClientLog(logs.CreateLogger("test"), SecretHiding.Of(config));
+        var log = new ClientLog(logs.CreateLogger("test"), SecretHiding.Of(config), TimeProvider.System);
 
         log.Write(new LogMessage("client", SyslogLevel.Warning, "FAIL", $"[thrd:x]: {Secret} {Base64($"\0narad\0{Secret}")}"));
         await Waiting.Until(() => logs.Count(4004) == 1, "the line logged");

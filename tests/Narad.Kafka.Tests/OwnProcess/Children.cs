@@ -9,6 +9,7 @@ internal static class Children
         [nameof(BadMetadata.AskAsAdministratorAsync)] = BadMetadata.AskAsAdministratorAsync,
         [nameof(AbandonedCalls)] = AbandonedCalls.RunAsync,
         [nameof(IdleEmbeddedBroker)] = IdleEmbeddedBroker.RunAsync,
+        [nameof(FailingHost)] = FailingHost.RunAsync,
         [nameof(StoppingHost)] = StoppingHost.RunAsync,
         [nameof(HangingEmbeddedBroker)] = HangingEmbeddedBroker.RunAsync,
     };

@@ -31,7 +31,10 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public ConnectionFault? ConnectionFault => null;
 
-    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(true);
+    /// <summary>Whether a broker answers; one always does where this is left out.</summary>
+    public Func<bool>? Probe { get; init; }
+
+    public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(Probe?.Invoke() ?? true);
 
     public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -25,13 +25,43 @@ public sealed class MessageKeyTests
     [MemberData(nameof(Shown))]
     public void A_key_is_shown_as_text_where_it_is_text_and_never_at_length(MessageKey key, string shown) => key.ToString().Should().Be(shown);
 
-    [Fact]
-    public async Task A_time_before_1970_is_refused_by_name()
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0)]
+    public async Task A_time_that_the_client_would_take_for_now_or_refuse_is_refused_by_name(int millisecondsSince1970)
     {
-        await using var sending = await Sending.ConnectAsync(new ScriptedClients());
+        var clients = new ScriptedClients();
+        await using var sending = await Sending.ConnectAsync(clients);
+        var time = DateTimeOffset.UnixEpoch.AddMilliseconds(millisecondsSince1970);
 
-        var sends = () => sending.SendAsync("t", "m", options: new SendOptions { Timestamp = DateTimeOffset.UnixEpoch.AddMilliseconds(-1) }).AsTask();
+        var sends = () => sending.SendAsync("t", "m", options: new SendOptions { Timestamp = time }).AsTask();
 
-        (await sends.Should().ThrowAsync<ArgumentOutOfRangeException>()).WithMessage("SendOptions.Timestamp must not be before 1970*");
+        (await sends.Should().ThrowAsync<ArgumentOutOfRangeException>()).WithMessage("SendOptions.Timestamp must be 1970-01-01T00:00:00.001Z or later*");
+        clients.Last.Taken.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(-1, null)]
+    [InlineData(null, 0)]
+    public async Task What_middleware_sets_is_checked_like_what_the_sender_sets(int? partition, int? millisecondsSince1970)
+    {
+        var clients = new ScriptedClients();
+        var sets = new Sets(message => (message.Partition, message.Timestamp) = (partition, millisecondsSince1970 is { } time ? DateTimeOffset.UnixEpoch.AddMilliseconds(time) : null));
+        await using var sending = await Sending.ConnectAsync(clients, options => options.SendMiddleware.Add(sets));
+
+        var sends = () => sending.SendAsync("t", "m").AsTask();
+
+        (await sends.Should().ThrowAsync<ArgumentOutOfRangeException>()).WithMessage("OutgoingMessage.*");
+        clients.Last.Taken.Should().BeEmpty();
+        await sending.Producer.StopAsync(Sending.Patience);
+    }
+
+    private sealed class Sets(Action<OutgoingMessage> set) : ISendMiddleware
+    {
+        public ValueTask<SendResult> SendAsync(OutgoingMessage message, SendDelegate next, CancellationToken cancellationToken)
+        {
+            set(message);
+            return next(message, cancellationToken);
+        }
     }
 }

@@ -82,7 +82,10 @@ public sealed class SendLineTests
         var third = sending.SendAsync("t", "third").AsTask();
 
         await leaving.CancelAsync();
-        await second.Invoking(send => send).Should().ThrowAsync<OperationCanceledException>();
+        var cancelled = (await second.Invoking(send => send).Should().ThrowAsync<KafkaSendCanceledException>()).Which;
+        cancelled.MayHaveBeenWritten.Should().BeFalse();
+        cancelled.Message.Should().Contain("'t'").And.Contain("was not written");
+        cancelled.CancellationToken.Should().Be(leaving.Token);
         clients.Last.Report();
         await Sending.Until(() => clients.Last.Taken.Count == 2, "the third to be taken");
         clients.Last.Report();
@@ -102,7 +105,10 @@ public sealed class SendLineTests
         var send = sending.SendAsync("t", "m", ct: cancellation.Token).AsTask();
 
         await cancellation.CancelAsync();
-        await send.Invoking(task => task).Should().ThrowAsync<OperationCanceledException>();
+        var cancelled = (await send.Invoking(task => task).Should().ThrowAsync<KafkaSendCanceledException>()).Which;
+        cancelled.MayHaveBeenWritten.Should().BeTrue();
+        cancelled.Message.Should().Contain("'t'").And.Contain("may be written");
+        send.IsCanceled.Should().BeTrue("a cancelled send is a cancelled task");
         sending.Producer.InFlight.Should().Be(1);
         clients.Last.Report();
 

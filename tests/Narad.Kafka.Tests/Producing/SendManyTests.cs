@@ -42,7 +42,9 @@ public sealed class SendManyTests
         var many = sending.Producer.SendManyAsync("t", Endless(), null, null, cancellation.Token);
         read.Should().Be(MessageProducer.ManyWindow + 1);
         await cancellation.CancelAsync();
-        await many.Invoking(task => task).Should().ThrowAsync<OperationCanceledException>();
+        var cancelled = (await many.Invoking(task => task).Should().ThrowAsync<KafkaSendCanceledException>()).Which;
+        cancelled.MayHaveBeenWritten.Should().BeTrue();
+        cancelled.Message.Should().Contain("'t'").And.Contain("may be written");
         clients.Last.Report(MessageProducer.ManyWindow);
     }
 

@@ -41,6 +41,24 @@ public sealed partial class StoppingHostTests
         exitCode.Should().Be(0, output);
     }
 
+    [Theory, Trait("Promise", "S14")]
+    [InlineData("handler", "OnUnhandled is StopHost: stopping the host")]
+    [InlineData("late", "A subscription could not be started: stopping the host")]
+    public async Task A_host_that_stops_because_of_a_failure_ends_with_exit_code_1(string failure, string reason)
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(FailingHost), failure);
+        exitCode.Should().Be(1, output);
+        output.Should().Contain(reason).And.Contain("Kafka disconnected", "it stops in order").And.EndWith($"ended{Environment.NewLine}");
+    }
+
+    [Fact]
+    public async Task A_host_that_the_application_stops_ends_with_exit_code_0()
+    {
+        var (exitCode, output) = await ChildProcess.RunAsync(nameof(FailingHost), "well");
+        exitCode.Should().Be(0, output);
+        output.Should().EndWith($"ended{Environment.NewLine}");
+    }
+
     [GeneratedRegex(@"stopped after (?<seconds>[\d.]+) s", RegexOptions.None, matchTimeoutMilliseconds: 1_000)]
     private static partial Regex Stopped();
 }

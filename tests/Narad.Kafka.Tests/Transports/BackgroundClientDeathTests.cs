@@ -32,7 +32,7 @@ public sealed class BackgroundClientDeathTests : IAsyncDisposable
         var reader = new RetryReader(
             _transport,
             "g",
-            new ClientLog(NullLogger.Instance, SecretHiding.Of(new ConsumerConfig())),
+            new ClientLog(NullLogger.Instance, SecretHiding.Of(new ConsumerConfig()), TimeProvider.System),
             TimeProvider.System,
             error => refused.Add(error.Code));
         var partition = new AssignedPartition(new Confluent.Kafka.TopicPartition("t-retry", 0), null!);
