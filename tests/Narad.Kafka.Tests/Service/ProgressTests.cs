@@ -11,6 +11,9 @@ public sealed class ProgressTests
 {
     private const int ClientError = 3040;
 
+    // The client looks for a coordinator that it believes to have moved with growing delays.
+    private static readonly TimeSpan Joins = TimeSpan.FromSeconds(90);
+
     [Fact]
     public async Task A_group_whose_other_members_use_another_assignor_is_named_with_the_setting_and_joined_when_they_are_gone()
     {
@@ -40,10 +43,10 @@ public sealed class ProgressTests
 
         Refuse(service, KafkaRequest.JoinGroup, ErrorCode.NotCoordinatorForGroup);
         service.Broker.FailNext(KafkaRequest.Heartbeat, ErrorCode.UnknownMemberId);
-        await Becomes(service, HealthStatus.Unhealthy, "group 'g' lost its partitions and has not been joined again");
+        await Becomes(service, HealthStatus.Unhealthy, "group 'g' lost its partitions and has not been joined again", Joins);
 
         service.Broker.ClearFailures(KafkaRequest.JoinGroup);
-        await Becomes(service, HealthStatus.Healthy);
+        await Becomes(service, HealthStatus.Healthy, deadline: Joins);
     }
 
     [Fact]
