@@ -91,6 +91,9 @@ internal static partial class ConsumingLog
     [LoggerMessage(3034, LogLevel.Error, "LOG TRUNCATED: {Partition} ends at offset {LogEnd}, but group '{Group}' stands at offset {Offset}. An unclean leader election lost the messages between; what was sent since may have their offsets.")]
     public static partial void LogTruncated(ILogger logger, TopicPartitionId partition, string logEnd, long offset, string group);
 
+    [LoggerMessage(3037, LogLevel.Error, "LOG TRUNCATED: {Partition} ends at offset {LogEnd}, and group '{Group}' had read to offset {Offset} before it lost the partition. An unclean leader election lost the messages between, those included that waited there for their retry.")]
+    public static partial void ReadAndTruncated(ILogger logger, TopicPartitionId partition, long logEnd, long offset, string group);
+
     [LoggerMessage(3021, LogLevel.Information, "{Partition} in group '{Group}' goes on.")]
     public static partial void Resumed(ILogger logger, TopicPartitionId partition, string group);
 

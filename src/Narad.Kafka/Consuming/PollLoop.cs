@@ -52,6 +52,7 @@ internal sealed class PollLoop
     private readonly Assignment _assignment;
     private readonly StartPositions _starts;
     private readonly PositionCheck _checks;
+    private readonly LostPositions _lost;
     private readonly bool _comparesEpochs;          // not on the embedded broker, which truncates nothing and forgets when epochs ended
     private readonly StartingSubscriptions _starting;
     private readonly OffsetStore _offsets;
@@ -92,6 +93,7 @@ internal sealed class PollLoop
         _assignment = new Assignment(new FlowControl(options.MaxBufferedMessages, options.MaxBufferedBytes - transport.Clients.PrefetchBytes, options.MaxUncommittedMessages), _logger, OnClientError);
         _comparesEpochs = transport.Mode is not KafkaMode.Embedded;
         _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger);
+        _lost = new LostPositions(group, diagnostics.Time, _logger);
         _starting = new StartingSubscriptions(_assignment, group.Name, diagnostics.Time, _logger);
         _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, _checks, SayStopped, OnClientError);
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
@@ -248,6 +250,7 @@ internal sealed class PollLoop
         _transactions?.Turn();
         _pairs.Turn();
         _checks.Turn();
+        _lost.Turn(_assignment.Client);
         _starting.Turn();
         _assignment.SettlePauses();
 
@@ -760,6 +763,11 @@ internal sealed class PollLoop
         _progress.Lost();
         foreach (var partition in lost)
         {
+            if (_comparesEpochs)
+            {
+                _lost.Add(partition);
+            }
+
             // Dropped first, so that what is cancelled is not started again.
             _assignment.Remove(partition);
             partition.Cancel(_logger);
@@ -1060,7 +1068,7 @@ internal sealed class PollLoop
 
         LoseEverything();
         _retries.Close();
-        if (_checks.Asking.IsCompleted && _pairs.Asking.IsCompleted)
+        if (_checks.Asking.IsCompleted && _lost.Asking.IsCompleted && _pairs.Asking.IsCompleted)
         {
             _assignment.Client.Dispose();
         }
@@ -1091,7 +1099,7 @@ internal sealed class PollLoop
     private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer)
     {
         _transport.Tokens?.Remove(consumer);
-        var asking = Task.WhenAll(_checks.Asking, _pairs.Asking);
+        var asking = Task.WhenAll(_checks.Asking, _lost.Asking, _pairs.Asking);
         Task.Run(async () =>
         {
             await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -231,6 +231,45 @@ public sealed class LostOffsetTests
         group.Fake.ToldTo(nameof(group.Client.StoreOffset)).Single()!.Offset.Value.Should().Be(700);
     }
 
+    [Theory]
+    [InlineData(20, 10, 1)]
+    [InlineData(20, 25, 0)]
+    [InlineData(40, 10, 0)]
+    [Trait("Promise", "S32")]
+    public async Task What_was_read_and_not_committed_is_named_where_its_log_is_cut_after_the_partition_was_lost(long end, long committed, int said)
+    {
+        var group = New();
+        group.Partition.Tracker.Add(29, leaderEpoch: 4);
+        group.Partition.Stored = committed;
+        group.Fake.Answer(nameof(group.Client.QueryWatermarkOffsets), static _ => throw new KafkaException(ErrorCode.LeaderNotAvailable));
+        var lost = new LostPositions(group.Group, _time, _seen.Logger);
+        lost.Add(group.Partition);
+        await AskedAsync(1);
+        group.Metrics.Truncations.Should().Be(0, "nobody says where it ends yet");
+
+        group.Fake.Answer(nameof(group.Client.QueryWatermarkOffsets), _ => new WatermarkOffsets(0, end));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await AskedAsync(2);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        lost.Turn(group.Client);
+        lost.Asking.IsCompleted.Should().BeTrue("it is known");
+        group.Metrics.Truncations.Should().Be(said);
+        _seen.Log.Count(3037).Should().Be(said);
+        _seen.Log.All.Count(static logged => logged.Message.Contains("t[0] ends at offset 20", StringComparison.Ordinal) && logged.Message.Contains("to offset 30", StringComparison.Ordinal)).Should().Be(said);
+
+        async Task AskedAsync(int times)
+        {
+            await Waiting.Until(
+                () =>
+                {
+                    lost.Turn(group.Client);
+                    return lost.Asking.IsCompleted && group.Fake.ToldTo(nameof(group.Client.QueryWatermarkOffsets)).Count() == times;
+                },
+                "the end is asked for");
+            lost.Turn(group.Client);
+        }
+    }
+
     private Fixture New(Action<SubscriptionOptions>? configure = null) => new(configure, _time, _seen);
 
     private sealed class LogEventsAndErrors
@@ -257,8 +296,10 @@ public sealed class LostOffsetTests
             Starts = new StartPositions(Assignment, group, time, seen.Logger, new PositionCheck(Assignment, comparesEpochs: true, time, seen.Logger), static (_, _, _) => { }, error => seen.Errors.Add(error.Code)) { IsIncremental = true };
             Offsets = new OffsetStore(Assignment, seen.Logger, error => seen.Errors.Add(error.Code));
             Partition = Assignment.Add(new TopicPartition("t", 0), subscription);
-            Metrics = group.Metrics;
+            (Group, Metrics) = (group, group.Metrics);
         }
+
+        public ConsumerGroup Group { get; }
 
         public IConsumer<byte[]?, byte[]?> Client { get; }
 
