@@ -4,8 +4,9 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Looks, after partitions were lost, whether their logs still reach to where this member had read. What lies behind the committed offset, as retries do that wait, can be cut off by an
-/// unclean leader election without anybody noticing: the next member starts at the committed offset, which is still there. A log that has grown past that position by then is not recognized.
+/// Looks, after partitions were lost, whether their logs still reach to where this member had read. An unclean leader election can cut off what lies behind the
+/// committed offset, such as retries that wait, without anybody noticing: the next member starts at the committed offset, which is still there. A log that has
+/// grown past that position by then is not recognized.
 /// </summary>
 /// <remarks>Single-threaded: poll thread only. The ends are asked for in the background, until they are known.</remarks>
 internal sealed class LostPositions(ConsumerGroup group, TimeProvider time, ILogger logger)

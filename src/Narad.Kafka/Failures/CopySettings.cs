@@ -6,7 +6,8 @@ using Narad.Kafka.Topics;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// What was found of the settings of retry and dead-letter topics that are not wrong, but should be known: said when it is found, and again only when it changes. Thread-safe.
+/// What was found of the settings of retry and dead-letter topics that are not wrong, but should be known: logged when it is found, and again only when it
+/// changes. Thread-safe.
 /// </summary>
 internal sealed class CopySettings(ILogger logger)
 {

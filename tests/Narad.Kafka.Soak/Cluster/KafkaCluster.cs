@@ -141,6 +141,9 @@ internal sealed class KafkaCluster : IAsyncDisposable
         return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{tool} {string.Join(' ', arguments)} ended with {process.ExitCode}: {output}{await errors}");
     }
 
+    public Task GrowAsync(IEnumerable<string> topics, int partitions) =>
+        Admin.CreatePartitionsAsync(topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
+
     /// <summary>Each partition is led by the first of its replicas again.</summary>
     public Task PreferAsync() => ToolAsync("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--all-topic-partitions");
 

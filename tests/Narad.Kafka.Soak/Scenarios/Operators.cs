@@ -12,12 +12,15 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Soak.Scenarios;
 
 /// <summary>
-/// What operators do to a cluster while a service works. Each is one act under a steady load of two members, what their health must say meanwhile, how it is undone, and after
-/// that the members must be healthy and the ledger clean.
+/// What operators do to a cluster while a service works. Each is one act under a steady load of two members, what their health must say meanwhile, and how
+/// it is undone. After that the members must be healthy and the ledger clean.
 /// </summary>
 internal static class Operators
 {
     private const string Scram = "narad-soak";
+
+    // What is logged where messages are lost that waited in a retry topic.
+    private static readonly string[] Losses = ["RetriesGone", "RetryTopicDeleted", "LogTruncated", "ReadAndTruncated"];
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan Steady = TimeSpan.FromSeconds(5);
@@ -25,28 +28,31 @@ internal static class Operators
 
     public static IReadOnlyList<Scenario> All { get; } =
     [
-        new("log-truncated", "an unclean leader election cuts the logs: the partitions stop and say so, and go on where they were cut when told", TruncatedAsync) { Unclean = "" },
-        Failing("retry-truncated", "the same with the retry topics, while messages wait there: what is lost is what the cluster lost, and it is said", RetryTruncatedAsync, unclean: "-retry"),
-        Failing("retry-deleted", "the retry topics are deleted while messages wait there: said, created again, nothing else is lost", bed => DeletingAsync(bed, () => bed.Cluster.Admin.DeleteTopicsAsync(bed.RetryTopics))),
-        Failing("retry-retention", "the retention of the retry topics is lowered below the delays and restored: said before it bites, nothing else is lost", RetryRetentionAsync),
+        new("log-truncated", "an unclean leader election cuts the logs: the partitions stop and say so, and go on there", TruncatedAsync) { Unclean = "" },
+        Failing("retry-truncated", "the same with the retry topics, while messages wait: said, nothing else is lost", RetryTruncatedAsync, unclean: "-retry"),
+        Failing("retry-deleted", "the retry topics are deleted while messages wait there: said, created again, nothing else is lost", RetryDeletedAsync),
+        Failing("retry-retention", "the retention of the retry topics is lowered and restored: said early, nothing else is lost", RetryRetentionAsync),
         Again("reset-memory", "the offsets of a group that repeats in memory are reset: everything is handled again", static _ => null, DeleteOffsets: false),
         Again("reset-retry", "the same with retry topics, while messages wait there", static _ => new FailingWork(), DeleteOffsets: false),
         Again("reset-parked", "the same with keys kept in order", static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: false),
-        Again("deleted-parked", "a group that keeps keys in order is deleted while messages wait: everything is handled again", static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: true),
-        new("admin-dies", "the administration client of each member dies again and again: it is replaced, and health does not say that no broker answers", AdminDiesAsync),
-        new("topic-right", "the right to read the topics is taken away and given back (classic)", bed => RightAsync(bed, ResourceType.Topic, KafkaGroupProtocol.Classic)),
+        Again("deleted-parked", "the same where the group is deleted", static seed => new ParkedWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: true),
+        new("admin-dies", "the administration client of each member dies again and again: it is replaced, and the members are healthy", AdminDiesAsync),
+        new("topic-right", "the right to read the topics is taken away and given back (classic)", TopicRightAsync),
         new("topic-right-consumer", "the same with the consumer protocol", bed => RightAsync(bed, ResourceType.Topic, KafkaGroupProtocol.Consumer)),
-        new("group-right", "the right to read the group is taken away and given back (classic)", bed => RightAsync(bed, ResourceType.Group, KafkaGroupProtocol.Classic)),
+        new("group-right", "the right to read the group is taken away and given back (classic)", GroupRightAsync),
         new("group-right-consumer", "the same with the consumer protocol", bed => RightAsync(bed, ResourceType.Group, KafkaGroupProtocol.Consumer)),
         Parking("partitions-parked", "partitions are added to topics whose keys are kept in order, and later to their retry topics", GrowAsync),
         new("limit-lowered", "max.message.bytes is lowered and restored under load: nothing fails, and sends go together again", LimitAsync) { Rate = 2_000 },
         new("preferred-leaders", "leaders are moved, and the preferred ones elected again and again", PreferredAsync),
         new("reassigned", "all partitions are moved to other leaders and back", ReassignedAsync),
-        new("coordinator-moved", "the broker that coordinates the group is stopped and started", bed => ActAsync(bed, async () => await bed.BreakAsync("stop", await bed.Cluster.CoordinatorAsync(bed.Group), TimeSpan.FromSeconds(10)))),
+        new("coordinator-moved", "the broker that coordinates the group is stopped and started", CoordinatorAsync),
         new("records-deleted", "records are deleted before slow members handle them: the partitions stop, and go on when told", RecordsDeletedAsync),
         new("quota", "10 kB/s for all clients, and lifted again: nothing is lost", QuotaAsync) { Rate = 100 },
-        new("password-rotated", "the password is changed while connected, a broker restarts, and the old one is set again", PasswordAsync) { Configure = static options => Login(options, "scram-sha-256", Scram, "before") },
-        new("certificate-replaced", "the brokers' certificates are replaced by ones that clients do not trust, and put back", CertificateAsync) { Configure = static options => Tls(options) },
+        new("password-rotated", "the password is changed while connected, a broker restarts, and the old one is set again", PasswordAsync)
+        {
+            Configure = static options => Login(options, "scram-sha-256", Scram, "before"),
+        },
+        new("certificate-replaced", "the brokers' certificates are replaced by strangers', and put back", CertificateAsync) { Configure = Tls },
         Failing("append-time", "the topics and their retry topics turn to LogAppendTime and back", AppendTimeAsync),
         Failing("not-enough-replicas", "too few replicas for a minute: sends and retries wait", NotEnoughAsync),
     ];
@@ -69,23 +75,24 @@ internal static class Operators
             FinishAsync = async bed =>
             {
                 IVerdict verdict;
-                var dead = new HashSet<(int, int)>();
+                var again = new HashSet<(int, int)>();
                 if (failing)
                 {
                     var (judged, _, _, deadLetters) = await FailingHandlers.AddUpAsync(bed);
                     verdict = judged;
                     var at = new Windows([(reset, Stopwatch.GetTimestamp() + (3_600 * Stopwatch.Frequency))]);
-                    dead.UnionWith(deadLetters.Where(letter => at.Contains(letter.Written)).Select(static letter => (letter.Place.Key, letter.Place.Sequence)));
+                    var later = deadLetters.Where(letter => at.Contains(letter.Written));
+                    again.UnionWith(later.Select(static letter => (letter.Place.Key, letter.Place.Sequence)));
                 }
                 else
                 {
                     verdict = await bed.FinishAsync();
                 }
 
-                var again = bed.Ledger.Handlings.Where(handling => handling.Started >= reset).Select(static handling => (handling.Key, handling.Sequence)).ToHashSet();
-                var messages = bed.Ledger.Sends().Count();
-                var missing = bed.Ledger.Sends().Where(sent => !again.Contains((sent.Key, sent.Sequence)) && !dead.Contains((sent.Key, sent.Sequence))).ToList();
-                bed.Check(missing.Count == 0, $"all {messages} messages were handled, or dead letters, after the reset; not {missing.Count}{string.Concat(missing.Take(3).Select(static one => $"; key {one.Key} number {one.Sequence}"))}");
+                again.UnionWith(bed.Ledger.Handlings.Where(handling => handling.Started >= reset).Select(static handling => (handling.Key, handling.Sequence)));
+                var missing = bed.Ledger.Sends().Where(sent => !again.Contains((sent.Key, sent.Sequence))).ToList();
+                var examples = string.Concat(missing.Take(3).Select(static one => $"; key {one.Key} number {one.Sequence}"));
+                bed.Check(missing.Count == 0, $"all {bed.Ledger.Sent} messages were handled, or dead letters, after the reset; not {missing.Count}{examples}");
                 return verdict;
             },
         };
@@ -101,7 +108,14 @@ internal static class Operators
     /// <param name="member">Settings of the members.</param>
     /// <param name="work">What their handlers do.</param>
     private static async Task ActAsync(
-        Bed bed, Func<Task> act, Func<Task>? undo = null, string? says = null, double lasts = 10, string[]? logs = null, Action<KafkaOptions>? member = null, Func<int, int, CancellationToken, Task>? work = null)
+        Bed bed,
+        Func<Task> act,
+        Func<Task>? undo = null,
+        string? says = null,
+        double lasts = 10,
+        string[]? logs = null,
+        Action<KafkaOptions>? member = null,
+        Func<int, int, CancellationToken, Task>? work = null)
     {
         for (var number = 1; number <= 2; number++)
         {
@@ -172,9 +186,12 @@ internal static class Operators
             await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics));
         });
         var shorter = before.Where(end => cut.GetValueOrDefault(end.Key) < end.Value).Select(static end => end.Key).ToHashSet(StringComparer.Ordinal);
-        await KafkaCluster.Until(() => bed.Members.Sum(static member => member.Stopped.Count()) == shorter.Count, $"all {shorter.Count} partitions that were cut stop", Limit);
+        var what = $"all {shorter.Count} partitions that were cut stop";
+        await KafkaCluster.Until(() => bed.Members.Sum(static member => member.Stopped.Count()) == shorter.Count, what, Limit);
         var stopped = bed.Members.SelectMany(static member => member.Stopped).ToList();
-        bed.Check(stopped.TrueForAll(one => shorter.Contains(one.Partition.ToString()) && one.Reason.Message.Contains("truncated", StringComparison.OrdinalIgnoreCase)), $"they say so: {stopped[0].Reason.Message}");
+        bool Says(StoppedPartition one) =>
+            shorter.Contains(one.Partition.ToString()) && one.Reason.Message.Contains("truncated", StringComparison.OrdinalIgnoreCase);
+        bed.Check(stopped.TrueForAll(Says), $"they say so: {stopped[0].Reason.Message}");
         await bed.BecomesAsync("stopped at offset", Limit);
         await bed.SendAllAsync(1_000);
         await bed.ReadAsync();
@@ -187,21 +204,17 @@ internal static class Operators
         bed.Ledger.Fault(began, Ledger.BeforeFault, AfterFault);
     }
 
-    private static async Task RetryTruncatedAsync(Bed bed)
+    // Where the committed offsets are not cut, the partitions need not stop.
+    private static Task RetryTruncatedAsync(Bed bed)
     {
         Dictionary<string, long> cut = [];
-        await DeletingAsync(
+        return DeletingAsync(
             bed,
             async () => cut = await ElectUncleanAsync(bed, bed.RetryTopics, () => Task.Delay(TimeSpan.FromSeconds(10))),
-            async () =>
-            {
-                foreach (var member in bed.Members)
-                {
-                    await member.GoOnAsync(partition => cut.GetValueOrDefault(partition.ToString()));
-                }
-            },
-            says: "stopped at offset");
+            () => Task.WhenAll(bed.Members.Select(member => member.GoOnAsync(partition => cut.GetValueOrDefault(partition.ToString())))));
     }
+
+    private static Task RetryDeletedAsync(Bed bed) => DeletingAsync(bed, () => bed.Cluster.Admin.DeleteTopicsAsync(bed.RetryTopics));
 
     private static Task RetryRetentionAsync(Bed bed)
     {
@@ -216,12 +229,15 @@ internal static class Operators
         var deleted = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         await bed.EndLoadAsync();
         await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics), (bed.Work!.RetryGroup(bed.Group), bed.RetryTopics));
-        var deadLetters = (await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics)).Select(static letter => (letter.Place.Key, letter.Place.Sequence)).ToHashSet();
-        var waiting = bed.Ledger.Invocations.Where(one => !bed.Ledger.IsHandled(one.Handling.Key, one.Handling.Sequence) && !deadLetters.Contains((one.Handling.Key, one.Handling.Sequence)))
-            .GroupBy(static one => (one.Handling.Key, one.Handling.Sequence)).Where(message => message.Max(static one => one.At) < deleted).Select(static message => message.Key).ToList();
+        var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
+        var dead = deadLetters.Select(static letter => (letter.Place.Key, letter.Place.Sequence)).ToHashSet();
+        var waiting = bed.Ledger.Invocations.GroupBy(static one => (one.Handling.Key, one.Handling.Sequence))
+            .Where(message => !bed.Ledger.IsHandled(message.Key.Key, message.Key.Sequence) && !dead.Contains(message.Key))
+            .Where(message => message.Max(static one => one.At) < deleted)
+            .Select(static message => message.Key).ToList();
         bed.Say($"{waiting.Count} messages had failed, and waited in what was deleted");
         bed.Delete(waiting.Select(static message => new LogRecord("", 0, message.Key, message.Sequence)));
-        bed.Check(waiting.Count == 0 || bed.Events.Count("RetriesGone") + bed.Events.Count("RetryTopicDeleted") + bed.Events.Count("LogTruncated") > 0, "that is logged");
+        bed.Check(waiting.Count == 0 || Losses.Any(bed.Events.Has), "that is logged");
     }
 
     private static async Task<long> ResetAsync(Bed bed, bool deleteOffsets)
@@ -239,9 +255,10 @@ internal static class Operators
         var reset = Stopwatch.GetTimestamp();
         bed.Say($"the members left while messages wait; {bed.Status()}");
         var first = bed.Topics.SelectMany(static topic => Enumerable.Range(0, 6).Select(partition => new TopicPartitionOffset(topic, partition, 0))).ToList();
-        await KafkaCluster.Until(() => Succeeds(() => deleteOffsets
+        Task AlterAsync() => deleteOffsets
             ? bed.Cluster.Admin.DeleteGroupsAsync([bed.Group])
-            : bed.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(bed.Group, first)])), "the offsets of the empty group are reset", Limit);
+            : bed.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(bed.Group, first)]);
+        await KafkaCluster.Until(() => Succeeds(AlterAsync), "the offsets of the empty group are reset", Limit);
         await bed.JoinAsync(null, null, Repeating);
         await bed.JoinAsync(null, null, Repeating);
         bed.Ledger.Fault(bed.Started, TimeSpan.Zero, TimeSpan.FromHours(1));
@@ -274,9 +291,16 @@ internal static class Operators
         await bed.BecomesAsync(says: null, Limit);
 
         // The look-outs for topics live on them.
-        await bed.Cluster.Admin.CreatePartitionsAsync(bed.Topics.Select(static topic => new PartitionsSpecification { Topic = topic, IncreaseTo = 9 }));
+        await bed.Cluster.GrowAsync(bed.Topics, 9);
         await KafkaCluster.Until(() => bed.Members.Sum(static member => member.Partitions) == 9 * bed.Topics.Count, "all partitions are assigned", Limit);
     });
+
+    private static Task CoordinatorAsync(Bed bed) =>
+        ActAsync(bed, async () => await bed.BreakAsync("stop", await bed.Cluster.CoordinatorAsync(bed.Group), TimeSpan.FromSeconds(10)));
+
+    private static Task TopicRightAsync(Bed bed) => RightAsync(bed, ResourceType.Topic, KafkaGroupProtocol.Classic);
+
+    private static Task GroupRightAsync(Bed bed) => RightAsync(bed, ResourceType.Group, KafkaGroupProtocol.Classic);
 
     private static async Task RightAsync(Bed bed, ResourceType type, KafkaGroupProtocol protocol)
     {
@@ -298,10 +322,11 @@ internal static class Operators
             member: options =>
             {
                 options.GroupProtocol = protocol;
-                options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL")!;
+                options.Brokers = Variable("NARAD_TEST_KAFKA_SASL");
                 Login(options, "plain", "denied", "denied-secret");
             });
-        bed.Check(bed.Members.All(static member => member.Subscriptions.All(static subscription => subscription.State is SubscriptionState.Running)), "every subscription is running");
+        var subscriptions = bed.Members.SelectMany(static member => member.Subscriptions);
+        bed.Check(subscriptions.All(static subscription => subscription.State is SubscriptionState.Running), "every subscription is running");
         await bed.Cluster.Admin.DeleteAclsAsync([.. right.Concat(closed).Select(static entry => entry.ToFilter())]);
 
         List<AclBinding> Entries(string principal, AclOperation operation) => [.. names.Select(name => new AclBinding
@@ -313,7 +338,7 @@ internal static class Operators
 
     private static Task GrowAsync(Bed bed)
     {
-        Task AddAsync(IEnumerable<string> topics) => bed.Cluster.Admin.CreatePartitionsAsync(topics.Select(static topic => new PartitionsSpecification { Topic = topic, IncreaseTo = 9 }));
+        Task AddAsync(IEnumerable<string> topics) => bed.Cluster.GrowAsync(topics, 9);
         return ActAsync(bed, () => AddAsync(bed.Topics.Concat(bed.DeadLetterTopics)), () => AddAsync(bed.RetryTopics), says: "kafka-topics --alter");
     }
 
@@ -338,7 +363,8 @@ internal static class Operators
         foreach (var replicas in (string[])["[2,3,1]", "[3,1,2]", "[1,2,3]"])
         {
             var file = Path.GetTempFileName();
-            var moves = bed.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition => string.Create(CultureInfo.InvariantCulture, $$"""{"topic":"{{topic}}","partition":{{partition}},"replicas":{{replicas}}}""")));
+            var moves = bed.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition =>
+                $$"""{"topic":"{{topic}}","partition":{{partition}},"replicas":{{replicas}}}"""));
             await File.WriteAllTextAsync(file, $$"""{"version":1,"partitions":[{{string.Join(',', moves)}}]}""");
             await bed.Cluster.ToolAsync("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "--reassignment-json-file", file, "--execute");
             await bed.Cluster.PreferAsync();
@@ -373,7 +399,8 @@ internal static class Operators
             lasts: 10,
             member: static options => options.MaxBufferedMessages = 20,
             work: (_, _, cancellationToken) => Volatile.Read(ref slow) ? Task.Delay(2_000, cancellationToken) : Task.CompletedTask);
-        var kept = bed.Records.GroupBy(static record => record.Log, StringComparer.Ordinal).SelectMany(static log => log.OrderByDescending(static record => record.Offset).Take(5)).ToHashSet();
+        var logs = bed.Records.GroupBy(static record => record.Log, StringComparer.Ordinal);
+        var kept = logs.SelectMany(static log => log.OrderByDescending(static record => record.Offset).Take(5)).ToHashSet();
         var gone = bed.Records.Where(record => !kept.Contains(record) && !bed.Ledger.IsHandled(record.Key, record.Sequence)).ToList();
         bed.Say($"{gone.Count} messages were deleted before they were handled");
         bed.Delete(gone);
@@ -381,7 +408,8 @@ internal static class Operators
 
     private static Task QuotaAsync(Bed bed)
     {
-        Task SetAsync(string action, string value) => bed.Cluster.ToolAsync("configs", "--alter", action, value, "--entity-type", "clients", "--entity-default");
+        Task SetAsync(string action, string value) =>
+            bed.Cluster.ToolAsync("configs", "--alter", action, value, "--entity-type", "clients", "--entity-default");
         return ActAsync(
             bed,
             () => SetAsync("--add-config", "producer_byte_rate=10000,consumer_byte_rate=10000"),
@@ -479,7 +507,7 @@ internal static class Operators
 
     private static void Login(KafkaOptions options, string mechanism, string user, string password)
     {
-        options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL")!;
+        options.Brokers = Variable("NARAD_TEST_KAFKA_SASL");
         options.Sasl.Mechanism = mechanism;
         options.Sasl.Username = user;
         options.Sasl.Password = password;
@@ -487,17 +515,20 @@ internal static class Operators
 
     private static void Tls(KafkaOptions options)
     {
-        Login(options, "scram-sha-256", Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_USER")!, Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_PASSWORD")!);
-        options.Brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_SASL_SSL")!;
+        Login(options, "scram-sha-256", Variable("NARAD_TEST_KAFKA_USER"), Variable("NARAD_TEST_KAFKA_PASSWORD"));
+        options.Brokers = Variable("NARAD_TEST_KAFKA_SASL_SSL");
         options.Ssl.Enabled = true;
-        options.Ssl.Ca = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_CA");
+        options.Ssl.Ca = Variable("NARAD_TEST_KAFKA_CA");
     }
 
     private static TopicPartitionOffset Parse(string partition, long offset)
     {
         var bracket = partition.LastIndexOf('[');
-        return new TopicPartitionOffset(partition[..bracket], int.Parse(partition.AsSpan(bracket).Trim("[]"), CultureInfo.InvariantCulture), Math.Max(0, offset));
+        var number = int.Parse(partition.AsSpan(bracket).Trim("[]"), CultureInfo.InvariantCulture);
+        return new TopicPartitionOffset(partition[..bracket], number, Math.Max(0, offset));
     }
+
+    private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? throw new InvalidOperationException($"{name} is not set.");
 
     private static bool Succeeds(Func<Task> request)
     {
