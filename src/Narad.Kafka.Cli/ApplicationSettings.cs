@@ -26,7 +26,8 @@ internal static class ApplicationSettings
         var configuration = ReadConfiguration(configFile);
         if (!string.Equals(section, DefaultSection, StringComparison.OrdinalIgnoreCase) && !configuration.GetSection(section).Exists())
         {
-            throw new UsageException($"--section: there is no section '{section}' in the configuration.{(configuration.GetChildren().Any(child => child.Value is null) ? $" It has: {string.Join(", ", configuration.GetChildren().Where(child => child.Value is null).Select(child => child.Key))}." : "")}");
+            var sections = string.Join(", ", configuration.GetChildren().Where(child => child.Value is null).Select(child => child.Key));
+            throw new UsageException($"--section: there is no section '{section}' in the configuration.{(sections.Length > 0 ? $" It has: {sections}." : "")}");
         }
 
         var services = new ServiceCollection();

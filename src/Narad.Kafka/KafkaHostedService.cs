@@ -101,7 +101,9 @@ internal sealed class KafkaHostedService(
             }
             catch (Exception error)
             {
-                faults.Add($"{registration.Handler}, the handler of the subscription to '{registration.Topic}', cannot be created: {error.Message} Register what it needs with the application's services.");
+                faults.Add(
+                    $"{registration.Handler}, the handler of the subscription to '{registration.Topic}', cannot be created: {error.Message} "
+                    + "Register what it needs with the application's services.");
             }
         }
 

@@ -133,7 +133,8 @@ public sealed class KafkaOptions
     public int MaxBufferedMessages { get; set; } = 10_000;
 
     /// <summary>
-    /// How many bytes of messages one group may hold, the client's prefetched messages included. 1 MiB to 64 GiB; default 64 MiB. With a full buffer the process needs 3.4 to 4 times as
+    /// How many bytes of messages one group may hold, the client's prefetched messages included. 1 MiB to 64 GiB; default 64 MiB. With a full buffer the
+    /// process needs 3.4 to 4 times as
     /// much memory: give a container 4 × <see cref="MaxBufferedBytes"/> for each group, and what the application itself needs.
     /// </summary>
     public long MaxBufferedBytes { get; set; } = 64L * 1024 * 1024;

@@ -97,7 +97,8 @@ public static class NaradKafkaServiceCollectionExtensions
         if (s_creating)
         {
             throw new InvalidOperationException(
-                "IKafkaService is needed to create itself: IKafkaService → IOptions<KafkaOptions> or TimeProvider → a service of the application → IKafkaService. What configures or validates KafkaOptions must not take IKafkaService: let it take IServiceProvider, and resolve IKafkaService when it is used.");
+                "IKafkaService is needed to create itself: IKafkaService → IOptions<KafkaOptions> or TimeProvider → a service of the application → IKafkaService. "
+                + "What configures or validates KafkaOptions must not take IKafkaService: let it take IServiceProvider, and resolve IKafkaService when it is used.");
         }
 
         s_creating = true;

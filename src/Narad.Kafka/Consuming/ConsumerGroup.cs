@@ -119,7 +119,8 @@ internal sealed class ConsumerGroup
             if (_subscriptions.Find(other => string.Equals(other.Topic, added.Topic, StringComparison.Ordinal)) is { } first)
             {
                 throw new InvalidOperationException(
-                    $"Group '{Name}' already handles '{added.Topic}' with {first.Settings.Handler}, so {added.Settings.Handler} cannot handle it too. Give one handler per topic and group; use another group to handle every message twice.");
+                    $"Group '{Name}' already handles '{added.Topic}' with {first.Settings.Handler}, so {added.Settings.Handler} cannot handle it too. "
+                    + "Give one handler per topic and group; use another group to handle every message twice.");
             }
 
             if (_subscriptions.Count > 0 || _loop is not null)

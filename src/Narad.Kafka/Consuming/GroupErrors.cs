@@ -7,7 +7,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// What the client of a group complains about: each kind is logged once while it lasts (<see cref="OncePerKind{TKind}"/>), and what keeps the group from consuming is kept for the health check, with its cause and remedy. Thread-safe.
+/// What the client of a group complains about: each kind is logged once while it lasts (<see cref="OncePerKind{TKind}"/>), and what keeps the group from
+/// consuming is kept for the health check, with its cause and remedy. Thread-safe.
 /// </summary>
 internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, TimeProvider time, ILogger logger)
 {

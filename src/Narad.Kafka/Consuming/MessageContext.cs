@@ -101,11 +101,14 @@ public sealed class MessageContext
         init => _origin = _origin with { Failure = value };
     }
 
-    /// <summary>Who sent the message again, when, and where its dead letter was; null where it is no dead letter that was sent again. Header <c>narad-redriven</c>.</summary>
+    /// <summary>
+    /// Who sent the message again, when, and where its dead letter was; null where it is no dead letter that was sent again. Header <c>narad-redriven</c>.
+    /// </summary>
     public string? Redriven => _received is null ? null : FailureHeaders.RedrivenOf(_received);
 
     /// <summary>
-    /// The W3C trace context of the sender; null where there is none. While somebody listens to the activity source <c>Narad.Kafka</c>, the handler's activity is its child and what the handler
+    /// The W3C trace context of the sender; null where there is none. While somebody listens to the activity source <c>Narad.Kafka</c>, the handler's activity
+    /// is its child and what the handler
     /// sends carries that one. A service without tracing passes this on as the header <c>traceparent</c>, and <see cref="TraceState"/> as <c>tracestate</c>.
     /// </summary>
     public string? TraceParent => _received?.GetText(TraceHeaders.TraceParent);

@@ -6,7 +6,8 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// One topic (or pattern) of a group, with its handler and its lanes. What it shows is a snapshot that the poll thread publishes; what it is
-/// asked to do it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON. Thread-safe.
+/// asked to do it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON.
+/// Thread-safe.
 /// </summary>
 internal sealed class Subscription : ISubscription
 {

@@ -7,7 +7,8 @@ public enum UnhandledPolicy
     StopPartition,
 
     /// <summary>
-    /// The partition stops, the service's <see cref="IKafkaService.Completion"/> faults and the host is stopped. <see cref="Environment.ExitCode"/> becomes 1 where it was 0,
+    /// The partition stops, the service's <see cref="IKafkaService.Completion"/> faults and the host is stopped. <see cref="Environment.ExitCode"/> becomes 1
+    /// where it was 0,
     /// so that a supervisor sees a failure. An application whose <c>Main</c> returns a number returns <see cref="Environment.ExitCode"/>.
     /// </summary>
     StopHost,

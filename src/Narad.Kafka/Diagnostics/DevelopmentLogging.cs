@@ -5,7 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// In the Development environment shows this library's Debug events (connection, sent, received) without configuration. A level that the application configured, for all categories or for this
+/// In the Development environment shows this library's Debug events (connection, sent, received) without configuration. A level that the application
+/// configured, for all categories or for this
 /// one, wins.
 /// </summary>
 internal sealed class DevelopmentLogging(IHostEnvironment? environment = null) : IPostConfigureOptions<LoggerFilterOptions>

@@ -6,7 +6,8 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Healthy while a broker answers and every subscription makes progress, or is paused by name, which is told. Degraded while a topic is missing, a partition is stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
+/// Healthy while a broker answers and every subscription makes progress, or is paused by name, which is told. Degraded while a topic is missing, a partition is
+/// stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
 /// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after <see cref="KafkaOptions.DegradedAfter"/>
 /// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret, or text from outside that is not escaped.
 /// </summary>
@@ -86,8 +87,11 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
     }
 
     // A pause is meant, so it changes no status; nothing of it is handled all the same.
-    private static string Paused(ISubscription subscription) =>
-        $"{(subscription.PausedPartitions.Count >= subscription.Assignment.Count ? "all" : $"{subscription.PausedPartitions.Count} of {subscription.Assignment.Count}")} partitions of '{subscription.Topic}' in group '{subscription.Group}' are paused by name";
+    private static string Paused(ISubscription subscription)
+    {
+        var (paused, assigned) = (subscription.PausedPartitions.Count, subscription.Assignment.Count);
+        return $"{(paused >= assigned ? "all" : $"{paused} of {assigned}")} partitions of '{subscription.Topic}' in group '{subscription.Group}' are paused by name";
+    }
 
     // Counted in the background: what was not counted yet is not 0.
     private object DeadLetters()

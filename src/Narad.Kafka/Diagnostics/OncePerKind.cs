@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Decides when trouble that repeats is logged: each kind once for as long as it lasts, and again every <see cref="ReminderInterval"/>. A kind is over when it is reported to be, or when it was
+/// Decides when trouble that repeats is logged: each kind once for as long as it lasts, and again every <see cref="ReminderInterval"/>. A kind is over when it
+/// is reported to be, or when it was
 /// not met for <paramref name="lapse"/>. Thread-safe.
 /// </summary>
 /// <typeparam name="TKind">What distinguishes one kind of trouble from another: never text that has figures in it.</typeparam>

@@ -16,7 +16,8 @@ public sealed record RedriveOptions
     public string? RetryTopic { get; init; }
 
     /// <summary>
-    /// Topics that dead letters may go back to besides the source of this dead-letter topic. A dead letter names its source in a header, which whoever may write to the
+    /// Topics that dead letters may go back to besides the source of this dead-letter topic. A dead letter names its source in a header, which whoever may
+    /// write to the
     /// dead-letter topic can forge: one that names any other topic is passed over. The source is the topic whose name with <c>-dlt</c> is this one's, and each topic whose subscription in this service
     /// sends its dead letters here. Default: none.
     /// </summary>

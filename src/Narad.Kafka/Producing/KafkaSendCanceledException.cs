@@ -1,7 +1,8 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// A send was cancelled before the broker answered. Cancelling removes a message that still waits in the send queue; once the client has the message, it stops only the waiting.
+/// A send was cancelled before the broker answered. Cancelling removes a message that still waits in the send queue; once the client has the message, it stops
+/// only the waiting.
 /// </summary>
 public sealed class KafkaSendCanceledException : OperationCanceledException
 {
@@ -21,7 +22,8 @@ public sealed class KafkaSendCanceledException : OperationCanceledException
     public string Topic { get; }
 
     /// <summary>
-    /// False: the message was not written and will not be, so sending it again writes it once. True: the client has it and goes on sending it, so sending it again may write it twice.
+    /// False: the message was not written and will not be, so sending it again writes it once. True: the client has it and goes on sending it, so sending it
+    /// again may write it twice.
     /// </summary>
     public bool MayHaveBeenWritten { get; }
 }

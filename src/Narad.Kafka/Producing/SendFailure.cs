@@ -79,7 +79,9 @@ internal static class SendFailure
     {
         ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
         ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send again"),
-        ErrorCode.MsgSizeTooLarge => string.Create(CultureInfo.InvariantCulture, $"the message is too large: it has {send.Bytes} bytes with key and headers, Kafka:MaxMessageBytes is {send.MaxMessageBytes}, and the topic's max.message.bytes may be lower"),
+        ErrorCode.MsgSizeTooLarge => string.Create(
+            CultureInfo.InvariantCulture,
+            $"the message is too large: it has {send.Bytes} bytes with key and headers, Kafka:MaxMessageBytes is {send.MaxMessageBytes}, and the topic's max.message.bytes may be lower"),
         ErrorCode.InvalidRecord => "the broker refused the record (a topic with cleanup.policy=compact takes none without a key)",
         ErrorCode.InvalidTimestamp => "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic)",
         ErrorCode.Local_InvalidDifferentRecord => "the broker refused its batch for another record in it",

@@ -9,6 +9,9 @@ public sealed record SendOptions
     /// <summary>The partition to write to, from 0 (below 0: <see cref="ArgumentOutOfRangeException"/>); default: chosen from the key, as the Java client does.</summary>
     public int? Partition { get; init; }
 
-    /// <summary>The message's create time, millisecond precision, from a millisecond after the beginning of 1970 (before: <see cref="ArgumentOutOfRangeException"/>); default: the time of sending.</summary>
+    /// <summary>
+    /// The message's create time, millisecond precision, from a millisecond after the beginning of 1970 (before: <see cref="ArgumentOutOfRangeException"/>);
+    /// default: the time of sending.
+    /// </summary>
     public DateTimeOffset? Timestamp { get; init; }
 }

@@ -6,7 +6,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka;
 
 /// <summary>
-/// Writes an exception as an object with its <c>type</c> and <c>message</c>: an exception holds what cannot be written as JSON, and its stack trace is not for who reads a result.
+/// Writes an exception as an object with its <c>type</c> and <c>message</c>: an exception holds what cannot be written as JSON, and its stack trace is not for
+/// who reads a result.
 /// It is not read back. Thread-safe.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]

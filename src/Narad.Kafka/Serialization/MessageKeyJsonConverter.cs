@@ -6,7 +6,8 @@ using System.Text.Json.Serialization;
 namespace Narad.Kafka;
 
 /// <summary>
-/// Writes a <see cref="MessageKey"/> as text where its bytes are printable text, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an equal key. Thread-safe.
+/// Writes a <see cref="MessageKey"/> as text where its bytes are printable text, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an equal
+/// key. Thread-safe.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class MessageKeyJsonConverter : JsonConverter<MessageKey>

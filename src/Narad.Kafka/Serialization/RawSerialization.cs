@@ -8,7 +8,8 @@ namespace Narad.Kafka.Serialization;
 
 /// <summary>
 /// What is not serialized at all, in both directions: <c>string</c>, and bytes as <c>byte[]</c>, <c>ReadOnlyMemory&lt;byte&gt;</c>, <c>Memory&lt;byte&gt;</c>,
-/// <c>ArraySegment&lt;byte&gt;</c>, <c>ReadOnlySequence&lt;byte&gt;</c> or <c>ImmutableArray&lt;byte&gt;</c>. Never copies bytes that it can pass on; text is UTF-8, and bytes that are
+/// <c>ArraySegment&lt;byte&gt;</c>, <c>ReadOnlySequence&lt;byte&gt;</c> or <c>ImmutableArray&lt;byte&gt;</c>. Never copies bytes that it can pass on; text is
+/// UTF-8, and bytes that are
 /// not UTF-8 are refused, not replaced. Thread-safe.
 /// </summary>
 internal static class RawSerialization

@@ -5,7 +5,10 @@ using System.Text.Json.Serialization;
 
 namespace Narad.Kafka;
 
-/// <summary>Writes a <see cref="TopicPartitionId"/> as an object with <c>topic</c> and <c>partition</c>, and as <c>orders[3]</c> where it is a key of a dictionary. Thread-safe.</summary>
+/// <summary>
+/// Writes a <see cref="TopicPartitionId"/> as an object with <c>topic</c> and <c>partition</c>, and as <c>orders[3]</c> where it is a key of a dictionary.
+/// Thread-safe.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class TopicPartitionIdJsonConverter : JsonConverter<TopicPartitionId>
 {

@@ -38,7 +38,8 @@ internal static class TopicName
     }
 
     /// <summary>
-    /// The real name of a logical one, checked; a name that <see cref="KafkaOptions.TopicNames"/> does not map stands for itself. The names of a logical topic's retry and dead-letter topics
+    /// The real name of a logical one, checked; a name that <see cref="KafkaOptions.TopicNames"/> does not map stands for itself. The names of a logical
+    /// topic's retry and dead-letter topics
     /// follow from it: where <c>orders</c> stands for <c>shop-orders</c>, <c>orders-dlt</c> stands for <c>shop-orders-dlt</c>, unless it is mapped itself.
     /// </summary>
     public static string Resolve(KafkaOptions options, string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)

@@ -17,7 +17,8 @@ internal sealed partial record ClientError(ErrorCode Code, string Line, string? 
     public static readonly TimeSpan Lapse = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// Whether an error only says that a broker is away. Every client of the service says so of every broker; <see cref="ConnectionMonitor"/> and <see cref="UnreachableBrokers"/> log it once.
+    /// Whether an error only says that a broker is away. Every client of the service says so of every broker; <see cref="ConnectionMonitor"/> and <see
+    /// cref="UnreachableBrokers"/> log it once.
     /// </summary>
     public static bool IsConnection(ErrorCode code) => code is ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.Local_Resolve;
 

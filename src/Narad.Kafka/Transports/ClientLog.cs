@@ -47,7 +47,8 @@ internal sealed class ClientLog
     /// <summary>Ends the draining, after what was taken; later lines are dropped.</summary>
     public void Complete() => _lines.Writer.TryComplete();
 
-    // The library logs an explanation of its own for connections that fail (FAIL, ERROR), for requests that get no answer in time (REQTMOUT) and for transactions that end (TXNERR). The other
+    // The library logs an explanation of its own for connections that fail (FAIL, ERROR), for requests that get no answer in time (REQTMOUT) and for
+    // transactions that end (TXNERR). The other
     // warnings are the client's alone: each kind once while it lasts.
     private LogLevel LevelOf(SyslogLevel level, string facility) => level switch
     {

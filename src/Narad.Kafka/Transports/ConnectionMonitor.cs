@@ -4,7 +4,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// Knows whether a broker answers: asks one every <see cref="KafkaOptions.ProbeInterval"/> from the first connect on, and says so when that changes. One probe without an answer is asked again
+/// Knows whether a broker answers: asks one every <see cref="KafkaOptions.ProbeInterval"/> from the first connect on, and says so when that changes. One probe
+/// without an answer is asked again
 /// at once: a single slow answer is no outage. With the default interval of 3 s a broker's death or return shows within 5 s. Thread-safe.
 /// </summary>
 internal sealed class ConnectionMonitor : IAsyncDisposable

@@ -7,8 +7,10 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// Single brokers that the clients of a service cannot reach while others answer. A client says so again and again, and says nothing when it is over: a broker is named once it has failed for
-/// <see cref="Grace"/>, and counts as back when no client has complained for <see cref="Lasting"/>. Thread-safe; <see cref="Failed"/> is called on librdkafka's threads, never throws and never logs.
+/// Single brokers that the clients of a service cannot reach while others answer. A client says so again and again, and says nothing when it is over: a broker
+/// is named once it has failed for
+/// <see cref="Grace"/>, and counts as back when no client has complained for <see cref="Lasting"/>. Thread-safe; <see cref="Failed"/> is called on librdkafka's
+/// threads, never throws and never logs.
 /// </summary>
 internal sealed class UnreachableBrokers(ILogger logger, TimeProvider time)
 {

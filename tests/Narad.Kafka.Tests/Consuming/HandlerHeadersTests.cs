@@ -5,7 +5,9 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Consuming;
 
-/// <summary>What a handler sees of a message's headers: the application's. Retry data and trace context have members of their own, and baggage travels.</summary>
+/// <summary>
+/// What a handler sees of a message's headers: the application's. Retry data and trace context have members of their own, and baggage travels.
+/// </summary>
 public sealed class HandlerHeadersTests
 {
     private static readonly string[] Kept = ["tenant", "retry", "tenant"];

@@ -124,7 +124,8 @@ public sealed class NoiseTests(ITestOutputHelper output)
     }
 
     /// <summary>
-    /// With NARAD_NOISE_MINUTES it runs for as long as that and writes the table of docs/troubleshooting.md: 2 % of the messages fail and succeed in the end, one in a thousand never does, and a
+    /// With NARAD_NOISE_MINUTES it runs for as long as that and writes the table of docs/troubleshooting.md: 2 % of the messages fail and succeed in the end,
+    /// one in a thousand never does, and a
     /// member comes and goes.
     /// </summary>
     [Fact]

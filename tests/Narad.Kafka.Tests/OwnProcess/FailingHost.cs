@@ -6,7 +6,8 @@ namespace Narad.Kafka.Tests.OwnProcess;
 
 /// <summary>
 /// A host that ends because of a failure; ends as an application does whose <c>Main</c> returns nothing. Argument: <c>handler</c> (a handler fails, under
-/// <see cref="UnhandledPolicy.StopHost"/>), <c>late</c> (a subscription is refused after the start), or <c>well</c> (the handler succeeds and the application stops itself).
+/// <see cref="UnhandledPolicy.StopHost"/>), <c>late</c> (a subscription is refused after the start), or <c>well</c> (the handler succeeds and the application
+/// stops itself).
 /// </summary>
 internal static class FailingHost
 {

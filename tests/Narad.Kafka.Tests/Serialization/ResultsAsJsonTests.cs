@@ -7,7 +7,9 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Serialization;
 
-/// <summary>What an endpoint returns of this library's results, it can write as JSON: with the serializer's defaults, those of the web, and source-generated.</summary>
+/// <summary>
+/// What an endpoint returns of this library's results, it can write as JSON: with the serializer's defaults, those of the web, and source-generated.
+/// </summary>
 public sealed partial class ResultsAsJsonTests
 {
     private static readonly JsonSerializerOptions[] Serializers = [JsonSerializerOptions.Default, JsonSerializerOptions.Web];

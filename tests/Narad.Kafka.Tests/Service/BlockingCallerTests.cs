@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>A caller that blocks on the public API under a synchronization context of one thread gets its answers: nothing comes back to that context.</summary>
+/// <summary>
+/// A caller that blocks on the public API under a synchronization context of one thread gets its answers: nothing comes back to that context.
+/// </summary>
 public sealed class BlockingCallerTests
 {
     [Fact]

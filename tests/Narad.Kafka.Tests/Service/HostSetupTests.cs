@@ -5,7 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>What a container's user gets wrong, or may do although it looks like a circle: the start works, or fails at once and says why. It never hangs.</summary>
+/// <summary>
+/// What a container's user gets wrong, or may do although it looks like a circle: the start works, or fails at once and says why. It never hangs.
+/// </summary>
 public sealed class HostSetupTests
 {
     [Theory]
