@@ -106,7 +106,7 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
         {
             // A rebalance overtakes a commit now and then: the next one has the new generation.
             var isBenign = error.Code is ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId;
-            ConsumingLog.CommitFailed(logger, isBenign ? LogLevel.Information : LogLevel.Warning, error.Code, error.Reason, group.Name);
+            ConsumingLog.CommitFailed(logger, isBenign ? LogLevel.Debug : LogLevel.Warning, error.Code, error.Reason, group.Name);
         }
     }
 
