@@ -107,6 +107,9 @@ internal sealed class AssignedPartition
     /// <summary>Of a retry partition: whether it is not known yet which seal its records are checked with. Nothing of it is read until then.</summary>
     public bool AwaitsSeal { get; set; }
 
+    /// <summary>Whether it is another epoch of a partition that stayed ours, and so begins where somebody or a policy says.</summary>
+    public bool IsRenewed { get; set; }
+
     /// <summary>The first offset that was fetched all the same, and dropped; null where nothing was.</summary>
     public long? Dropped { get; set; }
 

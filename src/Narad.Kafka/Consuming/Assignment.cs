@@ -113,6 +113,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
             (renewed.AwaitsSeal, renewed.IsUnchecked) = (partition.AwaitsSeal, partition.AwaitsSeal);
         }
 
+        renewed.IsRenewed = true;
         renewed.Subscription.Lanes.Succeed(renewed, partition);
         return renewed;
     }

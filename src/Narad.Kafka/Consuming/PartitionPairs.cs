@@ -35,6 +35,12 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             {
                 retries.Add(partition);
             }
+            else if (partition is { Subscription.Settings: { Parks: true, Retries: null, Copies: { } copies } }
+                && assignment.TryFind(new TopicPartition(copies.RetryNameFor(id.Topic), id.Partition), out var kept) && kept.Parking is { IsJoined: true } && !retries.Contains(kept))
+            {
+                // The source partition was another member's meanwhile, where somebody may have set its offset.
+                retries.Add(kept);
+            }
         }
 
         if (retries.Count == 0)
@@ -117,7 +123,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private void Settle(AssignedPartition partition, string retryTopic)
     {
         var retries = assignment.TryFind(new TopicPartition(retryTopic, partition.Partition.Partition), out var found) ? found : null;
-        if (retries?.Parking is not { IsRecovered: true } parking)
+        if (retries is not { AwaitsSeal: false, Parking: { IsRecovered: true } parking })
         {
             WaitAlone(partition, retries is null, retryTopic);
             return;
@@ -154,7 +160,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private void Join(AssignedPartition partition, KeyParking parking)
     {
         partition.Parking = parking;
-        parking.Join();
+        parking.Join(partition.IsRenewed);
         if (partition.Began is not null)
         {
             Begin(partition, parking);

@@ -88,6 +88,10 @@ internal sealed class SealLookUp(Assignment assignment, string group, AskForSeal
         if (!parking.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)
         {
             ConsumingLog.OffsetNotOurs(logger, new TopicPartitionId(source.Topic, source.Partition.Value), found.Offset, group);
+            if (parking.IsJoined)
+            {
+                parking.SourceSought();   // what was read up to now was believed with the seal of before
+            }
         }
     }
 }

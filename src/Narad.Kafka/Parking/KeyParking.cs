@@ -187,14 +187,36 @@ internal sealed class KeyParking
         }
     }
 
-    /// <summary>The source partition of the pair is ours too; another one than before begins somewhere else.</summary>
-    public void Join()
+    /// <summary>Whether the source partition of the pair was ours since the retry partition is.</summary>
+    public bool IsJoined
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _joined;
+            }
+        }
+    }
+
+    /// <summary>The source partition of the pair is ours too.</summary>
+    /// <param name="isSought">
+    /// Whether it begins somewhere else than where the group stands. One that was another member's meanwhile begins where the group stands: nobody handles it without its retry partition,
+    /// so what is known of its copies holds, and their seal with it.
+    /// </param>
+    public void Join(bool isSought)
     {
         lock (_gate)
         {
-            if (_joined)
+            if (_joined && isSought)
             {
                 SourceSought();
+            }
+            else if (_joined)
+            {
+                _began = -1;
+                _resumed = false;
+                _committed = null;
             }
 
             _joined = true;
@@ -299,7 +321,8 @@ internal sealed class KeyParking
 
             foreach (var copy in parked.Copies.Values.ToList())
             {
-                if (copy.Offset <= release.UpTo && copy.Origin < release.Next)
+                // A stranger's has no place in the order of the key: what is said of that order does not finish it.
+                if (copy.Offset <= release.UpTo && copy.Origin < release.Next && (!copy.IsStranger || release.Next < 0))
                 {
                     finished.Add(copy.Arrival);
                     Forget(copy);

@@ -61,6 +61,31 @@ public sealed class KeyParkingTests
 
     [Fact]
     [Trait("Promise", "S26")]
+    public void A_source_partition_that_was_anothers_meanwhile_leaves_the_seal_and_one_that_is_sought_renews_it()
+    {
+        var parking = new KeyParking("first");
+        parking.Join(isSought: false);
+        var seal = parking.Seal.Seal;
+
+        parking.Join(isSought: false);
+        parking.Seal.Seal.Should().BeSameAs(seal, "records that were written with it are the group's own still");
+        parking.Join(isSought: true);
+        parking.Seal.Seal.Should().NotBeSameAs(seal);
+    }
+
+    [Fact]
+    [Trait("Promise", "S26")]
+    public void What_is_said_of_the_order_of_a_key_does_not_finish_a_strangers_record_of_it()
+    {
+        var next = new KeyParking("next");
+        next.Read(Key, ParkedRecord.Stranger(offset: 3, arrival: 3, timestamp: 7, attempt: 0, due: 0), now: 10);
+
+        next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: 5, IsDoomed: false), offset: 9).Should().BeEmpty("it was not handled");
+        next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: long.MinValue + 4, IsDoomed: false), offset: 10).Should().Equal(3);
+    }
+
+    [Fact]
+    [Trait("Promise", "S26")]
     public void A_key_that_is_read_again_from_further_back_is_not_taken_for_handled_by_whoever_comes_next()
     {
         var parking = Opened("first");
