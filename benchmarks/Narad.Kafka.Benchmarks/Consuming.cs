@@ -28,7 +28,7 @@ internal static class Consuming
                 new("bare Consume + deserialize, tuned", () => ConsumeAsync(arena.NewConsumer(TunedBackoff), topic, Deserialize)),
                 new("bare Consume + deserialize, prefetching as ours", () => ConsumeAsync(arena.NewConsumer(), topic, Deserialize)),
                 new("bare Consume + deserialize, client's defaults", () => ConsumeAsync(arena.NewConsumer(DefaultBackoff), topic, Deserialize)),
-                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(arena, topic, subscription => subscription.OrderedByPartition())),
+                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(arena, topic, subscription => subscription.Order = MessageOrder.ByPartition)),
             ],
             [Target.Ratio("of tuned bare Consume + deserialize", 1.1, against: 1), Target.Bytes(600)]);
         return await row.MeasureAsync(arguments.Rounds);
@@ -91,7 +91,7 @@ internal static class Consuming
             "a handler of 5 ms, one partition, 1,024 keys, parallelism 100",
             "msg/s",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, subscription => subscription.Parallelism(Parallelism), delays.WaitAsync)),
+                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, subscription => subscription.Parallelism = Parallelism, delays.WaitAsync)),
                 new("100 loops of that handler, no Kafka", () => LoopAsync(delays, arguments.SlowMessages)),
             ],
             [Target.Value("msg/s, of 20,000", 19_000), Target.Ratio("of the loops without Kafka", 0.95, against: 1)]);

@@ -33,7 +33,7 @@ internal static class Parts
     // This thread does what the poll thread does, with a buffer of its default size.
     private static Sample RunLanes(int messages, int retries)
     {
-        var settings = SubscriptionSettings.From("lanes", "group", new SubscriptionOptions().Retry(retry => retry.InMemory(retries)), new KafkaOptions(), services: null);
+        var settings = SubscriptionSettings.From("lanes", "group", new SubscriptionOptions { Retry = { InMemory = { MaxAttempts = retries } } }, new KafkaOptions(), services: null);
         var pipeline = new SinglePipeline<byte[]>(static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
         using var completed = new CompletedDeliveries();
         var lanes = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed, _ => throw new InvalidOperationException("A handler that does nothing failed."));

@@ -54,10 +54,11 @@ internal static class Transactions
             group,
             subscription =>
             {
-                subscription.Parallelism(Parallelism);
+                subscription.Parallelism = Parallelism;
                 if (transactionSize is { } messages)
                 {
-                    subscription.ExactlyOnce(transactions => transactions.MaxMessages(messages));
+                    subscription.ExactlyOnce.Enabled = true;
+                    subscription.ExactlyOnce.MaxMessages = messages;
                 }
             });
         var sample = await done.Task.WaitAsync(Patience);

@@ -20,7 +20,7 @@ internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger 
         return await kafka.SubscribeAsync<byte[]>(
             arguments.Topic,
             HandleAsync,
-            configure: subscription => subscription.Parallelism(32).OrderedByKey(),
+            configure: subscription => { subscription.Parallelism = 32; subscription.Order = MessageOrder.ByKey; },
             cancellationToken: cancellationToken);
     }
 

@@ -48,6 +48,7 @@ internal sealed class KafkaHostedService(
                 registration.Topic,
                 registration.Group ?? service.Options.ConsumerGroupId,
                 registration.Configure,
+                registration.IsBatch,
                 registration.Handler.Name,
                 (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
                 CancellationToken.None));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.Extensions.Configuration;
 using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka;
@@ -8,7 +9,7 @@ namespace Narad.Kafka;
 /// The settings of a service. Set from code, from an <c>IConfiguration</c> section (<c>Kafka</c>) and from <c>KAFKA_*</c> variables; code beats
 /// configuration beats environment. Validated at start (unknown keys of the section are faults too), every fault in one <see cref="KafkaConfigurationException"/>. Read once.
 /// </summary>
-public sealed class KafkaOptions
+public sealed class KafkaOptions : IBindingTarget
 {
     private KafkaProvider _provider;
     private string? _brokers;
@@ -160,7 +161,7 @@ public sealed class KafkaOptions
     /// <summary>What to do with a failure that no policy covers. Default <see cref="UnhandledPolicy.StopPartition"/>.</summary>
     public UnhandledPolicy OnUnhandled { get; set; }
 
-    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>; a group with <see cref="RetryOptions.ParkKey"/> has <see cref="KafkaAssignor.Range"/>, whatever this says.</summary>
+    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>; a group with <see cref="RetryOptions.PreserveKeyOrder"/> has <see cref="KafkaAssignor.Range"/>, whatever this says.</summary>
     public KafkaAssignor Assignor { get; set; }
 
     /// <summary><c>group.protocol</c>: <c>consumer</c> is KIP-848 and needs Kafka 4. Default <see cref="KafkaGroupProtocol.Classic"/>.</summary>
@@ -223,9 +224,14 @@ public sealed class KafkaOptions
     public bool ExceptionTextInHeaders { get; set; } = true;
 
     // Noted while the environment and the configuration were read; reported with everything else when the options are validated.
-    internal List<string> BindingFaults { get; } = [];
+    internal List<string> BindingErrors { get; } = [];
+
+    List<string> IBindingTarget.BindingErrors => BindingErrors;
 
     internal List<string> BindingWarnings { get; } = [];
+
+    /// <summary>The sections of <c>Kafka:Subscriptions</c> by their names.</summary>
+    internal Dictionary<string, IConfigurationSection> Subscriptions { get; } = new(StringComparer.Ordinal);
 
     internal SettingSources Sources { get; } = new();
 

@@ -305,14 +305,14 @@ public sealed class KafkaService : IKafkaService
     public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, HandlerName.Of(handler), (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, isBatch: false, HandlerName.Of(handler), (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, HandlerName.Of(handler), (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, isBatch: true, HandlerName.Of(handler), (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -335,33 +335,33 @@ public sealed class KafkaService : IKafkaService
         string topic,
         string? group,
         Action<SubscriptionOptions>? configure,
+        bool isBatch,
         string handler,
         Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline,
         CancellationToken cancellationToken)
     {
         var consumers = GroupFor(group);
-        var options = new SubscriptionOptions();
-        configure?.Invoke(options);
+        var options = SubscriptionSection.Build(_options.Subscriptions, topic, configure, out var overruled);
         var real = RealTopic(topic, patterns: true);
-        if (options.ExactlyOnceValue is { } transactions)
+        SubscriptionOptionsValidator.ThrowIfInvalid(options, real, _options.Assignor, isBatch, ExactlyOnceRules.Check(options, real, _transport!.Mode, _options));
+        foreach (var setting in overruled)
         {
-            ExactlyOnceRules.ThrowIfRefused(options, transactions, real, _transport!.Mode, _options);
+            ServiceLog.SubscriptionSettingOverruled(_logger, setting);
         }
 
-        var copies = options.HasCopies ? new CopyTopics(options.RetryValue.Ladder, options.RetryValue.Parks, options.DeadLetterTopicValue, _transport!, _options, ConnectCopiesAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
+        var copies = options.HasCopies ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options, ConnectCopiesAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
         if (copies?.Ladder is not null && string.Equals(copies.RetryNameFor(real), real, StringComparison.Ordinal))
         {
             throw new KafkaConfigurationException([$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
         }
 
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Handler = handler, Sender = new ServiceSender(this) };
-        if (options.CircuitValue is { } circuit)
+        if (options.CircuitBreaker is { Enabled: true } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
         }
 
         var handling = pipeline(settings, consumers.Metrics);
-        options.ThrowIfContradictory(real, _options.Assignor, isBatch: handling.Batch is not null);
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, handling, _diagnostics.Time)
         {
@@ -465,7 +465,7 @@ public sealed class KafkaService : IKafkaService
         {
             Topic = main.Copies!.RetryNameFor(source),
             Start = StartPosition.Earliest,
-            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy ?? TimeSpan.Zero, main.Retry.AdoptsUngrouped),
+            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy ?? TimeSpan.Zero, main.Retry.Topic.AdoptRecordsWithoutGroup),
         };
         var retries = new Subscription(group, settings, pipeline(settings, group.Metrics), _diagnostics.Time);
         subscription.AddRetries(retries);

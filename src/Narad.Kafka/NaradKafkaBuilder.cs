@@ -32,7 +32,7 @@ public sealed class NaradKafkaBuilder
         where THandler : class, IMessageHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, static (settings, metrics, diagnostics, host) =>
+        return Add<THandler>(topic, group, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
             new SinglePipeline<T>(Handle<T, THandler>(host), settings, metrics, diagnostics));
     }
 
@@ -47,7 +47,7 @@ public sealed class NaradKafkaBuilder
         where THandler : class, IBatchHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, static (settings, metrics, diagnostics, host) =>
+        return Add<THandler>(topic, group, configure, isBatch: true, static (settings, metrics, diagnostics, host) =>
             new BatchPipeline<T>(HandleBatch<T, THandler>(host), settings, metrics, diagnostics));
     }
 
@@ -75,7 +75,7 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
-    private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, SubscriptionRegistration.PipelineFactory pipeline)
+    private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
         if (group is not null)
@@ -85,7 +85,7 @@ public sealed class NaradKafkaBuilder
 
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
+            topic, group, configure, isBatch, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
         return this;
     }
 

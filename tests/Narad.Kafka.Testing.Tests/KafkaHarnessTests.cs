@@ -83,7 +83,12 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         await service.SubscribeAsync<Order>(
             topic,
             static (order, _, _) => throw (order.Id == "retried" ? new TimeoutException("away") : new DeadLetterException("no such customer")),
-            configure: static s => s.Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(50)))));
+            configure: static s =>
+            {
+                s.Retry.Topic.MaxAttempts = 2;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(50);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
 
         await service.SendAsync(topic, new Order("retried", 1));
         await service.SendAsync(topic, new Order("buried", 1));

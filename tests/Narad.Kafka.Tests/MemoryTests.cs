@@ -104,7 +104,7 @@ public sealed class MemoryTests
                     finished();
                     throw Failure(0);
                 },
-                configure: options => options.MaxBatchSize(1).DeadLetter());
+                configure: options => { options.MaxBatchSize = 1; options.DeadLetter.Enabled = true; });
         }
 
         return kafka.SubscribeAsync<Text>(
@@ -126,13 +126,17 @@ public sealed class MemoryTests
                         throw Failure(context.Attempt);
                 }
             },
-            configure: options => _ = fate switch
+            configure: options =>
             {
-                "dead letter" => options.DeadLetter(),
-                "dead letter after retries" => options.DeadLetter().Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMilliseconds(10))).AllowReorder()),
-                "repeated" => options.Retry(retry => retry.InMemory(1)),
-                "skipped" => options.Retry(retry => retry.On<InvalidOperationException>(FailureAction.Skip)),
-                _ => options,
+                options.DeadLetter.Enabled = fate is "dead letter" or "dead letter after retries";
+                options.Retry.Topic.MaxAttempts = fate is "dead letter after retries" ? 1 : 0;
+                options.Retry.Topic.Delay = TimeSpan.FromMilliseconds(10);
+                options.Retry.AllowReorder = fate is "dead letter after retries";
+                options.Retry.InMemory.MaxAttempts = fate is "repeated" ? 1 : 0;
+                if (fate is "skipped")
+                {
+                    options.Retry.ExceptionActions[typeof(InvalidOperationException)] = FailureAction.Skip;
+                }
             });
 
         void Note(Text message, MessageContext context)

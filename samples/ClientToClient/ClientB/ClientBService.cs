@@ -23,10 +23,11 @@ internal static class ClientBService
                 kafka.TopicCreation = TopicCreation.IfMissing;
                 kafka.TopicPartitions = 1;
             })
-            .AddSubscription<ClientMessage, ReceiveMessage>("client-messages", configure: static s => s
-                .OrderedByPartition()
-                .Retry(static r => r
-                    .Topics()              // client-messages-retry after 2, 4 and 8 s, then client-messages-dlt
-                    .AllowReorder()));     // what failed is overtaken by what is behind it
+            .AddSubscription<ClientMessage, ReceiveMessage>("client-messages", configure: static s =>
+            {
+                s.Order = MessageOrder.ByPartition;
+                s.Retry.Topic.MaxAttempts = 3;     // client-messages-retry after 2, 4 and 8 s, then client-messages-dlt
+                s.Retry.AllowReorder = true;       // later messages overtake a failed one
+            });
     }
 }

@@ -86,6 +86,7 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.Sasl)] = $"{nameof(SaslOptions.Username)} = …",
         [nameof(KafkaOptions.TopicNames)] = "orders = real-name",
         [nameof(KafkaOptions.ClientProperties)] = "client.rack = …",
+        [nameof(KafkaOptions.Subscriptions)] = "orders:Parallelism = 64",
     };
 
     private static readonly Dictionary<string, string> SaslSections = new(StringComparer.OrdinalIgnoreCase)
@@ -108,6 +109,15 @@ internal static class KafkaConfigurationSection
         ],
         StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>The settings that a section may hold, by their path below <c>Kafka</c>, in the order in which they are documented.</summary>
+    public static IEnumerable<string> Names =>
+    [
+        .. Settings.Keys,
+        .. SslSettings.Keys.Select(static key => $"{nameof(KafkaOptions.Ssl)}:{key}"),
+        .. SaslSettings.Keys.Select(static key => $"{nameof(KafkaOptions.Sasl)}:{key}"),
+        .. OidcSettings.Keys.Select(static key => $"{nameof(KafkaOptions.Sasl)}:{nameof(SaslOptions.Oidc)}:{key}"),
+    ];
+
     /// <summary>Applies the section <c>Kafka</c> (or the one given), and <c>ConnectionStrings:kafka</c> where the section names no brokers.</summary>
     public static void Apply(KafkaOptions options, IConfiguration configuration)
     {
@@ -127,7 +137,7 @@ internal static class KafkaConfigurationSection
                     options.Brokers = string.Join(',', child.GetChildren().Select(broker => broker.Value));
                     break;
                 case var key when child.Value is { Length: > 0 } && Sections.TryGetValue(key, out var example):
-                    options.BindingFaults.Add($"{child.Path} has a value and is a section: write its parts, such as {child.Path}:{example}.");
+                    options.BindingErrors.Add($"{child.Path} has a value and is a section: write its parts, such as {child.Path}:{example}.");
                     break;
                 case var key when Is(key, nameof(KafkaOptions.Ssl)):
                     ApplyAll(options, child, SslSettings, NoSections);
@@ -140,6 +150,13 @@ internal static class KafkaConfigurationSection
                     break;
                 case var key when Is(key, nameof(KafkaOptions.ClientProperties)):
                     Copy(child, options.ClientProperties);
+                    break;
+                case var key when Is(key, nameof(KafkaOptions.Subscriptions)):
+                    foreach (var subscription in child.GetChildren())
+                    {
+                        options.Subscriptions[subscription.Key] = subscription;
+                    }
+
                     break;
                 default:
                     ApplyOne(options, child, Settings, Sections);
@@ -156,7 +173,7 @@ internal static class KafkaConfigurationSection
         var oidc = section.GetSection(nameof(SaslOptions.Oidc));
         if (oidc.Value is { Length: > 0 })
         {
-            options.BindingFaults.Add($"{oidc.Path} has a value and is a section: write its parts, such as {oidc.Path}:{SaslSections[oidc.Key]}.");
+            options.BindingErrors.Add($"{oidc.Path} has a value and is a section: write its parts, such as {oidc.Path}:{SaslSections[oidc.Key]}.");
         }
         else if (oidc.GetChildren().Any())
         {
@@ -200,11 +217,11 @@ internal static class KafkaConfigurationSection
     {
         if (!settings.TryGetValue(section.Key, out var bind))
         {
-            options.BindingFaults.Add(Unknown(section, settings.Keys.Concat(sections.Keys)));
+            options.BindingErrors.Add(Unknown(section, settings.Keys.Concat(sections.Keys)));
         }
         else if (section.Value is null && section.GetChildren().Any())
         {
-            options.BindingFaults.Add($"{section.Path} is a section and takes one value: write {section.Path} = ….");
+            options.BindingErrors.Add($"{section.Path} is a section and takes one value: write {section.Path} = ….");
         }
         else if (section.Value is { Length: > 0 } value)
         {

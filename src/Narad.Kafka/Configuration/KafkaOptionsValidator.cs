@@ -20,7 +20,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     public static ConfigurationReport Check(KafkaOptions options, string? environment = null)
     {
         var check = new Findings();
-        check.Faults.AddRange(options.BindingFaults);
+        check.Faults.AddRange(options.BindingErrors);
         check.Warnings.AddRange(options.BindingWarnings);
         var name = environment ?? KafkaEnvironment.NameOf(options);
         var production = string.Equals(name, KafkaEnvironment.DefaultName, StringComparison.OrdinalIgnoreCase);

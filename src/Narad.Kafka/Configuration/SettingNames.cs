@@ -25,4 +25,7 @@ internal static class SettingNames
     /// <summary><c>Kafka:Brokers (KAFKA_BROKERS)</c>.</summary>
     public static string Of(string setting) =>
         Variables.TryGetValue(setting, out var variable) ? $"Kafka:{setting} ({variable})" : $"Kafka:{setting}";
+
+    /// <summary>The variable of a setting; null where it has none.</summary>
+    public static string? VariableOf(string setting) => Variables.GetValueOrDefault(setting);
 }

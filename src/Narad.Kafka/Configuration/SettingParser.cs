@@ -9,7 +9,7 @@ internal static class SettingParser
 {
     private static readonly string[] Booleans = ["true", "false", "yes", "no", "on", "off", "0", "1"];
 
-    public static void Boolean(KafkaOptions options, string setting, string value, Action<bool> set)
+    public static void Boolean(IBindingTarget options, string setting, string value, Action<bool> set)
     {
         if (bool.TryParse(value, out var parsed))
         {
@@ -22,7 +22,7 @@ internal static class SettingParser
     }
 
     // By name only: a number would be accepted, and would mean whatever the order of the names is.
-    public static void Enum<T>(KafkaOptions options, string setting, string value, Action<T> set)
+    public static void Enum<T>(IBindingTarget options, string setting, string value, Action<T> set)
         where T : struct, Enum
     {
         var name = Array.Find(System.Enum.GetNames<T>(), name => string.Equals(name, value.Trim(), StringComparison.OrdinalIgnoreCase));
@@ -36,7 +36,7 @@ internal static class SettingParser
         }
     }
 
-    public static void Number<T>(KafkaOptions options, string setting, string value, Action<T> set)
+    public static void Number<T>(IBindingTarget options, string setting, string value, Action<T> set)
         where T : struct, ISpanParsable<T>
     {
         if (T.TryParse(value, CultureInfo.InvariantCulture, out var parsed))
@@ -45,12 +45,12 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, MayBeShown.AsNumber(value), "write a whole number");
+            Fault(options, setting, value, MayBeShown.AsNumber(value), typeof(T) == typeof(double) ? "write a number, such as 0.5" : "write a whole number");
         }
     }
 
     // .NET reads a bare number as days, which nobody means here.
-    public static void Time(KafkaOptions options, string setting, string value, Action<TimeSpan> set)
+    public static void Time(IBindingTarget options, string setting, string value, Action<TimeSpan> set)
     {
         if (value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out var parsed))
         {
@@ -64,6 +64,6 @@ internal static class SettingParser
 
     public static string Write(bool value) => value ? "true" : "false";
 
-    private static void Fault(KafkaOptions options, string setting, string value, bool shown, string instead) =>
-        options.BindingFaults.Add(shown ? $"{setting} = {value}: {instead}." : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
+    private static void Fault(IBindingTarget options, string setting, string value, bool shown, string instead) =>
+        options.BindingErrors.Add(shown ? $"{setting} = {value}: {instead}." : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
 }

@@ -55,7 +55,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3019, LogLevel.Error, "{Partition} offset {Offset} of group '{Group}' is too large for '{Topic}' with the headers that a retry needs, so it becomes a dead letter now. Give that topic a larger max.message.bytes.")]
     public static partial void TooLargeToRetry(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
 
-    [LoggerMessage(3070, LogLevel.Warning, "'{Topic}' holds messages without the header narad-group, the first one {Partition} offset {Offset}: group '{Group}' leaves them alone. If they are to be handled, say AdoptUngrouped() in the retry options of one group.")]
+    [LoggerMessage(3070, LogLevel.Warning, "'{Topic}' holds messages without the header narad-group, the first one {Partition} offset {Offset}: group '{Group}' leaves them alone. If they are to be handled, set Retry.Topic.AdoptRecordsWithoutGroup in the retry options of one group.")]
     public static partial void Ungrouped(ILogger logger, string topic, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3071, LogLevel.Critical, "{Count} message(s) that waited for their retry in group '{Group}' are not in '{Topic}' any more, the first one {Partition} offset {Offset}: retention or somebody deleted them before they were handled again. Give the topic a longer retention.ms.")]

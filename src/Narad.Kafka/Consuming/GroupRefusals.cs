@@ -25,7 +25,7 @@ internal static class GroupRefusals
         {
             ErrorCode.InconsistentGroupProtocol =>
                 $"its members use another group.protocol or partition.assignment.strategy than this one ({SettingNames.Of("GroupProtocol")} = {options.GroupProtocol}, {SettingNames.Of("Assignor")} = {options.Assignor}; "
-                + $"with ParkKey always {KafkaAssignor.Range}). Set the same for all members of the group, or choose another group",
+                + $"with Retry.PreserveKeyOrder always {KafkaAssignor.Range}). Set the same for all members of the group, or choose another group",
             ErrorCode.InvalidSessionTimeout =>
                 $"the brokers do not allow {SettingNames.Of("SessionTimeout")} = {options.SessionTimeout:c}. Set it between their group.min.session.timeout.ms and group.max.session.timeout.ms",
             ErrorCode.InvalidGroupId => "the brokers do not accept its name. Choose another one",

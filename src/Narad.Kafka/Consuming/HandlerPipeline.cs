@@ -219,7 +219,7 @@ internal abstract class HandlerPipeline
         {
             case FailureAction.Retry:
                 _metrics.Repeated();
-                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay), Words(error));
+                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts, Duration.Text(verdict.Delay), Words(error));
                 return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
 
             case FailureAction.RetryLater:
@@ -318,7 +318,7 @@ internal abstract class HandlerPipeline
         if (verdict.Action is FailureAction.Retry)
         {
             _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemoryRetries, Duration.Text(verdict.Delay), Words(error));
+            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts, Duration.Text(verdict.Delay), Words(error));
         }
 
         return verdict;

@@ -7,6 +7,7 @@ internal sealed record SubscriptionRegistration(
     string Topic,
     string? Group,
     Action<SubscriptionOptions>? Configure,
+    bool IsBatch,
     SubscriptionRegistration.PipelineFactory Pipeline,
     Func<bool> IsSingleton,
     Type Handler)

@@ -57,7 +57,7 @@ internal sealed record SubscriptionSettings
     public required IServiceProvider? Services { get; init; }
 
     /// <summary>Whether keys are kept in order through the retry topic: of the subscription and of that to its retry topic.</summary>
-    public bool Parks => Retry.Parks;
+    public bool Parks => Retry.PreserveKeyOrder;
 
     public bool IsPattern => TopicName.IsPattern(Topic);
 
@@ -65,20 +65,20 @@ internal sealed record SubscriptionSettings
     {
         Topic = topic,
         Group = group,
-        Parallelism = options.ParallelismValue ?? defaults.Parallelism,
-        Order = options.OrderValue,
-        Retry = options.RetryValue,
+        Parallelism = options.Parallelism ?? defaults.Parallelism,
+        Order = options.Order ?? MessageOrder.ByKey,
+        Retry = options.Retry,
         Copies = copies,
         Observers = [.. defaults.FailureObservers],
-        ExactlyOnce = options.ExactlyOnceValue is { } transactions ? ExactlyOnceSettings.From(transactions, defaults) : null,
-        Timeout = options.TimeoutValue,
-        Tombstones = options.TombstonesValue,
-        Start = options.StartValue ?? defaults.StartPosition,
-        OutOfRange = options.OutOfRangeValue ?? defaults.OnOutOfRange,
-        Unhandled = options.UnhandledValue ?? defaults.OnUnhandled,
-        Decoder = new MessageDecoder(defaults, options.DeserializerValue),
-        Middleware = [.. defaults.ConsumeMiddleware, .. options.MiddlewareValue],
-        Batch = new BatchLimits(options.MaxBatchSizeValue ?? defaults.MaxBatchSize, options.MaxBatchWaitValue ?? defaults.MaxBatchWait),
+        ExactlyOnce = options.ExactlyOnce is { Enabled: true } transactions ? ExactlyOnceSettings.From(transactions, defaults) : null,
+        Timeout = options.Timeout,
+        Tombstones = options.IncludeTombstones,
+        Start = options.StartPosition ?? defaults.StartPosition,
+        OutOfRange = options.OnOutOfRange ?? defaults.OnOutOfRange,
+        Unhandled = options.OnUnhandled ?? defaults.OnUnhandled,
+        Decoder = new MessageDecoder(defaults, options.Deserializer),
+        Middleware = [.. defaults.ConsumeMiddleware, .. options.Middleware],
+        Batch = new BatchLimits(options.MaxBatchSize ?? defaults.MaxBatchSize, options.MaxBatchWait ?? defaults.MaxBatchWait),
         Services = services,
     };
 }

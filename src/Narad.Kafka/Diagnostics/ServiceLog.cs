@@ -64,4 +64,7 @@ internal static partial class ServiceLog
 
     [LoggerMessage(1019, LogLevel.Error, "Disconnecting from Kafka failed. What was not committed is handled again.")]
     public static partial void DisconnectFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(1020, LogLevel.Warning, "{Setting} of the configuration is overruled by code: remove one of them.")]
+    public static partial void SubscriptionSettingOverruled(ILogger logger, string setting);
 }

@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>What becomes of the messages that wait behind a failed one (<see cref="RetryOptions.ParkKey"/>) when that becomes a dead letter.</summary>
+/// <summary>What becomes of the messages that wait behind a failed one (<see cref="RetryOptions.PreserveKeyOrder"/>) when that becomes a dead letter.</summary>
 public enum AfterDeadLetter
 {
     /// <summary>They are handled, in their order, without it.</summary>

@@ -5,8 +5,10 @@ namespace Narad.Kafka;
 /// <summary>
 /// How long to wait before repetition 1, 2, …. Immutable and thread-safe. A wait is never below zero and never above <see cref="Longest"/>.
 /// </summary>
-public sealed class Backoff
+internal sealed class Backoff
 {
+    private const double Jitter = 0.25;
+
     private readonly Func<int, TimeSpan> _delay;
     private readonly double _jitter;
     private readonly Random _random;
@@ -90,6 +92,22 @@ public sealed class Backoff
         }
 
         return new Backoff(_delay, share, random);
+    }
+
+    /// <summary>The waits that options describe: each within 0 and <paramref name="maxDelay"/>, with a quarter of chance where there is jitter.</summary>
+    public static Backoff From(TimeSpan delay, TimeSpan? maxDelay, DelayBackoffType type, bool useJitter, Func<int, TimeSpan>? generator)
+    {
+        var limit = maxDelay ?? Longest;
+        Func<int, TimeSpan> wait = (generator, type) switch
+        {
+            ({ } own, _) => own,
+            (_, DelayBackoffType.Linear) => repetition => Within(delay.TotalMilliseconds * repetition),
+            (_, DelayBackoffType.Exponential) => repetition => delay == TimeSpan.Zero ? delay : Within(delay.TotalMilliseconds * Math.Pow(2, repetition - 1)),
+            _ => _ => delay,
+        };
+        return new Backoff(repetition => wait(repetition) is var wanted && wanted > limit ? limit : wanted, useJitter ? Jitter : 0);
+
+        TimeSpan Within(double milliseconds) => TimeSpan.FromMilliseconds(Math.Min(limit.TotalMilliseconds, milliseconds));
     }
 
     /// <summary>The wait before a repetition, counted from 1.</summary>

@@ -25,6 +25,7 @@ internal sealed class CircuitBreaker
     public const int MostProbesOfOne = 3;
 
     private readonly CircuitBreakerOptions _options;
+    private readonly Backoff _breakDelay;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly FailureWindow _window;
@@ -45,11 +46,12 @@ internal sealed class CircuitBreaker
     public CircuitBreaker(CircuitBreakerOptions options, string topic, string group, KafkaDiagnostics diagnostics)
     {
         _options = options;
+        _breakDelay = options.Backoff;
         Topic = topic;
         Group = group;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<CircuitBreaker>();
-        _window = new FailureWindow((long)(options.WindowValue.TotalSeconds * _time.TimestampFrequency));
+        _window = new FailureWindow((long)(options.SamplingDuration.TotalSeconds * _time.TimestampFrequency));
         _timer = _time.CreateTimer(static state => ((CircuitBreaker)state!).Probe(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -131,7 +133,7 @@ internal sealed class CircuitBreaker
             return false;   // says nothing of what the handler needs
         }
 
-        if (_options.Outages.Count > 0 && !_options.Outages.Exists(type => FailurePolicy.Has(error, type)))
+        if (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type)))
         {
             Succeeded(delivery);
             return false;
@@ -152,7 +154,7 @@ internal sealed class CircuitBreaker
                 var now = _time.GetTimestamp();
                 _window.CountFailure(now);
                 counted = _window.Read(now);
-                if (counted.Messages < _options.MinimumMessagesValue || counted.Failures < counted.Messages * _options.FailureRateValue)
+                if (counted.Messages < _options.MinimumThroughput || counted.Failures < counted.Messages * _options.FailureRatio)
                 {
                     return false;
                 }
@@ -173,7 +175,7 @@ internal sealed class CircuitBreaker
 
         if (!isProbe)
         {
-            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.WindowValue), Duration.Text(wait));
+            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.SamplingDuration), Duration.Text(wait));
             return true;
         }
 
@@ -225,7 +227,7 @@ internal sealed class CircuitBreaker
         _outage = new CircuitOutage(error.GetType(), _outage?.Since ?? _time.GetUtcNow());
         _state = CircuitState.Open;
         _probe = null;
-        var wait = _options.ProbeDelay.Before(++_openings);
+        var wait = _breakDelay.Before(++_openings);
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
         return wait;
     }

@@ -98,7 +98,7 @@ internal sealed class CopyTopics
             if (_pairs && _partitions[name] != partitions)
             {
                 throw new KafkaTopicException(
-                    $"Retry topic '{name}' has {_partitions[name]} partition(s) and '{source}' has {partitions}: to keep the order of a key (ParkKey) they need as many. Give the smaller one as many as the other (kafka-topics --alter --partitions), or delete the retry topic when it is read to its end.",
+                    $"Retry topic '{name}' has {_partitions[name]} partition(s) and '{source}' has {partitions}: to keep the order of a key (Retry.PreserveKeyOrder) they need as many. Give the smaller one as many as the other (kafka-topics --alter --partitions), or delete the retry topic when it is read to its end.",
                     name);
             }
         }

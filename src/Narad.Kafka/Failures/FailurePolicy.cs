@@ -10,7 +10,8 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 {
     private static readonly TimeSpan LongestRepetition = TimeSpan.FromDays(1);
 
-    private readonly RetryLadder? _ladder = options.Ladder;
+    private readonly RetryLadder? _ladder = options.Topic.Ladder;
+    private readonly Backoff _inMemoryDelay = options.InMemory.Backoff;
 
     /// <summary>The verdict on an invocation's error.</summary>
     public FailureVerdict Judge(Exception error, MessageContext context)
@@ -40,9 +41,9 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
         };
     }
 
-    private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemoryRetries && IsRepeated(error);
+    private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemory.MaxAttempts && IsRepeated(error);
 
-    private FailureVerdict InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(options.InMemoryDelay, context.Attempt, LongestRepetition));
+    private FailureVerdict InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRepetition));
 
     private FailureVerdict Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
 
@@ -53,7 +54,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
             return decided;
         }
 
-        foreach (var (type, action) in options.Rules)
+        foreach (var (type, action) in options.ExceptionActions)
         {
             if (Has(error, type))
             {
@@ -73,7 +74,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
     {
         try
         {
-            return options.Decision?.Invoke(new FailedMessage(error, context));
+            return options.ActionSelector?.Invoke(new FailedMessage(error, context));
         }
         catch (Exception decisionError)
         {
@@ -86,7 +87,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
     {
         try
         {
-            return options.InMemoryFilter is not { } filter || filter(error);
+            return options.InMemory.ShouldHandle is not { } filter || filter(error);
         }
         catch (Exception filterError)
         {

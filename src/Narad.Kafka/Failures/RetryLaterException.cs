@@ -7,9 +7,9 @@ namespace Narad.Kafka;
 public sealed class RetryLaterException : NaradKafkaException
 {
     /// <summary>Says when.</summary>
-    /// <param name="delay">The wait; 0 to <see cref="Backoff.Longest"/> (366 days), and no longer than the longest delay of the subscription's retry topic.</param>
+    /// <param name="delay">The wait; 0 to 366 days, and no longer than the longest delay of the subscription's retry topic.</param>
     /// <param name="cause">Why, if something went wrong.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The wait is below 0 or above <see cref="Backoff.Longest"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The wait is below 0 or above 366 days.</exception>
     public RetryLaterException(TimeSpan delay, Exception? cause = null)
         : base($"The handler wants this message again in {Diagnostics.Duration.Text(delay)}.", cause)
     {

@@ -34,26 +34,27 @@ public static class KafkaServiceTypeExtensions
             throw new ArgumentException("No handler was declared: call On for each type of message.", nameof(types));
         }
 
-        // Read once to learn the policy and the deserializer; the subscription applies it again to its own options.
+        // Read once to refuse early; the subscription applies it again to its own options.
         var chosen = new SubscriptionOptions();
         configure?.Invoke(chosen);
-        if (chosen.TombstonesValue && map.Tombstones is null)
+        if (chosen.IncludeTombstones && map.Tombstones is null)
         {
-            throw new ArgumentException("Tombstones have no type: declare OnTombstone instead of WithTombstones.", nameof(configure));
+            throw new ArgumentException("Tombstones have no type: declare OnTombstone instead of setting IncludeTombstones.", nameof(configure));
         }
 
         var own = service as KafkaService;
-        var decoder = new MessageDecoder(own?.Options ?? new KafkaOptions(), chosen.DeserializerValue);
-        var typed = new TypedMessages(map, decoder, chosen.UnknownTypeValue, own?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance, own?.Meter);
+        var decoder = new MessageDecoder(own?.Options ?? new KafkaOptions(), chosen.Deserializer);
+        var typed = new TypedMessages(map, decoder, chosen.OnUnknownType, own?.Diagnostics.Logger<MessageTypeMap>() ?? NullLogger.Instance, own?.Meter);
         return service.SubscribeAsync<object>(topic, typed.HandleAsync, group, Configure, cancellationToken);
 
         void Configure(SubscriptionOptions options)
         {
             configure?.Invoke(options);
-            options.DeserializeWith(typed);
+            typed.Configure(new MessageDecoder(own?.Options ?? new KafkaOptions(), options.Deserializer), options.OnUnknownType);
+            options.Deserializer = typed;
             if (map.Tombstones is not null)
             {
-                options.WithTombstones();
+                options.IncludeTombstones = true;
             }
         }
     }

@@ -16,8 +16,8 @@ internal sealed class TypedMessages : IMessageDeserializer
     private const int MaxTypesLogged = 1_000;
 
     private readonly MessageTypeMap _map;
-    private readonly MessageDecoder _decoder;
-    private readonly UnknownTypePolicy _unknown;
+    private MessageDecoder _decoder;
+    private UnknownTypePolicy _unknown;
     private readonly ILogger _logger;
     private readonly KafkaMeter? _meter;
     private readonly ConcurrentDictionary<string, bool> _logged = new(StringComparer.Ordinal);
@@ -30,6 +30,9 @@ internal sealed class TypedMessages : IMessageDeserializer
         _logger = logger;
         _meter = meter;
     }
+
+    /// <summary>Takes what the configuration says too; before the subscription starts.</summary>
+    public void Configure(MessageDecoder decoder, UnknownTypePolicy unknown) => (_decoder, _unknown) = (decoder, unknown);
 
     public ValueTask<object?> DeserializeAsync(ReadOnlyMemory<byte> data, Type type, MessageContext context, CancellationToken cancellationToken)
     {

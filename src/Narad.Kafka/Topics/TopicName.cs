@@ -52,7 +52,7 @@ internal static class TopicName
         }
 
         return Fault(real) is { } fault
-            ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.Topics or a KAFKA_TOPIC_* variable). {fault}", parameter)
+            ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.TopicNames or a KAFKA_TOPIC_* variable). {fault}", parameter)
             : real;
     }
 

@@ -4,10 +4,10 @@ namespace Narad.Kafka.Transactions;
 internal sealed record ExactlyOnceSettings(int MaxMessages, TimeSpan MaxWait, TimeSpan TimeLimit, TimeSpan TransactionTimeout, string Prefix, string? Instance)
 {
     public static ExactlyOnceSettings From(ExactlyOnceOptions options, KafkaOptions defaults) => new(
-        options.MaxMessagesValue,
-        options.MaxWaitValue,
-        options.TimeLimitValue ?? options.TransactionTimeoutValue * 0.75,
-        options.TransactionTimeoutValue,
-        options.TransactionalIdPrefixValue ?? defaults.ClientId,
-        options.InstanceNameValue ?? (string.IsNullOrEmpty(defaults.GroupInstanceId) ? null : defaults.GroupInstanceId));
+        options.MaxMessages,
+        options.MaxWait,
+        options.TimeLimit ?? options.TransactionTimeout * 0.75,
+        options.TransactionTimeout,
+        options.TransactionalIdPrefix ?? defaults.ClientId,
+        options.InstanceName ?? (string.IsNullOrEmpty(defaults.GroupInstanceId) ? null : defaults.GroupInstanceId));
 }

@@ -12,7 +12,12 @@ internal sealed class FailingWork() : Work(Kind, Fates.Mixed)
             topic,
             new FailingHandler(member, Fates, invoked).HandleAsync,
             group,
-            subscription => subscription
-                .Retry(retry => retry.InMemory(Fates.InMemory).Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).AllowReorder())
-                .DeadLetter());
+            subscription =>
+            {
+                subscription.Retry.InMemory.MaxAttempts = Fates.InMemory;
+                subscription.Retry.Topic.MaxAttempts = Fates.Delays.Count;
+                subscription.Retry.Topic.DelayGenerator = attempt => Fates.Delays[Math.Min(attempt, Fates.Delays.Count) - 1];
+                subscription.Retry.AllowReorder = true;
+                subscription.DeadLetter.Enabled = true;
+            });
 }

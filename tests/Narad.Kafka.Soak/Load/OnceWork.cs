@@ -48,17 +48,20 @@ internal sealed class OnceWork(int seed, bool isStatic) : Work(isStatic ? Kind +
                 }
             },
             group,
-            subscription => subscription
-                .Retry(retry => retry.InMemory(Fates.InMemory))
-                .DeadLetter()
-                .ExactlyOnce(Identify));
+            subscription =>
+            {
+                subscription.Retry.InMemory.MaxAttempts = Fates.InMemory;
+                subscription.DeadLetter.Enabled = true;
+                subscription.ExactlyOnce.Enabled = true;
+                Identify(subscription.ExactlyOnce);
+            });
 
     // A static identity names the transactions as well; else the client's id does.
     private void Identify(ExactlyOnceOptions options)
     {
         if (!isStatic)
         {
-            options.InstanceName("one");
+            options.InstanceName = "one";
         }
     }
 

@@ -26,10 +26,14 @@ internal sealed class ParkedWork(int seed, KafkaGroupProtocol protocol) : Work(p
             topic,
             new FailingHandler(member, Fates, invoked).HandleAsync,
             group,
-            subscription => subscription
-                .OrderedByKey()
-                .Retry(retry => retry.Topics(Fates.Delays.Count, Backoff.List([.. Fates.Delays])).ParkKey())
-                .DeadLetter());
+            subscription =>
+            {
+                subscription.Order = MessageOrder.ByKey;
+                subscription.Retry.Topic.MaxAttempts = Fates.Delays.Count;
+                subscription.Retry.Topic.DelayGenerator = attempt => Fates.Delays[Math.Min(attempt, Fates.Delays.Count) - 1];
+                subscription.Retry.PreserveKeyOrder = true;
+                subscription.DeadLetter.Enabled = true;
+            });
 
     private static Fates FatesOf(int seed) => new(
         0,

@@ -129,7 +129,7 @@ internal static class HandlerFaults
                 options.MaxBufferedBytes = 4 * 1024 * 1024;
             },
             WorkAsync,
-            subscription => subscription.Retry(retry => retry.InMemory(100, _ => TimeSpan.FromSeconds(2))));
+            subscription => { subscription.Retry.InMemory.MaxAttempts = 100; subscription.Retry.InMemory.DelayGenerator = _ => TimeSpan.FromSeconds(2); });
         var peak = before;
         for (var second = 0; second < 30; second++)
         {

@@ -265,7 +265,7 @@ internal static class Operators
         bed.Ledger.Disturb(bed.Started, TimeSpan.FromHours(1));
         return reset;
 
-        static void Repeating(SubscriptionOptions options) => options.Retry(static retry => retry.InMemory(2, static _ => TimeSpan.FromMilliseconds(100)));
+        static void Repeating(SubscriptionOptions options) => (options.Retry.InMemory.MaxAttempts, options.Retry.InMemory.Delay) = (2, TimeSpan.FromMilliseconds(100));
     }
 
     private static Task AdminDiesAsync(Bed bed) => ActAsync(bed, async () =>

@@ -27,7 +27,7 @@ public sealed class KafkaEnvironmentTests
         options.ConsumerGroupId.Should().Be("g");
         options.TopicNames.Should().Equal(new Dictionary<string, string> { ["chat-messages"] = "real" });
         options.Mode.Should().Be(KafkaMode.Embedded);
-        options.BindingFaults.Should().BeEmpty();
+        options.BindingErrors.Should().BeEmpty();
         options.BindingWarnings.Should().BeEmpty();
     }
 
@@ -66,7 +66,7 @@ public sealed class KafkaEnvironmentTests
             ("KAFKA_BROKERS", "b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092,b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092"),
             ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"), ("KAFKA_SASL_MECHANISM", "aws_msk_iam"), ("KAFKA_SSL_ENABLED", "true"));
 
-        options.BindingFaults.Should().BeEmpty();
+        options.BindingErrors.Should().BeEmpty();
         var faults = KafkaOptionsValidator.Check(options, "Production").Faults;
         faults.Where(fault => fault.Contains("use 9098")).Should().HaveCount(2);
         string.Concat(faults).Should().NotContain("your_aws_credentials");
@@ -114,7 +114,7 @@ public sealed class KafkaEnvironmentTests
         options.Sasl.Password.Should().Be("p");
         options.TopicNames["x-y"].Should().Be("real");
         options.ClientProperties["client.rack"].Should().Be("r1");
-        options.BindingFaults.Should().BeEmpty();
+        options.BindingErrors.Should().BeEmpty();
         options.BindingWarnings.Should().BeEmpty();
     }
 
@@ -131,8 +131,8 @@ public sealed class KafkaEnvironmentTests
     {
         var options = FromConfiguration(("Kafka:SendTimeout", "5"), ("Kafka:Parallelism", "many"), ("Kafka:Compression", "brotli"), ("Kafka:Ssl:Enabled", "1"));
 
-        options.BindingFaults.Should().HaveCount(4);
-        options.BindingFaults.Should().Contain(fault => fault.Contains("Kafka:SendTimeout = 5") && fault.Contains("00:00:05"));
+        options.BindingErrors.Should().HaveCount(4);
+        options.BindingErrors.Should().Contain(fault => fault.Contains("Kafka:SendTimeout = 5") && fault.Contains("00:00:05"));
         options.SendTimeout.Should().Be(new KafkaOptions().SendTimeout);
     }
 
@@ -164,24 +164,24 @@ public sealed class KafkaEnvironmentTests
     [Fact]
     [Trait("Promise", "S31")]
     public void An_unknown_key_of_the_identity_provider_is_a_fault_too() =>
-        FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingFaults.Should().ContainSingle()
+        FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingErrors.Should().ContainSingle()
             .Which.Should().Contain("Kafka:Sasl:Oidc:ClientSecrt").And.Contain("did you mean ClientSecret?").And.NotContain("hunter2");
 
     [Fact]
     public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
     {
-        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
-        FromConfiguration(("Kafka:TopicNames:brokes", "x"), ("Kafka:ClientProperties:client.rack", "r")).BindingFaults.Should().BeEmpty();
+        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
+        FromConfiguration(("Kafka:TopicNames:brokes", "x"), ("Kafka:ClientProperties:client.rack", "r")).BindingErrors.Should().BeEmpty();
     }
 
     [Fact]
     [Trait("Promise", "S31")]
     public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_faults()
     {
-        FromConfiguration(("Kafka:Ssl", "true")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
-        FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId").And.NotContain("hunter2");
-        FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingFaults.Should().ContainSingle().Which.Should().Contain("Kafka:SendTimeout is a section and takes one value");
-        FromConfiguration(("Kafka:Ssl", ""), ("Kafka:SendTimeout", "")).BindingFaults.Should().BeEmpty("what is empty is not set");
+        FromConfiguration(("Kafka:Ssl", "true")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
+        FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId").And.NotContain("hunter2");
+        FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:SendTimeout is a section and takes one value");
+        FromConfiguration(("Kafka:Ssl", ""), ("Kafka:SendTimeout", "")).BindingErrors.Should().BeEmpty("what is empty is not set");
     }
 
     [Fact]
@@ -204,7 +204,7 @@ public sealed class KafkaEnvironmentTests
         var codeOnly = new[] { "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "FailureObservers", "EmbeddedBroker" };
         foreach (var setting in typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly))
         {
-            FromConfiguration(($"Kafka:{setting}", "x")).BindingFaults.Should().NotContain(fault => fault.Contains("no setting"), "of {0}", setting);
+            FromConfiguration(($"Kafka:{setting}", "x")).BindingErrors.Should().NotContain(fault => fault.Contains("no setting"), "of {0}", setting);
         }
     }
 
@@ -215,7 +215,7 @@ public sealed class KafkaEnvironmentTests
         {
             foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenProvider"]))
             {
-                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingFaults.Should().NotContain(fault => fault.Contains("no setting"), "of {0}:{1}", section, setting);
+                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingErrors.Should().NotContain(fault => fault.Contains("no setting"), "of {0}:{1}", section, setting);
             }
         }
     }

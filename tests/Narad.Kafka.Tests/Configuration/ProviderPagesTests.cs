@@ -46,7 +46,7 @@ public sealed partial class ProviderPagesTests
             given.Keys.Where(ClientProperties.IsSecurity).Should().BeSubsetOf(properties.Select(property => property.Split('=')[0]), "the page names all of them");
         }
 
-        options.BindingFaults.Should().BeEmpty();
+        options.BindingErrors.Should().BeEmpty();
         KafkaOptionsValidator.Check(options, "Production").Faults.Where(fault => !Array.Exists(Expected, fault.Contains)).Should().BeEmpty();
     }
 

@@ -172,9 +172,8 @@ public sealed class ProviderProfileTests
     {
         foreach (var options in new[] { new KafkaOptions { Brokers = "proxy:9093" }.UseEventHubs(Connection), new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" } })
         {
-            var subscribe = () => ExactlyOnceRules.ThrowIfRefused(new SubscriptionOptions(), new ExactlyOnceOptions(), "orders", KafkaMode.Kafka, options);
-
-            subscribe.Should().Throw<KafkaConfigurationException>().WithMessage("*'orders'*ExactlyOnce()*Event Hubs*");
+            ExactlyOnceRules.Check(new SubscriptionOptions { ExactlyOnce = { Enabled = true } }, "orders", KafkaMode.Kafka, options)
+                .Should().ContainSingle().Which.Should().Match("*'orders'*ExactlyOnce.Enabled*Event Hubs*");
         }
     }
 
@@ -274,7 +273,7 @@ public sealed class ProviderProfileTests
             ("Kafka:Sasl:Oidc:ClientSecret", "s"), ("Kafka:Sasl:Oidc:TokenEndpoint", "https://t"), ("Kafka:Sasl:Oidc:Scope", "x"), ("Kafka:Sasl:Oidc:LogicalCluster", "lkc"),
             ("Kafka:Sasl:Oidc:IdentityPoolId", "pool")));
 
-        options.BindingFaults.Should().BeEmpty();
+        options.BindingErrors.Should().BeEmpty();
         options.Provider.Should().Be(KafkaProvider.ConfluentCloud);
         options.Ssl.Should().BeEquivalentTo(new SslOptions { Enabled = true, Certificate = "c", Key = "k", KeyPassword = "p" });
         options.Sasl.Oidc.Should().BeEquivalentTo(new OidcOptions { ClientId = "id", ClientSecret = "s", TokenEndpoint = "https://t", Scope = "x", LogicalCluster = "lkc", IdentityPoolId = "pool" });

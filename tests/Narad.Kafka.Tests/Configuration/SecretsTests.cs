@@ -202,7 +202,7 @@ public sealed class SecretsTests
             to.ClientProperties[name] = value;
         }
 
-        to.BindingFaults.AddRange(from.BindingFaults);
+        to.BindingErrors.AddRange(from.BindingErrors);
     }
 
     private static void Configure(KafkaOptions options, params (string Key, string Value)[] settings) => KafkaConfigurationSection.Apply(

@@ -45,7 +45,13 @@ public sealed class SecuredListenersTests
                     attempts.Enqueue(context.Attempt);
                     return attempts.Count == 1 ? throw new InvalidOperationException("once") : Task.CompletedTask;
                 },
-                configure: s => s.Retry(r => r.Topics(attempts: 1, delay: Backoff.Fixed(TimeSpan.FromMilliseconds(10)))).DeadLetter());
+                configure: s =>
+                {
+                    s.Retry.Topic.MaxAttempts = 1;
+                    s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(10);
+                    s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                    s.DeadLetter.Enabled = true;
+                });
             await kafka.SendAsync(topic, "hello");
             await Waiting.Until(() => attempts.Count == 2, "handled, and handled again from the retry topic");
         }

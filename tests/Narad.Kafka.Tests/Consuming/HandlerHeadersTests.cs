@@ -36,7 +36,7 @@ public sealed class HandlerHeadersTests
                 retried.TrySetResult(context);
                 await context.SendAsync("invoices", message, options: new SendOptions { Headers = context.Headers }, cancellationToken: token);
             },
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMilliseconds(1)))));
+            configure: subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay) = (1, TimeSpan.FromMilliseconds(1)));
         var sent = new MessageHeaders().Add("tenant", "a").Add("retry", "the application's own").Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").Add("tenant", "b");
 
         await service.Kafka.SendAsync("orders", "x", options: new SendOptions { Headers = sent });

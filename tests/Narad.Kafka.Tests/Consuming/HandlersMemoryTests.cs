@@ -22,7 +22,7 @@ public sealed class HandlersMemoryTests
                 context.Key.ToBytes().AsSpan().Clear();
                 throw new InvalidOperationException("after decrypting in place");
             },
-            configure: options => options.Retry(retry => retry.InMemory(1)).DeadLetter());
+            configure: options => { options.Retry.InMemory.MaxAttempts = 1; options.DeadLetter.Enabled = true; });
 
         await service.SendAsync("t", "as it came"u8.ToArray(), "key", partition: 0);
         await Waiting.Until(() => service.Committed("t") == 1, "the message is a dead letter");

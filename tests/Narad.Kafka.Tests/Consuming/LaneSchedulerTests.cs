@@ -33,7 +33,7 @@ public class LaneSchedulerTests
     public void With_a_circuit_too_and_it_starts_nothing_but_its_probes_while_it_is_not_closed(MessageOrder order) =>
         Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(120), Prop.ForAll<int>(seed =>
         {
-            var options = new CircuitBreakerOptions().MinimumMessages(3).FailureRate(0.2).ProbeAfter(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+            var options = new CircuitBreakerOptions { MinimumThroughput = 3, FailureRatio = 0.2, BreakDuration = TimeSpan.FromSeconds(1), MaxBreakDuration = TimeSpan.FromSeconds(2) };
             var fault = new Simulation(seed, order, options).Run();
             return (fault is null).Label($"seed {seed}: {fault}");
         }));
@@ -80,7 +80,7 @@ public class LaneSchedulerTests
     public void Two_schedulers_share_a_circuit_and_its_one_probe_and_both_go_on_when_it_closes()
     {
         var time = new ManualTime();
-        var circuit = new CircuitBreaker(new CircuitBreakerOptions().MinimumMessages(1), "t", "g", new KafkaDiagnostics(time: time));
+        var circuit = new CircuitBreaker(new CircuitBreakerOptions { MinimumThroughput = 1 }, "t", "g", new KafkaDiagnostics(time: time));
         var pipelines = new[] { new WatchedPipeline(MessageOrder.Unordered, circuit), new WatchedPipeline(MessageOrder.Unordered, circuit) };
         var lanes = pipelines.Select(pipeline => new LaneScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
         var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };

@@ -24,7 +24,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 started.Enqueue(context.Offset);
                 await gate.Task;
             },
-            configure: s => s.Parallelism(4));
+            configure: s => s.Parallelism = 4);
         await Waiting.Until(() => started.Count == 4 && kafka.Groups.Single().Loop!.HeldMessages == 50, "four run, the rest waits");
         var stopping = kafka.DisconnectAsync();
         await Waiting.Until(() => kafka.Groups.Single().Loop!.IsStopping, "the shutdown began");
@@ -80,7 +80,12 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
                 throw new InvalidOperationException("never");
             },
-            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1), static error => error is TimeoutException)));
+            configure: s =>
+            {
+                s.Retry.InMemory.MaxAttempts = 1;
+                s.Retry.InMemory.DelayGenerator = static _ => TimeSpan.FromHours(1);
+                s.Retry.InMemory.ShouldHandle = static error => error is TimeoutException;
+            });
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
@@ -130,7 +135,11 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
                 Interlocked.Increment(ref handled);
             },
-            configure: s => s.Retry(r => r.InMemory(1_000, _ => Volatile.Read(ref failing) ? TimeSpan.FromSeconds(1) : TimeSpan.FromMilliseconds(2))));
+            configure: s =>
+            {
+                s.Retry.InMemory.MaxAttempts = 1_000;
+                s.Retry.InMemory.DelayGenerator = _ => Volatile.Read(ref failing) ? TimeSpan.FromSeconds(1) : TimeSpan.FromMilliseconds(2);
+            });
         await Waiting.Until(() => Held() >= Limit * 0.8, "the group is full of failing messages");
         Volatile.Write(ref failing, false);
         await Waiting.Until(() => Held() >= 0 && Volatile.Read(ref handled) == partitions * 400, "all are handled in the end");
@@ -243,7 +252,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                     await Task.Delay(Timeout.Infinite, token);
                 }
             },
-            configure: s => s.Timeout(TimeSpan.FromMilliseconds(300)).Retry(r => r.InMemory(1)));
+            configure: s => { s.Timeout = TimeSpan.FromMilliseconds(300); s.Retry.InMemory.MaxAttempts = 1; });
         await broker.CommittedReaches(group, topic, 0, 3);
 
         // Longer than the limit: a timer that outlived its invocation would have fired by now.

@@ -22,7 +22,7 @@ public sealed class LostOffsetTests
     [Trait("Trap", "truncation-without-offset")]
     public void A_truncated_log_stops_the_partition_and_is_never_taken_for_a_new_group(StartPosition start)
     {
-        var group = New(s => s.StartFrom(start));
+        var group = New(s => s.StartPosition = start);
         group.Partition.Tracker.Add(1_499, leaderEpoch: 0);
         group.Starts.Missing(group.Partition, Offset.Unset, Truncated);
         group.Starts.Settle();
@@ -41,7 +41,7 @@ public sealed class LostOffsetTests
     [Trait("Promise", "S10")]
     public void A_truncated_log_is_reset_as_the_policy_says_counted_and_committed_back(OutOfRangePolicy policy, long start)
     {
-        var group = New(s => s.OnOutOfRange(policy));
+        var group = New(s => s.OnOutOfRange = policy);
         var arrival = group.Partition.Tracker.Add(1_499, leaderEpoch: 3);
         group.Partition.Tracker.Finish(arrival);
         group.Offsets.Store(group.Partition);
@@ -63,7 +63,7 @@ public sealed class LostOffsetTests
     [Trait("Promise", "S32")]
     public void A_truncation_found_at_the_start_is_told_from_a_new_group_by_what_the_group_committed()
     {
-        var group = New(s => s.StartFrom(StartPosition.Latest));
+        var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Fake.Answer(nameof(group.Client.Committed), _ => new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500, 0) });
         group.Starts.Missing(group.Partition, Offset.Unset, "words of another version");
         group.Starts.Settle();
@@ -76,7 +76,7 @@ public sealed class LostOffsetTests
     [Trait("Promise", "S32")]
     public void A_group_that_has_committed_nothing_starts_where_its_start_position_says()
     {
-        var group = New(s => s.StartFrom(StartPosition.Latest));
+        var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Starts.Missing(group.Partition, Offset.Unset, NothingCommitted);
         group.Starts.Settle();
 
@@ -90,7 +90,7 @@ public sealed class LostOffsetTests
     [Trait("Promise", "S32")]
     public void Nothing_is_decided_while_nobody_says_what_the_group_committed()
     {
-        var group = New(s => s.StartFrom(StartPosition.Latest));
+        var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Fake.Answer(nameof(group.Client.Committed), static _ => throw new KafkaException(ErrorCode.Local_TimedOut));
         group.Starts.Missing(group.Partition, Offset.Unset, NothingCommitted);
         group.Starts.Settle();
@@ -201,7 +201,7 @@ public sealed class LostOffsetTests
     [Trait("Promise", "S32")]
     public async Task Where_the_end_is_the_start_the_subscription_runs_only_when_the_end_is_known()
     {
-        var group = New(s => s.StartFrom(StartPosition.Latest));
+        var group = New(s => s.StartPosition = StartPosition.Latest);
         var check = new PositionCheck(group.Assignment, comparesEpochs: false, _time, _seen.Logger);
         var starting = new StartingSubscriptions(group.Assignment, "g", _time, _seen.Logger);
         var end = new TaskCompletionSource<WatermarkOffsets>();

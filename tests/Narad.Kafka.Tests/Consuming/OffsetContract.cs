@@ -68,13 +68,13 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         var handled = new ConcurrentQueue<(int, long)>();
         await using (var first = await broker.StartAsync(group))
         {
-            await first.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Latest));
+            await first.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartPosition = StartPosition.Latest);
             await broker.CommittedReaches(group, topic, 0, 5);
         }
 
         await broker.SendAsync(topic, 0, 3, from: 5);
         await using var second = await broker.StartAsync(group);
-        await second.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Latest));
+        await second.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartPosition = StartPosition.Latest);
         await Waiting.Until(() => handled.Count >= 3, "what came meanwhile is handled");
         handled.Select(at => at.Item2).Should().BeEquivalentTo([5L, 6L, 7L]);
     }
@@ -96,7 +96,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
                 handled.AddOrUpdate((context.Topic, context.Partition), 1, static (_, n) => n + 1);
                 return Task.CompletedTask;
             },
-            configure: s => s.StartFrom(StartPosition.Latest));
+            configure: s => s.StartPosition = StartPosition.Latest);
         async Task SendTo(string topic, int partitions)
         {
             for (var partition = 0; partition < partitions; partition++)
@@ -128,7 +128,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         await broker.SendAsync(topic, 0, 3);
         var handled = new ConcurrentQueue<(int, long)>();
         await using var kafka = await broker.StartAsync(group);
-        var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Stop));
+        var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartPosition = StartPosition.Stop);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped");
         handled.Should().BeEmpty();
         subscription.StoppedPartitions[0].Reason.Should().BeOfType<OffsetUnavailableException>();
@@ -165,7 +165,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         var (topic, group) = await WithDeletedRecordsAsync();
         var handled = new ConcurrentQueue<(int, long)>();
         await using var kafka = await broker.StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.OnOutOfRange(OutOfRangePolicy.ResetToEarliest));
+        await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.OnOutOfRange = OutOfRangePolicy.ResetToEarliest);
         await Waiting.Until(() => handled.Count == 5, "what is left is handled");
         kafka.Groups.Single().Metrics.Resets.Should().Be(1);
     }
@@ -177,7 +177,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         var (topic, group) = await WithDeletedRecordsAsync();
         var handled = new ConcurrentQueue<(int, long)>();
         await using var kafka = await broker.StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.OnOutOfRange(OutOfRangePolicy.ResetToLatest));
+        await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.OnOutOfRange = OutOfRangePolicy.ResetToLatest);
         await broker.CommittedReaches(group, topic, 0, 10);
         await broker.SendAsync(topic, 0, 1);
         await Waiting.Until(() => !handled.IsEmpty, "the new message is handled");
@@ -270,7 +270,7 @@ public sealed class OffsetsOnEmbedded(EmbeddedTestBroker broker) : OffsetContrac
         await _broker.SendAsync(topic, 0, 5);
         _broker.Broker.FailNext(KafkaRequest.ListOffsets, ErrorCode.TopicAuthorizationFailed, ErrorCode.TopicAuthorizationFailed);
         await using var kafka = await _broker.StartAsync(group);
-        var subscription = await kafka.SubscribeAsync<string>(topic, (_, _, _) => Task.CompletedTask, configure: s => s.StartFrom(StartPosition.Latest));
+        var subscription = await kafka.SubscribeAsync<string>(topic, (_, _, _) => Task.CompletedTask, configure: s => s.StartPosition = StartPosition.Latest);
         await _broker.CommittedReaches(group, topic, 0, 5);
         subscription.State.Should().Be(SubscriptionState.Running);
     }

@@ -36,7 +36,12 @@ public abstract class OrderContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
                 order.Finish(context);
             },
-            configure: s => s.Parallelism(64).Retry(r => r.InMemory(2, attempt => TimeSpan.FromMilliseconds(attempt * 3))));
+            configure: s =>
+            {
+                s.Parallelism = 64;
+                s.Retry.InMemory.MaxAttempts = 2;
+                s.Retry.InMemory.DelayGenerator = attempt => TimeSpan.FromMilliseconds(attempt * 3);
+            });
 
         await Waiting.Until(() => order.Finished == 1_200, "all are handled");
         order.Faults.Should().BeEmpty();
@@ -74,7 +79,7 @@ public abstract class OrderContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 handled.Enqueue((context.Partition, context.Offset));
                 Interlocked.Decrement(ref inside[context.Partition]);
             },
-            configure: s => s.OrderedByPartition());
+            configure: s => s.Order = MessageOrder.ByPartition);
         await Waiting.Until(() => handled.Count == 40, "all are handled");
         faults.Should().BeEmpty();
         handled.Where(at => at.Partition == 0).Select(at => at.Offset).Should().BeInAscendingOrder();
@@ -103,7 +108,7 @@ public abstract class OrderContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
                 await together.Task;
             },
-            configure: s => _ = byKey ? s.OrderedByKey() : s.Unordered());
+            configure: s => s.Order = byKey ? MessageOrder.ByKey : MessageOrder.Unordered);
         await broker.CommittedReaches(group, topic, 0, 8);
     }
 }

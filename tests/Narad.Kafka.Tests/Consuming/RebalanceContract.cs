@@ -20,7 +20,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S11")]
     [Trait("Promise", "S16")]
     public Task A_second_member_takes_over_without_a_loss_or_an_inversion(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
-        TakeOverAsync(protocol, assignor, static s => s.OrderedByKey(), repetitions: true);   // of what was finished beyond an unfinished one
+        TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByKey, repetitions: true);   // of what was finished beyond an unfinished one
 
     [SkippableTheory]
     [MemberData(nameof(Ways))]
@@ -31,7 +31,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     public Task What_was_finished_in_order_is_committed_before_the_hand_over_and_never_repeated(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         Skip.IfNot(broker.CommitsWhileRebalancing(protocol), "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");
-        return TakeOverAsync(protocol, assignor, static s => s.OrderedByPartition(), repetitions: false);
+        return TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByPartition, repetitions: false);
     }
 
     private async Task TakeOverAsync(KafkaGroupProtocol protocol, KafkaAssignor assignor, Action<SubscriptionOptions> configure, bool repetitions)
@@ -251,7 +251,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
                     Interlocked.Increment(ref fast);
                 }
             },
-            configure: s => s.Parallelism(2));
+            configure: s => s.Parallelism = 2);
         await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages > 400, "the slow partition's messages wait for a handler");
         await broker.SendAsync(topic, 1, 20);
         await Waiting.Until(() => Volatile.Read(ref fast) == 20, "the other partition is handled meanwhile");
@@ -275,7 +275,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
                 await Task.Delay(5);
                 Interlocked.Increment(ref handled);
             },
-            configure: s => s.Parallelism(20).Unordered());
+            configure: s => { s.Parallelism = 20; s.Order = MessageOrder.Unordered; });
         await Waiting.Until(() => Volatile.Read(ref handled) > 0, "the first is handled");
         var loop = kafka.Groups.Single().Loop!;
         await Waiting.Until(
@@ -341,7 +341,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
                 attempts.Enqueue((context.Offset, context.Attempt));
                 return attempts.Count == 1 ? throw new InvalidOperationException("later") : Task.CompletedTask;
             },
-            configure: s => s.Retry(r => r.InMemory(1, static _ => TimeSpan.FromHours(1))));
+            configure: s => { s.Retry.InMemory.MaxAttempts = 1; s.Retry.InMemory.DelayGenerator = static _ => TimeSpan.FromHours(1); });
         await Waiting.Until(() => attempts.Count == 1, "the message waits");
         await broker.EvictAsync(group, KafkaGroupProtocol.Classic);
         await broker.CommittedReaches(group, topic, 0, 2);
@@ -384,7 +384,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 0, 300);
         var gate = new TaskCompletionSource();
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (60, Brief));
-        await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism(100));
+        await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism = 100);
         await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages >= 30, "the hanging partition has its share");
         await broker.SendAsync(topic, 1, 100);
         await broker.CommittedReaches(group, topic, 1, 100);

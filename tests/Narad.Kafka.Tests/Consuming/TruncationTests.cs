@@ -18,7 +18,7 @@ public sealed class TruncationTests
         await using var kafka = new KafkaService(options);
         await kafka.ConnectConsumerAsync(group);
         var handled = new ConcurrentQueue<long>();
-        var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Latest));
+        var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartPosition = StartPosition.Latest);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stopped");
         subscription.StoppedPartitions[0].Offset.Should().Be(30);
         subscription.StoppedPartitions[0].Reason.Message.Should().Contain("truncated").And.Contain("30");

@@ -25,7 +25,7 @@ public sealed class UncleanElectionTests
         {
             // A new group would start at the end: that is not what this one is.
             var handled = new ConcurrentQueue<long>();
-            var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartFrom(StartPosition.Latest));
+            var subscription = await kafka.SubscribeAsync<string>(topic, Record(handled), configure: s => s.StartPosition = StartPosition.Latest);
             await Waiting.Until(() => handled.Count == 20, "all are handled");
             await cluster.TruncateAsync(topic, async () =>
             {
@@ -44,7 +44,7 @@ public sealed class UncleanElectionTests
         await sender.SendAsync(topic, 0, 20);
         await using var again = await broker.StartAsync(group, Configure);
         var rest = new ConcurrentQueue<long>();
-        var restarted = await again.SubscribeAsync<string>(topic, Record(rest), configure: s => s.StartFrom(StartPosition.Latest));
+        var restarted = await again.SubscribeAsync<string>(topic, Record(rest), configure: s => s.StartPosition = StartPosition.Latest);
         await Waiting.Until(() => restarted.StoppedPartitions.Count == 1 || !rest.IsEmpty, "the partition stopped again", TimeSpan.FromSeconds(60));
         restarted.StoppedPartitions.Should().ContainSingle().Which.Reason.Message.Should().Contain("Log truncated").And.Contain("30").And.Contain("20").And.NotContain("restart");
         again.Groups.Single().Metrics.Truncations.Should().Be(1);

@@ -34,7 +34,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         }
 
         await using var kafka = await broker.StartAsync(group, static options => options.TopicCreation = TopicCreation.IfMissing);
-        await kafka.SubscribeAsync<Order>(topic, static (_, _, _) => throw new InvalidOperationException("no stock"), configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<Order>(topic, static (_, _, _) => throw new InvalidOperationException("no stock"), configure: static s => s.DeadLetter.Enabled = true);
         await broker.CommittedReaches(group, topic, 1, 3);
 
         var letters = await AllAsync(kafka.DeadLetters.BrowseAsync($"{topic}-dlt"));
@@ -218,7 +218,11 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
     {
         var (topic, buried) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
         await using var kafka = await broker.StartAsync(broker.NewGroup());
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: s => s.DeadLetter(buried));
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: s =>
+        {
+            s.DeadLetter.Enabled = true;
+            s.DeadLetter.TopicName = buried;
+        });
 
         (await kafka.DeadLetters.DeleteAllAsync(buried)).Should().Be(0);
     }

@@ -47,7 +47,14 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         var subscription = await kafka.SubscribeAsync<string>(
             topic,
             (message, context, token) => database.WriteAsync(context, message, token),
-            configure: static s => s.Parallelism(parallelism).DeadLetter().CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(400))));
+            configure: static s =>
+            {
+                s.Parallelism = parallelism;
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(100);
+                s.CircuitBreaker.MaxBreakDuration = TimeSpan.FromMilliseconds(400);
+            });
 
         await Waiting.Until(() => log.Count(Opened) == 1, "the circuit opens");
         var outage = Stopwatch.StartNew();
@@ -98,10 +105,15 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await kafka.SubscribeAsync<string>(
             topic,
             (message, context, token) => database.WriteAsync(context, message, token),
-            configure: static s => s
-                .Retry(static r => r.InMemory(1, Backoff.Fixed(TimeSpan.FromMilliseconds(500))))
-                .DeadLetter()
-                .CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(200))));
+            configure: static s =>
+            {
+                s.Retry.InMemory.MaxAttempts = 1;
+                s.Retry.InMemory.Delay = TimeSpan.FromMilliseconds(500);
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(200);
+                s.CircuitBreaker.MaxBreakDuration = TimeSpan.FromMilliseconds(200);
+            });
 
         await Waiting.Until(() => log.Count(ProbeFailed) > 12, "it is open for longer than the repetitions wait, which are tried themselves");
         database.IsDown = false;
@@ -126,7 +138,12 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             static (message, context, _) => context.Partition == 1 ? throw new InvalidOperationException("outside", new FormatException())
                 : message % 5 == 0 ? throw new TimeoutException()
                 : Task.CompletedTask,
-            configure: static s => s.DeadLetter().CircuitBreaker(static c => c.On<TimeoutException>()));
+            configure: static s =>
+            {
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.ExceptionTypes.Add(typeof(TimeoutException));
+            });
 
         await broker.CommittedReaches(group, topic, 0, 400);
         await broker.CommittedReaches(group, topic, 1, 200);
@@ -158,7 +175,13 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                 handled.Enqueue(message);
                 return Task.CompletedTask;
             },
-            configure: static s => s.DeadLetter().CircuitBreaker(static c => c.MinimumMessages(1).ProbeAfter(TimeSpan.FromMilliseconds(20))));
+            configure: static s =>
+            {
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.MinimumThroughput = 1;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(20);
+            });
 
         await broker.CommittedReaches(group, topic, 0, 3);
 
@@ -180,7 +203,12 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         long buried;
         await using (var first = await StartAsync(group, log))
         {
-            await first.SubscribeAsync<string>(topic, static (_, _, _) => throw new TimeoutException(), configure: static s => s.DeadLetter().CircuitBreaker(static c => c.ProbeAfter(TimeSpan.FromMinutes(1))));
+            await first.SubscribeAsync<string>(topic, static (_, _, _) => throw new TimeoutException(), configure: static s =>
+            {
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMinutes(1);
+            });
             await Waiting.Until(() => log.Count(Opened) == 1 && first.Groups.First().Metrics.DeadLetters > 0, "the circuit opens, and what failed before is a dead letter");
             var watch = Stopwatch.StartNew();
             (await first.DisconnectAsync()).Abandoned.Should().BeEmpty();
@@ -213,7 +241,13 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         var subscription = await kafka.SubscribeAsync<string>(
             topic,
             (message, context, token) => database.WriteAsync(context, message, token),
-            configure: static s => s.CircuitBreaker(static c => c.MinimumMessages(1).ProbeAfter(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50))));
+            configure: static s =>
+            {
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.MinimumThroughput = 1;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(50);
+                s.CircuitBreaker.MaxBreakDuration = TimeSpan.FromMilliseconds(50);
+            });
         await Waiting.Until(() => log.Count(ProbeFailed) > 0, "the circuit is open");
         await subscription.PauseAllAsync();
         await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.HeldMessages > 0 && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
@@ -260,7 +294,12 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                         break;
                 }
             },
-            configure: static s => s.CircuitBreaker(static c => c.MinimumMessages(1).ProbeAfter(TimeSpan.FromMilliseconds(20))));
+            configure: static s =>
+            {
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.MinimumThroughput = 1;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(20);
+            });
 
         var partition = await hanging.Task.WaitAsync(Waiting.Deadline);
         await kafka.Subscriptions.Single().SeekAsync(new TopicPartitionId(topic, partition), 5);   // drops what waits; the handler that hangs is of another epoch
@@ -299,7 +338,14 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 
                 return Task.CompletedTask;
             },
-            configure: static s => s.MaxBatchSize(100).DeadLetter().CircuitBreaker(static c => c.MinimumMessages(3).ProbeAfter(TimeSpan.FromMilliseconds(200))));
+            configure: static s =>
+            {
+                s.MaxBatchSize = 100;
+                s.DeadLetter.Enabled = true;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.MinimumThroughput = 3;
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(200);
+            });
 
         await Waiting.Until(() => log.Count(ProbeFailed) == 2, "two messages were tried");
         Volatile.Write(ref down, false);

@@ -42,7 +42,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
                 handled.Enqueue(order.Id);
                 return Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.InMemory(5, Backoff.Fixed(TimeSpan.FromMinutes(1)))).DeadLetter());
+            configure: static s => { s.Retry.InMemory.MaxAttempts = 5; s.Retry.InMemory.Delay = TimeSpan.FromMinutes(1); s.DeadLetter.Enabled = true; });
 
         await broker.CommittedReaches(group, topic, 2, 4);
 
@@ -91,13 +91,14 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
                     _ => Task.CompletedTask,
                 };
             },
-            configure: static s => s
-                .Retry(static r => r
-                    .InMemory(2)
-                    .On<FormatException>(FailureAction.DeadLetter)
-                    .On<KeyNotFoundException>(FailureAction.Skip)
-                    .Decide(static failed => failed.Error is NotSupportedException && failed.Context.Attempt == 2 ? FailureAction.DeadLetter : null))
-                .DeadLetter());
+            configure: static s =>
+            {
+                s.Retry.InMemory.MaxAttempts = 2;
+                s.Retry.ExceptionActions[typeof(FormatException)] = FailureAction.DeadLetter;
+                s.Retry.ExceptionActions[typeof(KeyNotFoundException)] = FailureAction.Skip;
+                s.Retry.ActionSelector = static failed => failed.Error is NotSupportedException && failed.Context.Attempt == 2 ? FailureAction.DeadLetter : null;
+                s.DeadLetter.Enabled = true;
+            });
 
         await broker.CommittedReaches(group, topic, 0, messages.Length);
 
@@ -135,7 +136,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
 
                 handled.Enqueue(message);
             },
-            configure: s => s.DeadLetter(buried));
+            configure: s => { s.DeadLetter.Enabled = true; s.DeadLetter.TopicName = buried; });
         await broker.SendAsync(topic, 0, [("a", "before"), ("a", "bad"), ("a", "behind"), ("b", "other 1"), ("c", "other 2")]);
         var end = await broker.RefuseWritesAsync(buried);
         refused.SetResult();
@@ -176,7 +177,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
 
                 return Task.CompletedTask;
             },
-            configure: static s => s.MaxBatchSize(10).MaxBatchWait(TimeSpan.FromMilliseconds(50)).DeadLetter());
+            configure: static s => { s.MaxBatchSize = 10; s.MaxBatchWait = TimeSpan.FromMilliseconds(50); s.DeadLetter.Enabled = true; });
 
         await broker.CommittedReaches(group, topic, 0, 10);
 
@@ -194,7 +195,11 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         Random.Shared.NextBytes(value);
         await broker.SendRawAsync(topic, 0, new Message<byte[]?, byte[]?> { Value = value });
         await using var kafka = await StartAsync(group);
-        await kafka.SubscribeAsync<byte[]>(topic, static (_, _, _) => throw new InvalidOperationException(new string('x', 2_000)), configure: s => s.DeadLetter(buried));
+        await kafka.SubscribeAsync<byte[]>(topic, static (_, _, _) => throw new InvalidOperationException(new string('x', 2_000)), configure: s =>
+        {
+            s.DeadLetter.Enabled = true;
+            s.DeadLetter.TopicName = buried;
+        });
 
         await broker.CommittedReaches(group, topic, 0, 1);
 
@@ -221,7 +226,12 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
                 Interlocked.Add(ref retries, context.Retry);
                 throw new InvalidOperationException();
             },
-            configure: static s => s.Retry(static r => r.Topics(attempts: 1, Backoff.Fixed(TimeSpan.FromMilliseconds(50)))));
+            configure: static s =>
+            {
+                s.Retry.Topic.MaxAttempts = 1;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(50);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
 
         broker.ReadAll($"{topic}-dlt", 1).Should().ContainSingle().Which.Message.Value.Should().Equal(value);
         retries.Should().Be(1);
@@ -235,7 +245,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 1);
         await using var kafka = await StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter.Enabled = true);
         await broker.CommittedReaches(group, topic, 0, 1);
 
         await kafka.Awaiting(service => service.SendAsync(topic, "m").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>().WithMessage("*not connected*");
@@ -265,7 +275,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         await using var kafka = await _broker.StartAsync(group);
 
-        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter.Enabled = true);
 
         (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"Topic '{topic}-dlt'*does not exist. Create it with 4 partition(s)*TopicCreation*");
         kafka.Subscriptions.Should().BeEmpty();
@@ -278,7 +288,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         await using var kafka = await _broker.StartAsync(group);
 
-        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry.Topic.MaxAttempts = 3);
 
         (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"Topic '{topic}-retry'*does not exist. Create it with 4 partition(s)*retention.ms=691200000*TopicCreation*");
         kafka.Subscriptions.Should().BeEmpty();
@@ -290,7 +300,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         await using var kafka = await StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter.Enabled = true);
 
         (await kafka.Topics.GetPartitionCountsAsync([$"{topic}-dlt"])).Should().ContainSingle().Which.Value.Should().Be(4);
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = _broker.Brokers }).Build();
@@ -305,7 +315,11 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         await using var kafka = await StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics(maxDelay: TimeSpan.FromDays(30))));
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s =>
+        {
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.Topic.MaxDelay = TimeSpan.FromDays(30);
+        });
 
         var found = await kafka.Topics.GetDetailsAsync($"{topic}-retry");
         found!.Partitions.Should().Be(4);
@@ -324,7 +338,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await using var kafka = await StartAsync(group);
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
 
-        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics()));
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry.Topic.MaxAttempts = 3);
 
         (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage(message);
     }
@@ -337,7 +351,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         using var logs = new LogEvents();
         await using var kafka = new KafkaService(_broker.Options(static options => (options.TopicCreation, options.SendTimeout) = (TopicCreation.IfMissing, TimeSpan.FromSeconds(5))), logs);
         await kafka.ConnectConsumerAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter.Enabled = true);
         await kafka.Topics.DeleteAsync([$"{topic}-dlt"]);
 
         await _broker.SendAsync(topic, 0, 1);
@@ -357,7 +371,7 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await kafka.ConnectConsumerAsync(group);
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(
             $"{topic}-dlt", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = "3600000", ["cleanup.policy"] = "compact", ["max.message.bytes"] = "1000" })]);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter.Enabled = true);
 
         logs.All.Where(one => one.Id is 6010 or 6011 or 6012).Select(one => one.Id).Should().BeEquivalentTo([6010, 6011, 6012]);
     }

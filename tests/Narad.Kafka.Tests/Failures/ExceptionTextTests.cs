@@ -15,7 +15,13 @@ public sealed class ExceptionTextTests
         await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, _, _) => throw new InvalidOperationException("the password is hunter2"),
-            configure: s => s.Retry(r => r.Topics(attempts: 1, delay: Backoff.Fixed(TimeSpan.FromMilliseconds(10)))).DeadLetter());
+            configure: s =>
+            {
+                s.Retry.Topic.MaxAttempts = 1;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(10);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                s.DeadLetter.Enabled = true;
+            });
         await service.SendAsync("orders", "x");
         using var deadline = new CancellationTokenSource(Waiting.Deadline);
         var page = await service.Kafka.DeadLetters.GetPageAsync("orders-dlt", cancellationToken: deadline.Token);

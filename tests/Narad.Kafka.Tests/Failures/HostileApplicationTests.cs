@@ -17,13 +17,25 @@ public sealed class HostileApplicationTests
         ["to-string"] = (new HostileException(HostileException.Fault.ToStringThrows), static _ => { }),
         ["all-getters"] = (new HostileException(HostileException.Fault.AllThrow), static _ => { }),
         ["inner"] = (new AggregateException(new InvalidOperationException("outer", new HostileException(HostileException.Fault.AllThrow))), static _ => { }),
-        ["decide"] = (new InvalidOperationException("bad"), static options => options.Retry(static retry => retry.Decide(static _ => throw new HostileException(HostileException.Fault.AllThrow)))),
-        ["decide-nonsense"] = (new InvalidOperationException("bad"), static options => options.Retry(static retry => retry.Decide(static _ => (FailureAction)77))),
-        ["when"] = (new InvalidOperationException("bad"), static options => options.Retry(static retry => retry.InMemory(1, when: static _ => throw new HostileException(HostileException.Fault.AllThrow)))),
-        ["delay"] = (new InvalidOperationException("bad"), static options => options.Retry(static retry => retry.InMemory(1, static _ => throw new HostileException(HostileException.Fault.AllThrow)))),
-        ["delay-negative"] = (new InvalidOperationException("bad"), static options => options.Retry(static retry => retry.InMemory(1, static _ => TimeSpan.MinValue))),
-        ["middleware"] = (new InvalidOperationException("bad"), static options => options.Use(new ThrowingMiddleware())),
-        ["deserializer"] = (new InvalidOperationException("bad"), static options => options.DeserializeWith(new ThrowingDeserializer())),
+        ["decide"] = (new InvalidOperationException("bad"), static options => options.Retry.ActionSelector = static _ => throw new HostileException(HostileException.Fault.AllThrow)),
+        ["decide-nonsense"] = (new InvalidOperationException("bad"), static options => options.Retry.ActionSelector = static _ => (FailureAction)77),
+        ["when"] = (new InvalidOperationException("bad"), static options =>
+        {
+            options.Retry.InMemory.MaxAttempts = 1;
+            options.Retry.InMemory.ShouldHandle = static _ => throw new HostileException(HostileException.Fault.AllThrow);
+        }),
+        ["delay"] = (new InvalidOperationException("bad"), static options =>
+        {
+            options.Retry.InMemory.MaxAttempts = 1;
+            options.Retry.InMemory.DelayGenerator = static _ => throw new HostileException(HostileException.Fault.AllThrow);
+        }),
+        ["delay-negative"] = (new InvalidOperationException("bad"), static options =>
+        {
+            options.Retry.InMemory.MaxAttempts = 1;
+            options.Retry.InMemory.DelayGenerator = static _ => TimeSpan.MinValue;
+        }),
+        ["middleware"] = (new InvalidOperationException("bad"), static options => options.Middleware.Add(new ThrowingMiddleware())),
+        ["deserializer"] = (new InvalidOperationException("bad"), static options => options.Deserializer = new ThrowingDeserializer()),
     };
 
     [Fact]
@@ -50,7 +62,11 @@ public sealed class HostileApplicationTests
                     handled[topic] = true;
                     return Task.CompletedTask;
                 },
-                configure: options => configure(options.DeadLetter())).WaitAsync(Waiting.Deadline);
+                configure: options =>
+                {
+                    options.DeadLetter.Enabled = true;
+                    configure(options);
+                }).WaitAsync(Waiting.Deadline);
         }
 
         await Waiting.Until(() => handled.Count == Buried.Count, "each good message is handled", TimeSpan.FromSeconds(60));

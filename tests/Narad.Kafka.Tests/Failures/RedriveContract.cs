@@ -79,7 +79,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var group = broker.NewGroup();
         await using var kafka = await broker.StartAsync(group, static options => options.ClientId = "first");
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
-        await kafka.SubscribeAsync<string>(dead.Source, static (_, _, _) => throw new FormatException("still"), configure: static s => s.DeadLetter());
+        await kafka.SubscribeAsync<string>(dead.Source, static (_, _, _) => throw new FormatException("still"), configure: static s => s.DeadLetter.Enabled = true);
         await dead.WriteAsync(1);
         await using var other = Service(static options => options.ClientId = "second");
 
@@ -322,7 +322,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
                 return Task.CompletedTask;
             },
             billing,
-            static s => s.DeadLetter());
+            static s => s.DeadLetter.Enabled = true);
         await kafka.SubscribeAsync<string>(
             topic,
             (message, _, _) =>
@@ -331,7 +331,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
                 return Task.CompletedTask;
             },
             mail,
-            static s => s.DeadLetter());
+            static s => s.DeadLetter.Enabled = true);
         await broker.SendAsync(topic, 1, 5);
         await broker.CommittedReaches(billing, topic, 1, 5);
         await broker.CommittedReaches(mail, topic, 1, 5);

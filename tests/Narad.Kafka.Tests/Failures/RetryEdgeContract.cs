@@ -43,7 +43,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
 
                 return Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
 
         await Waiting.Until(() => handled.Distinct(StringComparer.Ordinal).Count() == 100, "all are handled", TimeSpan.FromSeconds(60));
 
@@ -75,7 +75,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
             }
         }
 
-        static void Configure(SubscriptionOptions s) => s.Parallelism(1).Retry(static r => r.Topics());
+        static void Configure(SubscriptionOptions s) => (s.Parallelism, s.Retry.Topic.MaxAttempts) = (1, 3);
         var took = new Stopwatch();
         await using (var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 20))
         {
@@ -120,7 +120,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
 
         await using (var kafka = await StartAsync(group))
         {
-            await kafka.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Retry(static r => r.Topics()));
+            await kafka.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Retry.Topic.MaxAttempts = 3);
             await Waiting.Until(() => kafka.Groups.Sum(static one => one.Loop?.WaitingRetries ?? 0) == 2, "both wait");
             await broker.SendAsync(topic, 0, [("b", "other")]);
             await Waiting.Until(() => Held(kafka) == 2 && invocations.Count == 2, "the first runs, the second is behind it, the other is finished");
@@ -132,7 +132,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         }
 
         await using var next = await StartAsync(group);
-        await next.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Retry(static r => r.Topics()));
+        await next.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => invocations.Contains("second"), "the second is handled");
         var since = DateTime.UtcNow;
         await Waiting.Until(() => DateTime.UtcNow - since > TimeSpan.FromSeconds(2), "nothing comes twice");
@@ -150,7 +150,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         await kafka.SubscribeAsync<string>(
             topic,
             static (_, context, _) => context.Retry == 0 ? throw new RetryLaterException(TimeSpan.FromSeconds(20)) : Task.CompletedTask,
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => kafka.Groups.Sum(static one => one.Loop?.WaitingRetries ?? 0) == 20, "all wait");
         await broker.DeleteRecordsAsync($"{topic}-retry", 0, 10);
         await Waiting.Until(() => kafka.Groups.Sum(static one => one.Metrics.Gone) >= 6, "some are gone when they are to be moved", TimeSpan.FromSeconds(30));
@@ -176,7 +176,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
                 invocations.Enqueue(context.Retry);
                 return context.Retry == 0 ? throw new RetryLaterException(TimeSpan.FromMilliseconds(100)) : Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.Topics()),
+            configure: static s => s.Retry.Topic.MaxAttempts = 3,
             cancellationToken: given.Token);
         await subscribe.Should().ThrowAsync<OperationCanceledException>();
 
@@ -204,7 +204,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
                 retried.Enqueue(message);
                 return Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => kafka.Groups.Sum(static one => one.Loop?.WaitingRetries ?? 0) == 1, "it waits");
         await broker.RecreateTopicAsync($"{topic}-retry", 1);
         await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>

@@ -13,14 +13,14 @@ public sealed class RetryPolicyTests
     [Trait("Promise", "S19")]
     public void By_default_there_are_three_attempts_after_2_4_and_8_seconds()
     {
-        var options = new RetryOptions().Topics();
+        var options = new RetryOptions { Topic = { MaxAttempts = 3 } };
 
         var verdicts = Enumerable.Range(0, 4).Select(retry => Judge(options, new TimeoutException(), retry: retry)).ToList();
 
         verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
         verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
         var topics = new CopyTopics(
-            options.Ladder,
+            options.Topic.Ladder,
             pairs: false,
             deadLetterName: null,
             new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()),
@@ -36,7 +36,12 @@ public sealed class RetryPolicyTests
     [Fact]
     public void Repetitions_in_memory_come_first_unless_the_failure_is_to_be_retried_later()
     {
-        var options = new RetryOptions().InMemory(1).Topics(attempts: 1).On<FormatException>(FailureAction.RetryLater).On<NotSupportedException>(FailureAction.DeadLetter);
+        var options = new RetryOptions
+        {
+            InMemory = { MaxAttempts = 1 },
+            Topic = { MaxAttempts = 1 },
+            ExceptionActions = { [typeof(FormatException)] = FailureAction.RetryLater, [typeof(NotSupportedException)] = FailureAction.DeadLetter },
+        };
 
         Judge(options, new TimeoutException(), attempt: 1).Action.Should().Be(FailureAction.Retry);
         Judge(options, new TimeoutException(), attempt: 2).Action.Should().Be(FailureAction.RetryLater);
@@ -48,7 +53,7 @@ public sealed class RetryPolicyTests
     [Fact]
     public void A_handler_that_asks_for_it_later_gets_it_whatever_the_policy_says_and_no_later_than_the_longest_delay()
     {
-        var options = new RetryOptions().Topics(attempts: 1, maxDelay: TimeSpan.FromHours(2)).Decide(static _ => FailureAction.Stop);
+        var options = new RetryOptions { Topic = { MaxAttempts = 1, MaxDelay = TimeSpan.FromHours(2) }, ActionSelector = static _ => FailureAction.Stop };
 
         Judge(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should().Be(new FailureVerdict(FailureAction.RetryLater, TimeSpan.FromHours(1)));
         Judge(options, new RetryLaterException(TimeSpan.FromDays(3))).Delay.Should().Be(TimeSpan.FromHours(2));
@@ -56,26 +61,25 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public void What_cannot_be_honoured_is_refused_when_it_is_said()
+    public void Delays_grow_as_their_backoff_type_says_and_end_at_the_longest_one()
     {
-        var options = new RetryOptions();
+        var second = TimeSpan.FromSeconds(1);
 
-        options.Invoking(it => it.Topics(attempts: 0)).Should().Throw<ArgumentOutOfRangeException>();
-        options.Invoking(it => it.Topics(attempts: 1_001)).Should().Throw<ArgumentOutOfRangeException>();
-        options.Invoking(it => it.Topics(maxDelay: TimeSpan.Zero)).Should().Throw<ArgumentOutOfRangeException>();
-        options.Invoking(it => it.Topics(maxDelay: TimeSpan.FromDays(367))).Should().Throw<ArgumentOutOfRangeException>();
-        options.Invoking(it => it.Topics(attempts: 4, maxDelay: TimeSpan.FromSeconds(10))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*reach 16 s*longer maxDelay*");
-        options.Invoking(it => it.Topics(topic: "not a topic")).Should().Throw<ArgumentException>().WithMessage("*not a legal topic name*");
+        Delays(new InMemoryRetryOptions { Delay = second }).Should().Equal(1, 1, 1, 1);
+        Delays(new InMemoryRetryOptions { Delay = second, BackoffType = DelayBackoffType.Linear }).Should().Equal(1, 2, 3, 4);
+        Delays(new InMemoryRetryOptions { Delay = second, BackoffType = DelayBackoffType.Exponential, MaxDelay = 5 * second }).Should().Equal(1, 2, 4, 5);
+        Delays(new InMemoryRetryOptions { DelayGenerator = attempt => attempt * attempt * second, MaxDelay = 10 * second }).Should().Equal(1, 4, 9, 10);
+        Delays(new InMemoryRetryOptions { Delay = second, UseJitter = true }).Should().OnlyContain(static delay => delay >= 0.75 && delay <= 1.25);
         FluentActions.Invoking(() => new RetryLaterException(TimeSpan.FromDays(-1))).Should().Throw<ArgumentOutOfRangeException>();
-        options.Ladder.Should().BeNull("nothing of it was taken");
+
+        static IEnumerable<double> Delays(InMemoryRetryOptions options) => Enumerable.Range(1, 4).Select(attempt => options.Backoff.Before(attempt).TotalSeconds);
     }
 
     [Theory]
     [InlineData(3, 86_400)]          // waits of seconds: a day, for whoever says RetryLaterException
     [InlineData(20, 1_048_576)]      // 2^20 s: longer than a day
     public void The_longest_delay_is_a_day_or_the_longest_wait(int attempts, int seconds) =>
-        new RetryOptions().Topics(attempts: attempts, delay: Backoff.Exponential(TimeSpan.FromSeconds(2), max: TimeSpan.FromDays(30))).Ladder!.MaxDelay
-            .Should().Be(TimeSpan.FromSeconds(seconds));
+        new RetryTopicOptions { MaxAttempts = attempts }.Ladder!.MaxDelay.Should().Be(TimeSpan.FromSeconds(seconds));
 
     private static FailureVerdict Judge(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
         new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance).Judge(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });

@@ -46,7 +46,13 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 invocations.Enqueue((context.Retry, context.Attempt, context.Topic, context.Original, DateTimeOffset.UtcNow));
                 throw new TimeoutException("always");
             },
-            configure: static s => s.Retry(static r => r.InMemory(1).Topics(attempts: 3, Quick)).DeadLetter());
+            configure: static s =>
+            {
+                s.Retry.InMemory.MaxAttempts = 1;
+                s.Retry.Topic.MaxAttempts = 3;
+                s.Retry.Topic.DelayGenerator = Quick.Before;
+                s.DeadLetter.Enabled = true;
+            });
 
         await Waiting.Until(() => logs.Count(Moved) == 1, "it is a dead letter");
         await broker.CommittedReaches(group, topic, 1, 2);
@@ -96,7 +102,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 failed.Enqueue(DateTimeOffset.UtcNow);
                 throw new RetryLaterException(message == "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1));
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
 
         await Waiting.Until(() => again.Count == 30, "those due in a second are handled");
 
@@ -133,7 +139,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                     retried.Enqueue((group, message, context.Group));
                     return Task.CompletedTask;
                 },
-                configure: static s => s.Retry(static r => r.Topics(delay: Quick)));
+                configure: static s => { s.Retry.Topic.MaxAttempts = 3; s.Retry.Topic.DelayGenerator = Quick.Before; });
         }
 
         foreach (var group in groups)
@@ -163,7 +169,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 handled.Enqueue((message, context.Retry));
                 return Task.CompletedTask;
             },
-            configure: s => s.Retry(r => _ = adopts ? r.Topics().AdoptUngrouped() : r.Topics()));
+            configure: s => (s.Retry.Topic.MaxAttempts, s.Retry.Topic.AdoptRecordsWithoutGroup) = (3, adopts));
 
         await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "foreign"u8.ToArray(), Headers = new Headers { { "retry", "2"u8.ToArray() } } });
         await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "bare"u8.ToArray() });
@@ -197,7 +203,14 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
                 handled.Enqueue(message);
             },
-            configure: s => s.Retry(r => r.Topics(delay: Quick, topic: retries)).DeadLetter(buried));
+            configure: s =>
+            {
+                s.Retry.Topic.MaxAttempts = 3;
+                s.Retry.Topic.DelayGenerator = Quick.Before;
+                s.Retry.Topic.Name = retries;
+                s.DeadLetter.Enabled = true;
+                s.DeadLetter.TopicName = buried;
+            });
         await broker.SendAsync(topic, 0, [("a", "bad"), ("a", "behind"), ("b", "other")]);
         await Waiting.Until(() => handled.Contains("other"), "another key went on");
 
@@ -232,7 +245,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                     due = due == default ? DateTimeOffset.UtcNow.AddSeconds(20) : due;
                     return context.Retry > 0 ? Task.CompletedTask : throw new RetryLaterException(message[0] == 'l' ? due - DateTimeOffset.UtcNow : TimeSpan.FromMilliseconds(100));
                 },
-                configure: static s => s.Retry(static r => r.Topics()));
+                configure: static s => s.Retry.Topic.MaxAttempts = 3);
             await Waiting.Until(() => invocations.Count >= 70 && RetryLoop(kafka).WaitingRetries == 10, $"run {run}: all are handled but the ten that wait");
         }
 
@@ -245,7 +258,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 invocations.Enqueue((message, context.Retry));
                 return Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => invocations.Count >= 80, "the ten came when they were due", TimeSpan.FromSeconds(60));
 
         invocations.Should().OnlyHaveUniqueItems("each was invoked once and retried once, across three restarts").And.HaveCount(80);
@@ -273,7 +286,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 dues[message] = DateTimeOffset.UtcNow.AddSeconds(6);
                 throw new RetryLaterException(TimeSpan.FromSeconds(6));
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
 
         await Waiting.Until(() => again.Count >= 300, "all were handled again", TimeSpan.FromSeconds(60));
 
@@ -310,7 +323,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 due = clock.GetUtcNow().AddHours(1).AddSeconds(2);
                 throw new RetryLaterException(TimeSpan.FromHours(1) + TimeSpan.FromSeconds(2));
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
 
         clock.Ahead = TimeSpan.FromHours(hours);
@@ -351,7 +364,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 failed.TrySetResult(TimeProvider.System.GetTimestamp());
                 throw new RetryLaterException(TimeSpan.FromSeconds(4));
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
         clock.Ahead = TimeSpan.Zero;
 
@@ -373,7 +386,13 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 handled.Enqueue((message, context.Retry));
                 return message == "ok" ? Task.CompletedTask : throw new TimeoutException();
             },
-            configure: static s => s.Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(50)), maxDelay: TimeSpan.FromMilliseconds(50))));
+            configure: static s =>
+            {
+                s.Retry.Topic.MaxAttempts = 2;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(50);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                s.Retry.Topic.MaxDelay = TimeSpan.FromMilliseconds(50);
+            });
         var name = Encoding.UTF8.GetBytes(group);
         string[] attempts = ["-9223372036854775808", "-1", "999999999999999999999999", "2147483648", "two", "", "\u0662", "1e3", "0"];
         foreach (var attempt in attempts)
@@ -416,17 +435,17 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         await using var kafka = await StartAsync(group, logs);
         Task Subscribe(Action<SubscriptionOptions> configure) => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: configure);
 
-        var byKey = () => Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics()));
-        (await byKey.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*OrderedByKey()*AllowReorder()*");
-        var byPartition = () => Subscribe(static s => s.Retry(static r => r.Topics()).OrderedByPartition());
+        var byKey = () => Subscribe(static s => { s.Order = MessageOrder.ByKey; s.Retry.Topic.MaxAttempts = 3; });
+        (await byKey.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*Order = ByKey*AllowReorder = true*");
+        var byPartition = () => Subscribe(static s => { s.Retry.Topic.MaxAttempts = 3; s.Order = MessageOrder.ByPartition; });
         await byPartition.Should().ThrowAsync<KafkaConfigurationException>();
         kafka.Subscriptions.Should().BeEmpty();
         logs.Count(3073).Should().Be(0);
 
-        await Subscribe(static s => s.OrderedByKey().Retry(static r => r.Topics().AllowReorder()));
+        await Subscribe(static s => { s.Order = MessageOrder.ByKey; s.Retry.Topic.MaxAttempts = 3; s.Retry.AllowReorder = true; });
         logs.Count(3073).Should().Be(0);
         await kafka.Subscriptions[0].StopAsync();
-        await Subscribe(static s => s.Retry(static r => r.Topics()));
+        await Subscribe(static s => s.Retry.Topic.MaxAttempts = 3);
         logs.Count(3073).Should().Be(1, "where by key is only the default, that it ends there is said");
     }
 
@@ -445,7 +464,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 handled.Enqueue((context.Topic, message, context.Retry));
                 throw new TimeoutException();
             },
-            configure: static s => s.Retry(static r => r.Topics(attempts: 1, Quick)).DeadLetter());
+            configure: static s => { s.Retry.Topic.MaxAttempts = 1; s.Retry.Topic.DelayGenerator = Quick.Before; s.DeadLetter.Enabled = true; });
         await Waiting.Until(() => subscription.RetrySubscriptions.Count == 1 && subscription.RetrySubscriptions[0].State is SubscriptionState.Running, "its retry topic is read");
         await broker.SendAsync(first, 1, [("k", "m")]);
         await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 1, "it is a dead letter");
@@ -483,7 +502,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                     return one == other || (mended && context.Retry > 0) || (mended && !hasRetryTopic) ? Task.CompletedTask : throw new TimeoutException();
                 },
                 group: one,
-                configure: s => _ = hasRetryTopic ? s.Retry(static r => r.Topics(attempts: 1, Quick)) : s.DeadLetter());
+                configure: s => (s.Retry.Topic.MaxAttempts, s.Retry.Topic.DelayGenerator, s.DeadLetter.Enabled) = (hasRetryTopic ? 1 : 0, Quick.Before, !hasRetryTopic));
         }
 
         await Waiting.Until(() => kafka.Groups.Sum(x => x.Metrics.DeadLetters) == 1 && invocations.Count(x => x.Group == other) == 1, "it is a dead letter of one group");
@@ -523,10 +542,18 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 handled.AddOrUpdate(message, 1, static (_, count) => count + 1);
                 return Task.CompletedTask;
             },
-            configure: static s => s
-                .Parallelism(4)
-                .Retry(static r => r.Topics(attempts: 2, Backoff.Fixed(TimeSpan.FromMilliseconds(100))))
-                .CircuitBreaker(static c => c.MinimumMessages(10).Window(TimeSpan.FromSeconds(10)).ProbeAfter(TimeSpan.FromMilliseconds(500), max: TimeSpan.FromSeconds(1))));
+            configure: static s =>
+            {
+                s.Parallelism = 4;
+                s.Retry.Topic.MaxAttempts = 2;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(100);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                s.CircuitBreaker.Enabled = true;
+                s.CircuitBreaker.MinimumThroughput = 10;
+                s.CircuitBreaker.SamplingDuration = TimeSpan.FromSeconds(10);
+                s.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(500);
+                s.CircuitBreaker.MaxBreakDuration = TimeSpan.FromSeconds(1);
+            });
 
         await Waiting.Until(() => subscription.CircuitState is not CircuitState.Closed, "the circuit opens");
         var since = DateTime.UtcNow;
@@ -569,7 +596,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         async Task<KafkaService> JoinAsync()
         {
             var member = await StartAsync(group, configure: static options => options.MaxBufferedMessages = 40);
-            await member.SubscribeAsync<string>(topic, HandleAsync, configure: static s => s.Parallelism(4).Retry(static r => r.Topics()));
+            await member.SubscribeAsync<string>(topic, HandleAsync, configure: static s => { s.Parallelism = 4; s.Retry.Topic.MaxAttempts = 3; });
             return member;
         }
 
@@ -631,7 +658,7 @@ public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContr
                 handled.Enqueue(message);
                 return Task.CompletedTask;
             },
-            configure: static s => s.Retry(static r => r.Topics()));
+            configure: static s => s.Retry.Topic.MaxAttempts = 3);
         var before = GC.GetTotalMemory(forceFullCollection: true);
         await WriteAsync($"{topic}-retry", group, Partitions, Each, DateTimeOffset.UtcNow.AddHours(1));
 

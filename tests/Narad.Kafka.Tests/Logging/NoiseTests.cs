@@ -18,7 +18,7 @@ public sealed class NoiseTests(ITestOutputHelper output)
     {
         await using var service = await EmbeddedService.StartAsync(options => options.ProbeInterval = TimeSpan.FromMilliseconds(250));
         await service.Kafka.ConnectConsumerAsync("h");
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "g", subscription => subscription.Retry(retry => retry.Topics()).DeadLetter());
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "g", subscription => (subscription.Retry.Topic.MaxAttempts, subscription.DeadLetter.Enabled) = (3, true));
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "h");
         await service.SendAsync("orders", "x");
 
@@ -112,7 +112,14 @@ public sealed class NoiseTests(ITestOutputHelper output)
         await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, _, _) => throw new InvalidOperationException("the reason"),
-            configure: subscription => subscription.Retry(retry => retry.InMemory(2).Topics(2, Backoff.Fixed(TimeSpan.FromMilliseconds(1)))).DeadLetter());
+            configure: subscription =>
+            {
+                subscription.Retry.InMemory.MaxAttempts = 2;
+                subscription.Retry.Topic.MaxAttempts = 2;
+                subscription.Retry.Topic.Delay = TimeSpan.FromMilliseconds(1);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                subscription.DeadLetter.Enabled = true;
+            });
 
         await service.SendAsync("orders", "x");
 
@@ -192,5 +199,10 @@ public sealed class NoiseTests(ITestOutputHelper output)
             var number = int.Parse(message, System.Globalization.CultureInfo.InvariantCulture);
             return (number % 50 == 0 && context is { Attempt: 1, Retry: 0 }) || number % 1_000 == 1 ? throw new InvalidOperationException("as it happens") : Task.CompletedTask;
         },
-        configure: subscription => subscription.Retry(retry => retry.InMemory(1, Backoff.Fixed(TimeSpan.FromMilliseconds(50))).Topics(1, Backoff.Fixed(TimeSpan.FromSeconds(1)))).DeadLetter());
+        configure: subscription =>
+        {
+            (subscription.Retry.InMemory.MaxAttempts, subscription.Retry.InMemory.Delay) = (1, TimeSpan.FromMilliseconds(50));
+            (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay) = (1, TimeSpan.FromSeconds(1));
+            subscription.DeadLetter.Enabled = true;
+        });
 }

@@ -5,7 +5,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Parking;
 
-/// <summary>S26: with <c>ParkKey()</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys go on.</summary>
+/// <summary>S26: with <c>PreserveKeyOrder</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys go on.</summary>
 public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -175,7 +175,13 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
                 log.Succeeded(message, context);
             },
-            configure: static s => s.OrderedByKey().Retry(static r => r.Topics(attempts: 1, Quick).ParkKey()));
+            configure: static s =>
+            {
+                s.Order = MessageOrder.ByKey;
+                s.Retry.Topic.MaxAttempts = 1;
+                s.Retry.Topic.DelayGenerator = Quick.Before;
+                s.Retry.PreserveKeyOrder = true;
+            });
         await broker.SendAsync(topic, 0, [("k", "0"), ("k", "1")]);
         await Waiting.Until(() => log.Count == 1 && logs.Count(Moved) == 1, "one is a dead letter");
         Volatile.Write(ref mended, true);
@@ -200,7 +206,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
         var subscribing = () => SubscribeAsync(kafka, topic, new HandledLog(), static (_, _) => false);
 
-        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{topic}-retry*2 partition*{topic}*3*ParkKey*");
+        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{topic}-retry*2 partition*{topic}*3*PreserveKeyOrder*");
     }
 
     [SkippableFact]
@@ -216,7 +222,12 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         // A member of the group that reads the retry topic only takes half of it.
         await using var other = await StartAsync(group);
         await other.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 2)]);
-        await other.SubscribeAsync<string>($"{topic}-retry", static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics(topic: "elsewhere-retry").ParkKey()));
+        await other.SubscribeAsync<string>($"{topic}-retry", static (_, _, _) => Task.CompletedTask, configure: static s =>
+        {
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.Topic.Name = "elsewhere-retry";
+            s.Retry.PreserveKeyOrder = true;
+        });
         await using var kafka = await StartAsync(group, logs);
         await SubscribeAsync(kafka, topic, log, static (_, _) => false);
         await Waiting.Until(() => logs.Count(Alone) == 1, "it says so");
@@ -238,18 +249,42 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
             (await subscribing.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage(why);
         }
 
-        await Refused(static s => s.Retry(static r => r.ParkKey()), "*ParkKey()*no retry topic*Topics*");
-        await Refused(static s => s.Retry(static r => r.Topics().ParkKey().AllowReorder()), "*ParkKey()*AllowReorder()*");
-        await Refused(static s => s.OrderedByPartition().Retry(static r => r.Topics().ParkKey()), "*ParkKey()*OrderedByPartition()*");
-        await Refused(static s => s.Unordered().Retry(static r => r.Topics().ParkKey()), "*ParkKey()*Unordered()*");
-        await Refused(static s => s.Retry(static r => r.Topics().ParkKey().AdoptUngrouped()), "*ParkKey()*AdoptUngrouped()*");
-        await Refused(static s => s.Retry(static r => r.Topics().ParkKey()), "*ParkKey()*pattern*", $"^{topic}.*");
-        var batch = () => kafka.SubscribeBatchAsync<string>(topic, static (_, _) => Task.CompletedTask, configure: static s => s.Retry(static r => r.Topics().ParkKey()));
-        (await batch.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*ParkKey()*batch handler*");
+        await Refused(static s => s.Retry.PreserveKeyOrder = true, "*PreserveKeyOrder*no retry topic*Retry.Topic*");
+        await Refused(static s =>
+        {
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.PreserveKeyOrder = true;
+            s.Retry.AllowReorder = true;
+        }, "*PreserveKeyOrder*AllowReorder*");
+        await Refused(static s =>
+        {
+            s.Order = MessageOrder.ByPartition;
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.PreserveKeyOrder = true;
+        }, "*PreserveKeyOrder*Order = ByPartition*");
+        await Refused(static s =>
+        {
+            s.Order = MessageOrder.Unordered;
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.PreserveKeyOrder = true;
+        }, "*PreserveKeyOrder*Order = Unordered*");
+        await Refused(static s =>
+        {
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.PreserveKeyOrder = true;
+            s.Retry.Topic.AdoptRecordsWithoutGroup = true;
+        }, "*PreserveKeyOrder*AdoptRecordsWithoutGroup*");
+        await Refused(static s => { s.Retry.Topic.MaxAttempts = 3; s.Retry.PreserveKeyOrder = true; }, "*PreserveKeyOrder*pattern*", $"^{topic}.*");
+        var batch = () => kafka.SubscribeBatchAsync<string>(topic, static (_, _) => Task.CompletedTask, configure: static s =>
+        {
+            s.Retry.Topic.MaxAttempts = 3;
+            s.Retry.PreserveKeyOrder = true;
+        });
+        (await batch.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*PreserveKeyOrder*batch handler*");
 
         await using var roundRobin = await StartAsync(group, configure: static options => options.Assignor = KafkaAssignor.RoundRobin);
         var robin = () => SubscribeAsync(roundRobin, topic, new HandledLog(), static (_, _) => false);
-        (await robin.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*ParkKey()*range*RoundRobin*");
+        (await robin.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*PreserveKeyOrder*range*RoundRobin*");
     }
 
     [SkippableFact]
@@ -291,7 +326,14 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
                 log.Succeeded(message, context);
                 return Task.CompletedTask;
             },
-            configure: s => s.OrderedByKey().Retry(r => r.Topics(attempts, delay ?? Quick).ParkKey(then)));
+            configure: s =>
+            {
+                s.Order = MessageOrder.ByKey;
+                s.Retry.Topic.MaxAttempts = attempts;
+                s.Retry.Topic.DelayGenerator = (delay ?? Quick).Before;
+                s.Retry.PreserveKeyOrder = true;
+                s.Retry.AfterDeadLetter = then;
+            });
 
     private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null)
     {

@@ -104,7 +104,9 @@ public sealed class SealLookUpTests
         var diagnostics = new KafkaDiagnostics(_logs, _time);
         var group = new ConsumerGroup("g", new FakeTransport(), new KafkaOptions(), diagnostics, static (_, _) => { });
         var options = new SubscriptionOptions();
-        options.OrderedByKey().Retry(static r => r.Topics().ParkKey());
+        options.Order = MessageOrder.ByKey;
+        options.Retry.Topic.MaxAttempts = 3;
+        options.Retry.PreserveKeyOrder = true;
         var settings = SubscriptionSettings.From("t", "g", options, new KafkaOptions(), services: null);
         if (ofRetries)
         {

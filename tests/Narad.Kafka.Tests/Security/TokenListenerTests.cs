@@ -70,8 +70,14 @@ public sealed class TokenListenerTests
                 throw new InvalidOperationException("No.");
             },
             group,
-            s => s.Retry(r => r.Topics(attempts: 1, delay: Backoff.Fixed(TimeSpan.FromMilliseconds(200)))).DeadLetter());
-        await kafka.SubscribeAsync<string>(exact, async (message, context, token) => await context.SendAsync(output, $"{message}, exactly", cancellationToken: token), exactly, s => s.ExactlyOnce());
+            s =>
+            {
+                s.Retry.Topic.MaxAttempts = 1;
+                s.Retry.Topic.Delay = TimeSpan.FromMilliseconds(200);
+                s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                s.DeadLetter.Enabled = true;
+            });
+        await kafka.SubscribeAsync<string>(exact, async (message, context, token) => await context.SendAsync(output, $"{message}, exactly", cancellationToken: token), exactly, s => s.ExactlyOnce.Enabled = true);
 
         await kafka.SendAsync(failing, "poison");
         await kafka.SendAsync(exact, "once");

@@ -55,7 +55,7 @@ public sealed class ByteTypesTests
                     return context.Attempt == 1 ? throw new InvalidOperationException("once more") : Task.CompletedTask;
                 }
             },
-            configure: subscription => subscription.Retry(retry => retry.InMemory(1)));
+            configure: subscription => subscription.Retry.InMemory.MaxAttempts = 1);
 
         await service.SendAsync("orders", Bytes);
 

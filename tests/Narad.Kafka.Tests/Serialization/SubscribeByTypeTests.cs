@@ -111,12 +111,12 @@ public sealed class SubscribeByTypeTests
             "topic",
             types => types.On<Login>("USER_LOGIN", Handle).OnTombstone((context, _) => Handle(context.Key.AsText(), context, default)),
             "group",
-            options => options.OnUnknownType(UnknownTypePolicy.Skip).Parallelism(3));
+            options => { options.OnUnknownType = UnknownTypePolicy.Skip; options.Parallelism = 3; });
 
         var options = recorder.Options!;
-        options.ParallelismValue.Should().Be(3);
-        options.TombstonesValue.Should().BeTrue();
-        options.DeserializerValue.Should().BeOfType<TypedMessages>();
+        options.Parallelism.Should().Be(3);
+        options.IncludeTombstones.Should().BeTrue();
+        options.Deserializer.Should().BeOfType<TypedMessages>();
         await recorder.Handler!(null!, new MessageContext { Topic = "t", Key = "k" }, default);
         _handled.Should().Equal("k");
     }
@@ -127,7 +127,7 @@ public sealed class SubscribeByTypeTests
         var (service, _) = Recorder.Create();
         var none = () => service.SubscribeByTypeAsync("t", _ => { });
         var twice = () => service.SubscribeByTypeAsync("t", types => types.On<Login>("A", Handle).On<Logout>("A", Handle));
-        var tombstones = () => service.SubscribeByTypeAsync("t", types => types.On<Login>("A", Handle), configure: o => o.WithTombstones());
+        var tombstones = () => service.SubscribeByTypeAsync("t", types => types.On<Login>("A", Handle), configure: o => o.IncludeTombstones = true);
 
         await none.Should().ThrowAsync<ArgumentException>().WithMessage("*No handler*");
         await twice.Should().ThrowAsync<ArgumentException>().WithMessage("*\"A\" has a handler*");

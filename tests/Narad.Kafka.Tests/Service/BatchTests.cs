@@ -23,7 +23,7 @@ public sealed class BatchTests
                 batches.Enqueue([.. batch.Items.Select(item => (item.Context.Partition, item.Context.Offset))]);
                 return Task.CompletedTask;
             },
-            configure: options => options.MaxBatchSize(5).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+            configure: options => { options.MaxBatchSize = 5; options.MaxBatchWait = TimeSpan.FromMilliseconds(100); });
         await Waiting.Until(() => batches.Sum(batch => batch.Count) == 25, "all handled");
         batches.Should().OnlyContain(batch => batch.Count <= 5);
         for (var partition = 0; partition < 2; partition++)
@@ -48,7 +48,7 @@ public sealed class BatchTests
                 handled.TrySetResult(batch.Items.Count);
                 return Task.CompletedTask;
             },
-            configure: options => options.MaxBatchSize(1_000).MaxBatchWait(TimeSpan.FromMilliseconds(300)));
+            configure: options => { options.MaxBatchSize = 1_000; options.MaxBatchWait = TimeSpan.FromMilliseconds(300); });
         var started = TimeProvider.System.GetTimestamp();
         await service.SendAsync("orders", "1", partition: 0);
         await service.SendAsync("orders", "2", partition: 0);
@@ -121,7 +121,7 @@ public sealed class BatchTests
                 batches.Enqueue([.. batch.Items.Select(item => item.Message)]);
                 return Task.CompletedTask;
             },
-            configure: options => options.MaxBatchSize(5).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+            configure: options => { options.MaxBatchSize = 5; options.MaxBatchWait = TimeSpan.FromMilliseconds(100); });
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         subscription.StoppedPartitions[0].Offset.Should().Be(2);
         subscription.StoppedPartitions[0].Reason.Should().BeOfType<MessageDeserializationException>();
@@ -153,7 +153,7 @@ public sealed class BatchTests
                     _ => Task.CompletedTask,
                 };
             },
-            configure: options => options.MaxBatchSize(4).Retry(retry => retry.InMemory(1)));
+            configure: options => { options.MaxBatchSize = 4; options.Retry.InMemory.MaxAttempts = 1; });
         await Waiting.Until(() => service.Committed("orders") == 4 || subscription.StoppedPartitions.Count > 0, "finished");
         batches.Should().BeEquivalentTo(new[] { new[] { "0", "2", "3" }, ["0", "2", "3"], ["3"] }, options => options.WithStrictOrdering());
         await Waiting.Until(() => service.Committed("orders") == 4, "committed");
@@ -177,7 +177,12 @@ public sealed class BatchTests
                 batches.Enqueue([.. batch.Items.Select(item => item.Message)]);
                 await handler([.. batch.Items], token);
             },
-            configure: options => options.MaxBatchSize(size).MaxBatchWait(TimeSpan.FromMilliseconds(100)).Retry(retry => retry.InMemory(retries)));
+            configure: options =>
+            {
+                options.MaxBatchSize = size;
+                options.MaxBatchWait = TimeSpan.FromMilliseconds(100);
+                options.Retry.InMemory.MaxAttempts = retries;
+            });
         return (service, subscription, batches);
     }
 }

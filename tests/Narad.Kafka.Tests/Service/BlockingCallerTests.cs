@@ -34,7 +34,7 @@ public sealed class BlockingCallerTests
                     handled.TrySetResult();
                     return Task.CompletedTask;
                 },
-                configure: one => one.DeadLetter()));
+                configure: one => one.DeadLetter.Enabled = true));
             Wait(kafka.SendAsync("orders", "fails").AsTask());
             Wait(kafka.SendAsync("orders", new Order(1)).AsTask());
             Wait(kafka.SendManyAsync("orders", ["a", "b"]));

@@ -17,7 +17,7 @@ public sealed class CollectionTests
         {
             handled.Enqueue(message);
             return Task.CompletedTask;
-        }, configure: options => options.OrderedByPartition());
+        }, configure: options => options.Order = MessageOrder.ByPartition);
 
         Func<Task>[] refused =
         [

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka.Tests.Service;
 
@@ -94,7 +95,7 @@ public sealed class HandlerContractTests
             {
                 with.Enqueue((message, context.RawValue is not null));
                 return Task.CompletedTask;
-            }, configure: options => options.WithTombstones()));
+            }, configure: options => options.IncludeTombstones = true));
         foreach (var topic in new[] { "without", "with" })
         {
             await service.SendAsync(topic, new Order(1), "k", 0);
@@ -122,7 +123,11 @@ public sealed class HandlerContractTests
                 token.Register(() => throw new InvalidOperationException("a callback of the application's"));
                 await Task.Delay(Timeout.Infinite, token);
             },
-            configure: options => options.Timeout(TimeSpan.FromMilliseconds(999)).Retry(retry => retry.InMemory(1)));   // long enough for the handler to begin on a busy machine
+            configure: options =>
+            {
+                options.Timeout = TimeSpan.FromMilliseconds(999);
+                options.Retry.InMemory.MaxAttempts = 1;
+            });   // long enough for the handler to begin on a busy machine
         await service.SendAsync("orders", "x", "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         attempts.Should().Equal(1, 2);
@@ -142,7 +147,7 @@ public sealed class HandlerContractTests
                 tokens.Enqueue(token);
                 return Task.CompletedTask;
             },
-            configure: options => options.Timeout(TimeSpan.FromMilliseconds(100)));
+            configure: options => options.Timeout = TimeSpan.FromMilliseconds(100));
         await service.SendAsync("orders", "1", "k", 0);
         await Waiting.Until(() => tokens.Count == 1, "handled");
         using var later = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
@@ -157,7 +162,8 @@ public sealed class HandlerContractTests
     [InlineData(-1)]
     [InlineData(100)]
     public void A_time_limit_that_no_timer_can_keep_is_refused(int days) =>
-        FluentActions.Invoking(() => new SubscriptionOptions().Timeout(TimeSpan.FromDays(days))).Should().Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => SubscriptionOptionsValidator.ThrowIfInvalid(new SubscriptionOptions { Timeout = TimeSpan.FromDays(days) }, "orders", KafkaAssignor.Range, isBatch: false, []))
+            .Should().Throw<KafkaConfigurationException>().WithMessage("*Kafka:Subscriptions:orders:Timeout = *above 0*");
 
     [Fact]
     public async Task At_the_end_of_the_shutdown_drain_the_token_is_cancelled_and_the_message_stays_unfinished()

@@ -17,7 +17,7 @@ public sealed class HealthDataTests
     public async Task Dead_letters_are_told_when_they_were_counted()
     {
         await using var service = await EmbeddedService.StartAsync();
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("no"), configure: subscription => subscription.DeadLetter());
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("no"), configure: subscription => subscription.DeadLetter.Enabled = true);
         await service.SendAsync("orders", "x");
         await Waiting.Until(() => service.Log.Count(3015) == 1, "a dead letter");
 

@@ -39,7 +39,7 @@ public sealed class HostSetupTests
         var breaks = new Breaks();
         var builder = Builder();
         builder.Services.AddSingleton(breaks).AddScoped<IMissing>(_ => breaks.Now ? throw new InvalidOperationException("no connection string") : new Found());
-        Kafka(builder).AddSubscription<string, NeedsMissing>("orders", group: "g", subscription => subscription.DeadLetter());
+        Kafka(builder).AddSubscription<string, NeedsMissing>("orders", group: "g", subscription => subscription.DeadLetter.Enabled = true);
         using var host = builder.Build();
         await host.StartAsync();
         var kafka = host.Services.GetRequiredService<IKafkaService>();

@@ -10,15 +10,15 @@ public sealed class InMemoryRetryTests
 
     [Fact]
     public Task Ordered_by_key_they_hold_the_key_and_other_keys_go_on() =>
-        HoldsAsync(options => options.OrderedByKey(), waits: ["a2"], goesOn: ["b", "other"]);
+        HoldsAsync(options => options.Order = MessageOrder.ByKey, waits: ["a2"], goesOn: ["b", "other"]);
 
     [Fact]
     public Task Ordered_by_partition_they_hold_the_partition_and_other_partitions_go_on() =>
-        HoldsAsync(options => options.OrderedByPartition(), waits: ["a2", "b"], goesOn: ["other"]);
+        HoldsAsync(options => options.Order = MessageOrder.ByPartition, waits: ["a2", "b"], goesOn: ["other"]);
 
     [Fact]
     public Task Unordered_they_hold_the_message_alone() =>
-        HoldsAsync(options => options.Unordered(), waits: [], goesOn: ["a2", "b", "other"]);
+        HoldsAsync(options => options.Order = MessageOrder.Unordered, waits: [], goesOn: ["a2", "b", "other"]);
 
     [Theory]
     [InlineData(0)]
@@ -34,7 +34,7 @@ public sealed class InMemoryRetryTests
                 attempts.Enqueue(context.Attempt);
                 throw new InvalidOperationException();
             },
-            configure: options => options.Retry(retry => retry.InMemory(retries)));
+            configure: options => options.Retry.InMemory.MaxAttempts = retries);
         await service.SendAsync("orders", "x", "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped in the end");
         attempts.Should().Equal(Enumerable.Range(1, retries + 1));
@@ -54,11 +54,15 @@ public sealed class InMemoryRetryTests
                 times.Enqueue(TimeProvider.System.GetTimestamp());
                 throw new InvalidOperationException();
             },
-            configure: options => options.Retry(retry => retry.InMemory(2, repetition =>
+            configure: options =>
+            {
+                options.Retry.InMemory.MaxAttempts = 2;
+                options.Retry.InMemory.DelayGenerator = repetition =>
             {
                 asked.Enqueue(repetition);
                 return TimeSpan.FromMilliseconds(50 * repetition);
-            })));
+            };
+            });
         await service.SendAsync("orders", "x", "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped in the end");
         asked.Should().Equal(1, 2);
@@ -79,7 +83,7 @@ public sealed class InMemoryRetryTests
                 Interlocked.Increment(ref invocations);
                 throw message == "transient" ? new TimeoutException() : new InvalidOperationException();
             },
-            configure: options => options.Retry(retry => retry.InMemory(2, when: error => error is TimeoutException)));
+            configure: options => { options.Retry.InMemory.MaxAttempts = 2; options.Retry.InMemory.ShouldHandle = error => error is TimeoutException; });
         await service.SendAsync("orders", "permanent", "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         invocations.Should().Be(1);
@@ -97,11 +101,19 @@ public sealed class InMemoryRetryTests
         await service.Kafka.SubscribeAsync<string>(
             "delay",
             (_, _, _) => Interlocked.Increment(ref invocations) == 1 ? throw new InvalidOperationException() : Task.CompletedTask,
-            configure: options => options.Retry(retry => retry.InMemory(1, _ => throw new NotSupportedException("delay"))));
+            configure: options =>
+            {
+                options.Retry.InMemory.MaxAttempts = 1;
+                options.Retry.InMemory.DelayGenerator = _ => throw new NotSupportedException("delay");
+            });
         var filtered = await service.Kafka.SubscribeAsync<string>(
             "filter",
             (_, _, _) => throw new InvalidOperationException("original"),
-            configure: options => options.Retry(retry => retry.InMemory(1, when: _ => throw new NotSupportedException("filter"))));
+            configure: options =>
+            {
+                options.Retry.InMemory.MaxAttempts = 1;
+                options.Retry.InMemory.ShouldHandle = _ => throw new NotSupportedException("filter");
+            });
         await service.SendAsync("delay", "x", "k", 0);
         await service.SendAsync("filter", "x", "k", 0);
         await Waiting.Until(() => invocations == 2, "repeated without a delay");
@@ -130,7 +142,11 @@ public sealed class InMemoryRetryTests
                 handled.Enqueue(message);
                 return Task.CompletedTask;
             },
-            configure: options => order(options.Retry(retry => retry.InMemory(1, _ => Long))));
+            configure: options =>
+            {
+                (options.Retry.InMemory.MaxAttempts, options.Retry.InMemory.Delay) = (1, Long);
+                order(options);
+            });
         await Waiting.Until(() => handled.Count == 4, "all handled");
         var order1 = handled.ToList();
         foreach (var message in waits)

@@ -118,7 +118,12 @@ public sealed class LiveClusterTests
                 handled.Enqueue($"{message} {context.Retry}");
                 return context.Retry == 0 ? throw new InvalidOperationException("later") : Task.CompletedTask;
             },
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromSeconds(1)))));
+            configure: subscription =>
+            {
+                subscription.Retry.Topic.MaxAttempts = 1;
+                subscription.Retry.Topic.Delay = TimeSpan.FromSeconds(1);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
 
         await AdminAsync(admin => admin.DeleteTopicsAsync([topic + "-retry"]));
         await Waiting.Until(() => creating.Subscriptions.Any(subscription => subscription.Topic == topic + "-retry" && subscription.State is SubscriptionState.TopicMissing), "it is missed", Deadline);
@@ -146,7 +151,16 @@ public sealed class LiveClusterTests
                 retried.Enqueue($"{context.Topic}[{context.Partition}]");
                 return context.Retry == 0 ? throw new InvalidOperationException("later") : Task.CompletedTask;
             },
-            configure: subscription => subscription.OrderedByKey().Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromSeconds(1)), maxDelay: TimeSpan.FromMinutes(1)).ParkKey()).DeadLetter());
+            configure: subscription =>
+            {
+                subscription.Order = MessageOrder.ByKey;
+                subscription.Retry.Topic.MaxAttempts = 1;
+                subscription.Retry.Topic.Delay = TimeSpan.FromSeconds(1);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+                subscription.Retry.Topic.MaxDelay = TimeSpan.FromMinutes(1);
+                subscription.Retry.PreserveKeyOrder = true;
+                subscription.DeadLetter.Enabled = true;
+            });
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = 2 }]));
         var health = await BecomesAsync(kafka, HealthStatus.Unhealthy, $"{topic}[1]");
@@ -205,7 +219,12 @@ public sealed class LiveClusterTests
         await kafka.SubscribeAsync<string>(
             topic,
             (_, _, _) => throw new InvalidOperationException("later"),
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMinutes(10)))));
+            configure: subscription =>
+            {
+                subscription.Retry.Topic.MaxAttempts = 1;
+                subscription.Retry.Topic.Delay = TimeSpan.FromMinutes(10);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
 
         await kafka.Topics.SetRetentionAsync(topic + "-retry", TimeSpan.FromMinutes(1));
         await Waiting.Until(() => log.Count(6014) == 1, "it is said", Deadline);
@@ -228,7 +247,7 @@ public sealed class LiveClusterTests
         await kafka.SubscribeAsync<string>(
             topic,
             (_, _, _) => throw new InvalidOperationException("never"),
-            configure: subscription => (retries ? subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMinutes(10)))) : subscription).DeadLetter());
+            configure: subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.DeadLetter.Enabled) = (retries ? 1 : 0, TimeSpan.FromMinutes(10), true));
         log.Count(6010).Should().Be(0);
 
         await kafka.Topics.SetRetentionAsync(topic + "-dlt", TimeSpan.FromMinutes(1));

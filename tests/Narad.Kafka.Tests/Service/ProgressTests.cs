@@ -133,7 +133,12 @@ public sealed class ProgressTests
         await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, _, _) => Volatile.Read(ref fails) ? throw new InvalidOperationException("no stock") : Task.CompletedTask,
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMilliseconds(100)))));
+            configure: subscription =>
+            {
+                subscription.Retry.Topic.MaxAttempts = 1;
+                subscription.Retry.Topic.Delay = TimeSpan.FromMilliseconds(100);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
         await service.SendAsync("orders", "1");
         await Waiting.Until(() => service.Kafka.Groups.Any(group => group.Metrics.Retries > 0), "one is retried");
         Volatile.Write(ref fails, false);
@@ -179,7 +184,12 @@ public sealed class ProgressTests
         var subscription = await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, context, _) => Interlocked.Increment(ref handled) == 1 ? throw new InvalidOperationException() : Task.CompletedTask,
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMilliseconds(500)))));
+            configure: subscription =>
+            {
+                subscription.Retry.Topic.MaxAttempts = 1;
+                subscription.Retry.Topic.Delay = TimeSpan.FromMilliseconds(500);
+                subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
+            });
         await service.SendAsync("orders", "1");
         await Waiting.Until(() => service.Kafka.Groups.Any(group => group.Loop?.WaitingRetries > 0), "a retry waits");
         await subscription.PauseAllAsync();

@@ -185,7 +185,7 @@ public sealed class StoppedPartitionTests
                 Interlocked.Increment(ref handled);
                 return Task.CompletedTask;
             },
-            configure: subscription => subscription.Retry(retry => retry.InMemory(5)));
+            configure: subscription => subscription.Retry.InMemory.MaxAttempts = 5);
         await service.SendAsync("orders", value, "k", 0);
         await service.SendAsync("orders", new Order(2), "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
@@ -201,7 +201,11 @@ public sealed class StoppedPartitionTests
     public async Task An_unknown_message_type_stops_its_partition()
     {
         await using var service = await EmbeddedService.StartAsync();
-        var subscription = await service.Kafka.SubscribeAsync<Order>("orders", (_, _, _) => Task.CompletedTask, configure: subscription => subscription.DeserializeWith(new KnowsNoType()).Retry(retry => retry.InMemory(3)));
+        var subscription = await service.Kafka.SubscribeAsync<Order>("orders", (_, _, _) => Task.CompletedTask, configure: subscription =>
+        {
+            subscription.Deserializer = new KnowsNoType();
+            subscription.Retry.InMemory.MaxAttempts = 3;
+        });
         await service.SendAsync("orders", new Order(1), "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         subscription.StoppedPartitions[0].Reason.Should().BeOfType<UnknownMessageTypeException>();
@@ -212,7 +216,7 @@ public sealed class StoppedPartitionTests
     public async Task StopHost_without_a_host_faults_the_completion_with_the_failure()
     {
         await using var service = await EmbeddedService.StartAsync();
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the end"), configure: subscription => subscription.OnUnhandled(UnhandledPolicy.StopHost));
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the end"), configure: subscription => subscription.OnUnhandled = UnhandledPolicy.StopHost);
         await service.SendAsync("orders", "1", "k", 0);
         var fault = await FluentActions.Awaiting(() => service.Kafka.Completion.WaitAsync(Waiting.Deadline)).Should().ThrowAsync<InvalidOperationException>();
         fault.WithMessage("the end");

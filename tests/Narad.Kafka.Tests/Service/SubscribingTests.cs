@@ -188,7 +188,7 @@ public sealed class SubscribingTests
         {
             topics.Enqueue(context.Topic);
             return Task.CompletedTask;
-        }, configure: options => options.WithTombstones());
+        }, configure: options => options.IncludeTombstones = true);
         subscription.Topic.Should().Be("prod.user.events.v2");
         (await service.Kafka.SendAsync("user-events", "1")).Topic.Should().Be("prod.user.events.v2");
         (await service.Kafka.SendTombstoneAsync("user-events", "k")).Topic.Should().Be("prod.user.events.v2");

@@ -32,7 +32,7 @@ public sealed class ThrowingLoggerTests
                 handled.TryAdd(message, 1);
                 return Task.CompletedTask;
             },
-            configure: s => s.Retry(r => r.InMemory(1))).WaitAsync(Waiting.Deadline);
+            configure: s => s.Retry.InMemory.MaxAttempts = 1).WaitAsync(Waiting.Deadline);
         for (var i = 0; i < 20; i++)
         {
             await kafka.SendAsync("orders", $"{i}", $"k{i % 3}").AsTask().WaitAsync(Waiting.Deadline);

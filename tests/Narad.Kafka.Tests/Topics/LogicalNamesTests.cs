@@ -35,7 +35,7 @@ public sealed class LogicalNamesTests
         await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, _, _) => Volatile.Read(ref fails) ? throw new InvalidOperationException("not yet") : Task.FromResult(Interlocked.Increment(ref handled)),
-            configure: subscription => subscription.DeadLetter());
+            configure: subscription => subscription.DeadLetter.Enabled = true);
         await service.SendAsync("orders", "1");
         await service.SendAsync("orders", "2");
         await Waiting.Until(() => service.Log.Count(3015) == 2, "two dead letters");
@@ -66,7 +66,11 @@ public sealed class LogicalNamesTests
         await service.Kafka.SubscribeAsync<string>(
             "orders",
             (_, _, _) => throw new InvalidOperationException("never"),
-            configure: subscription => subscription.Retry(retry => retry.Topics(1, Backoff.Fixed(TimeSpan.FromMilliseconds(1)), topic: "again")).DeadLetter("failed"));
+            configure: subscription =>
+            {
+                (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.Retry.Topic.Name) = (1, TimeSpan.FromMilliseconds(1), "again");
+                (subscription.DeadLetter.Enabled, subscription.DeadLetter.TopicName) = (true, "failed");
+            });
         await service.SendAsync("orders", "x");
 
         await Waiting.Until(() => service.Log.Count(3015) == 1, "a dead letter");

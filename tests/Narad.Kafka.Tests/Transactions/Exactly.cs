@@ -51,11 +51,12 @@ internal sealed class Exactly(KafkaTestBroker broker)
                     await handler(message, context, token);
                 }
             },
-            configure: s => (configure ?? (static _ => { })).Invoke(s.ExactlyOnce(t =>
+            configure: s =>
             {
-                t.MaxWait(TimeSpan.FromMilliseconds(20));
-                transactions?.Invoke(t);
-            })));
+                (s.ExactlyOnce.Enabled, s.ExactlyOnce.MaxWait) = (true, TimeSpan.FromMilliseconds(20));
+                transactions?.Invoke(s.ExactlyOnce);
+                configure?.Invoke(s);
+            });
 
     public Task SendAsync(int partition, params string[] values) => broker.SendAsync(Topic, partition, values.Select(value => ((string?)$"k-{value}", value)));
 

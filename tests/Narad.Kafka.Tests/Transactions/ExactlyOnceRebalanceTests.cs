@@ -24,7 +24,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         async Task<KafkaService> JoinAsync()
         {
             var service = await exactly.StartAsync(Configure, logs: false);
-            await exactly.SubscribeAsync(service, async (_, _, token) => await Task.Delay(Random.Shared.Next(8), token), transactions: t => t.MaxMessages(40));
+            await exactly.SubscribeAsync(service, async (_, _, token) => await Task.Delay(Random.Shared.Next(8), token), transactions: t => t.MaxMessages = 40);
             return service;
         }
 
@@ -95,7 +95,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         await exactly.SendAsync(1, "1-a");
         var release = new TaskCompletionSource();
         await using var first = await exactly.StartAsync(Configure);
-        await exactly.SubscribeAsync(first, (_, _, _) => release.Task, transactions: t => t.MaxMessages(2).MaxWait(TimeSpan.FromSeconds(5)));
+        await exactly.SubscribeAsync(first, (_, _, _) => release.Task, transactions: t => { t.MaxMessages = 2; t.MaxWait = TimeSpan.FromSeconds(5); });
         await Waiting.Until(() => exactly.Invoked.Count == 2, "both hang in one transaction");
 
         await using var second = await exactly.StartAsync(Configure);
@@ -121,7 +121,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         await exactly.SendAsync(0, "a", "b", "c");
         var release = new TaskCompletionSource();
         await using var kafka = await exactly.StartAsync();
-        await exactly.SubscribeAsync(kafka, (message, _, _) => message == "c" ? release.Task : Task.CompletedTask, transactions: t => t.InstanceName("one"));
+        await exactly.SubscribeAsync(kafka, (message, _, _) => message == "c" ? release.Task : Task.CompletedTask, transactions: t => t.InstanceName = "one");
         await Waiting.Until(() => exactly.Invoked.Count == 3, "all run");
 
         using (Exactly.TakeOver(broker.Brokers, exactly.TransactionalId("one")))
@@ -148,7 +148,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
         async Task<KafkaService> JoinAsync()
         {
             var service = await exactly.StartAsync();
-            await exactly.SubscribeAsync(service, transactions: t => t.InstanceName("same"));
+            await exactly.SubscribeAsync(service, transactions: t => t.InstanceName = "same");
             return service;
         }
 

@@ -41,7 +41,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await exactly.SubscribeAsync(
             kafka,
             (message, _, _) => message == "poison" ? throw new FormatException("no") : Task.CompletedTask,
-            s => s.Parallelism(1).DeadLetter());
+            s => { s.Parallelism = 1; s.DeadLetter.Enabled = true; });
 
         await exactly.CommittedReaches(0, 5);
         await exactly.CommittedReaches(1, 2);
@@ -66,7 +66,13 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
                 attempts.Enqueue((message, context.Attempt));
                 return message == "never" || (message == "late" && context.Attempt < 3) ? throw new FormatException("no") : Task.CompletedTask;
             },
-            s => s.OrderedByPartition().Retry(r => r.InMemory(2, Backoff.Fixed(TimeSpan.FromMilliseconds(10)))).DeadLetter());
+            s =>
+            {
+                s.Order = MessageOrder.ByPartition;
+                s.Retry.InMemory.MaxAttempts = 2;
+                s.Retry.InMemory.Delay = TimeSpan.FromMilliseconds(10);
+                s.DeadLetter.Enabled = true;
+            });
 
         await exactly.CommittedReaches(0, 5);
 
@@ -87,7 +93,13 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await kafka.SubscribeAsync<int[]>(
             exactly.Topic,
             (_, _, _) => Task.CompletedTask,
-            configure: s => s.ExactlyOnce().DeadLetter().Retry(r => r.InMemory(5, Backoff.Fixed(TimeSpan.FromMinutes(1)))));
+            configure: s =>
+            {
+                s.ExactlyOnce.Enabled = true;
+                s.DeadLetter.Enabled = true;
+                s.Retry.InMemory.MaxAttempts = 5;
+                s.Retry.InMemory.Delay = TimeSpan.FromMinutes(1);
+            });
 
         await exactly.CommittedReaches(0, 3);
 
@@ -136,7 +148,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await exactly.SubscribeAsync(
             kafka,
             (message, _, _) => message == "poison" ? throw new FormatException("no") : Task.CompletedTask,
-            s => s.Retry(r => r.On<FormatException>(FailureAction.Skip)));
+            s => s.Retry.ExceptionActions[typeof(FormatException)] = FailureAction.Skip);
 
         await exactly.CommittedReaches(0, 3);
 
@@ -155,7 +167,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await exactly.SubscribeAsync(
             kafka,
             (message, _, _) => int.Parse(message, System.Globalization.CultureInfo.InvariantCulture) % 7 == 3 && failed.TryAdd(message, true) ? throw new FormatException("no") : Task.CompletedTask,
-            s => s.OrderedByKey().Retry(r => r.InMemory(1)));
+            s => { s.Order = MessageOrder.ByKey; s.Retry.InMemory.MaxAttempts = 1; });
 
         await exactly.CommittedReaches(0, 60);
 
@@ -182,7 +194,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
                 _ = context.SendAsync(small, message == "large" ? new string('x', 5_000) : message, cancellationToken: token).AsTask();
                 return Task.CompletedTask;
             },
-            configure: s => s.ExactlyOnce().DeadLetter());
+            configure: s => { s.ExactlyOnce.Enabled = true; s.DeadLetter.Enabled = true; });
 
         await exactly.CommittedReaches(0, 3);
 
@@ -215,12 +227,16 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
                     }
                 }
             },
-            s => s.DeadLetter().Retry(r => r.Decide(failed =>
+            s =>
+            {
+                s.DeadLetter.Enabled = true;
+                s.Retry.ActionSelector = failed =>
             {
                 reason = failed.Error;
                 return null;
-            })),
-            t => t.TimeLimit(TimeSpan.FromSeconds(3)));   // the other two need far less, also on a busy machine
+            };
+            },
+            t => t.TimeLimit = TimeSpan.FromSeconds(3));   // the other two need far less, also on a busy machine
 
         await exactly.CommittedReaches(0, 3);
 
@@ -241,8 +257,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await exactly.SubscribeAsync(
             kafka,
             async (_, _, token) => await Task.Delay(200, token),
-            s => s.Parallelism(1).Retry(r => r.InMemory(3)),   // on a machine that is very busy one may take half of the limit
-            t => t.TimeLimit(TimeSpan.FromSeconds(2)));
+            s => { s.Parallelism = 1; s.Retry.InMemory.MaxAttempts = 3; },   // on a machine that is very busy one may take half of the limit
+            t => t.TimeLimit = TimeSpan.FromSeconds(2));
 
         await exactly.CommittedReaches(0, 20);
 
@@ -270,7 +286,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
                     }
                 }
             },
-            configure: s => s.ExactlyOnce().DeadLetter());
+            configure: s => { s.ExactlyOnce.Enabled = true; s.DeadLetter.Enabled = true; });
 
         await exactly.CommittedReaches(0, 4);
 
@@ -292,7 +308,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
                 _ = context.SendAsync(exactly.Outputs, $"out-{message}", cancellationToken: token).AsTask().ContinueWith(static sent => sent.Exception, TaskScheduler.Default);
                 return Task.CompletedTask;
             },
-            configure: s => s.ExactlyOnce().DeadLetter());
+            configure: s => { s.ExactlyOnce.Enabled = true; s.DeadLetter.Enabled = true; });
 
         await exactly.CommittedReaches(0, 3);
 
@@ -339,7 +355,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         var release = new TaskCompletionSource();
         await using (var kafka = await exactly.StartAsync())
         {
-            await exactly.SubscribeAsync(kafka, (message, _, _) => message == "4" ? release.Task : Task.CompletedTask, s => s.OrderedByPartition());
+            await exactly.SubscribeAsync(kafka, (message, _, _) => message == "4" ? release.Task : Task.CompletedTask, s => s.Order = MessageOrder.ByPartition);
             await Waiting.Until(() => exactly.Invoked.Count == 5, "the fifth one runs");
             var leaving = kafka.DisconnectAsync();
             await Waiting.Until(() => kafka.Groups.All(group => group.Loop!.IsStopping), "the shutdown began");
@@ -365,7 +381,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await exactly.SendAsync(0, "a", "hung", "b");
         var forever = new TaskCompletionSource();
         var kafka = await exactly.StartAsync(o => o.ShutdownTimeout = TimeSpan.FromSeconds(2));
-        await exactly.SubscribeAsync(kafka, (message, _, _) => message == "hung" ? forever.Task : Task.CompletedTask, s => s.OrderedByPartition());
+        await exactly.SubscribeAsync(kafka, (message, _, _) => message == "hung" ? forever.Task : Task.CompletedTask, s => s.Order = MessageOrder.ByPartition);
         await Waiting.Until(() => exactly.Invoked.Count == 2, "the second one runs");
         var watch = System.Diagnostics.Stopwatch.StartNew();
 
@@ -387,7 +403,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         var mended = false;
         await using var kafka = await exactly.StartAsync();
         var subscription = await exactly.SubscribeAsync(
-            kafka, (message, _, _) => message == "poison" && !Volatile.Read(ref mended) ? throw new FormatException("no") : Task.CompletedTask, s => s.DeadLetter());
+            kafka, (message, _, _) => message == "poison" && !Volatile.Read(ref mended) ? throw new FormatException("no") : Task.CompletedTask, s => s.DeadLetter.Enabled = true);
         await exactly.CommittedReaches(0, 2);
 
         Volatile.Write(ref mended, true);

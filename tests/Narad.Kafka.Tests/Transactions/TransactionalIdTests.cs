@@ -28,7 +28,7 @@ public sealed class TransactionalIdTests
     [Fact]
     public void An_instance_that_was_named_has_that_name()
     {
-        using var named = Take(t => t.InstanceName("web-1").TransactionalIdPrefix("shop"));
+        using var named = Take(t => { t.InstanceName = "web-1"; t.TransactionalIdPrefix = "shop"; });
         using var group = TransactionalId.Take(ExactlyOnceSettings.From(new ExactlyOnceOptions(), new KafkaOptions { ClientId = "orders", GroupInstanceId = "static-1" }), _group, NullLogger.Instance);
 
         named.Name.Should().Be($"shop-{_group}-web-1");

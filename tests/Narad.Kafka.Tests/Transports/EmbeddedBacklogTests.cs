@@ -31,7 +31,7 @@ public sealed class EmbeddedBacklogTests(EmbeddedKafka kafka) : IClassFixture<Em
 
                 return Task.CompletedTask;
             },
-            configure: subscription => subscription.OrderedByPartition());
+            configure: subscription => subscription.Order = MessageOrder.ByPartition);
 
         var sends = new Task[Messages];
         for (var i = 0; i < Messages; i++)

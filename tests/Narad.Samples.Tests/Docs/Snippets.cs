@@ -40,10 +40,13 @@ public static class Snippets
     {
         // snippet: with-a-host
         builder.Services.AddNaradKafka(builder.Configuration)      // section "Kafka" and KAFKA_* variables
-            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", s => s
-                .Parallelism(64)
-                .Retry(r => r.InMemory(2).Topics(attempts: 3))          // twice at once, then after 2, 4 and 8 s, holding up nothing
-                .DeadLetter());                                         // then to orders-dlt, to be looked at and sent again
+            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", o =>
+            {
+                o.Parallelism = 64;
+                o.Retry.InMemory.MaxAttempts = 2;     // two retries at once
+                o.Retry.Topic.MaxAttempts = 3;        // then through orders-retry after 2, 4 and 8 s; nothing else waits
+                o.DeadLetter.Enabled = true;          // then to orders-dlt, where you browse and redrive it
+            });
         builder.Services.AddHealthChecks().AddNaradKafka();
         // end
     }
@@ -120,13 +123,17 @@ public static class Snippets
             (order, context, token) => order.OrderId.Length == 0
                 ? throw new DeadLetterException("an order without an id")                // the handler decides, whatever the policy says
                 : database.BillAsync(order.OrderId, token),
-            configure: s => s
-                .Retry(r => r
-                    .InMemory(3, Backoff.Exponential(TimeSpan.FromSeconds(1), max: TimeSpan.FromSeconds(30)).WithJitter(0.2))
-                    .On<FormatException>(FailureAction.DeadLetter)                       // at once; an exception's causes count
-                    .On<OperationCanceledException>(FailureAction.Stop)
-                    .Decide(failed => failed.Context.Attempt > 1 && failed.Error is ArgumentException ? FailureAction.Skip : null))
-                .DeadLetter());                                                          // to "orders-dlt"
+            configure: o =>
+            {
+                o.Retry.InMemory.MaxAttempts = 3;
+                o.Retry.InMemory.Delay = TimeSpan.FromSeconds(1);                        // then 2 and 4 s
+                o.Retry.InMemory.BackoffType = DelayBackoffType.Exponential;
+                o.Retry.InMemory.UseJitter = true;
+                o.Retry.ExceptionActions[typeof(FormatException)] = FailureAction.DeadLetter;   // at once; an exception's causes count
+                o.Retry.ExceptionActions[typeof(OperationCanceledException)] = FailureAction.Stop;
+                o.Retry.ActionSelector = failed => failed.Context.Attempt > 1 && failed.Error is ArgumentException ? FailureAction.Skip : null;
+                o.DeadLetter.Enabled = true;                                             // to "orders-dlt"
+            });
         // end
     }
 
@@ -144,24 +151,29 @@ public static class Snippets
 
                 await database.BillAsync(order.OrderId, token);
             },
-            configure: s => s
-                .Retry(r => r
-                    .InMemory(2, Backoff.Fixed(TimeSpan.FromMilliseconds(200)))          // first, holding the key
-                    .Topics(attempts: 3)                                                 // then through "orders-retry" after 2, 4 and 8 s
-                    .On<IOException>(FailureAction.RetryLater))                          // or there at once
-                .DeadLetter());                                                          // and at last to "orders-dlt"
+            configure: o =>
+            {
+                o.Retry.InMemory.MaxAttempts = 2;                                        // first, holding the key
+                o.Retry.InMemory.Delay = TimeSpan.FromMilliseconds(200);
+                o.Retry.Topic.MaxAttempts = 3;                                           // then through "orders-retry" after 2, 4 and 8 s
+                o.Retry.ExceptionActions[typeof(IOException)] = FailureAction.RetryLater;   // or there at once
+                o.DeadLetter.Enabled = true;                                             // and at last to "orders-dlt"
+            });
         // end
     }
 
-    public static async Task ParkKey(IKafkaService kafka, BillingDatabase database)
+    public static async Task PreserveKeyOrder(IKafkaService kafka, BillingDatabase database)
     {
-        // snippet: park-key
+        // snippet: preserve-key-order
         await kafka.SubscribeAsync<OrderPlaced>(
             "orders",
             (order, context, token) => database.BillAsync(order.OrderId, token),
-            configure: s => s
-                .OrderedByKey()
-                .Retry(r => r.Topics(attempts: 3).ParkKey()));          // or ParkKey(AfterDeadLetter.DeadLetterKey)
+            configure: o =>
+            {
+                o.Order = MessageOrder.ByKey;
+                o.Retry.Topic.MaxAttempts = 3;
+                o.Retry.PreserveKeyOrder = true;      // AfterDeadLetter says what happens to the key when a message becomes a dead letter
+            });
         // end
     }
 
@@ -174,10 +186,13 @@ public static class Snippets
             {
                 await context.SendAsync("invoices", new OrderPlaced(order.OrderId), key: order.OrderId, cancellationToken: token);   // in the transaction
             },
-            configure: s => s
-                .ExactlyOnce(e => e.MaxMessages(500).InstanceName("billing-1"))
-                .Retry(r => r.InMemory(2))
-                .DeadLetter());
+            configure: o =>
+            {
+                o.ExactlyOnce.Enabled = true;
+                o.ExactlyOnce.InstanceName = "billing-1";
+                o.Retry.InMemory.MaxAttempts = 2;
+                o.DeadLetter.Enabled = true;
+            });
         // end
     }
 
@@ -187,15 +202,20 @@ public static class Snippets
         var billing = await kafka.SubscribeAsync<OrderPlaced>(
             "orders",
             (order, context, token) => database.BillAsync(order.OrderId, token),
-            configure: s => s
-                .Retry(r => r.InMemory(2, Backoff.Fixed(TimeSpan.FromSeconds(2))))   // so that those who failed first are still here when it opens
-                .DeadLetter()
-                .Timeout(TimeSpan.FromSeconds(20))                                   // so that one that hangs tells in the end
-                .CircuitBreaker(c => c
-                    .FailureRate(0.5).MinimumMessages(20).Window(TimeSpan.FromSeconds(30))
-                    .ProbeAfter(TimeSpan.FromSeconds(5), max: TimeSpan.FromMinutes(1))
-                    .On<TimeoutException>()                                          // an exception's causes count; without any On all failures do
-                    .On<System.Data.Common.DbException>()));
+            configure: o =>
+            {
+                o.Retry.InMemory.MaxAttempts = 2;                                    // the messages that failed first are still here when it opens
+                o.Retry.InMemory.Delay = TimeSpan.FromSeconds(2);
+                o.DeadLetter.Enabled = true;
+                o.Timeout = TimeSpan.FromSeconds(20);                                // a handler that hangs fails in the end
+                o.CircuitBreaker.Enabled = true;
+                o.CircuitBreaker.FailureRatio = 0.5;
+                o.CircuitBreaker.MinimumThroughput = 20;
+                o.CircuitBreaker.SamplingDuration = TimeSpan.FromSeconds(30);
+                o.CircuitBreaker.BreakDuration = TimeSpan.FromSeconds(5);            // twice as long each time, up to MaxBreakDuration
+                o.CircuitBreaker.ExceptionTypes.Add(typeof(TimeoutException));       // an exception's causes count; without types all failures do
+                o.CircuitBreaker.ExceptionTypes.Add(typeof(System.Data.Common.DbException));
+            });
 
         Console.WriteLine(billing.CircuitState);   // Closed, Open or HalfOpen
         // end
@@ -259,10 +279,15 @@ public static class Snippets
         var subscription = await kafka.SubscribeAsync<OrderPlaced>(
             "orders",
             (order, context, token) => database.BillAsync(order.OrderId, token),
-            configure: s => s
-                .Retry(r => r.InMemory(3, repetition => TimeSpan.FromSeconds(repetition), when: error => error is TimeoutException))
-                .Timeout(TimeSpan.FromSeconds(20))
-                .OnUnhandled(UnhandledPolicy.StopPartition));
+            configure: o =>
+            {
+                o.Retry.InMemory.MaxAttempts = 3;
+                o.Retry.InMemory.Delay = TimeSpan.FromSeconds(1);                 // then 2 and 3 s
+                o.Retry.InMemory.BackoffType = DelayBackoffType.Linear;
+                o.Retry.InMemory.ShouldHandle = error => error is TimeoutException;
+                o.Timeout = TimeSpan.FromSeconds(20);
+                o.OnUnhandled = UnhandledPolicy.StopPartition;
+            });
         // end
 
         // snippet: resuming
@@ -312,7 +337,7 @@ public static class Snippets
                     }
                 }
             },
-            configure: s => s.MaxBatchSize(200).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+            configure: o => (o.MaxBatchSize, o.MaxBatchWait) = (200, TimeSpan.FromMilliseconds(100)));
         // end
     }
 
@@ -326,7 +351,7 @@ public static class Snippets
             types => types
                 .On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token))
                 .On<UserEvent>("USER_ACTION", (action, context, token) => database.SawAsync(action.UserId, token)),
-            configure: s => s.OnUnknownType(UnknownTypePolicy.Fail));
+            configure: o => o.OnUnknownType = UnknownTypePolicy.Fail);
         // end
     }
 
@@ -342,7 +367,7 @@ public static class Snippets
     {
         // snippet: hosted-batches
         services.AddNaradKafka()
-            .AddBatchSubscription<OrderPlaced, BillOrders>("orders", group: "billing", s => s.MaxBatchSize(200).MaxBatchWait(TimeSpan.FromMilliseconds(100)));
+            .AddBatchSubscription<OrderPlaced, BillOrders>("orders", group: "billing", o => (o.MaxBatchSize, o.MaxBatchWait) = (200, TimeSpan.FromMilliseconds(100)));
         // end
     }
 
