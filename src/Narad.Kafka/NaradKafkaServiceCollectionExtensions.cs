@@ -18,8 +18,8 @@ public static class NaradKafkaServiceCollectionExtensions
     private static bool s_creating;
 
     /// <summary>
-    /// Adds <see cref="IKafkaService"/> (a singleton, connected at the host's start, disconnected at its stop) from the <c>KAFKA_*</c> variables and
-    /// from code; code beats environment.
+    /// Adds <see cref="IKafkaService"/> and <see cref="IKafkaProducer"/> (one singleton, connected at the host's start, disconnected at its stop) from the <c>KAFKA_*</c> variables,
+    /// the section <c>Kafka</c> of the host's <see cref="IConfiguration"/> and code; code beats configuration beats environment.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Changes the settings.</param>
@@ -65,24 +65,24 @@ public static class NaradKafkaServiceCollectionExtensions
 
         services.AddOptions();
         services.AddLogging();
-        services.AddOptions<KafkaOptions>().Configure<IServiceProvider>(static (options, provider) =>
+        services.AddOptions<KafkaOptions>().Configure<IServiceProvider>((options, provider) =>
         {
             options.Environment = provider.GetService<IHostEnvironment>()?.EnvironmentName;
             KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
+            if ((configuration ?? provider.GetService<IConfiguration>()) is { } source)
+            {
+                KafkaConfigurationSection.Apply(options, source);
+            }
         });
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IValidateOptions<KafkaOptions>, KafkaOptionsValidator>();
         services.AddSingleton<IPostConfigureOptions<LoggerFilterOptions>, DevelopmentLogging>();
         services.AddSingleton(Create);
         services.AddSingleton<IKafkaService>(static provider => provider.GetRequiredService<KafkaService>());
+        services.AddSingleton<IKafkaProducer>(static provider => provider.GetRequiredService<KafkaService>());
         services.AddHostedService<KafkaHostedService>();
 
         var builder = new NaradKafkaBuilder(services);
-        if (configuration is not null)
-        {
-            builder.Configure(options => KafkaConfigurationSection.Apply(options, configuration));
-        }
-
         if (configure is not null)
         {
             builder.Configure(configure);

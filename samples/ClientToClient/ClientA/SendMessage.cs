@@ -4,7 +4,7 @@ using Narad.Kafka;
 namespace ClientToClient.ClientA;
 
 /// <summary><c>POST /send-message {from, to, message}</c>: saves the message, then sends it.</summary>
-internal sealed class SendMessage(IMessageStore store, IKafkaService kafka, TimeProvider time, ILogger<SendMessage> logger)
+internal sealed class SendMessage(IMessageStore store, IKafkaProducer kafka, TimeProvider time, ILogger<SendMessage> logger)
 {
     // No cancellation token: whoever hangs up leaves no message that was saved and not sent.
     public async Task<IResult> HandleAsync(HttpRequest http)

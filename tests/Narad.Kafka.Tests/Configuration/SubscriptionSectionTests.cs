@@ -1,4 +1,7 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Tests.Service;
 
@@ -77,6 +80,18 @@ public sealed class SubscriptionSectionTests
         await Waiting.Until(() => service.Kafka.Groups.Sum(static group => group.Metrics.DeadLetters) == 1, "it is a dead letter");
         attempts.Should().Be(2);
         service.Log.All.Where(static logged => logged.Id == 1020).Should().ContainSingle().Which.Message.Should().Contain("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempts");
+    }
+
+    [Fact]
+    public void Without_arguments_the_hosts_configuration_is_read_and_one_service_is_the_producer_too()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create("Kafka:ClientId", (string?)"billing"), KeyValuePair.Create("Kafka:Mode", (string?)"Embedded")]);
+        builder.Services.AddNaradKafka();
+        using var host = builder.Build();
+
+        host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.ClientId.Should().Be("billing");
+        host.Services.GetRequiredService<IKafkaProducer>().Should().BeSameAs(host.Services.GetRequiredService<IKafkaService>());
     }
 
     private static SubscriptionOptions Build(string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled, params (string Key, string Value)[] settings)

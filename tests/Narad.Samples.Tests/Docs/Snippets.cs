@@ -39,7 +39,7 @@ public static class Snippets
     public static void WithAHost(HostApplicationBuilder builder)
     {
         // snippet: with-a-host
-        builder.Services.AddNaradKafka(builder.Configuration)      // section "Kafka" and KAFKA_* variables
+        builder.Services.AddNaradKafka()      // section "Kafka" of the configuration, and KAFKA_* variables
             .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", o =>
             {
                 o.Parallelism = 64;
