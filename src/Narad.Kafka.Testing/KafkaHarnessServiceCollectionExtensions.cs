@@ -1,6 +1,7 @@
-using Microsoft.Extensions.DependencyInjection;
+using Narad.Kafka;
+using Narad.Kafka.Testing;
 
-namespace Narad.Kafka.Testing;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>The harness in a host.</summary>
 public static class KafkaHarnessServiceCollectionExtensions

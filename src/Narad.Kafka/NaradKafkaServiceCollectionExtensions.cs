@@ -1,14 +1,14 @@
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Narad.Kafka;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 
-namespace Narad.Kafka;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>The one line.</summary>
 public static class NaradKafkaServiceCollectionExtensions

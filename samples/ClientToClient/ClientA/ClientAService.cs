@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Narad.Kafka;
 
 namespace ClientToClient.ClientA;
