@@ -51,6 +51,14 @@ public static class Snippets
         // end
     }
 
+    public static void Health(HostApplicationBuilder builder)
+    {
+        // snippet: health
+        builder.Services.AddNaradKafka();
+        builder.Services.AddHealthChecks().AddNaradKafka();   // the check "kafka"
+        // end
+    }
+
     public static void TokenSources(KafkaOptions options, SecretVault vault)
     {
         // snippet: a-token-source
@@ -505,7 +513,9 @@ public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<Embedde
 }
 // end
 
+// snippet: first-message
 public sealed record UserEvent(string UserId, string Action);
+// end
 
 public sealed record OrderPlaced(string OrderId);
 
