@@ -154,7 +154,7 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
 
         (code, text, _) = await RunAsync("doctor", "--timeout", "1", "--trust-folder");
         code.Should().Be(1);
-        text.Should().Contain("Kafka:Client:plugin.library.paths", "the client could not load it, as it could not for the application");
+        text.Should().Contain("Kafka:ClientProperties:plugin.library.paths", "the client could not load it, as it could not for the application");
     }
 
     [SkippableFact]

@@ -5,7 +5,7 @@ namespace Narad.Kafka.Tests.Consuming;
 /// <summary>Members of a real group that leave while it is not at rest.</summary>
 public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
 {
-    // One that had sent its request to join, and was not heard of again, would hold its partitions until its session ended: here 30 s, or the broker's 45 s.
+    // One that had sent its request to join, and was not heard of again, would hold its partitions until its session ended, after 45 s.
     [SkippableTheory]
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
@@ -13,7 +13,7 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
     public async Task A_member_that_leaves_while_it_joins_holds_nothing(KafkaGroupProtocol protocol)
     {
         var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());
-        void Configure(KafkaOptions options) => (options.GroupProtocol, options.SessionTimeout) = (protocol, TimeSpan.FromSeconds(30));
+        void Configure(KafkaOptions options) => (options.GroupProtocol, options.SessionTimeout) = (protocol, TimeSpan.FromSeconds(45));
         await using var staying = await broker.StartAsync(group, Configure);
         var stays = await staying.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask);
         await Waiting.Until(() => stays.Assignment.Count == 4, "it has all partitions");
@@ -28,7 +28,7 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
             await Waiting.Until(
                 () => stays.Assignment.Count == 4 && admin.DescribeConsumerGroupsAsync([group]).GetAwaiter().GetResult().ConsumerGroupDescriptions.Single().Members.Count == 1,
                 $"round {round}: the one that stays has all partitions, alone",
-                TimeSpan.FromSeconds(25));
+                TimeSpan.FromSeconds(40));
         }
     }
 }

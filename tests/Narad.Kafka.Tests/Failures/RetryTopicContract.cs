@@ -84,7 +84,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     public async Task A_message_due_in_a_second_passes_one_due_in_an_hour()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        await broker.SendAsync(topic, 0, Enumerable.Range(0, 60).Select(n => ((string?)$"k{n}", n % 2 == 0 ? "hour" : "second")));
+        await broker.SendAsync(topic, 0, [("k0", "hour")]);
         var again = new ConcurrentQueue<(string Message, DateTimeOffset At)>();
         var failed = new ConcurrentQueue<DateTimeOffset>();
         using var stalls = new Stalls();
@@ -103,6 +103,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 throw new RetryLaterException(message == "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1));
             },
             configure: static s => s.Retry.Topic.MaxAttempts = 3);
+        await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "the first record of the retry topic is due in an hour");
+        await broker.SendAsync(topic, 0, Enumerable.Range(1, 59).Select(n => ((string?)$"k{n}", n % 2 == 0 ? "hour" : "second")));
 
         await Waiting.Until(() => again.Count == 30, "those due in a second are handled");
 
@@ -110,7 +112,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         again.Max(one => one.At).Should().BeBefore(failed.Max() + TimeSpan.FromSeconds(2.2) + stalls.Allowance);
         await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 30, "the others wait");
         await Waiting.Until(() => RetryLoop(kafka).HeldMessages == 0, "what waits is not in memory");
-        broker.Committed($"{group}-retry", $"{topic}-retry", 0).Should().BeLessThan(2, "what waits is not committed past");
+        broker.Committed($"{group}-retry", $"{topic}-retry", 0).Should().BeLessThan(1, "what waits is not committed past");
     }
 
     [SkippableFact]
