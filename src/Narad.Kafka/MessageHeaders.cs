@@ -8,6 +8,8 @@ namespace Narad.Kafka;
 /// </summary>
 public sealed class MessageHeaders : IReadOnlyList<MessageHeader>
 {
+    private static readonly MessageHeaders Empty = new();
+
     private readonly List<MessageHeader> _headers;
 
     /// <summary>Creates an empty list.</summary>
@@ -16,11 +18,21 @@ public sealed class MessageHeaders : IReadOnlyList<MessageHeader>
     /// <summary>Creates a copy.</summary>
     public MessageHeaders(IEnumerable<MessageHeader> headers) => _headers = [.. headers];
 
+    /// <summary>Of the headers that a handler is shown: those that came with the message. Null for all other headers.</summary>
+    internal MessageHeaders? Received { get; private set; }
+
     /// <inheritdoc/>
     public int Count => _headers.Count;
 
     /// <inheritdoc/>
     public MessageHeader this[int index] => _headers[index];
+
+    /// <summary>Makes these the headers that a handler is shown of <paramref name="received"/>; of a message that came from no broker, of none.</summary>
+    internal MessageHeaders ShownOf(MessageHeaders? received)
+    {
+        Received = received ?? Empty;
+        return this;
+    }
 
     /// <summary>Adds a header with a text value (UTF-8).</summary>
     /// <exception cref="ArgumentException">The name is empty or has a NUL (the client would cut it there).</exception>

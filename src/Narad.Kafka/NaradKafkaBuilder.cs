@@ -100,10 +100,17 @@ public sealed class NaradKafkaBuilder
         var scopes = host.Services.GetRequiredService<IServiceScopeFactory>();
         return async (message, context, token) =>
         {
+            // No await using: its ConfigureAwait would put the scope into a box for each message.
             var scope = scopes.CreateAsyncScope();
-            await using var scopeDisposal = scope.ConfigureAwait(false);
-            context.Services = scope.ServiceProvider;
-            await Create<THandler>(scope.ServiceProvider).HandleAsync(message, context, token).ConfigureAwait(false);
+            try
+            {
+                context.Services = scope.ServiceProvider;
+                await Create<THandler>(scope.ServiceProvider).HandleAsync(message, context, token).ConfigureAwait(false);
+            }
+            finally
+            {
+                await scope.DisposeAsync().ConfigureAwait(false);
+            }
         };
     }
 

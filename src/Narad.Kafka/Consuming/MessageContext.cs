@@ -21,7 +21,7 @@ public sealed class MessageContext
     private MessageOrigin _origin = MessageOrigin.Unknown;
     private readonly long _ticks;
     private readonly byte[]? _value;
-    private readonly MessageHeaders? _received;   // as they came; never changed
+    private MessageHeaders? _headers;   // as they came, until Headers is asked for: then those, which know the ones that came
 
     /// <summary>Creates the context of a message that did not come from a broker.</summary>
     public MessageContext()
@@ -59,8 +59,10 @@ public sealed class MessageContext
     /// </summary>
     public MessageHeaders Headers
     {
-        get => field ??= _received is null ? [] : FailureHeaders.ForHandler(_received, _origin.IsRetried);
-        init;
+        get => _headers is { Received: not null } shown
+            ? shown
+            : _headers = (_headers is null ? [] : FailureHeaders.ForHandler(_headers, _origin.IsRetried)).ShownOf(_headers);
+        init => _headers = value?.ShownOf(null);
     }
 
     /// <summary>The create time that the producer (or the append time that the broker) gave, UTC, millisecond precision.</summary>
@@ -104,17 +106,17 @@ public sealed class MessageContext
     /// <summary>
     /// Who sent the message again, when, and where its dead letter was; null where it is no dead letter that was sent again. Header <c>narad-redriven</c>.
     /// </summary>
-    public string? Redriven => _received is null ? null : FailureHeaders.RedrivenOf(_received);
+    public string? Redriven => Received is { } received ? FailureHeaders.RedrivenOf(received) : null;
 
     /// <summary>
     /// The W3C trace context of the sender; null where there is none. While somebody listens to the activity source <c>Narad.Kafka</c>, the handler's activity
     /// is its child and what the handler
     /// sends carries that one. A service without tracing passes this on as the header <c>traceparent</c>, and <see cref="TraceState"/> as <c>tracestate</c>.
     /// </summary>
-    public string? TraceParent => _received?.GetText(TraceHeaders.TraceParent);
+    public string? TraceParent => Received?.GetText(TraceHeaders.TraceParent);
 
     /// <summary>The vendor's part of <see cref="TraceParent"/>.</summary>
-    public string? TraceState => _received?.GetText(TraceHeaders.TraceState);
+    public string? TraceState => Received?.GetText(TraceHeaders.TraceState);
 
     /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.</summary>
     [JsonIgnore]
@@ -182,8 +184,8 @@ public sealed class MessageContext
     /// <summary>All headers, as they came. Not to be changed, and not to be handed out.</summary>
     internal MessageHeaders? Received
     {
-        get => _received;
-        init => _received = value;
+        get => _headers is { Received: { } received } ? received : _headers;
+        init => _headers = value;
     }
 
     /// <summary>Its message's transaction, or the service; null where it came from no service.</summary>
