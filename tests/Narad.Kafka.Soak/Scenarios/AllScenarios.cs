@@ -9,7 +9,7 @@ internal static class AllScenarios
     [
         new("kill-brokers", "three brokers are killed and started again in turn, while 8 tasks send and two members consume: nothing is lost, sends wait", BrokerFaults.KillAsync),
         new("pause-broker", "each broker hangs for 15 to 20 s, the group's coordinator while members commit and one closes: nothing is lost, closing is bounded", BrokerFaults.PauseAsync),
-        new("hanging-brokers", "each broker in turn, then all at once, hang for 6 to 16 s and go on: the process lives, nothing is lost, the service connects again", BrokerFaults.HangAsync),
+        new("hanging-brokers", "a broker hangs five times, then all at once twice, for 6 to 16 s: the process lives, nothing is lost, the service connects again", BrokerFaults.HangAsync),
         new("hanging-broker-alone", "the same with the one broker of a cluster", BrokerFaults.HangAsync) { Brokers = 1 },
         new("churn-range", "members join and leave every second for a minute (classic, range): each hands over what it finished", Churn.RangeAsync),
         new("churn-cooperative", "the same (classic, cooperative-sticky)", Churn.CooperativeAsync),

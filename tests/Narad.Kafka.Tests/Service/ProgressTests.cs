@@ -187,7 +187,7 @@ public sealed class ProgressTests
             configure: subscription =>
             {
                 subscription.Retry.Topic.MaxAttempts = 1;
-                subscription.Retry.Topic.Delay = TimeSpan.FromMilliseconds(500);
+                subscription.Retry.Topic.Delay = TimeSpan.FromSeconds(5);
                 subscription.Retry.Topic.BackoffType = DelayBackoffType.Constant;
             });
         await service.SendAsync("orders", "1");
@@ -195,7 +195,7 @@ public sealed class ProgressTests
         await subscription.PauseAllAsync();
         var watch = Stopwatch.StartNew();
 
-        await Waiting.Until(() => watch.Elapsed > TimeSpan.FromSeconds(2.5), "the retry is due for longer than UnhealthyAfter");
+        await Waiting.Until(() => watch.Elapsed > TimeSpan.FromSeconds(7.5), "the retry is due for longer than UnhealthyAfter");
 
         (await service.HealthAsync()).Should().Match<HealthReport>(health => health.Status == HealthStatus.Healthy && health.Description.EndsWith("are paused by name"));
         Volatile.Read(ref handled).Should().Be(1);

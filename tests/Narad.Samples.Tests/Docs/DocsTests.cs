@@ -71,7 +71,7 @@ public sealed partial class DocsTests
 
         options.Brokers.Should().Be("kafka-1:9093,kafka-2:9093");
         options.Sasl.Mechanism.Should().Be("scram-sha-512");
-        options.SendTimeout.Should().Be(TimeSpan.FromSeconds(30));
+        options.ShutdownTimeout.Should().Be(TimeSpan.FromSeconds(20));
         options.Parallelism.Should().Be(64);
         options.TopicNames["orders"].Should().Be("shop-orders-v2");
         options.ClientProperties["client.rack"].Should().Be("eu-central-1a");

@@ -43,7 +43,7 @@ public static class Snippets
             .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", o =>
             {
                 o.Parallelism = 64;
-                o.Retry.InMemory.MaxAttempts = 2;     // two retries at once
+                o.Retry.InMemory.MaxAttempts = 2;     // two immediate retries
                 o.Retry.Topic.MaxAttempts = 3;        // then through orders-retry after 2, 4 and 8 s; nothing else waits
                 o.DeadLetter.Enabled = true;          // then to orders-dlt, where you browse and redrive it
             });
