@@ -8,7 +8,7 @@ namespace Narad.Kafka;
 /// A message's key: none, text (UTF-8), an <see cref="int"/> or <see cref="long"/> (big-endian, as the Java client writes them), or raw bytes.
 /// Converts implicitly from those. An empty key is a key; the default value is none.
 /// </summary>
-[JsonConverter(typeof(MessageKeyJsonConverter))]
+[JsonConverter(typeof(KafkaJsonConverter))]
 public readonly struct MessageKey : IEquatable<MessageKey>
 {
     private const int ShownCharacters = 256;

@@ -21,7 +21,7 @@ internal sealed class ReceiveMessage(IMessageStore store, IOptions<ClientBOption
         }
 
         // The time at which it went to Kafka stays the same in every retry and repetition, so that it is saved once; and later than client A's, whose entry it is not.
-        var sent = context.Original.Timestamp;
+        var sent = context.OriginalTimestamp;
         var entry = message with { Timestamp = sent > message.Timestamp ? sent : message.Timestamp.AddMilliseconds(1) };
         var isNew = await store.SaveAsync(entry, cancellationToken);
         logger.LogInformation("Message saved{Before} ({Context})", isNew ? "" : " before", context);

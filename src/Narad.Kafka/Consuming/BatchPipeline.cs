@@ -38,7 +38,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         first.Attempts++;
 
         // Which message of the batch each item is: tombstones and what middleware finished are in no item.
-        var items = new List<BatchItem<T>>(taken);
+        var items = new List<(T Message, MessageContext Context)>(taken);
         var positions = new List<int>(taken);
         var finished = 0;
         var current = first;
@@ -147,20 +147,20 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         return outcome;
     }
 
-    private async ValueTask AddAsync(Delivery delivery, List<BatchItem<T>> items, CancellationToken token)
+    private async ValueTask AddAsync(Delivery delivery, List<(T Message, MessageContext Context)> items, CancellationToken token)
     {
         var context = NewContext(delivery);
         context.Attempt = Math.Max(1, delivery.Attempts);
         var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
         if (Settings.Middleware.Count == 0)
         {
-            items.Add(new BatchItem<T>(message, context));
+            items.Add((message, context));
             return;
         }
 
         var chain = MiddlewareChain.Build(Settings.Middleware, (changed, changedContext, _) =>
         {
-            items.Add(new BatchItem<T>((T)changed!, changedContext));
+            items.Add(((T)changed!, changedContext));
             return Task.CompletedTask;
         });
         await chain(message, context, token).ConfigureAwait(false);

@@ -504,12 +504,14 @@ internal abstract class HandlerPipeline
         }
 
         var headers = delivery.Headers ?? [];
+        var original = FailureHeaders.OriginOf(headers);
         return here with
         {
             IsRetried = true,
             Failure = FailureHeaders.FailureOf(headers),
             Retry = FailureHeaders.AttemptOf(headers, _settings.Copies!.Ladder?.Attempts ?? 0),
-            Original = FailureHeaders.OriginOf(headers) is { } origin ? new MessagePlace(origin.Topic, origin.Partition, origin.Offset, TimeOf(origin.Timestamp)) : null,
+            Original = original is { } origin ? new TopicPartitionOffsetId(origin.Topic, origin.Partition, origin.Offset) : null,
+            OriginalTimestamp = original is { } first ? TimeOf(first.Timestamp) : null,
         };
     }
 

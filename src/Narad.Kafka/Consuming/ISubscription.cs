@@ -20,7 +20,7 @@ public interface ISubscription
     SubscriptionState State { get; }
 
     /// <summary>Why it ended by itself; null while it did not.</summary>
-    [JsonConverter(typeof(ExceptionJsonConverter))]
+    [JsonConverter(typeof(KafkaJsonConverter))]
     Exception? Error { get; }
 
     /// <summary>The partitions that this process handles now.</summary>

@@ -89,11 +89,20 @@ public sealed class MessageContext
         init => _origin = _origin with { Retry = value };
     }
 
-    /// <summary>Where the message was when it failed for the first time; where it is, unless it came through a retry topic.</summary>
-    public MessagePlace Original
+    /// <summary>The coordinates of the message when it failed for the first time; its own, unless it came through a retry topic.</summary>
+    public TopicPartitionOffsetId Original
     {
-        get => _origin.Original ?? new MessagePlace(Topic, Partition, Offset, Timestamp);
+        get => _origin.Original ?? new TopicPartitionOffsetId(Topic, Partition, Offset);
         init => _origin = _origin with { Original = value };
+    }
+
+    /// <summary>
+    /// The timestamp of the message at <see cref="Original"/>, UTC, millisecond precision; <see cref="Timestamp"/>, unless it came through a retry topic.
+    /// </summary>
+    public DateTimeOffset OriginalTimestamp
+    {
+        get => _origin.OriginalTimestamp ?? Timestamp;
+        init => _origin = _origin with { OriginalTimestamp = value.ToUniversalTime() };
     }
 
     /// <summary>Why the attempt before this one failed, of a message that came through a retry topic; null elsewhere.</summary>

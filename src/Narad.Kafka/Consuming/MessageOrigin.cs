@@ -22,7 +22,10 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
     public MessageFailure? Failure { get; init; }
 
     /// <summary>Where it was when it failed first; null: here.</summary>
-    public MessagePlace? Original { get; init; }
+    public TopicPartitionOffsetId? Original { get; init; }
+
+    /// <summary>The timestamp there; null: the message's own.</summary>
+    public DateTimeOffset? OriginalTimestamp { get; init; }
 
     /// <summary>What its handler sends through: the service, or the message's transaction; null where it came from no service.</summary>
     public IMessageSender? Sender { get; init; }

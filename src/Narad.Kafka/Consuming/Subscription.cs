@@ -51,7 +51,7 @@ internal sealed class Subscription : ISubscription
     /// <summary>How long it has been in its state.</summary>
     internal TimeSpan StateAge => _time.GetElapsedTime(Volatile.Read(ref _since));
 
-    [JsonConverter(typeof(ExceptionJsonConverter))]
+    [JsonConverter(typeof(KafkaJsonConverter))]
     public Exception? Error => _fault;
 
     public IReadOnlyList<TopicPartitionId> Assignment => _assignment;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Serialization;
 
@@ -15,28 +14,23 @@ public sealed class DeadLetter
     private readonly byte[]? _value;
 
     /// <summary>Creates one, for tests of what reads them.</summary>
-    /// <param name="place">The dead-letter topic and partition.</param>
-    /// <param name="offset">The offset there.</param>
+    /// <param name="position">The coordinates in the dead-letter topic.</param>
     /// <param name="time">When it became a dead letter.</param>
     /// <param name="key">The message's key.</param>
     /// <param name="value">The message's value; null for a tombstone.</param>
     /// <param name="headers">The message's headers, with ours behind them.</param>
-    public DeadLetter(TopicPartitionId place, long offset, DateTimeOffset time, MessageKey key, byte[]? value, MessageHeaders headers)
+    public DeadLetter(TopicPartitionOffsetId position, DateTimeOffset time, MessageKey key, byte[]? value, MessageHeaders headers)
     {
         ArgumentNullException.ThrowIfNull(headers);
-        Place = place;
-        Offset = offset;
+        Position = position;
         Time = time;
         Key = key;
         _value = value;
         Headers = headers;
     }
 
-    /// <summary>The dead-letter topic and partition.</summary>
-    public TopicPartitionId Place { get; }
-
-    /// <summary>The offset there.</summary>
-    public long Offset { get; }
+    /// <summary>The coordinates in the dead-letter topic.</summary>
+    public TopicPartitionOffsetId Position { get; }
 
     /// <summary>When it became a dead letter, UTC: the copy's timestamp.</summary>
     public DateTimeOffset Time { get; }
@@ -99,7 +93,7 @@ public sealed class DeadLetter
     }
 
     /// <summary>Which dead letter this is, for logs: nothing of what it says.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Place}@{Offset}");
+    public override string ToString() => Position.ToString();
 
     private async ValueTask<T?> ReadAsync<T>(MessageDecoder decoder, CancellationToken cancellationToken)
     {
@@ -111,9 +105,9 @@ public sealed class DeadLetter
         // As the handler's deserializer saw it, so far as the copy tells.
         var context = new MessageContext
         {
-            Topic = SourceTopic ?? Place.Topic,
-            Partition = SourcePartition ?? Place.Partition,
-            Offset = SourceOffset ?? Offset,
+            Topic = SourceTopic ?? Position.Topic,
+            Partition = SourcePartition ?? Position.Partition,
+            Offset = SourceOffset ?? Position.Offset,
             Timestamp = SourceTime ?? Time,
             Group = Group ?? "",
             Key = Key,

@@ -177,8 +177,7 @@ internal sealed class DeadLetterReader : IAsyncDisposable
     {
         var received = ClientMessages.Of(result);
         return new DeadLetter(
-            new TopicPartitionId(_topic, result.Partition.Value),
-            received.Offset,
+            new TopicPartitionOffsetId(_topic, result.Partition.Value, received.Offset),
             DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(received.Timestamp, 0, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())),
             MessageKey.From(received.Key),
             received.Value,

@@ -33,8 +33,10 @@ public interface IDeadLetters
     /// </summary>
     Task<long> CountAsync(string deadLetterTopic, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default);
 
-    /// <summary>One dead letter; null where there is none (any more) at this offset.</summary>
-    Task<DeadLetter?> GetAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
+    /// <summary>Returns one dead letter; null where there is none (any more) at this offset.</summary>
+    /// <param name="position">The coordinates in the dead-letter topic.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    Task<DeadLetter?> GetAsync(TopicPartitionOffsetId position, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Sends dead letters again, a batch at a time, and keeps the dead letters: a group's committed offset says how far it came, so that the same redrive asked

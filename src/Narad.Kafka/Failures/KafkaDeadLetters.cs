@@ -83,7 +83,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
                 var ended = true;
                 await foreach (var letter in reader.ReadAsync(span with { Start = position }, cancellationToken).ConfigureAwait(false))
                 {
-                    position = letter.Offset + 1;
+                    position = letter.Position.Offset + 1;
                     if (filter?.Matches(letter) is false)
                     {
                         continue;
@@ -126,11 +126,11 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         return count;
     }
 
-    public async Task<DeadLetter?> GetAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default)
+    public async Task<DeadLetter?> GetAsync(TopicPartitionOffsetId position, CancellationToken cancellationToken = default)
     {
-        var topic = _realName(partition.Topic);
-        ArgumentOutOfRangeException.ThrowIfNegative(partition.Partition, nameof(partition));
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        var topic = _realName(position.Topic);
+        ArgumentOutOfRangeException.ThrowIfNegative(position.Partition, nameof(position));
+        ArgumentOutOfRangeException.ThrowIfNegative(position.Offset, nameof(position));
         if (await OpenAsync(topic, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             return null;
@@ -140,9 +140,9 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         await using var readerDisposal = reader.ConfigureAwait(false);
         foreach (var span in opened.Spans)
         {
-            if (span.Partition == partition.Partition && offset >= span.Start && offset < span.End)
+            if (span.Partition == position.Partition && position.Offset >= span.Start && position.Offset < span.End)
             {
-                await foreach (var letter in reader.ReadAsync(new PartitionSpan(span.Partition, offset, offset + 1), cancellationToken).ConfigureAwait(false))
+                await foreach (var letter in reader.ReadAsync(new PartitionSpan(span.Partition, position.Offset, position.Offset + 1), cancellationToken).ConfigureAwait(false))
                 {
                     return letter;
                 }
@@ -192,7 +192,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             throw NotInConsole("sent again");
         }
 
-        var redriver = new Redriver(deadLetter.Place.Topic, options, _known, TopicsOf(transport), transport, _options, _diagnostics.Time);
+        var redriver = new Redriver(deadLetter.Position.Topic, options, _known, TopicsOf(transport), transport, _options, _diagnostics.Time);
         var (route, _, explanation) = await redriver.RouteAsync(deadLetter, cancellationToken).ConfigureAwait(false);
         if (route is not { } way)
         {

@@ -81,8 +81,8 @@ internal sealed class RedriveRun(
             await foreach (var letter in reader.ReadAsync(span, cancellationToken).ConfigureAwait(false))
             {
                 await TakeAsync(letter, cancellationToken).ConfigureAwait(false);
-                _remaining -= letter.Offset + 1 - position;
-                position = letter.Offset + 1;
+                _remaining -= letter.Position.Offset + 1 - position;
+                position = letter.Position.Offset + 1;
                 if (_batch.Count >= options.BatchSize)
                 {
                     await SettleAsync(span.Partition, position, cancellationToken).ConfigureAwait(false);
@@ -192,7 +192,7 @@ internal sealed class RedriveRun(
             }
             catch (Exception error)
             {
-                position = failure is null ? letter.Offset : position;
+                position = failure is null ? letter.Position.Offset : position;
                 failure ??= error;
             }
         }
@@ -245,7 +245,7 @@ internal sealed class RedriveRun(
         _passedOver[reason] = count + 1;
         if (_firstPassedOver.Count < MostListed)
         {
-            _firstPassedOver.Add(new SkippedDeadLetter(letter.Place, letter.Offset, reason, explanation));
+            _firstPassedOver.Add(new SkippedDeadLetter(letter.Position, reason, explanation));
         }
     }
 }

@@ -45,7 +45,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
         }
 
         return await PartitionsAsync(source, cancellationToken).ConfigureAwait(false) is > 0 and var count
-            ? RedriveDecision.To(new RedriveRoute(source, (letter.SourcePartition ?? letter.Place.Partition) % count, Origin: null))
+            ? RedriveDecision.To(new RedriveRoute(source, (letter.SourcePartition ?? letter.Position.Partition) % count, Origin: null))
             : NoTopic(source);
     }
 

@@ -1,25 +1,23 @@
-using System.ComponentModel;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
-namespace Narad.Kafka;
+namespace Narad.Kafka.Serialization;
 
 /// <summary>
-/// Writes a <see cref="MessageKey"/> as text where its bytes are printable text, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an equal
+/// Writes a <see cref="MessageKey"/> as text where its bytes are printable UTF-8, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an equal
 /// key. Thread-safe.
 /// </summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public sealed class MessageKeyJsonConverter : JsonConverter<MessageKey>
+internal sealed class MessageKeyJsonConverter : PropertyNameJsonConverter<MessageKey>
 {
     private const string Base64 = "base64";
+    private const string Prefix = Base64 + ":";
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <inheritdoc/>
     public override bool HandleNull => true;
 
-    /// <inheritdoc/>
+    protected override string Format => "text, or as base64:… where its bytes are not printable";
+
     public override MessageKey Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         switch (reader.TokenType)
@@ -31,21 +29,19 @@ public sealed class MessageKeyJsonConverter : JsonConverter<MessageKey>
             case JsonTokenType.StartObject when reader.Read() && reader.TokenType is JsonTokenType.PropertyName && reader.ValueTextEquals(Base64):
                 reader.Read();
                 var bytes = reader.GetBytesFromBase64();
-                return reader.Read() && reader.TokenType is JsonTokenType.EndObject ? bytes : throw new JsonException("Behind a key's bytes nothing is expected.");
+                return reader.Read() && reader.TokenType is JsonTokenType.EndObject ? bytes : throw new JsonException("An object with a key's base64 has no other property.");
             default:
                 throw new JsonException("A key is text, null, or an object with its bytes as base64.");
         }
     }
 
-    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter writer, MessageKey value, JsonSerializerOptions options)
     {
-        ArgumentNullException.ThrowIfNull(writer);
         if (value.WireBytes is not { } bytes)
         {
             writer.WriteNullValue();
         }
-        else if (TextOf(bytes) is { } text)
+        else if (PrintableTextOf(bytes) is { } text)
         {
             writer.WriteStringValue(text);
         }
@@ -57,7 +53,27 @@ public sealed class MessageKeyJsonConverter : JsonConverter<MessageKey>
         }
     }
 
-    private static string? TextOf(byte[] bytes)
+    // A text that begins like the form for bytes is written as bytes, so that reading gives an equal key.
+    protected override string TextOf(MessageKey value) =>
+        value.WireBytes is not { } bytes ? throw new JsonException("A message without a key cannot be the name of a property.")
+        : PrintableTextOf(bytes) is { } text && !text.StartsWith(Prefix, StringComparison.Ordinal) ? text
+        : Prefix + Convert.ToBase64String(bytes);
+
+    protected override bool TryParse(string text, out MessageKey value)
+    {
+        if (!text.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            value = text;
+            return true;
+        }
+
+        var bytes = new byte[text.Length];
+        var isParsed = Convert.TryFromBase64Chars(text.AsSpan(Prefix.Length), bytes, out var length);
+        value = isParsed ? bytes[..length] : MessageKey.None;
+        return isParsed;
+    }
+
+    private static string? PrintableTextOf(byte[] bytes)
     {
         try
         {

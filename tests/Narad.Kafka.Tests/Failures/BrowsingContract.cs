@@ -41,10 +41,10 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
 
         letters.Should().HaveCount(3);
         var first = letters[0];
-        first.Place.Should().Be(new TopicPartitionId($"{topic}-dlt", 1));
+        first.Position.Should().Be(new TopicPartitionOffsetId($"{topic}-dlt", 1, 0));
         first.Should().BeEquivalentTo(new
         {
-            Offset = 0L, Key = MessageKey.From("customer-7"), SourceTopic = topic, SourcePartition = 1, SourceOffset = 0L, SourceTime = sentAt, Group = group, Attempts = 0,
+            Key = MessageKey.From("customer-7"), SourceTopic = topic, SourcePartition = 1, SourceOffset = 0L, SourceTime = sentAt, Group = group, Attempts = 0,
             ExceptionType = typeof(InvalidOperationException).FullName, ExceptionMessage = "no stock", Redriven = (string?)null,
         });
         first.ExceptionStack.Should().Contain(nameof(A_dead_letter_says_what_the_message_was_where_it_came_from_and_why_it_is_there));
@@ -53,7 +53,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         first.Value!.Value.ToArray().Should().Equal(values[0]);
         (await first.ReadAsync<Order>()).Should().Be(new Order("o-1"));
         (await first.ReadAsync<string>()).Should().Be("""{"id":"o-1"}""");
-        var poison = letters.Single(letter => letter.Offset == 1);
+        var poison = letters.Single(letter => letter.Position.Offset == 1);
         poison.ExceptionType.Should().Be(typeof(MessageDeserializationException).FullName);
         (await poison.Awaiting(letter => letter.ReadAsync<Order>().AsTask()).Should().ThrowAsync<MessageDeserializationException>()).WithMessage($"*{topic}[1]@1*");
         letters[2].Value!.Value.Length.Should().Be(0, "an empty value is none that is missing");
@@ -130,7 +130,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
 
         var whole = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 10_000);
         whole.Items.Should().HaveCount(25);
-        whole.Items.Select(letter => (letter.Place.Partition * 1_000) + letter.Offset).Should().BeInAscendingOrder();
+        whole.Items.Select(letter => (letter.Position.Partition * 1_000) + letter.Position.Offset).Should().BeInAscendingOrder();
         whole.Continuation.Should().BeNull();
         whole.Positions.Values.Sum().Should().Be(25);
 
@@ -166,7 +166,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         (await letters.Awaiting(all => AllAsync(all.BrowseAsync(missing))).Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{missing}*does not exist*");
         await letters.Awaiting(all => all.GetPageAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.CountAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
-        await letters.Awaiting(all => all.GetAsync(new TopicPartitionId(missing, 0), 0)).Should().ThrowAsync<KafkaTopicException>();
+        await letters.Awaiting(all => all.GetAsync(new TopicPartitionOffsetId(missing, 0, 0))).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.RedriveAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.DeleteAllAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         (await kafka.Topics.GetPartitionCountsAsync([missing])).Should().BeEmpty();
@@ -179,11 +179,11 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         await dead.WriteAsync(9);
 
-        Number((await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 1))!).Should().Be(5);
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 3)).Should().BeNull();
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 3), 0)).Should().BeNull();
+        Number((await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 2, 1)))!).Should().Be(5);
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 2, 3))).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 3, 0))).Should().BeNull();
         await broker.DeleteRecordsAsync(dead.Topic, 2, 2);
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 2), 1)).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 2, 1))).Should().BeNull();
     }
 
     [SkippableFact]
@@ -350,7 +350,7 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         page.Items.Should().HaveCount(3);
         page.Continuation.Should().NotBeNull();
         (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3, after: page.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 4)).Should().BeNull("it was aborted");
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 4))).Should().BeNull("it was aborted");
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = true })).Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 1 });
 
         producer.BeginTransaction();
@@ -359,8 +359,8 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         await dead.WriteAsync(1, from: 5);
         (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should().Equal([0, 1, 2], "what stands behind an open transaction cannot be read yet");
         producer.AbortTransaction(TimeSpan.FromSeconds(20));
-        await Waiting.Until(() => kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 7).GetAwaiter().GetResult() is not null, "the transaction is over");
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 3)).Should().BeNull("what stands there is no message, and the next one is another");
+        await Waiting.Until(() => kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 7)).GetAwaiter().GetResult() is not null, "the transaction is over");
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 3))).Should().BeNull("what stands there is no message, and the next one is another");
     }
 
     [SkippableFact]

@@ -86,17 +86,17 @@ public sealed class DeadLetterTests
     [Fact]
     public async Task A_tombstone_reads_as_null_and_another_deserializer_may_be_named()
     {
-        var tombstone = new DeadLetter(new TopicPartitionId("orders-dlt", 0), 0, Now, "k", value: null, []);
+        var tombstone = new DeadLetter(new TopicPartitionOffsetId("orders-dlt", 0, 0), Now, "k", value: null, []);
         (await tombstone.ReadAsync<string>()).Should().BeNull();
         tombstone.Value.Should().BeNull();
-        var letter = new DeadLetter(new TopicPartitionId("orders-dlt", 0), 0, Now, "k", [1, 2, 3], FailureHeaders.For(new MessageHeaders().Add("a", "b"), false, new FailureOrigin("orders", 1, 2, 3, "billing"), null, null, new TimeoutException()));
+        var letter = new DeadLetter(new TopicPartitionOffsetId("orders-dlt", 0, 0), Now, "k", [1, 2, 3], FailureHeaders.For(new MessageHeaders().Add("a", "b"), false, new FailureOrigin("orders", 1, 2, 3, "billing"), null, null, new TimeoutException()));
         var deserializer = new Recording();
         (await letter.ReadAsync<int[]>(deserializer)).Should().Equal(3);
         deserializer.Seen.Should().BeEquivalentTo(new { Topic = "orders", Partition = 1, Offset = 2L, Group = "billing", Key = MessageKey.From("k"), Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(3) });
         deserializer.Seen!.Headers.Should().ContainSingle().Which.Name.Should().Be("a");
     }
 
-    private static DeadLetter Letter(MessageHeaders headers) => new(new TopicPartitionId("orders-dlt", 2), 17, Now, "k", [1], headers);
+    private static DeadLetter Letter(MessageHeaders headers) => new(new TopicPartitionOffsetId("orders-dlt", 2, 17), Now, "k", [1], headers);
 
     private static List<(string Name, string? Value)> Plain(IEnumerable<MessageHeader> headers) => [.. headers.Select(header => (header.Name, header.Value is null ? null : Convert.ToHexString(header.Value)))];
 

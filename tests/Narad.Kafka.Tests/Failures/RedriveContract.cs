@@ -85,12 +85,12 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         foreach (var (service, count) in new[] { ((IKafkaService)kafka, 2), (other, 3) })
         {
-            var latest = await service.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), count - 2);
+            var latest = await service.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, count - 2));
             await service.DeadLetters.RedriveAsync(latest!, RedriveTarget.EveryGroup);
             await broker.CommittedReaches(group, dead.Source, 0, count - 1);
         }
 
-        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
+        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 2)))!;
         letter.Redriven.Should().Contain($" second {dead.Topic}[0]@1");
         letter.Should().BeEquivalentTo(new { ExceptionType = typeof(FormatException).FullName, SourceTopic = dead.Source, SourceOffset = 1L, Group = group });
         letter.Headers.Select(header => header.Name).Should().StartWith(["n", "tenant", "narad-redriven", "narad-topic"]).And.OnlyHaveUniqueItems();
@@ -102,7 +102,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         await dead.WriteAsync(6);
-        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 1), 1))!;
+        var letter = (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 1, 1)))!;
 
         var written = await kafka.DeadLetters.RedriveAsync(letter);
 
@@ -111,7 +111,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(6);
 
         await dead.WriteAsync(0, "k", "foreign", []);
-        var foreign = (await kafka.DeadLetters.GetAsync(new TopicPartitionId(dead.Topic, 0), 2))!;
+        var foreign = (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 2)))!;
         (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(foreign)).Should().ThrowAsync<InvalidOperationException>()).WithMessage($"*{dead.Topic}[0]@2*narad-topic*");
     }
 
@@ -230,7 +230,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         report.Sent.Should().Be(2);
         report.Skipped.Should().BeEquivalentTo(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 3, [SkippedReason.NotAllowed] = 1, [SkippedReason.NoTopic] = 1 });
-        report.FirstSkipped.Should().HaveCount(5).And.OnlyContain(passed => passed.Place == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
+        report.FirstSkipped.Should().HaveCount(5).And.OnlyContain(passed => passed.Position.TopicPartition == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
         log.Count(PassedOverEvent).Should().Be(3);
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 1);
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(7);
@@ -253,7 +253,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         {
             var refused = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = target });
             refused.Sent.Should().Be(0);
-            refused.FirstSkipped.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Offset = 0L, Reason = SkippedReason.NotAllowed });
+            refused.FirstSkipped.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Position = new { Offset = 0L }, Reason = SkippedReason.NotAllowed });
             refused.FirstSkipped[0].Explanation.Should().Contain(payments.Source).And.Contain("SourceTopics");
             (await kafka.DeadLetters.CountAsync(payments.Source)).Should().Be(0);
             (await kafka.DeadLetters.CountAsync(payments.Retry)).Should().Be(0);
@@ -572,7 +572,7 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
 
         (await kafka.DeadLetters.GetPageAsync("orders-dlt")).Items.Should().BeEmpty();
         (await kafka.DeadLetters.CountAsync("orders-dlt")).Should().Be(0);
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionId("orders-dlt", 0), 0)).Should().BeNull();
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId("orders-dlt", 0, 0))).Should().BeNull();
         await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
         await kafka.DeadLetters.Awaiting(letters => letters.DeleteAllAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
         await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync("orders-dlt", new Dictionary<TopicPartitionId, long> { [new("orders-dlt", 0)] = 1 })).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");

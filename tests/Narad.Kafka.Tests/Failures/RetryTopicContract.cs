@@ -28,7 +28,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 1, [("k", "poison"), ("k", "good")]);
-        var invocations = new ConcurrentQueue<(int Retry, int Attempt, string Topic, MessagePlace Original, DateTimeOffset At)>();
+        var invocations = new ConcurrentQueue<(int Retry, int Attempt, string Topic, TopicPartitionOffsetId Original, DateTimeOffset At)>();
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogEvents();
         using var stalls = new Stalls();
@@ -491,7 +491,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         var (topic, group, other) = (await broker.CreateTopicAsync(2), broker.NewGroup(), broker.NewGroup());
         await broker.SendAsync(topic, 1, [("k", "m")]);
         var mended = false;
-        var invocations = new ConcurrentQueue<(string Group, string Topic, int Retry, MessagePlace Original)>();
+        var invocations = new ConcurrentQueue<(string Group, string Topic, int Retry, TopicPartitionOffsetId Original)>();
         await using var kafka = await StartAsync(group);
         await kafka.ConnectConsumerAsync(other);
         foreach (var one in (string[])[group, other])

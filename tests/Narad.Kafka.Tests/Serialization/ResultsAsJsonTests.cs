@@ -45,12 +45,12 @@ public sealed partial class ResultsAsJsonTests
         var place = new TopicPartitionId("orders-dlt", 2);
         var report = new RedriveReport(3, 1, new Dictionary<SkippedReason, long> { [SkippedReason.TooLarge] = 1 }, new Dictionary<TopicPartitionId, long> { [place] = 7 }, "g")
         {
-            FirstSkipped = [new SkippedDeadLetter(place, 4, SkippedReason.TooLarge, "too large")],
+            FirstSkipped = [new SkippedDeadLetter(new TopicPartitionOffsetId(place, 4), SkippedReason.TooLarge, "too large")],
         };
 
         var json = JsonSerializer.Serialize(report, JsonSerializerOptions.Web);
 
-        json.Should().Be("""{"sent":3,"filteredOut":1,"skipped":{"TooLarge":1},"positions":{"orders-dlt[2]":7},"group":"g","firstSkipped":[{"place":{"topic":"orders-dlt","partition":2},"offset":4,"reason":"TooLarge","explanation":"too large"}]}""");
+        json.Should().Be("""{"sent":3,"filteredOut":1,"skipped":{"TooLarge":1},"positions":{"orders-dlt[2]":7},"group":"g","firstSkipped":[{"position":{"topic":"orders-dlt","partition":2,"offset":4},"reason":"TooLarge","explanation":"too large"}]}""");
         JsonSerializer.Deserialize<RedriveReport>(json, JsonSerializerOptions.Web).Should().BeEquivalentTo(report);
     }
 
@@ -58,9 +58,14 @@ public sealed partial class ResultsAsJsonTests
     public void Results_are_written_by_a_source_generated_context_of_another_assembly()
     {
         var report = (RedriveReport)Sample.Of(typeof(RedriveReport));
+        var stopped = (StoppedPartition)Sample.Of(typeof(StoppedPartition));
+        var letter = (DeadLetter)Sample.Of(typeof(DeadLetter));
         JsonSerializer.Serialize(report, ResultJson.Default.RedriveReport).Should().Be(JsonSerializer.Serialize(report));
+        JsonSerializer.Serialize(stopped, ResultJson.Default.StoppedPartition).Should().Be(JsonSerializer.Serialize(stopped));
+        JsonSerializer.Serialize(letter, ResultJson.Default.DeadLetter).Should().Be(JsonSerializer.Serialize(letter));
         typeof(IKafkaService).Assembly.GetTypes().Where(type => type.IsAssignableTo(typeof(JsonConverter)) && type.Namespace == typeof(IKafkaService).Namespace)
-            .Should().HaveCount(3).And.OnlyContain(type => type.IsPublic && type.GetConstructor(Type.EmptyTypes) != null, "generated code of an application creates them");
+            .Should().ContainSingle("generated code of an application creates it").Which.Should().Be<KafkaJsonConverter>();
+        typeof(KafkaJsonConverter).IsPublic.Should().BeTrue();
     }
 
     public static TheoryData<string, string> Keys => new()
@@ -87,6 +92,30 @@ public sealed partial class ResultsAsJsonTests
     [InlineData("{}")]
     [InlineData("""{"base64":"AAAA","more":1}""")]
     public void What_is_no_key_is_refused(string json) => FluentActions.Invoking(() => JsonSerializer.Deserialize<MessageKey>(json)).Should().Throw<JsonException>();
+
+    [Fact]
+    public void Coordinates_and_keys_are_read_back_from_the_names_of_properties()
+    {
+        var partitions = new Dictionary<TopicPartitionId, int> { [new("orders", 3)] = 1, [new("a[1]@2", 0)] = 2 };
+        var offsets = new Dictionary<TopicPartitionOffsetId, int> { [new("orders", 3, 7)] = 1, [new("a[1]@2", 0, long.MaxValue)] = 2 };
+        var keys = new Dictionary<MessageKey, int> { ["customer-7"] = 1, [MessageKey.From("")] = 2, [new byte[] { 255, 0 }] = 3, ["base64:AAAA"] = 4, [42] = 5 };
+
+        JsonSerializer.Serialize(partitions).Should().Be("""{"orders[3]":1,"a[1]@2[0]":2}""");
+        JsonSerializer.Serialize(offsets).Should().Be("""{"orders[3]@7":1,"a[1]@2[0]@9223372036854775807":2}""");
+        ReadBack(partitions).Should().BeEquivalentTo(partitions);
+        ReadBack(offsets).Should().BeEquivalentTo(offsets);
+        ReadBack(keys).Should().BeEquivalentTo(keys);
+        FluentActions.Invoking(() => ReadBack(new Dictionary<MessageKey, int> { [MessageKey.None] = 1 })).Should().Throw<JsonException>().WithMessage("*without a key*");
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<Dictionary<MessageKey, int>>("""{"base64:?":1}""")).Should().Throw<JsonException>();
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<Dictionary<TopicPartitionOffsetId, int>>("""{"orders[3]":1}""")).Should().Throw<JsonException>().WithMessage("*topic*partition*@offset*");
+
+        static T ReadBack<T>(T value) => JsonSerializer.Deserialize<T>(JsonSerializer.Serialize(value))!;
+    }
+
+    [Theory]
+    [InlineData("""{"topic":"t","partition":1}""")]
+    [InlineData("7")]
+    public void What_has_no_offset_is_refused(string json) => FluentActions.Invoking(() => JsonSerializer.Deserialize<TopicPartitionOffsetId>(json)).Should().Throw<JsonException>();
 
     [Theory]
     [InlineData("{}")]
@@ -210,5 +239,7 @@ public sealed partial class ResultsAsJsonTests
     }
 
     [JsonSerializable(typeof(RedriveReport))]
+    [JsonSerializable(typeof(DeadLetter))]
+    [JsonSerializable(typeof(StoppedPartition))]
     private sealed partial class ResultJson : JsonSerializerContext;
 }

@@ -161,7 +161,7 @@ public sealed class BatchTests
     }
 
     private static async Task<(EmbeddedService Service, ISubscription Subscription, ConcurrentQueue<string[]> Batches)> RunAsync(
-        int messages, Func<List<BatchItem<string>>, CancellationToken, Task> handler, int retries, int size)
+        int messages, Func<List<(string Message, MessageContext Context)>, CancellationToken, Task> handler, int retries, int size)
     {
         var service = await EmbeddedService.StartAsync();
         for (var i = 0; i < messages; i++)

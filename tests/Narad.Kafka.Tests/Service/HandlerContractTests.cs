@@ -218,7 +218,7 @@ public sealed class HandlerContractTests
         var handler = new Doubling();
         await handler.HandleAsync(21, context, CancellationToken.None);
         handler.Seen.Should().Be(42);
-        new MessageBatch<int>([new BatchItem<int>(1, context)]).Topic.Should().Be("orders");
+        new MessageBatch<int>([(1, context)]).Topic.Should().Be("orders");
     }
 
     private sealed record Order(int Number);

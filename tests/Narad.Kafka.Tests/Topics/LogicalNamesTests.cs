@@ -44,7 +44,7 @@ public sealed class LogicalNamesTests
         (await letters.CountAsync("orders-dlt")).Should().Be(2);
         (await letters.CountAsync("orders-dlt", new DeadLetterFilter { SourceTopic = "orders" })).Should().Be(2);
         (await letters.GetPageAsync("orders-dlt")).Items.Should().HaveCount(2).And.OnlyContain(letter => letter.SourceTopic == "shop-orders-v2");
-        (await letters.GetAsync(new TopicPartitionId("orders-dlt", 0), 1))!.Offset.Should().Be(1);
+        (await letters.GetAsync(new TopicPartitionOffsetId("orders-dlt", 0, 1)))!.Position.Offset.Should().Be(1);
         Volatile.Write(ref fails, false);
         var report = await letters.RedriveAsync("orders-dlt", new RedriveOptions { Filter = new DeadLetterFilter { SourceTopic = "orders" }, RetryTopic = "orders-retry" });
         report.Sent.Should().Be(2);

@@ -240,7 +240,7 @@ public static class Snippets
             Console.WriteLine($"{letter} from {letter.SourceTopic}, key {letter.Key}, for {letter.Group}: {letter.ExceptionMessage}");
         }
 
-        var one = await kafka.DeadLetters.GetAsync(new TopicPartitionId("orders-dlt", 3), offset: 17);
+        var one = await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId("orders-dlt", 3, 17));
         var order = await one!.ReadAsync<OrderPlaced>();   // through the service's deserializer
         // end
 

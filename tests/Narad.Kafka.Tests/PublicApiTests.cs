@@ -1,9 +1,0 @@
-using Narad.Kafka.Shared;
-
-namespace Narad.Kafka.Tests;
-
-public class PublicApiTests
-{
-    [Fact]
-    public void The_public_surface_is_the_approved_one() => ApprovedSurface.Verify(typeof(IKafkaService).Assembly);
-}
