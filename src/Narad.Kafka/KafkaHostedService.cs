@@ -54,6 +54,7 @@ internal sealed class KafkaHostedService(
                 CancellationToken.None));
         }
 
+        lifetime.ApplicationStarted.Register(WarnAboutUnusedSections);
         _ = service.HostStop.ContinueWith(static (_, state) => ((KafkaHostedService)state!).StopHost(), this, TaskScheduler.Default);
         await JoinAsync(joining, cancellationToken).ConfigureAwait(false);
     }
@@ -72,6 +73,18 @@ internal sealed class KafkaHostedService(
         catch (Exception error)
         {
             ServiceLog.DisconnectFailed(logger, error);
+        }
+    }
+
+    // Not before the whole application started: other hosted services may subscribe in their start.
+    private void WarnAboutUnusedSections()
+    {
+        var known = service.SubscribedNames;
+        foreach (var (name, section) in service.Options.Subscriptions.Where(section => !known.Contains(section.Key)).OrderBy(static section => section.Key, StringComparer.Ordinal))
+        {
+            var meant = NearestName.To(name, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+            var names = known.Count == 0 ? "none" : string.Join(", ", known.Order(StringComparer.Ordinal).Select(static one => $"'{one}'"));
+            ServiceLog.SubscriptionSectionUnused(logger, section.Path, meant, names);
         }
     }
 

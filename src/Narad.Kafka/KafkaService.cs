@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
@@ -30,6 +31,7 @@ namespace Narad.Kafka;
 public sealed class KafkaService : IKafkaService
 {
     private readonly KafkaOptions _options;
+    private readonly ConcurrentDictionary<string, byte> _subscribed = new(StringComparer.Ordinal);
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
     private readonly IServiceProvider? _services;
@@ -106,6 +108,9 @@ public sealed class KafkaService : IKafkaService
     internal Task HostStop => _hostStop.Task;
 
     internal KafkaOptions Options => _options;
+
+    /// <summary>The names under which subscriptions look for their section <c>Kafka:Subscriptions:{name}</c>. Thread-safe.</summary>
+    internal ICollection<string> SubscribedNames => _subscribed.Keys;
 
     /// <summary>The brokers in use, for people: the embedded broker's own address; those of the settings before connecting and in Console mode.</summary>
     internal string ShownBrokers => BrokerList.Public(_transport is { Mode: not KafkaMode.Console } connected ? connected.BootstrapServers : _options.Brokers);
@@ -342,6 +347,7 @@ public sealed class KafkaService : IKafkaService
     {
         var consumers = GroupFor(group);
         var options = SubscriptionSection.Build(_options.Subscriptions, topic, configure, out var overruled);
+        _subscribed.TryAdd(options.Name ?? topic, 0);
         var real = RealTopic(topic, patterns: true);
         SubscriptionOptionsValidator.ThrowIfInvalid(options, real, _options.Assignor, isBatch, ExactlyOnceRules.Check(options, real, _transport!.Mode, _options));
         foreach (var setting in overruled)

@@ -18,8 +18,9 @@ public static class NaradKafkaServiceCollectionExtensions
     private static bool s_creating;
 
     /// <summary>
-    /// Adds <see cref="IKafkaService"/> and <see cref="IKafkaProducer"/> (one singleton, connected at the host's start, disconnected at its stop) from the <c>KAFKA_*</c> variables,
-    /// the section <c>Kafka</c> of the host's <see cref="IConfiguration"/> and code; code beats configuration beats environment.
+    /// Adds <see cref="IKafkaService"/> and <see cref="IKafkaProducer"/> (one singleton, connected at the host's start, disconnected at its stop) from the
+    /// <c>KAFKA_*</c> variables, the section <c>Kafka</c> of the host's <see cref="IConfiguration"/> and code; code beats configuration beats environment. The
+    /// <c>KAFKA_*</c> variables are those of the process; a value of the same name in the host's configuration (a command line, a secret store) wins over them.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Changes the settings.</param>
@@ -68,8 +69,9 @@ public static class NaradKafkaServiceCollectionExtensions
         services.AddOptions<KafkaOptions>().Configure<IServiceProvider>((options, provider) =>
         {
             options.Environment = provider.GetService<IHostEnvironment>()?.EnvironmentName;
-            KafkaEnvironment.Apply(options, KafkaEnvironment.Variables());
-            if ((configuration ?? provider.GetService<IConfiguration>()) is { } source)
+            var host = provider.GetService<IConfiguration>();
+            KafkaEnvironment.Apply(options, KafkaEnvironment.Variables(configuration is null or IConfigurationSection ? host : configuration));
+            if ((configuration ?? host) is { } source)
             {
                 KafkaConfigurationSection.Apply(options, source);
             }

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
 
 namespace Narad.Kafka.Configuration;
 
@@ -11,10 +12,14 @@ internal static class KafkaEnvironment
 {
     public const string DefaultName = "Production";
 
-    private const string TopicPrefix = "KAFKA_TOPIC_";
+    private const string Prefix = "KAFKA_";
+    private const string TopicPrefix = Prefix + "TOPIC_";
 
-    /// <summary>This process's variables.</summary>
-    public static IReadOnlyDictionary<string, string> Variables()
+    /// <summary>
+    /// Returns the variables of this process. A value <c>KAFKA_*</c> of the host's configuration wins over the variable of that name, in any case of letters:
+    /// the configuration knows the variables too, and whatever the application lets overrule them.
+    /// </summary>
+    public static IReadOnlyDictionary<string, string> Variables(IConfiguration? configuration = null)
     {
         var variables = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
@@ -22,6 +27,14 @@ internal static class KafkaEnvironment
             if (variable.Key is string name && variable.Value is string value)
             {
                 variables[name] = value;
+            }
+        }
+
+        foreach (var setting in configuration?.GetChildren() ?? [])
+        {
+            if (setting.Value is { } value && setting.Key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                variables[setting.Key.ToUpperInvariant()] = value;
             }
         }
 

@@ -67,4 +67,7 @@ internal static partial class ServiceLog
 
     [LoggerMessage(1020, LogLevel.Warning, "{Setting} of the configuration is overruled by code: remove one of them.")]
     public static partial void SubscriptionSettingOverruled(ILogger logger, string setting);
+
+    [LoggerMessage(1021, LogLevel.Warning, "No subscription uses the section {Section}, so its settings do nothing.{Meant} A section is named as the topic or the Name of a subscription. Subscriptions so far: {Names}.")]
+    public static partial void SubscriptionSectionUnused(ILogger logger, string section, string meant, string names);
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Tests.Service;
@@ -92,6 +93,68 @@ public sealed class SubscriptionSectionTests
 
         host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value.ClientId.Should().Be("billing");
         host.Services.GetRequiredService<IKafkaProducer>().Should().BeSameAs(host.Services.GetRequiredService<IKafkaService>());
+    }
+
+    [Fact]
+    public void A_variable_in_the_hosts_configuration_counts_and_the_section_wins_over_it()
+    {
+        var builder = Host.CreateApplicationBuilder(["--KAFKA_BROKERS=from-args:9092", "--kafka_topic_orders=shop-orders", "--KAFKA_CLIENT_ID=from-args"]);
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create("Kafka:ClientId", (string?)"from-section")]);
+        builder.Services.AddNaradKafka();
+        using var host = builder.Build();
+
+        var options = host.Services.GetRequiredService<IOptions<KafkaOptions>>().Value;
+
+        options.Brokers.Should().Be("from-args:9092");
+        options.TopicNames.Should().Contain("orders", "shop-orders");
+        options.ClientId.Should().Be("from-section");
+    }
+
+    [Fact]
+    public void A_variable_in_a_given_configuration_counts_and_that_of_a_given_section_is_an_unknown_setting()
+    {
+        var configuration = Configuration(("KAFKA_CLIENT_ID", "billing"), ("Kafka:KAFKA_BROKERS", "other:9092"));
+        KafkaOptions Options(IConfiguration given)
+        {
+            using var services = new ServiceCollection().AddNaradKafka(given).Services.BuildServiceProvider();
+            var options = new KafkaOptions();
+            foreach (var configure in services.GetServices<IConfigureOptions<KafkaOptions>>())
+            {
+                configure.Configure(options);
+            }
+
+            return options;
+        }
+
+        Options(configuration).ClientId.Should().Be("billing");
+        Options(configuration.GetSection("Kafka")).BindingErrors.Should().ContainMatch("Kafka:KAFKA_BROKERS is no setting*");
+    }
+
+    [Fact]
+    public async Task A_section_that_no_subscription_uses_is_a_warning_with_the_known_names()
+    {
+        var log = new LogEvents();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().AddProvider(log);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Kafka:Mode"] = "Embedded", ["Kafka:Subscriptions:ordes:Parallelism"] = "2", ["Kafka:Subscriptions:orders:Parallelism"] = "3", ["Kafka:Subscriptions:late:Parallelism"] = "4",
+        });
+        builder.Services.AddNaradKafka().AddSubscription<string, Accept>("orders", group: "g");
+        using var host = builder.Build();
+        await host.StartAsync();
+
+        await Waiting.Until(() => log.All.Count(static logged => logged.Id == 1021) == 2, "both are named");
+
+        var messages = log.All.Where(static logged => logged.Id == 1021).Select(static logged => logged.Message).ToList();
+        messages[0].Should().Contain("Kafka:Subscriptions:late").And.Contain("Subscriptions so far: 'orders'").And.NotContain("Did you mean");
+        messages[1].Should().Contain("Kafka:Subscriptions:ordes").And.Contain("Did you mean 'orders'?");
+        await host.StopAsync();
+    }
+
+    private sealed class Accept : IMessageHandler<string>
+    {
+        public Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     private static SubscriptionOptions Build(string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled, params (string Key, string Value)[] settings)
