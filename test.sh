@@ -67,10 +67,15 @@ awk -v status="$status" -v filtered="$filtered" '
     else { failed++; failures = failures "\n  " test }
   }
   /<RunInfo / && attribute("outcome") == "Error" { test = ""; outcome = "Error" }
-  outcome == "Error" && /<Text>/ {
-    text = $0; sub(/.*<Text>/, "", text); sub(/<\/Text>.*/, "", text)
-    if (text ~ /abort|crash|hang/ && text !~ /\[FAIL\]/) { crashed++; failures = failures "\n  " plain(text) }
-    outcome = ""
+  # What a test host that died wrote last comes with the message, in many lines.
+  outcome == "Error" && (/<Text>/ || running) {
+    text = $0; running = text !~ /<\/Text>/
+    sub(/.*<Text>/, "", text); sub(/<\/Text>.*/, "", text)
+    report = report "\n  " plain(text)
+    if (!running) {
+      if (report ~ /abort|crash|hang/ && report !~ /\[FAIL\]/) { crashed++; failures = failures report }
+      report = ""; outcome = ""
+    }
   }
   outcome == "NotExecuted" && (/<Message>/ || /<StdOut>/) {
     text = $0; sub(/.*<(Message|StdOut)>/, "", text); sub(/<\/(Message|StdOut)>.*/, "", text)

@@ -7,10 +7,12 @@ internal static class Waiting
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    public static async Task Until(Func<bool> condition, string what, TimeSpan? deadline = null)
+    public static Task Until(Func<bool> condition, string what, TimeSpan? deadline = null) => Until(() => Task.FromResult(condition()), what, deadline);
+
+    public static async Task Until(Func<Task<bool>> condition, string what, TimeSpan? deadline = null)
     {
         var watch = Stopwatch.StartNew();
-        while (!condition())
+        while (!await condition())
         {
             if (watch.Elapsed > (deadline ?? Deadline))
             {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.ObjectModel;
 using System.Runtime.ExceptionServices;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
@@ -391,11 +392,13 @@ internal sealed class ConsumerGroup
         }
 
         var existing = await _transport.Topics.GetPartitionCountsAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
-        var unreadable = _transport.Topics is KafkaTopics topics ? await topics.UnreadableAsync(existing.Keys, cancellationToken).ConfigureAwait(false) : [];
+        var rights = _transport.Topics is KafkaTopics topics
+            ? await topics.GetReadRightsAsync(Name, [.. existing.Keys], cancellationToken).ConfigureAwait(false)
+            : ReadOnlyDictionary<string, bool>.Empty;
         Exception? trouble = null;
         foreach (var subscription in wanted)
         {
-            if (unreadable.Contains(subscription.Topic, StringComparer.Ordinal))
+            if (rights.TryGetValue(subscription.Topic, out var mayRead) && !mayRead)
             {
                 trouble ??= new KafkaConnectionException(MissingRight.ToRead(Name, subscription.Topic));
                 continue;

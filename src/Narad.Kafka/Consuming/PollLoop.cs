@@ -37,6 +37,7 @@ internal sealed class PollLoop
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestJoin = TimeSpan.FromSeconds(2);
 
     private readonly ConsumerGroup _group;
     private readonly ITransport _transport;
@@ -71,6 +72,7 @@ internal sealed class PollLoop
     private long _nextTick;
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
+    private long? _pairsWantedSince;     // when a subscription came that needs another assignor
     private bool _joinSeen;             // an assignment came since the latest Subscribe
     private int _rebuilds;
     private bool _closing;
@@ -163,12 +165,7 @@ internal sealed class PollLoop
     {
         if (_group.InPairs && !_inPairs)
         {
-            // Another assignor, and so another member.
-            _transport.Tokens?.Remove(_assignment.Client);
-            _assignment.Client.Close();
-            LoseEverything();
-            DisposeLater(_assignment.Client);
-            Build();
+            _pairsWantedSince ??= _diagnostics.Time.GetTimestamp();
             return;
         }
 
@@ -182,6 +179,17 @@ internal sealed class PollLoop
         _assignment.Client.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
+    }
+
+    // Another assignor, and so another member.
+    private void JoinInPairs()
+    {
+        _pairsWantedSince = null;
+        _transport.Tokens?.Remove(_assignment.Client);
+        _assignment.Client.Close();
+        LoseEverything();
+        DisposeLater(_assignment.Client);
+        Build();
     }
 
     public void OnStopped(AssignedPartition partition)
@@ -244,6 +252,11 @@ internal sealed class PollLoop
         while (_commands.TryDequeue(out var command))
         {
             command();
+        }
+
+        if (_pairsWantedSince is { } since && !IsJoining(since))
+        {
+            JoinInPairs();
         }
 
         TakeCompleted();
@@ -984,7 +997,7 @@ internal sealed class PollLoop
         {
             if (_transactions is { } transactions)
             {
-                return !transactions.IsBusy || !isTimeLeft;
+                return !isTimeLeft || (!transactions.IsBusy && !IsJoining(stop.Since));
             }
 
             if (!stop.Moved)
@@ -994,7 +1007,7 @@ internal sealed class PollLoop
                 MoveWaiting(_assignment.Partitions, left < LongestMove ? left : LongestMove);
             }
 
-            return TryCommitLast() || !isTimeLeft;
+            return !isTimeLeft || (!IsJoining(stop.Since) && TryCommitLast());
         }
 
         if (isTimeLeft)
@@ -1014,6 +1027,11 @@ internal sealed class PollLoop
 
         return true;
     }
+
+    // A client that is closed while it joins does not leave: see GroupMembership. So it is polled until it has joined, unless no broker answers it.
+    private bool IsJoining(long closingSince) =>
+        !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
+        && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
 
     // While its group rebalances a member's commit is refused. Polling goes on then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.

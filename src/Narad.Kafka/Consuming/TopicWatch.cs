@@ -74,7 +74,8 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
     {
         var asked = group.TopicsRead();
         var refused = group.Errors.RefusedTopics;
-        var seen = await topics.SeeAsync(asked, rights: refused.Count > 0, cancellationToken).ConfigureAwait(false);
+        var seen = await topics.SeeAsync(asked, cancellationToken).ConfigureAwait(false);
+        var rights = await topics.GetReadRightsAsync(group.Name, [.. refused.Where(seen.ContainsKey)], cancellationToken).ConfigureAwait(false);
         foreach (var topic in asked)
         {
             if (!seen.TryGetValue(topic, out var sight))
@@ -111,7 +112,7 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
             }
 
             // The client says once that it may not read a topic, and never that it may again.
-            if (sight.MayRead is true && refused.Contains(topic) && group.Errors.MayRead(topic))
+            if (rights.GetValueOrDefault(topic) && group.Errors.MayRead(topic))
             {
                 ConsumingLog.ReadableAgain(logger, topic, group.Name);
             }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
@@ -16,6 +17,8 @@ namespace Narad.Kafka.Topics;
 /// </summary>
 internal sealed class KafkaTopics : IKafkaTopics
 {
+    private const int NoPartition = int.MaxValue;   // no topic has so many
+
     private static readonly TimeSpan CreateTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan SeenInterval = TimeSpan.FromMilliseconds(50);
 
@@ -205,19 +208,12 @@ internal sealed class KafkaTopics : IKafkaTopics
     private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
 
     /// <summary>What can be seen of each topic; one that does not exist is left out.</summary>
-    /// <param name="topics">Their names.</param>
-    /// <param name="rights">Whether to find out which of them this user may read.</param>
-    /// <param name="cancellationToken">Stops the waiting.</param>
     /// <exception cref="KafkaTopicException">As for <see cref="GetPartitionCountsAsync"/>, but for topics that the user may not look at.</exception>
-    public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, bool rights, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, TopicSight>> SeeAsync(IEnumerable<string> topics, CancellationToken cancellationToken)
     {
         var refused = new List<string>();
         var found = await FindAsync([.. topics], cancellationToken, refused).ConfigureAwait(false);
-        var readable = rights && _broker is null && found.Count > 0 ? await RightsAsync([.. found.Select(topic => topic.Name)], cancellationToken).ConfigureAwait(false) : [];
-        var seen = found.ToDictionary(
-            topic => topic.Name,
-            topic => new TopicSight(topic.Id, topic.Partitions, readable.TryGetValue(topic.Name, out var mayRead) ? mayRead : null),
-            StringComparer.Ordinal);
+        var seen = found.ToDictionary(topic => topic.Name, topic => new TopicSight(topic.Id, topic.Partitions), StringComparer.Ordinal);
         refused.ForEach(topic => seen[topic] = TopicSight.Refused);
         return seen;
     }
@@ -225,49 +221,39 @@ internal sealed class KafkaTopics : IKafkaTopics
     private async Task<Dictionary<string, int>> LookAsync(List<string> names, CancellationToken cancellationToken) =>
         (await FindAsync(names, cancellationToken).ConfigureAwait(false)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
 
-    /// <summary>Those that the cluster says this user may not read; none where it does not say. Readers would learn of it only after they had joined.</summary>
-    /// <exception cref="KafkaTopicException">As for <see cref="GetPartitionCountsAsync"/>.</exception>
-    public async Task<IReadOnlyCollection<string>> UnreadableAsync(IEnumerable<string> topics, CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether this user may read each topic with this group; a topic of which the cluster does not say so is left out. Changes nothing: it commits an offset of a
+    /// partition that cannot exist, which the broker refuses, and for another reason where the right is missing. (<c>DescribeTopics</c> says so too, but aborts the
+    /// process where the answer names neither brokers nor topics.)
+    /// </summary>
+    public async Task<IReadOnlyDictionary<string, bool>> GetReadRightsAsync(string group, IReadOnlyCollection<string> topics, CancellationToken cancellationToken)
     {
-        List<string> names = [.. topics];
-        if (_broker is not null || names.Count == 0)
+        // Event Hubs has no such rights, and does not say what it does with a partition that does not exist.
+        if (_broker is not null || topics.Count == 0 || _options.IsEventHubs)
         {
-            return [];
+            return ReadOnlyDictionary<string, bool>.Empty;
         }
 
-        // RightsAsync may only be called after a look that named brokers.
-        await FindAsync(names, cancellationToken).ConfigureAwait(false);
-        return [.. (await RightsAsync(names, cancellationToken).ConfigureAwait(false)).Where(static topic => topic.Value is false).Select(static topic => topic.Key)];
-    }
-
-    // Whether this user may read each topic; null where the cluster does not say. Only the administration request tells rights. It aborts the process where the answer names
-    // neither brokers nor topics, so call this only after a look at the topics that succeeded.
-    private async Task<Dictionary<string, bool?>> RightsAsync(List<string> names, CancellationToken cancellationToken)
-    {
         var timeout = _options.ConnectTimeout;
-        List<TopicDescription> descriptions;
+        var asked = new ConsumerGroupTopicPartitionOffsets(group, [.. topics.Select(static topic => new TopicPartitionOffset(topic, NoPartition, 0))]);
         try
         {
-            var result = await _admin.CallAsync(
-                client => client.DescribeTopicsAsync(
-                    TopicCollection.OfTopicNames(names), new DescribeTopicsOptions { RequestTimeout = timeout, IncludeAuthorizedOperations = true }),
+            await _admin.CallAsync(
+                client => client.AlterConsumerGroupOffsetsAsync([asked], new AlterConsumerGroupOffsetsOptions { RequestTimeout = timeout }),
                 timeout,
                 cancellationToken).ConfigureAwait(false);
-            descriptions = result.TopicDescriptions;
+            return ReadOnlyDictionary<string, bool>.Empty;
         }
-        catch (DescribeTopicsException some)
+        catch (AlterConsumerGroupOffsetsException refused)
         {
-            descriptions = some.Results.TopicDescriptions;   // the others say what may be done with them
+            return refused.Results.SelectMany(static result => result.Partitions ?? [])
+                .Where(static partition => partition.Error.Code is ErrorCode.UnknownTopicOrPart or ErrorCode.TopicAuthorizationFailed)
+                .ToDictionary(static partition => partition.Topic, static partition => partition.Error.Code is ErrorCode.UnknownTopicOrPart, StringComparer.Ordinal);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
-            throw Failed($"Topic {Named(names)} could not be looked at", names[0], failure, timeout);
+            return ReadOnlyDictionary<string, bool>.Empty;   // readers learn of it when they have joined
         }
-
-        return descriptions.Where(static topic => !topic.Error.IsError).ToDictionary(
-            static topic => topic.Name,
-            static topic => topic.AuthorizedOperations is { Count: > 0 } rights ? rights.Contains(AclOperation.Read) || rights.Contains(AclOperation.All) : (bool?)null,
-            StringComparer.Ordinal);
     }
 
     private async Task<List<DescribedTopic>> FindAsync(List<string> names, CancellationToken cancellationToken, List<string>? refused = null)

@@ -281,6 +281,7 @@ internal sealed class TransactionBatcher
     private void Restart(Error error)
     {
         var delay = RestartBackoff.Before(++_restarts);
+        _trouble = $"the transactional producer of group '{_group.Name}' is built again: {ForeignText.Reason(error.Reason)}";
         if (error.Code is ErrorCode.ProducerFenced or ErrorCode.Local_Fenced or ErrorCode.InvalidProducerEpoch)
         {
             TransactionsLog.Fenced(_logger, _id.Name, _group.Name, error.Code, error.Reason, Duration.Text(delay));
@@ -298,7 +299,6 @@ internal sealed class TransactionBatcher
             _group.Metrics.TransactionAborted();
         }
 
-        _trouble = $"the transactional producer of group '{_group.Name}' is built again: {ForeignText.Reason(error.Reason)}";
         _isFirstStart = false;
         _client?.Dispose();
         _client = null;

@@ -1,6 +1,3 @@
-using System.Buffers.Binary;
-using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
@@ -309,29 +306,12 @@ public sealed class KafkaTestBroker : TestBroker
     public override void SkipUnlessItEvicts(KafkaGroupProtocol protocol) =>
         Skip.If(protocol is KafkaGroupProtocol.Consumer, "No request takes another member out of a group of the next protocol.");
 
-    // No client of .NET sends it for another member, so it is written by hand: LeaveGroup, version 0.
+    // No client of .NET sends it for another member.
     public override async Task EvictAsync(string group, KafkaGroupProtocol protocol)
     {
         SkipUnlessItEvicts(protocol);
-        using var admin = Admin();
-        var member = (await admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Members.Single().ConsumerId;
-        var request = new MemoryStream();
-        request.Write([0, 13, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]);   // kind, version, correlation, no client id
-        foreach (var text in (string[])[group, member])
-        {
-            request.Write([(byte)(text.Length >> 8), (byte)text.Length, .. Encoding.ASCII.GetBytes(text)]);
-        }
-
-        var address = Brokers.Split(',')[0].Split(':');
-        using var connection = new TcpClient(address[0], int.Parse(address[1], CultureInfo.InvariantCulture));
-        var stream = connection.GetStream();
-        var size = new byte[4];
-        BinaryPrimitives.WriteInt32BigEndian(size, (int)request.Length);
-        await stream.WriteAsync(size);
-        await stream.WriteAsync(request.ToArray());
-        var response = new byte[10];   // size, correlation, error
-        await stream.ReadExactlyAsync(response);
-        BinaryPrimitives.ReadInt16BigEndian(response.AsSpan(8)).Should().Be(0);
+        var member = (await BrokerRequest.MembersOfAsync(Brokers, group, protocol)).Single();
+        await BrokerRequest.LeaveAsync(Brokers, group, member);
     }
 
     public override async Task TakeOverAsync(string group, string topic, string instance)

@@ -29,7 +29,8 @@ internal static class BadMetadata
         Task[] work =
         [
             RepeatAsync(() => transport.ProbeAsync(Timeout, stop.Token), stop.Token),
-            RepeatAsync(() => topics.SeeAsync(["orders", "payments"], rights: false, stop.Token), stop.Token),
+            RepeatAsync(() => topics.SeeAsync(["orders", "payments"], stop.Token), stop.Token),
+            RepeatAsync(() => topics.GetReadRightsAsync("g", ["orders", "payments"], stop.Token), stop.Token),
             RepeatAsync(() => topics.GetPartitionCountsAsync(["orders"], stop.Token), stop.Token),
             RepeatAsync(() => transport.DescribeClusterAsync(Timeout, stop.Token), stop.Token),
         ];

@@ -76,10 +76,10 @@ public sealed class SurvivalTests
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = ProbeTimeout }, new KafkaDiagnostics());
         var topics = (KafkaTopics)transport.Topics;
         (await topics.GetPartitionCountsAsync(["a", "bb"])).Should().Equal(new Dictionary<string, int> { ["a"] = 1, ["bb"] = 1 });
-        (await topics.SeeAsync(["a", "bb"], rights: false, default)).Should().Equal(new Dictionary<string, TopicSight>
+        (await topics.SeeAsync(["a", "bb"], default)).Should().Equal(new Dictionary<string, TopicSight>
         {
-            ["a"] = new($"{1:x16}{1:x16}", Partitions: 1, MayRead: null),
-            ["bb"] = new($"{1:x16}{2:x16}", Partitions: 1, MayRead: null),
+            ["a"] = new($"{1:x16}{1:x16}", Partitions: 1),
+            ["bb"] = new($"{1:x16}{2:x16}", Partitions: 1),
         });
         (await transport.DescribeClusterAsync(ProbeTimeout, default)).Should().BeEquivalentTo(new { ClusterId = "fake", Brokers = (ClusterBroker[])[new(1, "127.0.0.1", broker.Port)] });
 

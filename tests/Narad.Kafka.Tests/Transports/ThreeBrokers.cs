@@ -32,11 +32,7 @@ internal sealed class ThreeBrokers : IAsyncDisposable
         return new ThreeBrokers(brokers, control!);
     }
 
-    public async Task<int> CoordinatorAsync(string group)
-    {
-        using var admin = Admin();
-        return (await admin.DescribeConsumerGroupsAsync([group])).ConsumerGroupDescriptions.Single().Coordinator.Id;
-    }
+    public Task<int> CoordinatorAsync(string group) => BrokerRequest.CoordinatorOfAsync(Brokers, group);
 
     public async Task KillAsync(int broker)
     {
