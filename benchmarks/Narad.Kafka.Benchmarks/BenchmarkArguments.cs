@@ -12,7 +12,7 @@ internal sealed record BenchmarkArguments
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, host, bytes, slow, lanes, idle, tracker; default: all of these; and exactly, with --brokers only
+          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
           --messages  messages of each run of send, consume, host and bytes; default 100000 (the embedded broker keeps no more)
           --json      writes everything to this file too
@@ -22,7 +22,7 @@ internal sealed record BenchmarkArguments
         is said so and changes no exit code; 1 says that something failed or that messages were lost, 2 that an argument is wrong.
         """;
 
-    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "lanes", "idle", "tracker"];
+    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "tracker"];
 
     /// <summary>The row that the embedded broker cannot have.</summary>
     public const string Transactions = "exactly";
@@ -43,12 +43,12 @@ internal sealed record BenchmarkArguments
     public int SlowMessages => Quick ? 25_000 : 40_000;
 
     /// <summary>Of what needs no broker.</summary>
-    public int LaneMessages => Quick ? 500_000 : 2_000_000;
+    public int KeyQueueMessages => Quick ? 500_000 : 2_000_000;
 
     public IReadOnlyList<string> Rows { get; private init; } = AllRows;
 
     /// <summary>The arguments, or what is wrong with them.</summary>
-    public static (BenchmarkArguments? Arguments, string? Fault) Parse(string[] arguments)
+    public static (BenchmarkArguments? Arguments, string? Error) Parse(string[] arguments)
     {
         var parsed = new BenchmarkArguments();
         for (var i = 0; i < arguments.Length; i++)
@@ -74,10 +74,10 @@ internal sealed record BenchmarkArguments
             switch (name)
             {
                 case "--brokers":
-                    var faults = BrokerList.Split(value).Select(broker => BrokerList.Fault(broker)).DefaultIfEmpty("write host:port").OfType<string>();
-                    if (faults.FirstOrDefault() is { } fault)
+                    var errors = BrokerList.Split(value).Select(broker => BrokerList.Error(broker)).DefaultIfEmpty("write host:port").OfType<string>();
+                    if (errors.FirstOrDefault() is { } error)
                     {
-                        return (null, $"--brokers {value}: {fault}.");
+                        return (null, $"--brokers {value}: {error}.");
                     }
 
                     parsed = parsed with { Brokers = value };

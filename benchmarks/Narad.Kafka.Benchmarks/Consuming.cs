@@ -13,93 +13,93 @@ internal static class Consuming
     private const int DefaultBackoff = 1_000;
     private const int TunedBackoff = 10;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    public static async Task<RowResult> TypedAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> TypedAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await TypedTopicAsync(arena, arguments);
+        var topic = await TypedTopicAsync(environment, arguments);
         var row = new Row(
             "consume",
             "typed JSON, 6 partitions, 1,024 keys, a handler that does nothing",
             "msg/s",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(arena, topic, _ => { })),
-                new("bare Consume + deserialize, tuned", () => ConsumeAsync(arena.NewConsumer(TunedBackoff), topic, Deserialize)),
-                new("bare Consume + deserialize, prefetching as ours", () => ConsumeAsync(arena.NewConsumer(), topic, Deserialize)),
-                new("bare Consume + deserialize, client's defaults", () => ConsumeAsync(arena.NewConsumer(DefaultBackoff), topic, Deserialize)),
-                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(arena, topic, subscription => subscription.Order = MessageOrder.ByPartition)),
+                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(environment, topic, _ => { })),
+                new("bare Consume + deserialize, tuned", () => ConsumeAsync(environment.NewConsumer(TunedBackoff), topic, Deserialize)),
+                new("bare Consume + deserialize, prefetching as ours", () => ConsumeAsync(environment.NewConsumer(), topic, Deserialize)),
+                new("bare Consume + deserialize, client's defaults", () => ConsumeAsync(environment.NewConsumer(DefaultBackoff), topic, Deserialize)),
+                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(environment, topic, subscription => subscription.Order = MessageOrder.ByPartition)),
             ],
             [Target.Ratio("of tuned bare Consume + deserialize", 1.1, against: 1), Target.Bytes(600)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
     /// <summary>As an application with a host has it: a handler class, a scope for each message.</summary>
-    public static async Task<RowResult> HostAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> HostAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await TypedTopicAsync(arena, arguments);
+        var topic = await TypedTopicAsync(environment, arguments);
         var row = new Row(
             "host",
             "as row consume, in a host: a handler class that does nothing, a scope a message",
             "msg/s",
             [
-                new("AddSubscription, scoped handler", () => HostedHandler.RunAsync(arena, topic)),
-                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(arena, topic, _ => { })),
+                new("AddSubscription, scoped handler", () => HostedHandler.RunAsync(environment, topic)),
+                new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(environment, topic, _ => { })),
             ],
             [Target.Bytes(800)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    public static async Task<RowResult> BytesAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> BytesAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 1, BitConverter.GetBytes);
+        var topic = await FilledTopic.CreateAsync(environment, arguments.Messages, partitions: 1, BitConverter.GetBytes);
         var row = new Row(
             "bytes",
             "4 bytes a message, one partition, 1,024 keys, a handler that does nothing",
             "msg/s",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, _ => { })),
-                new("bare Consume, tuned", () => ConsumeAsync(arena.NewConsumer(TunedBackoff), topic, static value => value)),
-                new("bare Consume, prefetching as ours", () => ConsumeAsync(arena.NewConsumer(), topic, static value => value)),
+                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(environment, topic, _ => { })),
+                new("bare Consume, tuned", () => ConsumeAsync(environment.NewConsumer(TunedBackoff), topic, static value => value)),
+                new("bare Consume, prefetching as ours", () => ConsumeAsync(environment.NewConsumer(), topic, static value => value)),
             ],
             [Target.Value("msg/s, the figure of the best Java library", 70_000)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
     /// <summary>There is no switch that leaves these out, so their cost is measured alone, and set against a message's way through the engine.</summary>
-    public static async Task<RowResult> IdleAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> IdleAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await TypedTopicAsync(arena, arguments);
+        var topic = await TypedTopicAsync(environment, arguments);
         var row = new Row(
             "idle",
             "tracing and metrics of one message, sent and handled, while nobody listens",
             "ns/msg",
             [
                 new("what is asked and counted for them", () => Task.FromResult(IdleProbe.Run())),
-                new("consuming it, as in row consume", async () => new Sample(1e9 / (await HandleAsync<UserEvent>(arena, topic, _ => { })).Value, BytesPerMessage: null)),
+                new("consuming it, as in row consume", async () => new Sample(1e9 / (await HandleAsync<UserEvent>(environment, topic, _ => { })).Value, BytesPerMessage: null)),
             ],
             [Target.Ratio("of consuming it", 0.02, against: 1, atMost: true)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    public static async Task<RowResult> SlowAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> SlowAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await FilledTopic.CreateAsync(arena, arguments.SlowMessages, partitions: 1, BitConverter.GetBytes);
+        var topic = await FilledTopic.CreateAsync(environment, arguments.SlowMessages, partitions: 1, BitConverter.GetBytes);
         using var delays = new Delays();
         var row = new Row(
             "slow",
             "a handler of 5 ms, one partition, 1,024 keys, parallelism 100",
             "msg/s",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(arena, topic, subscription => subscription.Parallelism = Parallelism, delays.WaitAsync)),
+                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(environment, topic, subscription => subscription.Parallelism = Parallelism, delays.WaitAsync)),
                 new("100 loops of that handler, no Kafka", () => LoopAsync(delays, arguments.SlowMessages)),
             ],
             [Target.Value("msg/s, of 20,000", 19_000), Target.Ratio("of the loops without Kafka", 0.95, against: 1)]);
         return await row.MeasureAsync(arguments.Rounds);
     }
 
-    private static Task<FilledTopic> TypedTopicAsync(Arena arena, BenchmarkArguments arguments) =>
-        FilledTopic.CreateAsync(arena, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
+    private static Task<FilledTopic> TypedTopicAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments) =>
+        FilledTopic.CreateAsync(environment, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
 
     private static async Task<Sample> LoopAsync(Delays delays, int messages)
     {
@@ -115,14 +115,14 @@ internal static class Consuming
         return stretch.PerSecond(messages);
     }
 
-    private static Task<Sample> HandleAsync<T>(Arena arena, FilledTopic topic, Action<SubscriptionOptions> configure) =>
-        HandleAsync<T>(arena, topic, configure, static () => Task.CompletedTask);
+    private static Task<Sample> HandleAsync<T>(BenchmarkEnvironment environment, FilledTopic topic, Action<SubscriptionOptions> configure) =>
+        HandleAsync<T>(environment, topic, configure, static () => Task.CompletedTask);
 
-    private static async Task<Sample> HandleAsync<T>(Arena arena, FilledTopic topic, Action<SubscriptionOptions> configure, Func<Task> work)
+    private static async Task<Sample> HandleAsync<T>(BenchmarkEnvironment environment, FilledTopic topic, Action<SubscriptionOptions> configure, Func<Task> work)
     {
-        var group = arena.NewName("group");
+        var group = environment.NewName("group");
         var done = new TaskCompletionSource<Sample>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var kafka = new KafkaService(arena.Options());
+        await using var kafka = new KafkaService(environment.Options());
         await kafka.ConnectConsumerAsync(group);
         var begun = 0;
         var handled = 0;
@@ -131,14 +131,14 @@ internal static class Consuming
         await kafka.SubscribeAsync<T>(topic.Name, Handle, group, configure);
         try
         {
-            var sample = await done.Task.WaitAsync(Patience);
+            var sample = await done.Task.WaitAsync(Timeout);
             await kafka.DisconnectAsync();
             topic.Check(handled, offsets);
             return sample;
         }
         catch (TimeoutException exception)
         {
-            throw new TimeoutException($"Within {Patience.TotalSeconds} s {handled} of {topic.Messages} messages were handled.", exception);
+            throw new TimeoutException($"Within {Timeout.TotalSeconds} s {handled} of {topic.Messages} messages were handled.", exception);
         }
 
         Task Handle(T message, MessageContext context, CancellationToken cancellationToken)
@@ -198,9 +198,9 @@ internal static class Consuming
                     offsets += result.Offset.Value;
                     GC.KeepAlive(deserialize(result.Message.Value));
                 }
-                else if (Stopwatch.GetElapsedTime(started) > Patience)
+                else if (Stopwatch.GetElapsedTime(started) > Timeout)
                 {
-                    throw new TimeoutException($"Within {Patience.TotalSeconds} s {consumed} of {topic.Messages} messages were consumed.");
+                    throw new TimeoutException($"Within {Timeout.TotalSeconds} s {consumed} of {topic.Messages} messages were consumed.");
                 }
             }
 

@@ -2,15 +2,15 @@ using Confluent.Kafka;
 
 namespace Narad.Kafka.Benchmarks;
 
-/// <summary>A topic that contestants read, and what reading all of it must add up to.</summary>
+/// <summary>A topic that candidates read, and what reading all of it must add up to.</summary>
 internal sealed record FilledTopic(string Name, int Messages, long Offsets)
 {
     private const int Window = 10_000;
 
-    public static async Task<FilledTopic> CreateAsync(Arena arena, int messages, int partitions, Func<int, byte[]> value)
+    public static async Task<FilledTopic> CreateAsync(BenchmarkEnvironment environment, int messages, int partitions, Func<int, byte[]> value)
     {
-        var topic = await arena.NewTopicAsync("consume", partitions);
-        using var producer = arena.NewProducer();
+        var topic = await environment.NewTopicAsync("consume", partitions);
+        using var producer = environment.NewProducer();
         var sends = new Queue<Task<DeliveryResult<string, byte[]>>>(Window);
         long offsets = 0;
         for (var i = 0; i < messages; i++)

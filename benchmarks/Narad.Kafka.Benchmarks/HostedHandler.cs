@@ -6,16 +6,16 @@ namespace Narad.Kafka.Benchmarks;
 /// <summary>A handler class as an application's container creates it: one for each message, in a scope of its own.</summary>
 internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<UserEvent>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
 
-    public static async Task<Sample> RunAsync(Arena arena, FilledTopic topic)
+    public static async Task<Sample> RunAsync(BenchmarkEnvironment environment, FilledTopic topic)
     {
         var run = new Run(topic.Messages);
-        var settings = arena.Options();
+        var settings = environment.Options();
         var services = new ServiceCollection().AddLogging().AddSingleton(run).AddSingleton<IHostApplicationLifetime, Lifetime>();
         services
             .AddNaradKafka(options => (options.Mode, options.Brokers, options.ClientId) = (settings.Mode, settings.Brokers, settings.ClientId))
-            .AddSubscription<UserEvent, HostedHandler>(topic.Name, arena.NewName("group"));
+            .AddSubscription<UserEvent, HostedHandler>(topic.Name, environment.NewName("group"));
         await using var provider = services.BuildServiceProvider();
         var hosted = provider.GetServices<IHostedService>().ToList();
         foreach (var service in hosted)
@@ -23,7 +23,7 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
             await service.StartAsync(CancellationToken.None);
         }
 
-        var sample = await run.Done.WaitAsync(Patience);
+        var sample = await run.Done.WaitAsync(Timeout);
         foreach (var service in hosted)
         {
             await service.StopAsync(CancellationToken.None);

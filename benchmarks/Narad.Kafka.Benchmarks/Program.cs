@@ -9,10 +9,10 @@ if (args.Any(static argument => argument is "--help" or "-h"))
 }
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var (arguments, fault) = BenchmarkArguments.Parse(args);
+var (arguments, error) = BenchmarkArguments.Parse(args);
 if (arguments is null)
 {
-    await Console.Error.WriteLineAsync($"{fault} ./bench.sh --help says what there is.");
+    await Console.Error.WriteLineAsync($"{error} ./bench.sh --help says what there is.");
     return 2;
 }
 
@@ -32,7 +32,7 @@ var row = "";
 try
 {
     await using var file = json;
-    await using var arena = new Arena(arguments.Brokers);
+    await using var environment = new BenchmarkEnvironment(arguments.Brokers);
     var results = new List<RowResult>();
     Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds after an unmeasured one; medians, ratios too");
     Console.WriteLine($"client: Confluent.Kafka {typeof(Confluent.Kafka.Library).Assembly.GetName().Version?.ToString(3)}; {DirectAccess.Describe()}");
@@ -41,16 +41,16 @@ try
         row = name;
         RowResult[] measured = name switch
         {
-            "send" => [await Sending.PipelinedAsync(arena, arguments)],
-            "latency" => [await Sending.LatencyAsync(arena, arguments, TimeSpan.Zero), await Sending.LatencyAsync(arena, arguments, TimeSpan.FromMilliseconds(5))],
-            "consume" => [await Consuming.TypedAsync(arena, arguments)],
-            "host" => [await Consuming.HostAsync(arena, arguments)],
-            "bytes" => [await Consuming.BytesAsync(arena, arguments)],
-            "slow" => [await Consuming.SlowAsync(arena, arguments)],
-            "lanes" => [await Parts.LanesAsync(arguments)],
-            BenchmarkArguments.Transactions => [await Transactions.ThroughputAsync(arena, arguments)],
-            "idle" => [await Consuming.IdleAsync(arena, arguments)],
-            _ => [await Parts.TrackerAsync(arguments)],
+            "send" => [await Sending.PipelinedAsync(environment, arguments)],
+            "latency" => [await Sending.LatencyAsync(environment, arguments, TimeSpan.Zero), await Sending.LatencyAsync(environment, arguments, TimeSpan.FromMilliseconds(5))],
+            "consume" => [await Consuming.TypedAsync(environment, arguments)],
+            "host" => [await Consuming.HostAsync(environment, arguments)],
+            "bytes" => [await Consuming.BytesAsync(environment, arguments)],
+            "slow" => [await Consuming.SlowAsync(environment, arguments)],
+            "key-queues" => [await Components.KeyQueuesAsync(arguments)],
+            BenchmarkArguments.Transactions => [await Transactions.ThroughputAsync(environment, arguments)],
+            "idle" => [await Consuming.IdleAsync(environment, arguments)],
+            _ => [await Components.TrackerAsync(arguments)],
         };
         results.AddRange(measured);
         Array.ForEach(measured, Report.Print);

@@ -4,9 +4,9 @@ namespace Narad.Kafka.Benchmarks;
 /// <param name="Name">By which it is asked for.</param>
 /// <param name="Work">What is measured.</param>
 /// <param name="Unit">Of the values.</param>
-/// <param name="Contestants">The library first.</param>
+/// <param name="Candidates">The library first.</param>
 /// <param name="Targets">What the design asks of it.</param>
-internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<Contestant> Contestants, IReadOnlyList<Target> Targets)
+internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<Candidate> Candidates, IReadOnlyList<Target> Targets)
 {
     /// <summary>
     /// Lets all of them run once unmeasured, then in interleaved rounds, each round beginning with another one: whatever the machine does
@@ -14,25 +14,25 @@ internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<
     /// </summary>
     public async Task<RowResult> MeasureAsync(int rounds)
     {
-        foreach (var contestant in Contestants)
+        foreach (var candidate in Candidates)
         {
-            await contestant.RunAsync();
+            await candidate.RunAsync();
         }
 
-        var samples = Contestants.Select(_ => new List<Sample>()).ToArray();
+        var samples = Candidates.Select(_ => new List<Sample>()).ToArray();
         for (var round = 0; round < rounds; round++)
         {
-            for (var i = 0; i < Contestants.Count; i++)
+            for (var i = 0; i < Candidates.Count; i++)
             {
-                var turn = (round + i) % Contestants.Count;
+                var turn = (round + i) % Candidates.Count;
                 GC.Collect();
                 GC.WaitForPendingFinalizers();
-                samples[turn].Add(await Contestants[turn].RunAsync());
+                samples[turn].Add(await Candidates[turn].RunAsync());
             }
         }
 
-        EntryResult[] entries = [.. Contestants.Select((contestant, i) => Entry(contestant.Name, samples[i], samples[0]))];
-        return new RowResult(Name, Work, Unit, entries, [.. Targets.Select(target => target.Judge(entries))]);
+        EntryResult[] entries = [.. Candidates.Select((candidate, i) => Entry(candidate.Name, samples[i], samples[0]))];
+        return new RowResult(Name, Work, Unit, entries, [.. Targets.Select(target => target.Evaluate(entries))]);
     }
 
     // The ratio of one round's two values is what a noisy machine falsifies least, so it is the ratios whose median is taken.

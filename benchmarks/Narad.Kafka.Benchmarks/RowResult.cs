@@ -3,7 +3,7 @@ namespace Narad.Kafka.Benchmarks;
 /// <summary>A measured row.</summary>
 internal sealed record RowResult(string Name, string Work, string Unit, IReadOnlyList<EntryResult> Entries, IReadOnlyList<TargetResult> Targets);
 
-/// <summary>A contestant's medians. The ratios are the library's value over its value, round by round; null for the library itself.</summary>
+/// <summary>A candidate's medians. The ratios are the library's value over its value, round by round; null for the library itself.</summary>
 internal sealed record EntryResult(
     string Name, double Median, double Lowest, double Highest, double? BytesPerMessage, double? MicrosecondsPerMessage, double? Ratio, double? LowestRatio, double? HighestRatio);
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Narad.Kafka.Benchmarks;
 
-/// <summary>What one contestant did in one round.</summary>
+/// <summary>What one candidate did in one round.</summary>
 /// <param name="Value">In the row's unit.</param>
 /// <param name="BytesPerMessage">Allocated by the whole process meanwhile, a message; null where it says nothing.</param>
 /// <param name="MicrosecondsPerMessage">Processor time of the whole process meanwhile, an embedded broker included, a message; null where it says nothing.</param>

@@ -9,20 +9,20 @@ namespace Narad.Kafka.Benchmarks;
 internal static class Sending
 {
     /// <summary>
-    /// How many sends of each contestant are without an answer at most. When there are so many, half of them are waited for: going to sleep for
+    /// How many sends of each candidate are without an answer at most. When there are so many, half of them are waited for: going to sleep for
     /// each message, or signalling each report, would be the slowest part.
     /// </summary>
     private const int Window = 10_000;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    public static async Task<RowResult> PipelinedAsync(Arena arena, BenchmarkArguments arguments)
+    public static async Task<RowResult> PipelinedAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
     {
-        var topic = await arena.NewTopicAsync("send", partitions: 6);
-        await using var kafka = new KafkaService(arena.Options());
+        var topic = await environment.NewTopicAsync("send", partitions: 6);
+        await using var kafka = new KafkaService(environment.Options());
         await kafka.ConnectProducerAsync();
-        using var awaited = arena.NewProducer();
-        using var reported = arena.NewProducer();
+        using var awaited = environment.NewProducer();
+        using var reported = environment.NewProducer();
         var row = new Row(
             "send",
             "typed JSON, pipelined, 10,000 outstanding, linger 5 ms",
@@ -39,16 +39,16 @@ internal static class Sending
             ]);
         return await row.MeasureAsync(arguments.Rounds);
 
-        Contestant Counted(string name, Func<Task<Sample>> run) => Written(arena, topic, arguments.Messages, name, run);
+        Candidate Counted(string name, Func<Task<Sample>> run) => Written(environment, topic, arguments.Messages, name, run);
     }
 
-    public static async Task<RowResult> LatencyAsync(Arena arena, BenchmarkArguments arguments, TimeSpan linger)
+    public static async Task<RowResult> LatencyAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments, TimeSpan linger)
     {
         var sends = linger > TimeSpan.Zero ? 200 : 1_000;
-        var topic = await arena.NewTopicAsync("latency", partitions: 1);
-        await using var kafka = new KafkaService(arena.Options(linger));
+        var topic = await environment.NewTopicAsync("latency", partitions: 1);
+        await using var kafka = new KafkaService(environment.Options(linger));
         await kafka.ConnectProducerAsync();
-        using var producer = arena.NewProducer(linger);
+        using var producer = environment.NewProducer(linger);
         var row = new Row(
             "latency",
             string.Create(CultureInfo.InvariantCulture, $"sends one at a time, linger {linger.TotalMilliseconds} ms: the median one"),
@@ -64,15 +64,15 @@ internal static class Sending
             [Target.Ratio("of awaited ProduceAsync + JSON", 1.1, against: 1, atMost: true)]);
         return await row.MeasureAsync(arguments.Rounds);
 
-        Contestant Counted(string name, Func<int, Task> sendAsync) => Written(arena, topic, sends, name, () => MedianAsync(sends, sendAsync));
+        Candidate Counted(string name, Func<int, Task> sendAsync) => Written(environment, topic, sends, name, () => MedianAsync(sends, sendAsync));
     }
 
     // An acknowledgement is not taken at its word: the log must have grown by what was sent, no more and no less.
-    private static Contestant Written(Arena arena, string topic, int messages, string name, Func<Task<Sample>> runAsync) => new(name, async () =>
+    private static Candidate Written(BenchmarkEnvironment environment, string topic, int messages, string name, Func<Task<Sample>> runAsync) => new(name, async () =>
     {
-        var before = arena.CountWritten(topic);
+        var before = environment.CountWritten(topic);
         var sample = await runAsync();
-        var written = arena.CountWritten(topic) - before;
+        var written = environment.CountWritten(topic) - before;
         return written == messages ? sample : throw new InvalidOperationException($"{name}: of {messages} acknowledged messages {written} are in the log.");
     });
 

@@ -1,5 +1,5 @@
 using Narad.Kafka;
-using QuickStart.Books;
+using QuickStart.Recording;
 using QuickStart.Screen;
 
 namespace QuickStart;
@@ -9,7 +9,7 @@ internal static class App
 {
     private const int WrongArguments = 2;
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, Patience? patience = null)
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, WaitLimits? limits = null)
     {
         try
         {
@@ -38,16 +38,16 @@ internal static class App
             }
 
             await using var kafka = connect(options);
-            patience ??= Patience.Default;
-            using var others = broker is null ? null : new OtherRuns(broker, arguments.Topic, patience.OthersQuiet);
+            limits ??= WaitLimits.Default;
+            using var others = broker is null ? null : new OtherRuns(broker, arguments.Topic, limits.OthersQuiet);
             var screen = terminal.Screen(options.Mode);
-            var run = new Run(kafka, arguments, input, log, screen, others, patience);
+            var run = new Run(kafka, arguments, input, log, screen, others, limits);
             if (arguments.Output is not null)
             {
                 await terminal.Output.WriteLineAsync($"In {arguments.Output} this run is {run.Id}");
             }
 
-            var summary = await screen.ShowAsync(() => run.Books, () => run.RunAsync(token => CommittedAsync(kafka.Mode, token), stop));
+            var summary = await screen.ShowAsync(() => run.Recording, () => run.RunAsync(token => CommittedAsync(kafka.Mode, token), stop));
             SummaryTable.Write(terminal, summary, arguments);
             if (arguments.Json)
             {
@@ -64,19 +64,19 @@ internal static class App
                 return await again.Init().Topics.GetCommittedOffsetsAsync(arguments.Group, arguments.Topic, cancellationToken);
             }
         }
-        catch (ArgumentException fault)
+        catch (ArgumentException error)
         {
-            await terminal.Error.WriteLineAsync($"{fault.Message}\nSee --help.");
+            await terminal.Error.WriteLineAsync($"{error.Message}\nSee --help.");
             return WrongArguments;
         }
-        catch (KafkaConfigurationException fault)
+        catch (KafkaConfigurationException error)
         {
-            await terminal.Error.WriteLineAsync(fault.Message);
+            await terminal.Error.WriteLineAsync(error.Message);
             return WrongArguments;
         }
-        catch (Exception fault) when (fault is NaradKafkaException or NotSupportedException)
+        catch (Exception error) when (error is NaradKafkaException or NotSupportedException)
         {
-            await terminal.Error.WriteLineAsync(fault.Message);
+            await terminal.Error.WriteLineAsync(error.Message);
             return 1;
         }
     }
@@ -98,9 +98,9 @@ internal static class App
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, useAsync: true);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new ArgumentException($"The input can not be read: {fault.Message}", fault);
+            throw new ArgumentException($"The input can not be read: {error.Message}", error);
         }
     }
 
@@ -125,9 +125,9 @@ internal static class App
         {
             return new HandledLog(arguments.Output);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new ArgumentException($"The output can not be written: {fault.Message}", fault);
+            throw new ArgumentException($"The output can not be written: {error.Message}", error);
         }
     }
 }

@@ -1,15 +1,15 @@
 using System.Diagnostics;
 using Narad.Kafka;
-using QuickStart.Books;
+using QuickStart.Recording;
 using QuickStart.Input;
 
 namespace QuickStart;
 
 /// <summary>
 /// What this sample shows: connect, subscribe, send. Everything else in this project reads the input, keeps the books that prove
-/// nothing was lost, or draws. Thread-safe, as handlers must be: the ledger and the log are.
+/// nothing was lost, or draws. Thread-safe, as handlers must be: the recorder and the log are.
 /// </summary>
-internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger ledger, HandledLog? log)
+internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Recorder recorder, HandledLog? log)
 {
     public async Task<ISubscription> StartAsync(CancellationToken cancellationToken)
     {
@@ -27,10 +27,10 @@ internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger 
     // Not awaited one by one: the order is fixed when SendAsync is called, and the broker acknowledges many at a time.
     public async Task SendAsync(InputLine line, CancellationToken cancellationToken)
     {
-        ledger.Sending();
-        var options = new SendOptions { Headers = ledger.Stamp(line.Number) };
+        recorder.Sending();
+        var options = new SendOptions { Headers = recorder.Stamp(line.Number) };
         var written = await kafka.SendAsync(arguments.Topic, line.Value, line.Key, options, cancellationToken);
-        ledger.Acknowledged(line.Number, written);
+        recorder.Acknowledged(line.Number, written);
     }
 
     private async Task HandleAsync(byte[] message, MessageContext context, CancellationToken cancellationToken)
@@ -43,8 +43,8 @@ internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Ledger 
 
         var stamp = RunStamp.Read(context.Headers);
         log?.Write(context, stamp);
-        ledger.Handled(context.Key, stamp, entered);
-        ledger.Handled(context.Partition, context.Offset);
+        recorder.Handled(context.Key, stamp, entered);
+        recorder.Handled(context.Partition, context.Offset);
 
         // Returning finishes the message: only now may its offset be committed. Throwing would stop its partition here, loudly.
     }

@@ -17,7 +17,7 @@ internal sealed class OtherRuns : IDisposable
     private readonly string _topic;
     private readonly TimeSpan _quiet;
     private readonly IAdminClient _client;
-    private (long Held, long Committed, int Mine) _latest;
+    private (long KeptAlive, long Committed, int Mine) _latest;
     private long _changed;
     private bool _sentHere;
     private bool _joined;
@@ -46,7 +46,7 @@ internal sealed class OtherRuns : IDisposable
         }
 
         var ends = await EndsAsync(partitions, cancellationToken);
-        var held = ends?.Values.Sum() ?? _latest.Held;
+        var held = ends?.Values.Sum() ?? _latest.KeptAlive;
         var open = ends?.Sum(end => Math.Max(0, end.Value - committed.GetValueOrDefault(end.Key))) ?? 0;
         _sentHere |= held > acknowledged;
         _joined |= mine < partitions;

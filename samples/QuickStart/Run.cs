@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Books;
+using QuickStart.Recording;
 using QuickStart.Input;
 using QuickStart.Screen;
 
@@ -9,7 +9,7 @@ namespace QuickStart;
 
 /// <summary>
 /// One run from the first line to the books' closing: reads and sends the input, and watches the group until it has committed past the last
-/// send and no other demo needs this one's broker, the run is interrupted, or it can not go on. Used once.
+/// send and no other demo needs this one's broker, the run is interrupted, or it can not continue. Used once.
 /// </summary>
 /// <param name="kafka">Not connected yet.</param>
 /// <param name="arguments">What the command line asks for.</param>
@@ -18,7 +18,7 @@ namespace QuickStart;
 /// <param name="screen">Where news go.</param>
 /// <param name="others">Who else uses the embedded broker of this process; null where the broker outlives it.</param>
 /// <param name="patience">How long it waits for what may never come.</param>
-internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen, OtherRuns? others, Patience patience)
+internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen, OtherRuns? others, WaitLimits limits)
 {
     // Enough on the way to fill the broker's requests, few enough that a line's latency is not that of a queue in this process.
     private const int Window = 1_000;
@@ -37,7 +37,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     // A process that slept may learn only now that its partitions are another member's, which handled their messages.
     private static readonly TimeSpan SuspectsAreLostAfter = TimeSpan.FromSeconds(5);
 
-    private readonly Ledger _ledger = new();
+    private readonly Recorder _recorder = new();
     private long _malformed;
     private long _failed;
     private string? _trouble;
@@ -47,9 +47,9 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     private volatile bool _brokerGone;
 
     /// <summary>What this run's messages carry.</summary>
-    public string Id => _ledger.Run;
+    public string Id => _recorder.Run;
 
-    public Snapshot Books => _ledger.Read(kafka.Mode);
+    public Snapshot Recording => _recorder.Read(kafka.Mode);
 
     /// <param name="committed">Asks anew, when <paramref name="kafka"/> is disconnected, where the group stands.</param>
     /// <param name="stop">Ends the run cleanly before its end.</param>
@@ -68,7 +68,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
 
         if (_brokerGone)
         {
-            _trouble = string.Create(CultureInfo.InvariantCulture, $"no broker has answered for {patience.BrokerGone.TotalSeconds:0.###} s.");
+            _trouble = string.Create(CultureInfo.InvariantCulture, $"no broker has answered for {limits.BrokerGone.TotalSeconds:0.###} s.");
         }
 
         var answered = kafka.IsConnected;
@@ -83,12 +83,12 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         var brokeOff = interrupted || _trouble is not null;
         var again = brokeOff && answered && kafka.Mode == KafkaMode.Kafka ? await CountAgainAsync(committed) : null;
         var unreachable = brokeOff && again is null && kafka.Mode == KafkaMode.Kafka;
-        return new Summary(Books, Id, _malformed, _failed, interrupted, _trouble, unreachable, again);
+        return new Summary(Recording, Id, _malformed, _failed, interrupted, _trouble, unreachable, again);
     }
 
     private async Task RunToItsEndAsync(CancellationToken stop)
     {
-        var demo = new Demo(kafka, arguments, _ledger, log);
+        var demo = new Demo(kafka, arguments, _recorder, log);
         var subscription = await demo.StartAsync(stop);
         using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var guarding = GuardAsync(breakOff);
@@ -117,7 +117,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
             {
                 latest = Stopwatch.GetTimestamp();
             }
-            else if (Stopwatch.GetElapsedTime(latest) >= patience.BrokerGone)
+            else if (Stopwatch.GetElapsedTime(latest) >= limits.BrokerGone)
             {
                 _brokerGone = true;
                 await breakOff.CancelAsync();
@@ -128,15 +128,15 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         }
     }
 
-    // How many handled messages come again when the group goes on: what it committed last, it committed while this process disconnected. Null where no broker says.
+    // How many handled messages come again when the group continues: what it committed last, it committed while this process disconnected. Null where no broker says.
     private async Task<long?> CountAgainAsync(Func<CancellationToken, Task<IReadOnlyDictionary<TopicPartitionId, long>>> committed)
     {
         using var deadline = new CancellationTokenSource(LastAnswer);
         try
         {
-            return _ledger.CountUncommitted(ByPartition(await committed(deadline.Token).WaitAsync(deadline.Token)));
+            return _recorder.CountUncommitted(ByPartition(await committed(deadline.Token).WaitAsync(deadline.Token)));
         }
-        catch (Exception fault) when (fault is NaradKafkaException or OperationCanceledException)
+        catch (Exception error) when (error is NaradKafkaException or OperationCanceledException)
         {
             return null;
         }
@@ -181,9 +181,9 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         {
             sending.CancelAfter(Grace);
         }
-        catch (IOException fault)
+        catch (IOException error)
         {
-            _trouble = $"the input can not be read any further: {fault.Message}";
+            _trouble = $"the input can not be read any further: {error.Message}";
         }
 
         await using var impatience = stop.Register(() => sending.CancelAfter(Grace));
@@ -199,13 +199,13 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         {
             await demo.SendAsync(line, cancellationToken);
         }
-        catch (NaradKafkaException fault)
+        catch (NaradKafkaException error)
         {
             var count = Interlocked.Increment(ref _failed);
             if (count <= FailuresShown)
             {
                 var more = count == FailuresShown ? " (further ones are only counted)" : "";
-                screen.Report(string.Create(CultureInfo.InvariantCulture, $"line {line.Number} was not acknowledged: {fault.Message}{more}"));
+                screen.Report(string.Create(CultureInfo.InvariantCulture, $"line {line.Number} was not acknowledged: {error.Message}{more}"));
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -254,7 +254,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     // Whether another demo still needs the broker that ends with this process.
     private async Task<bool> IsNeededAsync(ISubscription subscription, CancellationToken stop)
     {
-        if (others is null || await others.AreDoneAsync(Books.Acknowledged, Mine(subscription).Count, _committed, stop))
+        if (others is null || await others.AreDoneAsync(Recording.Acknowledged, Mine(subscription).Count, _committed, stop))
         {
             return false;
         }
@@ -277,16 +277,16 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
             var committed = await kafka.Topics.GetCommittedOffsetsAsync(arguments.Group, arguments.Topic, stop);
             before.IntersectWith(Mine(subscription));
             _committed = ByPartition(committed);
-            return _ledger.Cover(before, _committed);
+            return _recorder.Cover(before, _committed);
         }
-        catch (NaradKafkaException fault)
+        catch (NaradKafkaException error)
         {
-            if (!string.Equals(_latestDoubt, fault.Message, StringComparison.Ordinal))
+            if (!string.Equals(_latestDoubt, error.Message, StringComparison.Ordinal))
             {
-                screen.Report($"how far the group has come is not known at the moment: {fault.Message}");
+                screen.Report($"how far the group has come is not known at the moment: {error.Message}");
             }
 
-            _latestDoubt = fault.Message;
+            _latestDoubt = error.Message;
             return null;
         }
     }
@@ -299,7 +299,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
     private string? TroubleOf(ISubscription subscription) => subscription switch
     {
         { StoppedPartitions: [var stopped, ..] } => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
-        { Error: { } fault } => $"the subscription ended: {fault.Message}",
+        { Error: { } error } => $"the subscription ended: {error.Message}",
         _ => kafka.Completion.IsFaulted ? $"the service ended: {kafka.Completion.Exception.InnerException?.Message}" : null,
     };
 }

@@ -78,7 +78,7 @@ internal static class EnvFile
                     var rest = value[(position + 1)..].TrimStart();
                     return rest.Length == 0 || rest[0] == '#'
                         ? result.ToString()
-                        : throw new FormatException($"line {number + 1} goes on behind its closing quote: write # before a comment, or use the other kind of quotes");
+                        : throw new FormatException($"line {number + 1} continues behind its closing quote: write # before a comment, or use the other kind of quotes");
                 }
 
                 if (quote == '"' && value[position] == '\\' && position + 1 < value.Length)

@@ -91,20 +91,20 @@ internal sealed class KafkaHostedService(
     // All of them at once, and in the words of a host's user, who never calls ConnectConsumerAsync.
     private void ThrowIfGroupsAreMissing()
     {
-        string[] faults = service.Options.ConsumerGroupId is null
+        string[] errors = service.Options.ConsumerGroupId is null
             ? [.. registrations.Where(registration => registration.Group is null).Select(registration =>
                 $"the subscription to '{registration.Topic}' has no consumer group: name one where it is added, AddSubscription(\"{registration.Topic}\", group: …), or set {SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.")]
             : [];
-        if (faults.Length > 0)
+        if (errors.Length > 0)
         {
-            throw new KafkaConfigurationException(faults);
+            throw new KafkaConfigurationException(errors);
         }
     }
 
     // A handler that cannot be created would fail for every message. All of them at once, each created as its messages will be.
     private async Task ThrowIfHandlersAreIncompleteAsync()
     {
-        var faults = new List<string>();
+        var errors = new List<string>();
         var scope = services.CreateAsyncScope();
         await using var scopeDisposal = scope.ConfigureAwait(false);
         foreach (var registration in registrations)
@@ -115,15 +115,15 @@ internal sealed class KafkaHostedService(
             }
             catch (Exception error)
             {
-                faults.Add(
+                errors.Add(
                     $"{registration.Handler}, the handler of the subscription to '{registration.Topic}', cannot be created: {error.Message} "
                     + "Register what it needs with the application's services.");
             }
         }
 
-        if (faults.Count > 0)
+        if (errors.Count > 0)
         {
-            throw new KafkaConfigurationException(faults);
+            throw new KafkaConfigurationException(errors);
         }
     }
 
@@ -132,15 +132,15 @@ internal sealed class KafkaHostedService(
     // the host as a failure: without it the application would run, look healthy and handle nothing.
     private async Task JoinAsync(List<Task> joining, CancellationToken cancellationToken)
     {
-        var patience = service.IsConnected || service.Mode is KafkaMode.Console ? service.Options.ConnectTimeout : TimeSpan.Zero;
+        var timeout = service.IsConnected || service.Mode is KafkaMode.Console ? service.Options.ConnectTimeout : TimeSpan.Zero;
         var all = AllJoinedAsync(joining);
         try
         {
-            await all.WaitAsync(patience, cancellationToken).ConfigureAwait(false);
+            await all.WaitAsync(timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            ServiceLog.JoinTakesLong(logger, Duration.Text(patience));
+            ServiceLog.JoinTakesLong(logger, Duration.Text(timeout));
             _ = all.ContinueWith(
                 late =>
                 {

@@ -238,7 +238,7 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>Whether anybody said where the cluster is.</summary>
     internal bool NamesBrokers => _brokers is not null;
 
-    /// <summary>Whether the cluster is Event Hubs: said by name, or given away by its host.</summary>
+    /// <summary>Whether the cluster is Event Hubs: said by name, or known by its host.</summary>
     internal bool IsEventHubs
     {
         get
@@ -252,7 +252,7 @@ public sealed class KafkaOptions : IBindingTarget
             var hosts = _hosts;
             if (hosts is null || !string.Equals(hosts.Brokers, brokers, StringComparison.Ordinal))
             {
-                _hosts = hosts = new HostNames(brokers, BrokerList.Split(brokers).Any(broker => BrokerList.Fault(broker) is null && ProviderRules.IsEventHubs(broker)));
+                _hosts = hosts = new HostNames(brokers, BrokerList.Split(brokers).Any(broker => BrokerList.Error(broker) is null && ProviderRules.IsEventHubs(broker)));
             }
 
             return hosts.EventHubs;

@@ -41,17 +41,17 @@ public sealed class KafkaService : IKafkaService
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ending = new();   // cancels what is still connecting when the service is disconnected
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Lock _taking = new();
     private bool _hasTaken;   // under _taking
 
-    // Under _gate; each task is started once and started again only where it failed.
+    // Under _lock; each task is started once and started again only where it failed.
     private Task<ITransport>? _connectingTransport;
     private Task<MessageProducer>? _connectingProducer;
     private Task<DisconnectReport>? _disconnecting;
     private bool _initialized;
 
-    // Written under _gate, read by anybody.
+    // Written under _lock, read by anybody.
     private volatile ITransport? _transport;
     private volatile MessageProducer? _producer;
     private volatile bool _mayBeSentWith;
@@ -80,7 +80,7 @@ public sealed class KafkaService : IKafkaService
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
         _realNames = new RealNames(options);
-        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectCopiesAsync, new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
+        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync, new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
         DeadLetterCounts = new DeadLetterCounts(
             () => DeadLetterTopics, (topic, cancellation) => DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
         _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -147,7 +147,7 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    internal TokenPump? Tokens => _transport?.Tokens;
+    internal TokenRefresher? Tokens => _transport?.Tokens;
 
     internal ConnectionFault? ConnectionFault => _transport?.ConnectionFault;
 
@@ -165,7 +165,7 @@ public sealed class KafkaService : IKafkaService
     public IKafkaService Init()
     {
         TakeFromContainer();
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (_initialized)
@@ -174,7 +174,7 @@ public sealed class KafkaService : IKafkaService
             }
 
             var report = KafkaOptionsValidator.Check(_options);
-            report.ThrowIfFaulty();
+            report.ThrowIfInvalid();
             foreach (var warning in report.Warnings)
             {
                 ServiceLog.ConfigurationWarning(_logger, warning);
@@ -222,7 +222,7 @@ public sealed class KafkaService : IKafkaService
     public async Task ConnectProducerAsync(CancellationToken cancellationToken = default)
     {
         Init();
-        await ConnectCopiesAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await ConnectFailureProducerAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
         _mayBeSentWith = true;
     }
 
@@ -242,12 +242,12 @@ public sealed class KafkaService : IKafkaService
         }
 
         var transport = await ConnectTransportAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (!_groups.ContainsKey(name))
             {
-                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFault));
+                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFailure));
                 ServiceLog.ConsumerConnected(_logger, name, transport.Mode, Address(transport));
             }
         }
@@ -326,7 +326,7 @@ public sealed class KafkaService : IKafkaService
     // The first caller's limit counts.
     internal Task<DisconnectReport> DisconnectAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _disconnecting ??= Task.Run(() => DisconnectCoreAsync(limit), CancellationToken.None).Observe();
             return _disconnecting.WaitAsync(cancellationToken);
@@ -355,13 +355,13 @@ public sealed class KafkaService : IKafkaService
             ServiceLog.SubscriptionSettingOverruled(_logger, setting);
         }
 
-        var copies = options.HasCopies ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options, ConnectCopiesAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
-        if (copies?.Ladder is not null && string.Equals(copies.RetryNameFor(real), real, StringComparison.Ordinal))
+        var failureTopics = options.HasCopies ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options, ConnectFailureProducerAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
+        if (failureTopics?.Ladder is not null && string.Equals(failureTopics.RetryNameFor(real), real, StringComparison.Ordinal))
         {
             throw new KafkaConfigurationException([$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
         }
 
-        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, copies) with { Handler = handler, Sender = new ServiceSender(this) };
+        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, failureTopics) with { Handler = handler, Sender = new ServiceSender(this) };
         if (options.CircuitBreaker is { Enabled: true } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
@@ -371,9 +371,9 @@ public sealed class KafkaService : IKafkaService
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, handling, _diagnostics.Time)
         {
-            Found = copies is null ? null : source => Task.Run(() => SaidAsync(subscription, source, () => SeeToCopiesAsync(subscription, source, pipeline))).Forget(),
+            Found = failureTopics is null ? null : source => Task.Run(() => LoggedAsync(subscription, source, () => EnsureFailureTopicsAsync(subscription, source, pipeline))).Forget(),
         };
-        if (copies?.Ladder is not null && options.IsOrderOnlyDefault)
+        if (failureTopics?.Ladder is not null && options.IsOrderOnlyDefault)
         {
             ConsumingLog.OrderEnds(_logger, real, consumers.Name);
         }
@@ -382,19 +382,19 @@ public sealed class KafkaService : IKafkaService
         {
             await AddAsync(consumers, subscription, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (copies is not null && !settings.IsPattern && consumers.Subscriptions.Contains(subscription))
+        catch (OperationCanceledException) when (failureTopics is not null && !settings.IsPattern && consumers.Subscriptions.Contains(subscription))
         {
-            // It goes on although nobody waits for it, and so must its retries.
-            SaidAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
+            // It continues although nobody waits for it, and so must its retries.
+            LoggedAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
             throw;
         }
 
-        if (copies is not null && !settings.IsPattern && _transport!.Mode is not KafkaMode.Console)
+        if (failureTopics is not null && !settings.IsPattern && _transport!.Mode is not KafkaMode.Console)
         {
             // One that only redriven messages come through is not waited for: its topic need never be there.
-            if (copies.Ladder is null)
+            if (failureTopics.Ladder is null)
             {
-                SaidAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
+                LoggedAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
             }
             else
             {
@@ -424,7 +424,7 @@ public sealed class KafkaService : IKafkaService
         }
         finally
         {
-            // One that the group did not take is none; one whose joining nobody waits for any more goes on.
+            // One that the group did not take is none; one whose joining nobody waits for any more continues.
             if (!consumers.Subscriptions.Contains(subscription))
             {
                 ImmutableInterlocked.Update(ref _subscriptions, static (all, refused) => all.Remove(refused), subscription);
@@ -433,7 +433,7 @@ public sealed class KafkaService : IKafkaService
     }
 
     // A pattern found a source. Off the poll thread; once a source.
-    private async Task SeeToCopiesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
+    private async Task EnsureFailureTopicsAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
     {
         if (subscription.OfRetryTopics.Exists(retries => string.Equals(retries.Settings.Retries!.Source, source, StringComparison.Ordinal)))
         {
@@ -446,7 +446,7 @@ public sealed class KafkaService : IKafkaService
     }
 
     // What nobody awaits says itself that it failed.
-    private async Task SaidAsync(Subscription subscription, string source, Func<Task> work)
+    private async Task LoggedAsync(Subscription subscription, string source, Func<Task> work)
     {
         try
         {
@@ -458,7 +458,7 @@ public sealed class KafkaService : IKafkaService
         }
         catch (Exception error)
         {
-            ConsumingLog.CopiesNotEnsured(_logger, error, source, subscription.Group);
+            ConsumingLog.FailureTopicsNotEnsured(_logger, error, source, subscription.Group);
         }
     }
 
@@ -490,12 +490,12 @@ public sealed class KafkaService : IKafkaService
 
     private ConsumerGroup RetryGroupOf(string group)
     {
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (!_retryGroups.TryGetValue(group, out var retries))
             {
-                retries = new ConsumerGroup(group + CopyTopics.RetrySuffix, _transport!, _options, _diagnostics, OnFault);
+                retries = new ConsumerGroup(group + CopyTopics.RetrySuffix, _transport!, _options, _diagnostics, OnFailure);
                 _retryGroups = _retryGroups.Add(group, retries);
             }
 
@@ -505,7 +505,7 @@ public sealed class KafkaService : IKafkaService
 
     internal Task<ITransport> ConnectTransportAsync()
     {
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (_connectingTransport is null or { IsFaulted: true } or { IsCanceled: true })
@@ -543,9 +543,9 @@ public sealed class KafkaService : IKafkaService
     }
 
     // The one producer serves the application, once it has asked for it, and our own copies of failed messages.
-    private Task<MessageProducer> ConnectCopiesAsync()
+    private Task<MessageProducer> ConnectFailureProducerAsync()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_producer is { } connected)
             {
@@ -632,7 +632,7 @@ public sealed class KafkaService : IKafkaService
         return new DisconnectReport(counts.Delivered, counts.Failed, counts.Unknown, abandoned) { Late = counts.Late };
     }
 
-    private void OnFault(Exception error, bool stopHost)
+    private void OnFailure(Exception error, bool stopHost)
     {
         if (stopHost)
         {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Narad.Kafka.Soak;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 using Narad.Kafka.Soak.Cluster;
 using Narad.Kafka.Soak.Load;
 using Narad.Kafka.Soak.Scenarios;
@@ -30,7 +30,7 @@ if (args is ["--list"])
 
 if (args is ["--check"])
 {
-    return JudgesCheck.Run() ? 0 : 1;
+    return VerifierCheck.Run() ? 0 : 1;
 }
 
 var (arguments, fault) = SoakArguments.Parse(args);
@@ -66,9 +66,9 @@ foreach (var scenario in arguments.Scenarios)
     var started = Stopwatch.GetTimestamp();
     var rate = arguments.Rate ?? scenario.Rate;
     Console.WriteLine($"{scenario.Name}, seed {arguments.Seed}, {rate} messages/s, {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC: {scenario.Outcome}");
-    await using var bed = await Bed.CreateAsync(cluster, events, scenario, arguments.Seed, rate);
-    await scenario.RunAsync(bed);
-    var verdict = await scenario.FinishAsync(bed);
+    await using var run = await TestRun.CreateAsync(cluster, events, scenario, arguments.Seed, rate);
+    await scenario.RunAsync(run);
+    var verdict = await scenario.FinishAsync(run);
     Console.WriteLine(verdict);
     foreach (var example in verdict.Examples)
     {
@@ -76,7 +76,7 @@ foreach (var scenario in arguments.Scenarios)
     }
 
     Console.WriteLine($"  the library said: {events.Summary()}");
-    var held = verdict.IsClean && bed.Failed.Count == 0;
+    var held = verdict.IsClean && run.Failed.Count == 0;
     clean &= held;
     var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
     Console.WriteLine($"  {(held ? "PASSED" : "FAILED")} in {seconds:0} s\n");

@@ -13,10 +13,10 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
         eng/soak.sh --list
         eng/soak.sh --check
 
-          MINUTES      random faults under a running load, for so long, and then the ledger
+          MINUTES      random faults under a running load, for so long, and then the recorder
           --failures   the same where 5 % of the messages fail in their handlers and 1 % cannot be read: retries and dead letters; default: 5 minutes
           --scenario   one fault, or several one after the other, each with its stated outcome; 'all' for all of --list
-          --check      shows the judges of 'parked' and 'exactly-once' what they must find; needs no broker
+          --check      shows the verifiers of 'key-order' and 'exactly-once' what they must find; needs no broker
           --seed       chooses the faults, and when they come; default: another one every time, printed
           --rate       messages a second; default 500, or the scenario's own
           --log        where the library's log goes: FILE-SCENARIO.log; default: narad-soak in the temporary folder

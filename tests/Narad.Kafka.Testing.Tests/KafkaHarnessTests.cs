@@ -94,9 +94,9 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         await service.SendAsync(topic, new Order("buried", 1));
 
         (await harness.WaitForRetriedAsync(2)).Select(failure => failure.Message.Context.Retry).Should().Equal(0, 1);
-        var buried = await harness.WaitForDeadLetteredAsync(failure => failure.Message.Error is DeadLetterException);
-        buried.Record.Topic.Should().Be($"{topic}-dlt");
-        buried.Due.Should().BeNull();
+        var deadLettered = await harness.WaitForDeadLetteredAsync(failure => failure.Message.Error is DeadLetterException);
+        deadLettered.Record.Topic.Should().Be($"{topic}-dlt");
+        deadLettered.Due.Should().BeNull();
         var all = await harness.WaitForDeadLetteredAsync(2, topic: topic);
         all.Should().ContainSingle(failure => failure.Message.Context.Retry == 2 && failure.Message.Error is TimeoutException && failure.Message.Context.Original.Topic == topic);
         (await harness.Awaiting(watch => watch.WaitForDeadLetteredAsync(topic: "elsewhere", within: Brief)).Should().ThrowAsync<HarnessTimeoutException>())

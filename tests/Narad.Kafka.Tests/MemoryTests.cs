@@ -174,7 +174,7 @@ public sealed class MemoryTests
             }
         }
 
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         return traces;
     }
 

@@ -47,7 +47,7 @@ internal sealed class SendMessage(IMessageStore store, IKafkaProducer kafka, Tim
         try
         {
             return await http.ReadFromJsonAsync<Body>() is not { } body ? Refuse("The body is null.")
-                : body.Faults() is { Count: > 0 } faults ? (null, Results.ValidationProblem(faults, title: "Not a message"))
+                : body.Errors() is { Count: > 0 } errors ? (null, Results.ValidationProblem(errors, title: "Not a message"))
                 : (body, null);
         }
         catch (JsonException error)
@@ -65,7 +65,7 @@ internal sealed class SendMessage(IMessageStore store, IKafkaProducer kafka, Tim
 
     private sealed record Body(string? From, string? To, string? Message)
     {
-        public Dictionary<string, string[]> Faults() =>
+        public Dictionary<string, string[]> Errors() =>
             new[] { ("from", From), ("to", To), ("message", Message) }
                 .Where(static field => string.IsNullOrWhiteSpace(field.Item2))
                 .ToDictionary(static field => field.Item1, static field => new[] { $"'{field.Item1}' is missing or empty." }, StringComparer.Ordinal);

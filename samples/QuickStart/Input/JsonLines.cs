@@ -100,9 +100,9 @@ internal sealed class JsonLines(Stream input, string keyField)
         {
             return new InputLine(number, line.ToArray(), FindKey(line), Problem: null);
         }
-        catch (JsonException fault)
+        catch (JsonException error)
         {
-            return Malformed(number, string.Create(CultureInfo.InvariantCulture, $"not JSON, at byte {fault.BytePositionInLine + 1}"));
+            return Malformed(number, string.Create(CultureInfo.InvariantCulture, $"not JSON, at byte {error.BytePositionInLine + 1}"));
         }
         catch (InvalidOperationException)
         {

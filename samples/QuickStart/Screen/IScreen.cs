@@ -1,16 +1,16 @@
-using QuickStart.Books;
+using QuickStart.Recording;
 
 namespace QuickStart.Screen;
 
-/// <summary>Shows a run while it goes on. Thread-safe.</summary>
+/// <summary>Shows a run while it continues. Thread-safe.</summary>
 internal interface IScreen
 {
     /// <summary>Shows the books, again and again, until the work is done.</summary>
-    Task<Summary> ShowAsync(Func<Snapshot> books, Func<Task<Summary>> work);
+    Task<Summary> ShowAsync(Func<Snapshot> records, Func<Task<Summary>> work);
 
     /// <summary>Says what happens now.</summary>
     void Say(string news);
 
-    /// <summary>Says what is wrong with one line, and goes on.</summary>
+    /// <summary>Says what is wrong with one line, and continues.</summary>
     void Report(string problem);
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using QuickStart.Books;
+using QuickStart.Recording;
 using Spectre.Console;
 
 namespace QuickStart.Screen;
@@ -9,13 +9,13 @@ internal sealed class LiveScreen(IAnsiConsole console, TextWriter? error) : IScr
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
-    public Task<Summary> ShowAsync(Func<Snapshot> books, Func<Task<Summary>> work) =>
-        console.Live(Draw(books())).AutoClear(true).StartAsync(async live =>
+    public Task<Summary> ShowAsync(Func<Snapshot> records, Func<Task<Summary>> work) =>
+        console.Live(Draw(records())).AutoClear(true).StartAsync(async live =>
         {
             var running = work();
             while (await Task.WhenAny(running, Task.Delay(Interval)) != running)
             {
-                live.UpdateTarget(Draw(books()));
+                live.UpdateTarget(Draw(records()));
             }
 
             return await running;

@@ -1,18 +1,18 @@
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Books;
+using QuickStart.Recording;
 
 namespace QuickStart.Screen;
 
 /// <summary>A line of text at each interval, for files, pipes and build logs.</summary>
 internal sealed class PlainScreen(TextWriter output, TextWriter error, TimeSpan interval) : IScreen
 {
-    public async Task<Summary> ShowAsync(Func<Snapshot> books, Func<Task<Summary>> work)
+    public async Task<Summary> ShowAsync(Func<Snapshot> records, Func<Task<Summary>> work)
     {
         var running = work();
         while (await Task.WhenAny(running, Task.Delay(interval)) != running)
         {
-            var now = books();
+            var now = records();
             if (now.Sent > 0)
             {
                 output.WriteLine(now.Mode == KafkaMode.Console

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Books;
+using QuickStart.Recording;
 using Spectre.Console;
 
 namespace QuickStart.Screen;
@@ -32,10 +32,10 @@ internal static class SummaryTable
 
     private static Table Table(Summary summary, TableBorder border)
     {
-        var books = summary.Books;
+        var records = summary.Recording;
         var table = new Table().Border(border).AddColumn($"{summary.Mode}").AddColumn("", column => column.RightAligned().NoWrap());
-        Row("sent", Number(books.Sent));
-        Row("acknowledged", summary.Mode == KafkaMode.Console ? "logged only" : Number(books.Acknowledged), bad: books.Acknowledged < books.Sent);
+        Row("sent", Number(records.Sent));
+        Row("acknowledged", summary.Mode == KafkaMode.Console ? "logged only" : Number(records.Acknowledged), bad: records.Acknowledged < records.Sent);
         Row("handled", Number(summary.Handled));
         if (summary.Elsewhere > 0)
         {
@@ -43,11 +43,11 @@ internal static class SummaryTable
         }
 
         Row(summary.Unreachable ? "may be lost" : "lost", Number(summary.Lost), bad: summary.Lost > 0);
-        Row("out of order", Number(books.OutOfOrder), bad: books.OutOfOrder > 0);
-        Row("duplicates within this process", Number(books.Duplicates));
-        if (books.Foreign > 0)
+        Row("out of order", Number(records.OutOfOrder), bad: records.OutOfOrder > 0);
+        Row("duplicates within this process", Number(records.Duplicates));
+        if (records.Foreign > 0)
         {
-            Row("foreign (of other runs)", Number(books.Foreign));
+            Row("foreign (of other runs)", Number(records.Foreign));
         }
 
         if (summary.Malformed > 0)
@@ -55,9 +55,9 @@ internal static class SummaryTable
             Row("malformed, left out", Number(summary.Malformed));
         }
 
-        Row("throughput", books.PerSecond is { } rate ? $"{rate.ToString("N0", CultureInfo.InvariantCulture)} / s" : "-");
-        Row("latency p50", Milliseconds(books.P50));
-        Row("latency p99", Milliseconds(books.P99));
+        Row("throughput", records.PerSecond is { } rate ? $"{rate.ToString("N0", CultureInfo.InvariantCulture)} / s" : "-");
+        Row("latency p50", Milliseconds(records.P50));
+        Row("latency p99", Milliseconds(records.P99));
         return table;
 
         void Row(string name, string figure, bool bad = false) => table.AddRow(new Text(name), new Text(figure, bad ? new Style(Color.Red) : Style.Plain));
@@ -95,12 +95,12 @@ internal static class SummaryTable
         {
             if (summary.Lost > 0)
             {
-                yield return $"Lost to this run, not to the broker: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} goes on with it.";
+                yield return $"Lost to this run, not to the broker: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} continues with it.";
             }
 
             yield return again > 0
-                ? $"When the group goes on, {Number(again)} of the handled messages come again: they were handled here, beyond what it has committed."
-                : "When the group goes on, none of the handled messages comes again: it has committed them all.";
+                ? $"When the group continues, {Number(again)} of the handled messages come again: they were handled here, beyond what it has committed."
+                : "When the group continues, none of the handled messages comes again: it has committed them all.";
         }
 
         if (summary.Mode == KafkaMode.Console)

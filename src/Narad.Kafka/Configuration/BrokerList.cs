@@ -40,7 +40,7 @@ internal static class BrokerList
     /// <summary>What is wrong with an address, and what to write instead; null where nothing is.</summary>
     /// <param name="broker">The address.</param>
     /// <param name="shown">Whether a part of it may be said again.</param>
-    public static string? Fault(string broker, bool shown = false)
+    public static string? Error(string broker, bool shown = false)
     {
         if (broker.Contains("Endpoint=sb:", StringComparison.OrdinalIgnoreCase))
         {

@@ -20,8 +20,8 @@ internal static partial class ClientBuildCheck
     /// </param>
     public static IReadOnlyList<string> Check(KafkaOptions options, bool sound = true)
     {
-        var faults = new List<string>();
-        var left = options.ClientProperties.Where(property => !ClientPropertyRules.IsFaulty(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
+        var errors = new List<string>();
+        var left = options.ClientProperties.Where(property => !ClientPropertyRules.IsInvalid(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
         var settings = sound ? options : new KafkaOptions { Mode = options.Mode };
         while (left.Count > 0 && Refusal(settings, left) is { } refusal)
         {
@@ -29,15 +29,15 @@ internal static partial class ClientBuildCheck
                 ?? left.FirstOrDefault(property => Refusal(settings, new Dictionary<string, string>([property], StringComparer.Ordinal)) is not null).Key;
             if (name is null)
             {
-                faults.Add($"Kafka:ClientProperties: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");
+                errors.Add($"Kafka:ClientProperties: the client refuses these properties together: {Hide(refusal, own: "", left.Values)}");
                 break;
             }
 
-            faults.Add($"Kafka:ClientProperties:{name}: the client refuses it: {(IsSensitive(name) ? NotShown : Hide(refusal, left[name], left.Values))}");
+            errors.Add($"Kafka:ClientProperties:{name}: the client refuses it: {(IsSensitive(name) ? NotShown : Hide(refusal, left[name], left.Values))}");
             left.Remove(name);
         }
 
-        return faults;
+        return errors;
     }
 
     // The first client that cannot be built; null where all can.

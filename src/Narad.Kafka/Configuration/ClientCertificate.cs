@@ -64,7 +64,7 @@ internal static class ClientCertificate
             var left = !string.IsNullOrWhiteSpace(ssl.Key) ? Key : !string.IsNullOrEmpty(ssl.KeyPassword) ? Password : null;
             if (left is not null)
             {
-                check.FaultUnshown(left, $"there is no certificate that it belongs to: set {SettingNames.Of(Certificate)}, or remove it");
+                check.ErrorUnshown(left, $"there is no certificate that it belongs to: set {SettingNames.Of(Certificate)}, or remove it");
             }
 
             return;
@@ -94,7 +94,7 @@ internal static class ClientCertificate
     {
         if (!string.IsNullOrWhiteSpace(ssl.Key))
         {
-            check.FaultUnshown(Key, "a PFX file holds its key: remove it");
+            check.ErrorUnshown(Key, "a PFX file holds its key: remove it");
         }
 
         if (Read(Certificate, ssl.Certificate!.Trim(), "a PEM or PFX file, or PEM text", check) is not { } bytes)
@@ -104,7 +104,7 @@ internal static class ClientCertificate
 
         if (string.IsNullOrEmpty(ssl.KeyPassword))
         {
-            check.FaultUnshown(Password, "a PFX file is opened with its password: set it, or export the file again with one (the client takes none without)");
+            check.ErrorUnshown(Password, "a PFX file is opened with its password: set it, or export the file again with one (the client takes none without)");
             return;
         }
 
@@ -115,14 +115,14 @@ internal static class ClientCertificate
             using var certificate = X509CertificateLoader.LoadPkcs12(bytes, ssl.KeyPassword, flags);
             if (!certificate.HasPrivateKey)
             {
-                check.FaultUnshown(Certificate, "the PFX file holds no private key: export it again, with its key");
+                check.ErrorUnshown(Certificate, "the PFX file holds no private key: export it again, with its key");
             }
 
             CheckTime(certificate, now, check);
         }
         catch (CryptographicException)
         {
-            check.FaultUnshown(Password, "it does not open the PFX file: write the password that the file was exported with");
+            check.ErrorUnshown(Password, "it does not open the PFX file: write the password that the file was exported with");
         }
     }
 
@@ -137,7 +137,7 @@ internal static class ClientCertificate
 
         if (Open(text) is not { } certificate)
         {
-            check.FaultUnshown(Certificate, "there is no certificate in it: give the whole PEM text, from BEGIN CERTIFICATE to END CERTIFICATE, or the path of a file that has it");
+            check.ErrorUnshown(Certificate, "there is no certificate in it: give the whole PEM text, from BEGIN CERTIFICATE to END CERTIFICATE, or the path of a file that has it");
             return;
         }
 
@@ -152,7 +152,7 @@ internal static class ClientCertificate
     {
         if (!pem.Contains(" PRIVATE KEY-----", StringComparison.Ordinal))
         {
-            check.FaultUnshown(Key, "there is no private key in it: give the certificate's key as a PEM file or PEM text, from BEGIN to END");
+            check.ErrorUnshown(Key, "there is no private key in it: give the certificate's key as a PEM file or PEM text, from BEGIN to END");
             return;
         }
 
@@ -160,7 +160,7 @@ internal static class ClientCertificate
         var traditional = pem.Contains("Proc-Type: 4,ENCRYPTED", StringComparison.Ordinal);
         if ((modern || traditional) && string.IsNullOrEmpty(password))
         {
-            check.FaultUnshown(Password, "the private key is encrypted: set the password that opens it");
+            check.ErrorUnshown(Password, "the private key is encrypted: set the password that opens it");
             return;
         }
 
@@ -189,7 +189,7 @@ internal static class ClientCertificate
         }
         catch (Exception failure) when (failure is CryptographicException or ArgumentException)
         {
-            check.FaultUnshown(
+            check.ErrorUnshown(
                 modern ? Password : Key,
                 modern ? "it does not open the private key: write the password that the key was encrypted with" : "it is not the certificate's private key, or not whole: give the key that the certificate was made for");
             return;
@@ -198,7 +198,7 @@ internal static class ClientCertificate
         var fits = key is RSA rsa ? Same(certificate.GetRSAPublicKey(), rsa) : key is not ECDsa ec || Same(certificate.GetECDsaPublicKey(), ec);
         if (!fits)
         {
-            check.FaultUnshown(Key, "it is the key of another certificate: give the one that this certificate was made for");
+            check.ErrorUnshown(Key, "it is the key of another certificate: give the one that this certificate was made for");
         }
 
         static bool Same(AsymmetricAlgorithm? @public, AsymmetricAlgorithm @private)
@@ -250,7 +250,7 @@ internal static class ClientCertificate
                 : $"the file cannot be read ({failure.GetType().Name}): write the path of {what} that this process may read";
 
             // Somebody may have written the key itself here, without its first line. What exists is a path.
-            check.FaultShownIf(File.Exists(path) || Directory.Exists(path), setting, path, instead);
+            check.ErrorShownIf(File.Exists(path) || Directory.Exists(path), setting, path, instead);
 
             return null;
         }

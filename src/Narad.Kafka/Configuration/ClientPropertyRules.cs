@@ -72,21 +72,21 @@ internal static class ClientPropertyRules
         {
             if (Reason(name) is { } reason)
             {
-                check.FaultUnshown($"ClientProperties:{name}", $"remove it; {reason}");
+                check.ErrorUnshown($"ClientProperties:{name}", $"remove it; {reason}");
             }
             else if (string.IsNullOrEmpty(value))
             {
-                check.FaultUnshown($"ClientProperties:{name}", "it is empty: write a value, or remove it");
+                check.ErrorUnshown($"ClientProperties:{name}", "it is empty: write a value, or remove it");
             }
             else if (IsCertificate(name) && !string.IsNullOrWhiteSpace(options.Ssl.Certificate))
             {
-                check.FaultUnshown($"ClientProperties:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
+                check.ErrorUnshown($"ClientProperties:{name}", $"{SettingNames.Of("Ssl:Certificate")} says who the client is, too: remove one of them");
             }
         }
     }
 
     /// <summary>Whether <see cref="Check"/> has a fault for this property.</summary>
-    public static bool IsFaulty(string name, string value) => Reason(name) is not null || string.IsNullOrEmpty(value);
+    public static bool IsInvalid(string name, string value) => Reason(name) is not null || string.IsNullOrEmpty(value);
 
     /// <summary>Whether the property is about the client's own certificate or key.</summary>
     public static bool IsCertificate(string name) =>

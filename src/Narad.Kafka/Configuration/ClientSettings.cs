@@ -20,7 +20,7 @@ internal sealed class ClientSettings
     private const int DefaultQueuedMessages = 100_000;
     private const int MaxQueuedKilobytes = 2_097_151;
     private const int DefaultBatchBytes = 1_000_000;
-    private const int LargestCopy = 1_000_000_000;
+    private const int LargestForwardedRecord = 1_000_000_000;
     private const int ReaderQueueKilobytes = 2_000;
 
     // A broker that comes back is found within about three seconds (the client adds up to half as jitter), not within its default ten.
@@ -95,7 +95,7 @@ internal sealed class ClientSettings
             MetadataMaxAgeMs = ProducerMetadataAgeMs,
 
             // A copy of a failed message may be as large as any message that another program sent; what the application sends is measured by us.
-            MessageMaxBytes = LargestCopy,
+            MessageMaxBytes = LargestForwardedRecord,
             BatchSize = Math.Min(DefaultBatchBytes, Options.MaxMessageBytes),
 
             // Without "status" each report would say "possibly persisted".
@@ -149,7 +149,7 @@ internal sealed class ClientSettings
         {
             config.FetchWaitMaxMs = Milliseconds(EmbeddedFetchWait?.Invoke(group) ?? Transports.EmbeddedFetches.ShortestWait);
 
-            // Sends wait for what is committed there (EmbeddedSendGate): 4 MiB a partition in each of these intervals. Where fetches are rare, so are commits.
+            // Sends wait for what is committed there (EmbeddedBackpressure): 4 MiB a partition in each of these intervals. Where fetches are rare, so are commits.
             var commit = Math.Clamp(config.FetchWaitMaxMs ?? 0, EmbeddedCommitMs, LongestEmbeddedCommitMs);
             config.AutoCommitIntervalMs = Math.Min(commit, Milliseconds(Options.CommitInterval));
         }
@@ -194,7 +194,7 @@ internal sealed class ClientSettings
         config.GroupRemoteAssignor = null;
         config.GroupInstanceId = null;
 
-        // It is told where to begin all the time, and throws away what it fetched beyond; what it asked for at an end holds up where it goes on.
+        // It is told where to begin all the time, and throws away what it fetched beyond; what it asked for at an end holds up where it continues.
         config.FetchWaitMaxMs = ReaderFetchWaitMs;
         config.QueuedMaxMessagesKbytes = Math.Min(ReaderQueueKilobytes, config.QueuedMaxMessagesKbytes ?? ReaderQueueKilobytes);
         return config;

@@ -47,7 +47,7 @@ internal sealed class EventHubsConnectionString
     }
 
     /// <summary>What is wrong with a text that ought to be a connection string, and what to write instead; null where nothing is.</summary>
-    public static string? Fault(string text)
+    public static string? Error(string text)
     {
         if (!TryParse(text, out var connection))
         {

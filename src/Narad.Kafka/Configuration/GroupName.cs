@@ -7,7 +7,7 @@ internal static class GroupName
     private const int LongestShown = 100;
 
     /// <summary>What is wrong with a group's id; null where nothing is.</summary>
-    public static string? Fault(string? name)
+    public static string? Error(string? name)
     {
         if (string.IsNullOrWhiteSpace(name))
         {
@@ -31,10 +31,10 @@ internal static class GroupName
     /// <exception cref="ArgumentException">It is no legal id.</exception>
     public static void Validate(string? name, string parameter)
     {
-        if (Fault(name) is { } fault)
+        if (Error(name) is { } error)
         {
             var shown = new string([.. (name ?? "").Take(LongestShown).Select(letter => char.IsControl(letter) ? '\uFFFD' : letter)]);
-            throw new ArgumentException($"'{shown}{(name?.Length > LongestShown ? "…" : "")}' cannot be a consumer group: {fault}.", parameter);
+            throw new ArgumentException($"'{shown}{(name?.Length > LongestShown ? "…" : "")}' cannot be a consumer group: {error}.", parameter);
         }
     }
 }

@@ -15,11 +15,11 @@ public sealed class KafkaConfigurationException : NaradKafkaException
     /// <summary>One sentence a fault.</summary>
     public IReadOnlyList<string> Errors { get; }
 
-    private static string Compose(IReadOnlyList<string> faults)
+    private static string Compose(IReadOnlyList<string> errors)
     {
-        ArgumentNullException.ThrowIfNull(faults);
-        return faults.Count == 1
-            ? $"The Kafka configuration has a fault: {ForeignText.Message(faults[0])}"
-            : $"The Kafka configuration has {faults.Count} faults:{string.Concat(faults.Select(fault => $"{Environment.NewLine}- {ForeignText.Message(fault)}"))}";
+        ArgumentNullException.ThrowIfNull(errors);
+        return errors.Count == 1
+            ? $"The Kafka configuration has an error: {ForeignText.Message(errors[0])}"
+            : $"The Kafka configuration has {errors.Count} errors:{string.Concat(errors.Select(error => $"{Environment.NewLine}- {ForeignText.Message(error)}"))}";
     }
 }

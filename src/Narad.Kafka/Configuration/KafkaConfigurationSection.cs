@@ -164,7 +164,7 @@ internal static class KafkaConfigurationSection
             }
         }
 
-        options.Sources.NoteConfiguration(options, settings);
+        options.Sources.RecordConfiguration(options, settings);
     }
 
     // Who names an identity provider wants its tokens.

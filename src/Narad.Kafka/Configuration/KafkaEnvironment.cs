@@ -90,7 +90,7 @@ internal static class KafkaEnvironment
             }
         }
 
-        options.Sources.NoteEnvironment(options, variables);
+        options.Sources.RecordEnvironment(options, variables);
 
         void Text(string name, Action<string> set, bool trim = true)
         {

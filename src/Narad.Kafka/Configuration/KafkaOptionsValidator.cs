@@ -13,14 +13,14 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     public ValidateOptionsResult Validate(string? name, KafkaOptions options)
     {
         var report = Check(options);
-        return report.Faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(report.Faults);
+        return report.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(report.Errors);
     }
 
     /// <summary>Checks the options for this process's environment, or for the one named.</summary>
     public static ConfigurationReport Check(KafkaOptions options, string? environment = null)
     {
         var check = new Findings();
-        check.Faults.AddRange(options.BindingErrors);
+        check.Errors.AddRange(options.BindingErrors);
         check.Warnings.AddRange(options.BindingWarnings);
         var name = environment ?? KafkaEnvironment.NameOf(options);
         var production = string.Equals(name, KafkaEnvironment.DefaultName, StringComparison.OrdinalIgnoreCase);
@@ -43,7 +43,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
 
         if (options.Mode is not KafkaMode.Console)
         {
-            check.Faults.AddRange(ClientBuildCheck.Check(options, sound: check.Faults.Count == 0));
+            check.Errors.AddRange(ClientBuildCheck.Check(options, sound: check.Errors.Count == 0));
         }
 
         var overruled = options.Sources.Overruled(options).ToList();
@@ -51,7 +51,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
 
         // A fault names the setting with its variable, which nobody should change where it does nothing.
         return new ConfigurationReport(
-            [.. check.Faults.Select(fault => overruled.Where(setting => fault.Contains($"({setting.Overruled})", StringComparison.Ordinal)).Aggregate(fault, (text, setting) => $"{text} {setting.Sentence}"))],
+            [.. check.Errors.Select(error => overruled.Where(setting => error.Contains($"({setting.Overruled})", StringComparison.Ordinal)).Aggregate(error, (text, setting) => $"{text} {setting.Sentence}"))],
             check.Warnings);
     }
 
@@ -66,7 +66,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         Number(nameof(options.TopicPartitions), options.TopicPartitions, 1, 10_000);
         if (options.TopicReplicationFactor is not -1 and < 1)
         {
-            check.Fault(nameof(options.TopicReplicationFactor), options.TopicReplicationFactor, "write -1 for the broker's default, or 1 and more");
+            check.Error(nameof(options.TopicReplicationFactor), options.TopicReplicationFactor, "write -1 for the broker's default, or 1 and more");
         }
 
         Time(nameof(options.ConnectTimeout), options.ConnectTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
@@ -85,7 +85,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         {
             if (value < min || value > max)
             {
-                check.Fault(setting, value, string.Create(CultureInfo.InvariantCulture, $"write a number from {min:N0} to {max:N0}"));
+                check.Error(setting, value, string.Create(CultureInfo.InvariantCulture, $"write a number from {min:N0} to {max:N0}"));
             }
         }
 
@@ -93,7 +93,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         {
             if (value < min || value > max)
             {
-                check.Fault(setting, value, $"write a time from {min:c} to {max:c}");
+                check.Error(setting, value, $"write a time from {min:c} to {max:c}");
             }
         }
     }
@@ -112,7 +112,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         Defined(nameof(options.TopicCreation), options.TopicCreation);
         if (options is { GroupProtocol: KafkaGroupProtocol.Consumer, Assignor: KafkaAssignor.RoundRobin })
         {
-            check.Fault(nameof(options.Assignor), options.Assignor, "brokers of GroupProtocol Consumer know no round robin: choose CooperativeSticky or Range");
+            check.Error(nameof(options.Assignor), options.Assignor, "brokers of GroupProtocol Consumer know no round robin: choose CooperativeSticky or Range");
         }
 
         void Defined<T>(string setting, T value)
@@ -120,7 +120,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         {
             if (!Enum.IsDefined(value))
             {
-                check.Fault(setting, value, $"write one of {string.Join(", ", Enum.GetNames<T>())}");
+                check.Error(setting, value, $"write one of {string.Join(", ", Enum.GetNames<T>())}");
             }
         }
     }
@@ -129,17 +129,17 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     {
         if (options.GroupProtocol is KafkaGroupProtocol.Classic && options.MaxPollInterval < options.SessionTimeout)
         {
-            check.Fault(nameof(options.MaxPollInterval), options.MaxPollInterval, $"write at least SessionTimeout, which is {options.SessionTimeout:c}");
+            check.Error(nameof(options.MaxPollInterval), options.MaxPollInterval, $"write at least SessionTimeout, which is {options.SessionTimeout:c}");
         }
 
         if (options.UnhealthyAfter < options.DegradedAfter)
         {
-            check.Fault(nameof(options.UnhealthyAfter), options.UnhealthyAfter, $"write at least DegradedAfter, which is {options.DegradedAfter:c}");
+            check.Error(nameof(options.UnhealthyAfter), options.UnhealthyAfter, $"write at least DegradedAfter, which is {options.DegradedAfter:c}");
         }
 
         if (options.Linger >= options.SendTimeout)
         {
-            check.Fault(nameof(options.Linger), options.Linger, $"write less than SendTimeout, which is {options.SendTimeout:c}");
+            check.Error(nameof(options.Linger), options.Linger, $"write less than SendTimeout, which is {options.SendTimeout:c}");
         }
 
         if (options.RevokeTimeout is { } revoke)
@@ -147,17 +147,17 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             var half = options.MaxPollInterval / 2;
             if (revoke < TimeSpan.Zero)
             {
-                check.Fault(nameof(options.RevokeTimeout), revoke, "write a time of 0 or more, or nothing");
+                check.Error(nameof(options.RevokeTimeout), revoke, "write a time of 0 or more, or nothing");
             }
 
             if (revoke > options.ShutdownTimeout)
             {
-                check.Fault(nameof(options.RevokeTimeout), revoke, $"write at most ShutdownTimeout, which is {options.ShutdownTimeout:c}");
+                check.Error(nameof(options.RevokeTimeout), revoke, $"write at most ShutdownTimeout, which is {options.ShutdownTimeout:c}");
             }
 
             if (revoke > half)
             {
-                check.Fault(nameof(options.RevokeTimeout), revoke, $"write at most {half:c}, half of MaxPollInterval: the group waits no longer for a member");
+                check.Error(nameof(options.RevokeTimeout), revoke, $"write at most {half:c}, half of MaxPollInterval: the group waits no longer for a member");
             }
         }
     }
@@ -166,24 +166,24 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
     {
         if (string.IsNullOrWhiteSpace(options.ClientId) || options.ClientId.Any(char.IsControl))
         {
-            check.Fault(nameof(options.ClientId), options.ClientId, "write a name, such as the application's");
+            check.Error(nameof(options.ClientId), options.ClientId, "write a name, such as the application's");
         }
 
-        if (options.ConsumerGroupId is not null && GroupName.Fault(options.ConsumerGroupId) is { } group)
+        if (options.ConsumerGroupId is not null && GroupName.Error(options.ConsumerGroupId) is { } group)
         {
-            check.Fault(nameof(options.ConsumerGroupId), options.ConsumerGroupId, group);
+            check.Error(nameof(options.ConsumerGroupId), options.ConsumerGroupId, group);
         }
 
         if (options.GroupInstanceId is not null && !TopicName.IsLegal(options.GroupInstanceId))
         {
-            check.Fault(nameof(options.GroupInstanceId), options.GroupInstanceId, $"write {TopicName.Rule}, or nothing");
+            check.Error(nameof(options.GroupInstanceId), options.GroupInstanceId, $"write {TopicName.Rule}, or nothing");
         }
 
         foreach (var (logical, topic) in options.TopicNames)
         {
             if (!TopicName.IsLegal(topic))
             {
-                check.Fault($"TopicNames:{logical}", topic, $"write {TopicName.Rule}");
+                check.Error($"TopicNames:{logical}", topic, $"write {TopicName.Rule}");
             }
         }
     }
@@ -193,16 +193,16 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         var brokers = BrokerList.Split(options.Brokers);
         if (brokers.Length == 0)
         {
-            check.Fault(nameof(options.Brokers), "", "write host:port, and commas between several");
+            check.Error(nameof(options.Brokers), "", "write host:port, and commas between several");
         }
 
         // Some faults say a part of the address again.
         foreach (var broker in brokers)
         {
             var text = BrokerList.Show(broker, options.Brokers);
-            if (BrokerList.Fault(broker, shown: ReferenceEquals(text, broker)) is { } fault)
+            if (BrokerList.Error(broker, shown: ReferenceEquals(text, broker)) is { } error)
             {
-                check.Fault(nameof(options.Brokers), text, fault);
+                check.Error(nameof(options.Brokers), text, error);
             }
         }
     }

@@ -19,7 +19,7 @@ internal static class ProviderRules
 
     public static void Check(KafkaOptions options, Findings check)
     {
-        string[] brokers = BrokerList.MayHoldSecret(options.Brokers) ? [] : [.. BrokerList.Split(options.Brokers).Where(broker => BrokerList.Fault(broker) is null)];
+        string[] brokers = BrokerList.MayHoldSecret(options.Brokers) ? [] : [.. BrokerList.Split(options.Brokers).Where(broker => BrokerList.Error(broker) is null)];
         var provider = options.Provider;
         CheckName(provider, brokers, check);
         CheckPlace(options, check);
@@ -111,7 +111,7 @@ internal static class ProviderRules
         {
             if (!named && Array.Find(brokers, isTheirs) is { } broker)
             {
-                check.Fault(nameof(KafkaOptions.Provider), provider, $"{broker} is a broker of {whose}");
+                check.Error(nameof(KafkaOptions.Provider), provider, $"{broker} is a broker of {whose}");
             }
         }
     }
@@ -136,7 +136,7 @@ internal static class ProviderRules
         };
         if (where is not null)
         {
-            check.Fault(nameof(options.Brokers), "", $"{options.Provider} does not say where the cluster is: write {where}");
+            check.Error(nameof(options.Brokers), "", $"{options.Provider} does not say where the cluster is: write {where}");
         }
     }
 
@@ -144,12 +144,12 @@ internal static class ProviderRules
     {
         if (options.Ssl.Enabled)
         {
-            check.Fault("Ssl:Enabled", true, "the provider Local is plain text: write false, or Provider = Custom");
+            check.Error("Ssl:Enabled", true, "the provider Local is plain text: write false, or Provider = Custom");
         }
 
         if (SaslMechanisms.IsUsed(options.Sasl))
         {
-            check.FaultUnshown(
+            check.ErrorUnshown(
                 SaslMechanisms.MakesTokens(options.Sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
                 "the provider Local has no login: remove it, or write Provider = Custom");
         }
@@ -160,12 +160,12 @@ internal static class ProviderRules
         Tls(options, EventHubs, check);
         if (options.Compression is KafkaCompression.Snappy or KafkaCompression.Lz4 or KafkaCompression.Zstd)
         {
-            check.Fault("Compression", options.Compression, "Event Hubs takes None or Gzip only");
+            check.Error("Compression", options.Compression, "Event Hubs takes None or Gzip only");
         }
 
         if (options.MaxMessageBytes > ProviderProfile.EventHubsMessageBytes)
         {
-            check.Fault(
+            check.Error(
                 nameof(options.MaxMessageBytes),
                 options.MaxMessageBytes,
                 string.Create(CultureInfo.InvariantCulture, $"Event Hubs closes the connection at a larger request: write at most {ProviderProfile.EventHubsMessageBytes}, or nothing"));
@@ -178,12 +178,12 @@ internal static class ProviderRules
 
         if (!SaslMechanisms.Is(options.Sasl.Mechanism, "plain"))
         {
-            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(options.Sasl.Mechanism), "Event Hubs takes plain or oauthbearer");
+            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(options.Sasl.Mechanism), "Event Hubs takes plain or oauthbearer");
         }
 
         if (string.IsNullOrEmpty(options.Sasl.Username))
         {
-            check.Fault(
+            check.Error(
                 "Sasl:Username",
                 "",
                 string.IsNullOrEmpty(options.Sasl.Password)
@@ -192,7 +192,7 @@ internal static class ProviderRules
         }
         else if (!IsConnectionStringUser(options.Sasl))
         {
-            check.FaultUnshown("Sasl:Username", "for Event Hubs write $ConnectionString, literally, and the connection string as the password");
+            check.ErrorUnshown("Sasl:Username", "for Event Hubs write $ConnectionString, literally, and the connection string as the password");
         }
     }
 
@@ -204,9 +204,9 @@ internal static class ProviderRules
             return;
         }
 
-        if (EventHubsConnectionString.Fault(options.Sasl.Password) is { } fault)
+        if (EventHubsConnectionString.Error(options.Sasl.Password) is { } error)
         {
-            check.FaultUnshown("Sasl:Password", fault);
+            check.ErrorUnshown("Sasl:Password", error);
         }
         else if (EventHubsConnectionString.TryParse(options.Sasl.Password, out var connection))
         {
@@ -235,24 +235,24 @@ internal static class ProviderRules
         switch (options.Provider)
         {
             case KafkaProvider.MskIam when !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
-                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskIam takes aws_msk_iam: write that, or another provider");
+                check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskIam takes aws_msk_iam: write that, or another provider");
                 break;
             case KafkaProvider.MskScram when !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512"):
-                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskScram takes scram-sha-512: write that, or another provider");
+                check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MskScram takes scram-sha-512: write that, or another provider");
                 break;
             case KafkaProvider.MskScram when !used && string.IsNullOrEmpty(sasl.Password):
-                check.Fault("Sasl:Username", "", "MskScram needs the user and the password of the secret AmazonMSK_… in Secrets Manager");
+                check.Error("Sasl:Username", "", "MskScram needs the user and the password of the secret AmazonMSK_… in Secrets Manager");
                 break;
             case KafkaProvider.MskTls or KafkaProvider.MskOpen when used:
-                check.FaultUnshown(
+                check.ErrorUnshown(
                     SaslMechanisms.MakesTokens(sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
                     $"{options.Provider} has no login: remove it, or write Provider = {(SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam) ? "MskIam" : "MskScram")}");
                 break;
             case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate) && !options.ClientProperties.Keys.Any(ClientPropertyRules.IsCertificate):
-                check.Fault("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
+                check.Error("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
                 break;
             case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
-                check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
+                check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
                 break;
         }
     }
@@ -273,17 +273,17 @@ internal static class ProviderRules
         Tls(options, ConfluentCloud, check);
         if (!SaslMechanisms.Is(sasl.Mechanism, "plain") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
+            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "Confluent Cloud takes plain (an API key and its secret) or oauthbearer");
         }
 
         if (!SaslMechanisms.IsUsed(sasl) && string.IsNullOrEmpty(sasl.Password))
         {
-            check.Fault("Sasl:Username", "", "Confluent Cloud needs an API key as the user and its secret as the password");
+            check.Error("Sasl:Username", "", "Confluent Cloud needs an API key as the user and its secret as the password");
         }
 
         if (sasl.Oidc is { } oidc && string.IsNullOrWhiteSpace(oidc.LogicalCluster))
         {
-            check.Fault("Sasl:Oidc:LogicalCluster", "", "Confluent Cloud asks for the cluster's id: write lkc-…, as its settings show it");
+            check.Error("Sasl:Oidc:LogicalCluster", "", "Confluent Cloud asks for the cluster's id: write lkc-…, as its settings show it");
         }
     }
 
@@ -294,7 +294,7 @@ internal static class ProviderRules
         {
             if (isTheirs(broker))
             {
-                check.Fault("Brokers", broker, string.Create(CultureInfo.InvariantCulture, $"for {what} use {ports[0]}{outside}"));
+                check.Error("Brokers", broker, string.Create(CultureInfo.InvariantCulture, $"for {what} use {ports[0]}{outside}"));
             }
             else if (named && !IsKnown(broker))
             {
@@ -308,7 +308,7 @@ internal static class ProviderRules
         // A mechanism of tokens asks for TLS by itself, whoever runs the brokers.
         if (!options.Ssl.Enabled && !SaslMechanisms.MakesTokens(options.Sasl.Mechanism))
         {
-            check.Fault("Ssl:Enabled", false, $"for {what} write true");
+            check.Error("Ssl:Enabled", false, $"for {what} write true");
         }
     }
 }

@@ -28,19 +28,19 @@ internal static class RawSecurityRules
 
         if (Is(client, Method, "oidc") && !SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.FaultUnshown($"ClientProperties:{Method}", $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or remove this");
+            check.ErrorUnshown($"ClientProperties:{Method}", $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or remove this");
         }
 
-        if (client.TryGetValue(Endpoint, out var endpoint) && !IsMetadataService(client, endpoint) && SecurityRules.TokenEndpointFault(endpoint) is { } fault)
+        if (client.TryGetValue(Endpoint, out var endpoint) && !IsMetadataService(client, endpoint) && SecurityRules.TokenEndpointError(endpoint) is { } error)
         {
-            check.FaultUnshown($"ClientProperties:{Endpoint}", fault);
+            check.ErrorUnshown($"ClientProperties:{Endpoint}", error);
         }
 
         void Unverified(string name, string what)
         {
             if (strict && !options.Ssl.AllowUnverifiedInProduction)
             {
-                check.FaultUnshown($"ClientProperties:{name}", $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by {SecurityRules.AllowUnverified} = true");
+                check.ErrorUnshown($"ClientProperties:{name}", $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by {SecurityRules.AllowUnverified} = true");
             }
             else
             {

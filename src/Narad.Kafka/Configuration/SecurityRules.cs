@@ -27,7 +27,7 @@ internal static class SecurityRules
         {
             if (strict && !ssl.AllowUnverifiedInProduction)
             {
-                check.Fault(
+                check.Error(
                     "Ssl:RejectUnauthorized",
                     false,
                     $"in Production anybody could pose as the broker, as in every environment but Development: give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA), or allow it by {AllowUnverified} = true");
@@ -51,12 +51,12 @@ internal static class SecurityRules
         {
             if (!HasCertificate(pem))
             {
-                check.FaultUnshown("Ssl:Ca", "the PEM text has no whole certificate, from BEGIN CERTIFICATE to END CERTIFICATE: give all of it, with line breaks written as \\n where need be");
+                check.ErrorUnshown("Ssl:Ca", "the PEM text has no whole certificate, from BEGIN CERTIFICATE to END CERTIFICATE: give all of it, with line breaks written as \\n where need be");
             }
         }
         else if (!File.Exists(ssl.Ca.Trim()))
         {
-            check.FaultUnshown("Ssl:Ca", "there is no such file: write the path of a PEM file, or the PEM text itself");
+            check.ErrorUnshown("Ssl:Ca", "there is no such file: write the path of a PEM file, or the PEM text itself");
         }
         else
         {
@@ -70,12 +70,12 @@ internal static class SecurityRules
         {
             if (!HasCertificate(File.ReadAllText(path)))
             {
-                check.Fault("Ssl:Ca", path, "there is no certificate in the file: write the path of a PEM file (a DER file becomes one by: openssl x509 -inform der)");
+                check.Error("Ssl:Ca", path, "there is no certificate in the file: write the path of a PEM file (a DER file becomes one by: openssl x509 -inform der)");
             }
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            check.Fault("Ssl:Ca", path, $"the file cannot be read ({failure.GetType().Name}): let this process read it");
+            check.Error("Ssl:Ca", path, $"the file cannot be read ({failure.GetType().Name}): let this process read it");
         }
     }
 
@@ -104,7 +104,7 @@ internal static class SecurityRules
         var sasl = options.Sasl;
         if (SaslMechanisms.Parse(sasl.Mechanism) is null)
         {
-            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"write one of {string.Join(", ", SaslMechanisms.Names)}");
+            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"write one of {string.Join(", ", SaslMechanisms.Names)}");
         }
 
         var user = !string.IsNullOrEmpty(sasl.Username);
@@ -115,15 +115,15 @@ internal static class SecurityRules
         }
         else if (sasl.TokenProvider is not null)
         {
-            check.FaultUnshown("Sasl:TokenProvider", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
+            check.ErrorUnshown("Sasl:TokenProvider", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
         }
         else if (user && !password)
         {
-            check.FaultUnshown("Sasl:Password", $"there is a user and no password: set it, or remove {SettingNames.Of("Sasl:Username")}");
+            check.ErrorUnshown("Sasl:Password", $"there is a user and no password: set it, or remove {SettingNames.Of("Sasl:Username")}");
         }
         else if (password && !user && !options.IsEventHubs)
         {
-            check.FaultUnshown("Sasl:Username", $"there is a password and no user: set it, or remove {SettingNames.Of("Sasl:Password")}");
+            check.ErrorUnshown("Sasl:Username", $"there is a password and no user: set it, or remove {SettingNames.Of("Sasl:Password")}");
         }
         else if (user && !options.Ssl.Enabled && SaslMechanisms.Is(sasl.Mechanism, "plain"))
         {
@@ -137,7 +137,7 @@ internal static class SecurityRules
     {
         if (strict && !options.Sasl.AllowPlainWithoutTls && !BrokerList.Split(options.Brokers).All(BrokerList.IsLoopback))
         {
-            check.Fault(
+            check.Error(
                 "Ssl:Enabled",
                 false,
                 "with mechanism plain everybody on the way to the broker reads the password: write true, use scram-sha-512, or allow it by Kafka:Sasl:AllowPlainWithoutTls = true. In the environment Development it is a warning");
@@ -155,18 +155,18 @@ internal static class SecurityRules
         var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
         if (aws && !given)
         {
-            check.Fault("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
+            check.Error("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
         }
         else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.ClientProperties))
         {
-            check.Fault(
+            check.Error(
                 "Sasl:Mechanism",
                 mechanism,
                 "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenProvider in code, or let the client fetch them (Kafka:ClientProperties: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
         }
         else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.ClientProperties))
         {
-            check.FaultUnshown(given ? "Sasl:TokenProvider" : "Sasl:Oidc", $"{SettingNames.Of("ClientProperties")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
+            check.ErrorUnshown(given ? "Sasl:TokenProvider" : "Sasl:Oidc", $"{SettingNames.Of("ClientProperties")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
         }
 
         if (options.Ssl.Enabled)
@@ -176,7 +176,7 @@ internal static class SecurityRules
 
         if (strict || aws)
         {
-            check.Fault("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
+            check.Error("Ssl:Enabled", false, $"with {mechanism} write true: a token is a password");
         }
         else
         {
@@ -193,27 +193,27 @@ internal static class SecurityRules
 
         if (!SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.Fault("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
+            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
         }
 
         if (string.IsNullOrWhiteSpace(oidc.ClientId))
         {
-            check.Fault("Sasl:Oidc:ClientId", "", "write the application's id at the identity provider");
+            check.Error("Sasl:Oidc:ClientId", "", "write the application's id at the identity provider");
         }
 
         if (string.IsNullOrEmpty(oidc.ClientSecret))
         {
-            check.FaultUnshown("Sasl:Oidc:ClientSecret", "it is empty: set the secret of the client id");
+            check.ErrorUnshown("Sasl:Oidc:ClientSecret", "it is empty: set the secret of the client id");
         }
 
-        if (TokenEndpointFault(oidc.TokenEndpoint) is { } fault)
+        if (TokenEndpointError(oidc.TokenEndpoint) is { } error)
         {
-            check.FaultUnshown("Sasl:Oidc:TokenEndpoint", fault);
+            check.ErrorUnshown("Sasl:Oidc:TokenEndpoint", error);
         }
     }
 
     /// <summary>What is wrong with the address that tokens are asked for at, whichever setting names it; null where nothing is. Never a part of the address.</summary>
-    public static string? TokenEndpointFault(string? address)
+    public static string? TokenEndpointError(string? address)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var endpoint) || endpoint is not { Scheme: "https" or "http" })
         {

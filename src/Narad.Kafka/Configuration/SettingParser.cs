@@ -17,7 +17,7 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, MayBeShown.AsOneOf(value, Booleans), "write true or false");
+            Error(options, setting, value, MayBeShown.AsOneOf(value, Booleans), "write true or false");
         }
     }
 
@@ -28,7 +28,7 @@ internal static class SettingParser
         var name = Array.Find(System.Enum.GetNames<T>(), name => string.Equals(name, value.Trim(), StringComparison.OrdinalIgnoreCase));
         if (name is null)
         {
-            Fault(options, setting, value, MayBeShown.AsOneOf(value, System.Enum.GetNames<T>()) || MayBeShown.AsNumber(value), $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
+            Error(options, setting, value, MayBeShown.AsOneOf(value, System.Enum.GetNames<T>()) || MayBeShown.AsNumber(value), $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
         }
         else
         {
@@ -45,7 +45,7 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, MayBeShown.AsNumber(value), typeof(T) == typeof(double) ? "write a number, such as 0.5" : "write a whole number");
+            Error(options, setting, value, MayBeShown.AsNumber(value), typeof(T) == typeof(double) ? "write a number, such as 0.5" : "write a whole number");
         }
     }
 
@@ -58,12 +58,12 @@ internal static class SettingParser
         }
         else
         {
-            Fault(options, setting, value, MayBeShown.AsNumber(value), "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
+            Error(options, setting, value, MayBeShown.AsNumber(value), "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
         }
     }
 
     public static string Write(bool value) => value ? "true" : "false";
 
-    private static void Fault(IBindingTarget options, string setting, string value, bool shown, string instead) =>
+    private static void Error(IBindingTarget options, string setting, string value, bool shown, string instead) =>
         options.BindingErrors.Add(shown ? $"{setting} = {value}: {instead}." : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
 }

@@ -29,7 +29,7 @@ internal sealed class SettingSources
     private readonly Dictionary<string, (string Path, string? Value)> _configuration = new(StringComparer.Ordinal);
 
     /// <summary>Called when the variables were applied.</summary>
-    public void NoteEnvironment(KafkaOptions options, IReadOnlyDictionary<string, string> variables)
+    public void RecordEnvironment(KafkaOptions options, IReadOnlyDictionary<string, string> variables)
     {
         foreach (var (setting, names, value) in Settings)
         {
@@ -41,7 +41,7 @@ internal sealed class SettingSources
     }
 
     /// <summary>Called when the section was applied.</summary>
-    public void NoteConfiguration(KafkaOptions options, IConfiguration section)
+    public void RecordConfiguration(KafkaOptions options, IConfiguration section)
     {
         foreach (var (setting, _, value) in Settings)
         {

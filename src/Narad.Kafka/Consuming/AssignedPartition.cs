@@ -76,9 +76,9 @@ internal sealed class AssignedPartition
     public OffsetTracker Tracker { get; } = new();
 
     /// <summary>Messages that are held in memory: waiting, running, waiting for a repetition. Written by <see cref="FlowControl"/> only.</summary>
-    public int HeldMessages { get; set; }
+    public int BufferedMessages { get; set; }
 
-    public long HeldBytes { get; set; }
+    public long BufferedBytes { get; set; }
 
     /// <summary>For how much longer the poll thread would rather wait for its handlers than pause it. Written by <see cref="FlowControl"/> only.</summary>
     public int Patience { get; set; } = 500;

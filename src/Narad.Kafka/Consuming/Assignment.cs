@@ -11,7 +11,7 @@ namespace Narad.Kafka.Consuming;
 /// The partitions that the group's client has now, what they hold in memory, and which of them are paused.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only, but for <see cref="HeldMessages"/> and <see cref="HeldBytes"/>. The client remembers a pause beyond the
+/// Single-threaded: poll thread only, but for <see cref="BufferedMessages"/> and <see cref="BufferedBytes"/>. The client remembers a pause beyond the
 /// assignment, and refuses one inside a rebalance callback: so all pauses are set anew in the first turn after each change.
 /// </remarks>
 /// <param name="flow">Says which partition has enough.</param>
@@ -43,10 +43,10 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => flow.HeldMessages;
+    public long BufferedMessages => flow.BufferedMessages;
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => flow.HeldBytes;
+    public long BufferedBytes => flow.BufferedBytes;
 
     public bool TryFind(TopicPartition partition, [NotNullWhen(true)] out AssignedPartition? found)
     {

@@ -420,7 +420,7 @@ internal sealed class ConsumerGroup
                     continue;
                 }
 
-                _transport.SendGate?.GroupReads(Name, subscription.Topic);
+                _transport.Backpressure?.GroupReads(Name, subscription.Topic);
                 subscription.MoveTo(SubscriptionState.Joining);
                 lock (_gate)
                 {
@@ -557,7 +557,7 @@ internal sealed class ConsumerGroup
             {
                 foreach (var subscription in _subscriptions)
                 {
-                    subscription.MoveTo(SubscriptionState.Faulted, new KafkaConnectionException($"Group '{Name}' ended by itself; why is in the Fault of its other subscriptions and in the log. Create a new service."));
+                    subscription.MoveTo(SubscriptionState.Faulted, new KafkaConnectionException($"Group '{Name}' ended by itself; the Error of its other subscriptions and the log say why. Create a new service."));
                 }
             }
             else if (!_told.SetEquals(topics))

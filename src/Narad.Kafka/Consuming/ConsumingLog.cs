@@ -70,22 +70,22 @@ internal static partial class ConsumingLog
     [LoggerMessage(3073, LogLevel.Information, "'{Topic}' in group '{Group}' is ordered by key only until a message fails: what goes through the retry topic is overtaken by what is behind it. Say AllowReorder() where that is right.")]
     public static partial void OrderEnds(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3074, LogLevel.Error, "A failure observer threw for {Partition} offset {Offset}; the message's copy is written all the same.")]
+    [LoggerMessage(3074, LogLevel.Error, "A failure observer threw for {Partition} offset {Offset}; the retry record or dead letter of the message is written all the same.")]
     public static partial void ObserverFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset);
 
     [LoggerMessage(3075, LogLevel.Error, "The retry and dead-letter topics of '{Topic}' in group '{Group}' could not be seen to; it is tried again when a message fails.")]
-    public static partial void CopiesNotEnsured(ILogger logger, Exception error, string topic, string group);
+    public static partial void FailureTopicsNotEnsured(ILogger logger, Exception error, string topic, string group);
 
     [LoggerMessage(3076, LogLevel.Warning, "{Partition} offset {Offset}, which waits for its retry in group '{Group}', could not be moved out of the way of what is finished behind it, which may be handled again.")]
     public static partial void MoveFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3089, LogLevel.Warning, "How far failed keys were handled could not be written down before their partitions are given away in group '{Group}': messages of these keys may be handled again, in order.")]
+    [LoggerMessage(3089, LogLevel.Warning, "Could not save the progress of blocked keys before group '{Group}' lost their partitions. Messages of these keys may be redelivered, in order.")]
     public static partial void NotesNotWritten(ILogger logger, Exception? error, string group);
 
-    [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Mend the cause, then call ResumeAsync, or SkipFailedMessageAsync to leave this message out, or restart.")]
+    [LoggerMessage(3020, LogLevel.Critical, "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Fix the cause, then call ResumeAsync, or SkipFailedMessageAsync to leave this message out, or restart.")]
     public static partial void Stopped(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3029, LogLevel.Critical, "{Partition} STOPPED in group '{Group}': it cannot be read from offset {Offset}, and nothing is skipped. Decide where to go on: ResumeAsync starts at its first message, SeekAsync at an offset. A restart decides nothing.")]
+    [LoggerMessage(3029, LogLevel.Critical, "{Partition} STOPPED in group '{Group}': it cannot be read from offset {Offset}, and nothing is skipped. Decide where to continue: ResumeAsync starts at its first message, SeekAsync at an offset. A restart decides nothing.")]
     public static partial void Unreadable(ILogger logger, Exception reason, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3034, LogLevel.Error, "LOG TRUNCATED: {Partition} ends at offset {LogEnd}, but group '{Group}' stands at offset {Offset}. An unclean leader election lost the messages between; what was sent since may have their offsets.")]
@@ -94,13 +94,13 @@ internal static partial class ConsumingLog
     [LoggerMessage(3037, LogLevel.Error, "LOG TRUNCATED: {Partition} ends at offset {LogEnd}, and group '{Group}' had read to offset {Offset} before it lost the partition. An unclean leader election lost the messages between, those included that waited there for their retry.")]
     public static partial void ReadAndTruncated(ILogger logger, TopicPartitionId partition, long logEnd, long offset, string group);
 
-    [LoggerMessage(3021, LogLevel.Information, "{Partition} in group '{Group}' goes on.")]
+    [LoggerMessage(3021, LogLevel.Information, "{Partition} in group '{Group}' continues.")]
     public static partial void Resumed(ILogger logger, TopicPartitionId partition, string group);
 
     [LoggerMessage(3022, LogLevel.Warning, "{Partition} offset {Offset} in group '{Group}' was SKIPPED on request: it is finished without having been handled.")]
     public static partial void Skipped(ILogger logger, TopicPartitionId partition, long offset, string group);
 
-    [LoggerMessage(3023, LogLevel.Warning, "{Partition} in group '{Group}' goes on at the first message that is left, on request.")]
+    [LoggerMessage(3023, LogLevel.Warning, "{Partition} in group '{Group}' continues at the first message that is left, on request.")]
     public static partial void ResumedFromEarliest(ILogger logger, TopicPartitionId partition, string group);
 
     [LoggerMessage(3024, LogLevel.Warning, "{Partition} in group '{Group}' was RESET to {Position} by policy: offset {Offset} is not there any more.")]
@@ -112,7 +112,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3026, LogLevel.Warning, "Committing {Topic}[{Partition}] back to offset {Offset} did not succeed; after a restart the group may find its old offset out of range.")]
     public static partial void CommitBackFailed(ILogger logger, Exception? error, string topic, int partition, long offset);
 
-    [LoggerMessage(3027, LogLevel.Warning, "Topic '{Topic}' was deleted and created again. Group '{Group}' goes on at the first message of its {Count} partition(s) here; what it has handled of the new topic already is handled again.")]
+    [LoggerMessage(3027, LogLevel.Warning, "Topic '{Topic}' was deleted and created again. Group '{Group}' continues at the first message of its {Count} partition(s) here; what it has handled of the new topic already is handled again.")]
     public static partial void TopicRecreated(ILogger logger, string topic, int count, string group);
 
     [LoggerMessage(3028, LogLevel.Debug, "Whether a topic of group '{Group}' was created again could not be looked up; trying again.")]
@@ -133,13 +133,13 @@ internal static partial class ConsumingLog
     [LoggerMessage(3032, LogLevel.Information, "[DEV] Would subscribe to {Topic} in group {Group}")]
     public static partial void ConsoleSubscription(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3080, LogLevel.Error, "The circuit of '{Topic}' in group '{Group}' OPENED: {Failures} of {Messages} message(s) failed within {Window}, the last one as follows. Nothing of it is started for {Wait}, then one message is tried. Offsets stay; mend what the handler needs.")]
+    [LoggerMessage(3080, LogLevel.Error, "The circuit of '{Topic}' in group '{Group}' OPENED: {Failures} of {Messages} message(s) failed within {Window}, the last one as follows. Nothing of it is started for {Wait}, then one message is tried. Offsets stay; fix what the handler needs.")]
     public static partial void CircuitOpened(ILogger logger, Exception error, string topic, string group, long failures, long messages, string window, string wait);
 
     [LoggerMessage(3081, LogLevel.Warning, "The circuit of '{Topic}' in group '{Group}' stays open: {Partition} offset {Offset} was tried and failed. One message is tried again in {Wait}.")]
     public static partial void ProbeFailed(ILogger logger, Exception error, string topic, string group, TopicPartitionId partition, long offset, string wait);
 
-    [LoggerMessage(3082, LogLevel.Information, "The circuit of '{Topic}' in group '{Group}' closed after {Time}: the message that was tried succeeded, and all go on.")]
+    [LoggerMessage(3082, LogLevel.Information, "The circuit of '{Topic}' in group '{Group}' closed after {Time}: the message that was tried succeeded, and all continue.")]
     public static partial void CircuitClosed(ILogger logger, string topic, string group, string time);
 
     [LoggerMessage(3083, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was tried {Probes} times while the circuit was open and failed each time: it is treated like any message that fails, in case it is to blame.")]
@@ -172,7 +172,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3048, LogLevel.Warning, "What is committed for new partitions could not be looked up, so they are not read yet; trying again.")]
     public static partial void NotChecked(ILogger logger, Exception error);
 
-    [LoggerMessage(3047, LogLevel.Debug, "Fetching {Partition} goes on up to a second late: {Reason}")]
+    [LoggerMessage(3047, LogLevel.Debug, "Fetching {Partition} continues up to a second late: {Reason}")]
     public static partial void NotWoken(ILogger logger, TopicPartitionId partition, string reason);
 
     [LoggerMessage(3060, LogLevel.Information, "{Partition} of group '{Group}' was paused by name.")]
@@ -181,10 +181,10 @@ internal static partial class ConsumingLog
     [LoggerMessage(3061, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' was paused by name.")]
     public static partial void PausedAll(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3062, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' goes on.")]
+    [LoggerMessage(3062, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' continues.")]
     public static partial void ResumedAll(ILogger logger, string topic, string group);
 
-    [LoggerMessage(3063, LogLevel.Warning, "{Partition} of group '{Group}' goes on at offset {Offset}, as it was told.")]
+    [LoggerMessage(3063, LogLevel.Warning, "{Partition} of group '{Group}' continues at offset {Offset}, as it was told.")]
     public static partial void Sought(ILogger logger, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3064, LogLevel.Information, "The subscription of group '{Group}' to '{Topic}' ended by name.")]
@@ -205,13 +205,13 @@ internal static partial class ConsumingLog
     [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: {Reason}.")]
     public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, string reason);
 
-    [LoggerMessage(3088, LogLevel.Debug, "{Partition} of group '{Group}' was read to its end: {Copies} message(s) wait in it. Its source partition is handled from now on.")]
+    [LoggerMessage(3088, LogLevel.Debug, "{Partition} of group '{Group}' was read to its end: {Copies} retry record(s) wait in it. Its source partition is handled from now on.")]
     public static partial void PairOpened(ILogger logger, TopicPartitionId partition, string group, int copies);
 
     [LoggerMessage(3200, LogLevel.Warning, "Group '{Group}': records of {Partition} from offset {Offset} on claim something and were not written by a member of this group since its offsets were last set. They are handled as ordinary retries where they hold a message; what they claim about other messages is ignored. This is expected after the group's offsets were reset or deleted. Otherwise check who may write to the retry topic.")]
     public static partial void StrangersRefused(ILogger logger, string group, TopicPartitionId partition, long offset);
 
-    [LoggerMessage(3201, LogLevel.Information, "{Count} message(s) of {Partition} were not handled again: records of group '{Group}' in the retry topic say that they were handled or copied before.")]
+    [LoggerMessage(3201, LogLevel.Information, "{Count} message(s) of {Partition} were not handled again: records of group '{Group}' in the retry topic say that they were handled or forwarded before.")]
     public static partial void SkippedAsHandled(ILogger logger, long count, TopicPartitionId partition, string group);
 
     [LoggerMessage(3202, LogLevel.Warning, "The committed offset {Offset} of {Partition} was set by somebody else than the members of group '{Group}' (an offset reset, another client, or an older version). Messages from there on are handled again, also those that were handled or copied to the retry topic before.")]

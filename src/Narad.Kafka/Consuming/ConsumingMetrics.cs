@@ -43,7 +43,7 @@ internal sealed class ConsumingMetrics
     public long Hops => Interlocked.Read(ref _hops);
 
     /// <summary>Messages copied to a retry topic to wait behind another one of their key.</summary>
-    public long ParkedMessages => Interlocked.Read(ref _parked);
+    public long BlockedKeyMessages => Interlocked.Read(ref _parked);
 
     /// <summary>Messages of retry topics that name no group and were left alone.</summary>
     public long Ungrouped => Interlocked.Read(ref _ungrouped);

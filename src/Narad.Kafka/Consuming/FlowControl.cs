@@ -25,10 +25,10 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     private long _bytes;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => Volatile.Read(ref _messages);
+    public long BufferedMessages => Volatile.Read(ref _messages);
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => Volatile.Read(ref _bytes);
+    public long BufferedBytes => Volatile.Read(ref _bytes);
 
     /// <summary>Whether nothing more fits, for no partition: another message as large as the largest one would be too much.</summary>
     public bool IsGroupFull => _messages >= messages || (_messages > 0 && _bytes + _largest > bytes);
@@ -39,15 +39,15 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     public void Add(AssignedPartition partition, int size)
     {
         _largest = Math.Max(_largest, size);
-        partition.HeldMessages++;
-        partition.HeldBytes += size;
+        partition.BufferedMessages++;
+        partition.BufferedBytes += size;
         Count(1, size);
     }
 
     public void Remove(AssignedPartition partition, int size)
     {
-        partition.HeldMessages--;
-        partition.HeldBytes -= size;
+        partition.BufferedMessages--;
+        partition.BufferedBytes -= size;
         partition.Patience = Math.Min(partition.Patience + 1, MostPatience);
         Count(-1, -size);
     }
@@ -55,9 +55,9 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     /// <summary>The partition is not ours any more: what it held does not count.</summary>
     public void Forget(AssignedPartition partition)
     {
-        Count(-partition.HeldMessages, -partition.HeldBytes);
-        partition.HeldMessages = 0;
-        partition.HeldBytes = 0;
+        Count(-partition.BufferedMessages, -partition.BufferedBytes);
+        partition.BufferedMessages = 0;
+        partition.BufferedBytes = 0;
     }
 
     /// <summary>Whether the partition has its share, or the group is full. One that holds nothing is not full by itself: nothing would wake it.</summary>
@@ -67,8 +67,8 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     /// <summary>Whether another message fits into memory, however far the partition is ahead of what is finished.</summary>
     public bool HasRoomFor(AssignedPartition partition, int assigned) =>
         !IsGroupFull
-        && partition.HeldMessages < Share(messages, _messages, assigned)
-        && (partition.HeldMessages == 0 || partition.HeldBytes + _largest <= Share(bytes, _bytes, assigned));
+        && partition.BufferedMessages < Share(messages, _messages, assigned)
+        && (partition.BufferedMessages == 0 || partition.BufferedBytes + _largest <= Share(bytes, _bytes, assigned));
 
     /// <summary>How many messages must be finished before a partition that is as far ahead as it may be goes on; 0 for one that is not.</summary>
     public int SurplusOf(AssignedPartition partition)
@@ -119,7 +119,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
 
     // In messages and, by as much of its share, in bytes.
     private bool IsBelow(AssignedPartition partition, int assigned, double low, long high) =>
-        partition.HeldMessages <= low && (partition.HeldBytes <= Share(bytes, _bytes, assigned) * (low / high) || partition.HeldMessages == 0);
+        partition.BufferedMessages <= low && (partition.BufferedBytes <= Share(bytes, _bytes, assigned) * (low / high) || partition.BufferedMessages == 0);
 
     // In the reserve nobody takes more than half of what is left, so that something is left for whoever comes next. Of many partitions each may have a
     // twentieth while half of all is free: a fetch brings one partition's messages after the other's.

@@ -45,24 +45,24 @@ public interface ISubscription
     /// <returns>Whether the partition is assigned to this process now; it is remembered all the same.</returns>
     Task<bool> PauseAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
-    /// <summary>Lets all partitions go on that were paused by name. Those that stopped at a message stay stopped.</summary>
+    /// <summary>Resumes all partitions that were paused by name. Those that stopped at a message stay stopped.</summary>
     Task ResumeAllAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Lets a partition go on that was paused by name, or stopped: a stopped one with the message it stopped at or, where it stopped because
+    /// Resumes a partition that was paused by name, or stopped: a stopped one with the message it stopped at or, where it stopped because
     /// its offset was out of range or it has none, at the first message that is left. While the whole subscription is paused, it stays so.
     /// </summary>
     /// <returns>Whether the partition was paused or stopped here.</returns>
     /// <exception cref="KafkaConnectionException">The client refused it just now; trying again may help.</exception>
     Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
-    /// <summary>Lets a stopped partition go on behind the message it stopped at: that one is finished unhandled, counted and logged.</summary>
+    /// <summary>Resumes a stopped partition behind the message it stopped at: that one is finished unhandled, counted and logged.</summary>
     /// <returns>Whether the partition was stopped here, at a message.</returns>
     Task<bool> SkipFailedMessageAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Goes on at this offset of a partition, and commits it: back to handle messages again, forward to leave some out. Messages that wait are
-    /// dropped; handlers that run finish, and what they finish changes nothing any more. A stopped partition goes on.
+    /// Continues at this offset of a partition, and commits it: back to handle messages again, forward to leave some out. Messages that wait are
+    /// dropped; handlers that run finish, and what they finish changes nothing any more. A stopped partition continues.
     /// </summary>
     /// <param name="partition">A partition that is assigned to this process.</param>
     /// <param name="offset">From 0. One that the partition does not hold is answered as the subscription's <see cref="SubscriptionOptions.OnOutOfRange"/> says.</param>
@@ -73,21 +73,21 @@ public interface ISubscription
     Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Goes on at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end. Before 1970: at the start.
+    /// Continues at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end. Before 1970: at the start.
     /// </summary>
-    /// <returns>The partitions, and where each goes on.</returns>
+    /// <returns>The partitions, and where each continues.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
     /// <exception cref="NotSupportedException">The embedded broker does not find offsets by time, other than the start.</exception>
     Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default);
 
-    /// <summary>Handles everything again that the partitions of this process hold: goes on at the first message of each.</summary>
-    /// <returns>The partitions, and where each goes on.</returns>
+    /// <summary>Handles everything again that the partitions of this process hold: continues at the first message of each.</summary>
+    /// <returns>The partitions, and where each continues.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
     Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Ends this subscription alone: finishes what runs (at most <see cref="KafkaOptions.RevokeTimeout"/>), commits, and reads its topic no more. Other subscriptions of the
-    /// group go on, and the topic can be subscribed to again.
+    /// group continue, and the topic can be subscribed to again.
     /// </summary>
     /// <param name="cancellationToken">Stops the waiting, not the ending.</param>
     Task StopAsync(CancellationToken cancellationToken = default);

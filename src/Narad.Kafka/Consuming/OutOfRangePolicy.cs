@@ -6,9 +6,9 @@ public enum OutOfRangePolicy
     /// <summary>The partition stops and says so. The default: nothing is skipped silently.</summary>
     Stop,
 
-    /// <summary>Goes on at the first message that is left; what was deleted is skipped, and after a truncation what is left is handled again. Counted, logged, and committed at once.</summary>
+    /// <summary>Continues at the first message that is left; what was deleted is skipped, and after a truncation what is left is handled again. Counted, logged, and committed at once.</summary>
     ResetToEarliest,
 
-    /// <summary>Goes on at the end; everything in between is skipped. Counted, logged, and committed at once.</summary>
+    /// <summary>Continues at the end; everything in between is skipped. Counted, logged, and committed at once.</summary>
     ResetToLatest,
 }

@@ -115,10 +115,10 @@ internal sealed class PollLoop
     public Task Ended => _ended.Task;
 
     /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
-    public long HeldMessages => _assignment.HeldMessages;
+    public long BufferedMessages => _assignment.BufferedMessages;
 
     /// <summary>Their bytes. Any thread.</summary>
-    public long HeldBytes => _assignment.HeldBytes;
+    public long BufferedBytes => _assignment.BufferedBytes;
 
     /// <summary>Messages of retry topics that are not due yet. Any thread.</summary>
     public long WaitingRetries => _retries.Waiting;
@@ -295,7 +295,7 @@ internal sealed class PollLoop
     }
 
     // A message ends the wait at once; what is asked of the group by name takes as long as a tick then.
-    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && HeldMessages == 0 && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
+    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && BufferedMessages == 0 && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
 
     // Takes what is there, up to a limit: handing it over together costs much less than one by one.
     private void Poll()
@@ -304,7 +304,7 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval) : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : HeldMessages > 0 ? 5 : 25);
+            var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval) : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : BufferedMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -627,7 +627,7 @@ internal sealed class PollLoop
 
             if (subscription.Settings.IsPattern && !assigned.IsForCopies)
             {
-                _transport.SendGate?.GroupReads(_group.Name, partition.Topic);
+                _transport.Backpressure?.GroupReads(_group.Name, partition.Topic);
                 subscription.Found?.Invoke(partition.Topic);
             }
         }

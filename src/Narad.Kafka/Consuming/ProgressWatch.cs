@@ -118,7 +118,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         var overdue = time.GetUtcNow().ToUnixTimeMilliseconds() - due;
         if (overdue <= 0)
         {
-            if (partition.HeldMessages == 0)
+            if (partition.BufferedMessages == 0)
             {
                 progress.Restart(now);
             }

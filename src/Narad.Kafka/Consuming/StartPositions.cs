@@ -196,11 +196,11 @@ internal sealed class StartPositions(
         {
             var seek = missing.LogEnd is { } end ? $"Seek to offset {end} to handle what was sent since, " : "";
             return $"Log truncated: group '{group.Name}' stands at offset {missing.Offset} of {partition.Id}, but its log was cut at offset {missing.EndText} (an unclean leader election). The messages between are lost, "
-                + $"and what was sent since may have their offsets. {seek}resume the partition to go on at its first message, or {choices}.";
+                + $"and what was sent since may have their offsets. {seek}resume the partition to continue at its first message, or {choices}.";
         }
 
         return $"Offset {missing.Offset} of {partition.Id}, where group '{group.Name}' stands, is not in the partition any more: retention or somebody deleted it, the topic was created again, or its log was truncated. "
-            + $"Resume the partition to go on at its first message, seek to an offset, or {choices}.";
+            + $"Resume the partition to continue at its first message, seek to an offset, or {choices}.";
     }
 
     // After auto.offset.reset=error a partition cannot be sought, only assigned again. An eager assignment is given whole, so every other

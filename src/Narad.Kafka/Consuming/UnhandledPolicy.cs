@@ -3,7 +3,7 @@ namespace Narad.Kafka;
 /// <summary>What happens when a handler fails and no policy covers it. The message is never skipped.</summary>
 public enum UnhandledPolicy
 {
-    /// <summary>The partition stops at the message, loudly; other partitions go on. The default.</summary>
+    /// <summary>The partition stops at the message, loudly; other partitions continue. The default.</summary>
     StopPartition,
 
     /// <summary>

@@ -20,7 +20,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             ["mode"] = service.Mode.ToString(),
             ["clientId"] = service.Options.ClientId,
             ["brokers"] = service.ShownBrokers,
-            ["unfinished"] = service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0),
+            ["unfinished"] = service.Groups.Sum(group => group.Loop?.BufferedMessages ?? 0),
             ["inFlight"] = service.Producer?.InFlight ?? 0,
             ["retriesWaiting"] = service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0),
             ["retriesOverdueSeconds"] = service.LongestOverdue.TotalSeconds,

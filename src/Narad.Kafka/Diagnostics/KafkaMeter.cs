@@ -31,8 +31,8 @@ internal sealed class KafkaMeter : IDisposable
             () => service.DeadLetterCounts.Latest.Select(topic => new Measurement<long>(topic.Value, [.. tags, new("topic", topic.Key)])),
             "{message}",
             "Messages in the dead-letter topics of the subscriptions, as the brokers said at most 15 s before the reading before.");
-        Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.HeldMessages ?? 0));
-        Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.HeldBytes ?? 0));
+        Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () => service.Groups.Sum(group => group.Loop?.BufferedMessages ?? 0));
+        Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.BufferedBytes ?? 0));
         Gauge("narad.kafka.retry.waiting", "{message}", "Messages of retry topics that are not due yet.", () => service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0));
         Gauge("narad.kafka.retry.oldest_due", "s", "For how long the message that is due first has been due; 0 where none is.", () => (long)service.LongestOverdue.TotalSeconds);
         Gauge("narad.kafka.sends.in_flight", "{message}", "Sends without an answer yet.", () => service.Producer?.InFlight ?? 0);
@@ -44,8 +44,8 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () => service.Groups.Sum(group => group.Metrics.SkipsByPolicy));
         Counter("narad.kafka.messages.retried", "{message}", "Messages moved to a retry topic.", () => service.Groups.Sum(group => group.Metrics.Retries));
-        Counter("narad.kafka.messages.parked", "{message}", "Messages copied to a retry topic to wait behind a failed one of their key.", () => service.Groups.Sum(group => group.Metrics.ParkedMessages));
-        Counter("narad.kafka.retry.hops", "{message}", "Waiting messages moved to the end of their retry topic, because they stood in the way.", () => service.Groups.Sum(group => group.Metrics.Hops));
+        Counter("narad.kafka.messages.blocked", "{message}", "Messages forwarded to a retry topic because an earlier message of their key waits there.", () => service.Groups.Sum(group => group.Metrics.BlockedKeyMessages));
+        Counter("narad.kafka.retry.republished", "{message}", "Waiting retry records republished at the end of their retry topic, so that later ones can be read.", () => service.Groups.Sum(group => group.Metrics.Hops));
         Counter("narad.kafka.retry.ungrouped", "{message}", "Messages of retry topics that name no group and were left alone.", () => service.Groups.Sum(group => group.Metrics.Ungrouped));
         Counter("narad.kafka.retry.refused", "{record}", "Records of retry topics whose claims about other messages were ignored, because no member of the group wrote them.", () => service.Groups.Sum(group => group.Metrics.RefusedRecords));
         Counter("narad.kafka.messages.skipped_as_handled", "{message}", "Messages that were not handled again, because records of the group in the retry topic say that they were handled or copied before.", () => service.Groups.Sum(group => group.Metrics.SkipsAsHandled));

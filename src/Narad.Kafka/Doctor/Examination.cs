@@ -106,9 +106,9 @@ internal sealed class Examination : IAsyncDisposable
     private Finding Settings()
     {
         var report = KafkaOptionsValidator.Check(_options);
-        if (report.Faults.Count > 0)
+        if (report.Errors.Count > 0)
         {
-            return Finding.Failed(string.Join('\n', report.Faults), "Correct each: nothing can be connected with these.");
+            return Finding.Failed(string.Join('\n', report.Errors), "Correct each: nothing can be connected with these.");
         }
 
         if (_options.Mode is not KafkaMode.Console)

@@ -46,7 +46,7 @@ internal sealed class CopySettings(ILogger logger)
         else if (_small.GetValueOrDefault(copies.Name) != (bytes, wanted))
         {
             _small[copies.Name] = (bytes, wanted);
-            TopicsLog.CopiesTooSmall(logger, copies.Name, bytes, source, wanted);
+            TopicsLog.ForwardingTooSmall(logger, copies.Name, bytes, source, wanted);
         }
     }
 }

@@ -164,8 +164,8 @@ internal sealed class CopyTopics
         for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
-                ? FailureHeaders.Application(failed.Headers ?? [], IsCopy(failed))
-                : FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), retry, due: null, error, detail);
+                ? FailureHeaders.Application(failed.Headers ?? [], IsForwarded(failed))
+                : FailureHeaders.For(failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), retry, due: null, error, detail);
             if (await PublishAsync(DeadLetterNameFor(source), source, failed, headers, mayBeTooLarge: detail > FailureDetail.None).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -179,7 +179,7 @@ internal sealed class CopyTopics
         for (var detail = _most; detail >= FailureDetail.Origin; detail--)
         {
             var stamp = StampOf(failed);
-            var headers = Sign(failed, stamp, FailureHeaders.For(failed.Headers ?? [], IsCopy(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
+            var headers = Sign(failed, stamp, FailureHeaders.For(failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
             if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -206,7 +206,7 @@ internal sealed class CopyTopics
         var stamp = finished.Partition.Parking!.StampFor(finished.Key) with { Committed = null, Release = release };
         var origin = finished.Parked is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group) : OriginOf(finished, group);
         var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForRelease(origin, stamp));
-        await producer.SendCopyAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
+        await producer.ForwardAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Publishes the record that says how far a key was handled.</summary>
@@ -214,7 +214,7 @@ internal sealed class CopyTopics
     {
         var producer = await _producer().ConfigureAwait(false);
         var headers = note.Stamp.Seal.Sign(note.Key, value: null, FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
-        await producer.SendCopyAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
+        await producer.ForwardAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is but for who writes it.</summary>
@@ -226,26 +226,26 @@ internal sealed class CopyTopics
 
     /// <summary>Where a message came from at first: from here, or from where its copy says.</summary>
     public static FailureOrigin OriginOf(Delivery message, string group) =>
-        (IsCopy(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
+        (IsForwarded(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
     // What is not known of the source partition in this assignment is what the copy in hand says. Null where keys are not kept in order, and for a copy that no member of the group wrote:
     // signing it would make what it says believed.
     private static ParkingStamp? StampOf(Delivery message)
     {
-        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsCopy(message) && message.Parked is not { IsStranger: false }))
+        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsForwarded(message) && message.Parked is not { IsStranger: false }))
         {
             return null;
         }
 
         var stamp = parking.StampFor(key);
-        return stamp.Committed is null && IsCopy(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
+        return stamp.Committed is null && IsForwarded(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
     }
 
     // Last: the signature is over all headers.
     private static MessageHeaders Sign(Delivery message, ParkingStamp? stamp, MessageHeaders headers) => stamp is { } mine ? mine.Seal.Sign(message.Key, message.Value, headers) : headers;
 
-    private static bool IsCopy(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
+    private static bool IsForwarded(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
     // A copy that cannot be written holds its message: while that lasts it is said why.
     private async Task<SendResult?> PublishAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
@@ -284,7 +284,7 @@ internal sealed class CopyTopics
         {
             try
             {
-                return await part.SendCopyAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count).ConfigureAwait(false);
+                return await part.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count).ConfigureAwait(false);
             }
             catch (KafkaSendException refused) when (refused.IsTooLarge)
             {
@@ -297,7 +297,7 @@ internal sealed class CopyTopics
         try
         {
             // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
-            return await producer.SendCopyAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None).ConfigureAwait(false);
+            return await producer.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None).ConfigureAwait(false);
         }
         catch (KafkaSendException refused) when (mayBeTooLarge && refused.IsTooLarge)
         {

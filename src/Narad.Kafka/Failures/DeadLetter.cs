@@ -4,7 +4,7 @@ using Narad.Kafka.Serialization;
 namespace Narad.Kafka;
 
 /// <summary>
-/// A message that could not be handled, as its copy in a dead-letter topic tells. What the copy does not say, or not in a form that could be this
+/// A message that could not be handled, as its record in a dead-letter topic tells. What the record does not say, or not in a form that could be this
 /// library's, is null: others may write there too, so nothing here is more to be trusted than who may write to the topic.
 /// </summary>
 public sealed class DeadLetter
@@ -32,7 +32,7 @@ public sealed class DeadLetter
     /// <summary>The coordinates in the dead-letter topic.</summary>
     public TopicPartitionOffsetId Position { get; }
 
-    /// <summary>When it became a dead letter, UTC: the copy's timestamp.</summary>
+    /// <summary>When it became a dead letter, UTC: the record's timestamp.</summary>
     public DateTimeOffset Time { get; }
 
     /// <summary>The message's key.</summary>
@@ -102,7 +102,7 @@ public sealed class DeadLetter
             return default;
         }
 
-        // As the handler's deserializer saw it, so far as the copy tells.
+        // As the handler's deserializer saw it, so far as the record tells.
         var context = new MessageContext
         {
             Topic = SourceTopic ?? Position.Topic,

@@ -14,16 +14,16 @@ internal static partial class DeadLettersLog
     [LoggerMessage(7003, LogLevel.Warning, "Dead letter {Letter} cannot be sent again and is passed over: {Reason}. Others like it are counted only.")]
     public static partial void PassedOver(ILogger logger, DeadLetter letter, string reason);
 
-    [LoggerMessage(7004, LogLevel.Warning, "The redrive of {Topic} ended early, after {Sent} messages: {Reason} Asked for again it goes on there.")]
+    [LoggerMessage(7004, LogLevel.Warning, "The redrive of {Topic} ended early, after {Sent} messages: {Reason} Asked for again it continues there.")]
     public static partial void Interrupted(ILogger logger, string topic, long sent, string reason);
 
-    [LoggerMessage(7005, LogLevel.Information, "Deleted what dead-letter topic {Topic} held before the given offsets: {Count} offsets.")]
+    [LoggerMessage(7005, LogLevel.Information, "Deleted the records of dead-letter topic {Topic} before the given offsets: {Count} offsets.")]
     public static partial void Deleted(ILogger logger, string topic, long count);
 
     [LoggerMessage(7006, LogLevel.Information, "Sent dead letter {Letter} again, to {Topic}[{Partition}].")]
     public static partial void Redriven(ILogger logger, DeadLetter letter, string topic, int partition);
 
-    [LoggerMessage(7007, LogLevel.Warning, "The progress of the redrive of {Topic} could not be noted as it ended: {Reason} Asked for again it sends up to one batch twice.")]
+    [LoggerMessage(7007, LogLevel.Warning, "The progress of the redrive of {Topic} could not be committed when it ended: {Reason} Asked for again it sends up to one batch twice.")]
     public static partial void NotNoted(ILogger logger, string topic, string reason);
 
     [LoggerMessage(7008, LogLevel.Warning, "The client that read dead letters at {BootstrapServers} did not close within {Seconds} s; it closes when it can.")]

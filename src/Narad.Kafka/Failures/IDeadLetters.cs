@@ -40,16 +40,16 @@ public interface IDeadLetters
 
     /// <summary>
     /// Sends dead letters again, a batch at a time, and keeps the dead letters: a group's committed offset says how far it came, so that the same redrive asked
-    /// for again goes on there. One that crashed sends at most one batch twice, and leaves out none. It ends at the end as it was when it began: what fails
+    /// for again continues there. One that crashed sends at most one batch twice, and leaves out none. It ends at the end as it was when it began: what fails
     /// again meanwhile is left for the next.
     /// </summary>
     /// <param name="deadLetterTopic">The topic.</param>
     /// <param name="options">Which, where to, how quickly; null for all, to the groups that failed.</param>
     /// <param name="progress">Told after each batch.</param>
-    /// <param name="cancellationToken">Ends it behind the messages that were acknowledged; asked for again it goes on there.</param>
+    /// <param name="cancellationToken">Ends it behind the messages that were acknowledged; asked for again it continues there.</param>
     /// <exception cref="ArgumentException">An option is out of range, or a filter with a delegate has no <see cref="RedriveOptions.Name"/>.</exception>
     /// <exception cref="InvalidOperationException">A redrive of the same name runs, here or elsewhere.</exception>
-    /// <exception cref="KafkaSendException">A copy was not acknowledged. What was acknowledged before it is noted, the rest is not.</exception>
+    /// <exception cref="KafkaSendException">A record was not acknowledged. Progress up to the last acknowledged one is committed.</exception>
     /// <exception cref="KafkaTopicException">A retry topic is missing and may not be created; or see the remarks.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>.</exception>
     Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null, CancellationToken cancellationToken = default);
@@ -60,7 +60,7 @@ public interface IDeadLetters
     /// <param name="retryTopic">See <see cref="RedriveOptions.RetryTopic"/>.</param>
     /// <param name="cancellationToken">Cancels the waiting, not the message.</param>
     /// <exception cref="InvalidOperationException">It does not say where it came from, or that is not there any more; the message says which.</exception>
-    /// <exception cref="KafkaSendException">The copy was not acknowledged.</exception>
+    /// <exception cref="KafkaSendException">The record was not acknowledged.</exception>
     /// <exception cref="KafkaTopicException">The retry topic is missing and may not be created.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>.</exception>
     Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default);

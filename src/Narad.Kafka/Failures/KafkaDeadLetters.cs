@@ -201,7 +201,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
 
         var producer = await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
         var written = await redriver.SendAsync(producer, deadLetter, way, cancellationToken).ConfigureAwait(false)
-            ?? throw new InvalidOperationException($"Dead letter {deadLetter} cannot be sent again: with the headers that its copy needs it is larger than {way.Topic} takes.");
+            ?? throw new InvalidOperationException($"Dead letter {deadLetter} cannot be sent again: with the headers that its new record needs it is larger than {way.Topic} takes.");
         DeadLettersLog.Redriven(_logger, deadLetter, written.Topic, written.Partition);
         return written;
     }

@@ -26,15 +26,15 @@ public sealed record RedriveOptions
     /// <summary>The most that are sent in a second; null for no limit.</summary>
     public double? MaxPerSecond { get; init; }
 
-    /// <summary>How many are sent before they are noted as sent: the most that a crash sends twice. 1 to 10,000; default 100.</summary>
+    /// <summary>How many are sent before the progress is committed: the most that a crash sends twice. 1 to 10,000; default 100.</summary>
     public int BatchSize { get; init; } = 100;
 
-    /// <summary>Only counts: sends nothing, notes nothing, creates nothing.</summary>
+    /// <summary>Only counts: sends nothing, commits nothing, creates nothing.</summary>
     public bool DryRun { get; init; }
 
     /// <summary>
     /// Under which name its progress is kept, as the committed offsets of group <c>{topic}-redrive-{name}</c>. Default: one that follows from
-    /// <see cref="Target"/>, <see cref="RetryTopic"/> and <see cref="Filter"/>, so that the same redrive goes on where it stood and another one begins at the beginning.
+    /// <see cref="Target"/>, <see cref="RetryTopic"/> and <see cref="Filter"/>, so that the same redrive continues where it stood and another one begins at the beginning.
     /// Must be given where the filter has a delegate. The cluster forgets the offsets of a group without members after a while (<c>offsets.retention.minutes</c>,
     /// 7 days by default), and the redrive then begins at the beginning: delete what was redriven (<see cref="RedriveReport.Positions"/>) before that.
     /// </summary>

@@ -183,7 +183,7 @@ internal sealed class RedriveRun(
             {
                 if (await sending.ConfigureAwait(false) is null)
                 {
-                    PassOver(letter, SkippedReason.TooLarge, "with the headers that its copy needs it is larger than its target takes");
+                    PassOver(letter, SkippedReason.TooLarge, "with the headers that its new record needs it is larger than its target takes");
                 }
                 else
                 {

@@ -36,7 +36,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
 
         if (known.IsForCopies(source) && !IsAllowed(source))
         {
-            return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, where copies of failed messages go ({FailureHeaders.Topic})");
+            return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, which holds retry records or dead letters ({FailureHeaders.Topic})");
         }
 
         if (!IsOwn(source))
@@ -51,7 +51,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
 
     private async Task<RedriveDecision> RouteToGroupAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
-        if (FailureHeaders.OriginOf(letter.Headers) is not { } origin || GroupName.Fault(origin.Group) is not null)
+        if (FailureHeaders.OriginOf(letter.Headers) is not { } origin || GroupName.Error(origin.Group) is not null)
         {
             return RedriveDecision.No(SkippedReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
         }
@@ -108,7 +108,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             return null;
         }
 
-        ValueTask<SendResult> SendAsync(string? audit) => producer.SendCopyAsync(
+        ValueTask<SendResult> SendAsync(string? audit) => producer.ForwardAsync(
             route.Topic,
             letter.Key.WireBytes,
             letter.RawValue,

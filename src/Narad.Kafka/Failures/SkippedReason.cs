@@ -12,11 +12,11 @@ public enum SkippedReason
     /// <summary>The topic that it came from does not exist, or is none that may be written to so: an internal one, or the dead-letter topic itself.</summary>
     NoTopic,
 
-    /// <summary>With the few headers that a copy needs it is larger than its target takes.</summary>
+    /// <summary>With the few headers that its new record needs it is larger than its target takes.</summary>
     TooLarge,
 
     /// <summary>
-    /// It names a topic whose dead letters do not go to this dead-letter topic, or one that holds copies of failed messages, and <see cref="RedriveOptions.SourceTopics"/> does not name that topic.
+    /// It names a topic whose dead letters do not go to this dead-letter topic, or one that holds retry records or dead letters, and <see cref="RedriveOptions.SourceTopics"/> does not name that topic.
     /// </summary>
     NotAllowed,
 

@@ -9,8 +9,8 @@ namespace Narad.Kafka.Producing;
 /// the limit, after a refused record with each suspect alone, so that only refused records fail. Nothing goes while the client drains: the order is known
 /// only when everything has come back.
 /// </summary>
-/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendLine"/> and read by reports without it; each method states where it runs.</remarks>
-internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? limits, TimeProvider time, ILogger logger, CancellationToken stopped)
+/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendQueue"/> and read by reports without it; each method states where it runs.</remarks>
+internal sealed class BatchRefusals(SendQueue owner, Lock guard, TopicLimits? limits, TimeProvider time, ILogger logger, CancellationToken stopped)
 {
     private static readonly TimeSpan DrainTick = TimeSpan.FromMilliseconds(1);
 
@@ -63,13 +63,13 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     {
         lock (guard)
         {
-            if (send.Line.Waiting.First is not { } first || first.Ticket > send.Ticket)
+            if (send.Queue.Waiting.First is not { } first || first.Ticket > send.Ticket)
             {
                 return;
             }
         }
 
-        var topic = send.Line.Topic;
+        var topic = send.Queue.Topic;
         ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.MayBeInverted(logger, topic, partition), null);
     }
 
@@ -81,40 +81,40 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     {
         if (code == ErrorCode.MsgSizeTooLarge)
         {
-            RefusedForSize(send.Line);
+            RefusedForSize(send.Queue);
             return;
         }
 
         send.MustGoAlone |= RecordRefusal.MayBlame(code);
-        if (!send.Line.RecordsRefused)
+        if (!send.Queue.RecordsRefused)
         {
-            send.Line.RecordsRefused = true;
-            var topic = send.Line.Topic;
+            send.Queue.RecordsRefused = true;
+            var topic = send.Queue.Topic;
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.RecordsRefused(logger, topic, SendFailure.Name(code)), null);
         }
     }
 
     // Under the lock.
-    private void RefusedForSize(TopicLine line)
+    private void RefusedForSize(TopicQueue queue)
     {
         // While draining, what else is refused is of the same refusal.
-        if (line.Limit != TopicLimit.Refused && !(line.Limit == TopicLimit.Limited && _draining))
+        if (queue.Limit != TopicLimit.Refused && !(queue.Limit == TopicLimit.Limited && _draining))
         {
-            line.RefusedAgain = line.Limit == TopicLimit.Limited;
-            line.Limit = TopicLimit.Refused;
+            queue.RefusedAgain = queue.Limit == TopicLimit.Limited;
+            queue.Limit = TopicLimit.Refused;
             if (limits is null)
             {
-                line.Window = 0;
-                line.Limit = TopicLimit.Limited;
-                var topic = line.Topic;
+                queue.Window = 0;
+                queue.Limit = TopicLimit.Limited;
+                var topic = queue.Topic;
                 ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.BatchRefused(logger, topic, 0), null);
             }
             else
             {
-                limits.Ask(line);
+                limits.Ask(queue);
             }
 
-            owner.Changed(line);
+            owner.Changed(queue);
         }
     }
 
@@ -123,7 +123,7 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
     {
         if (!_draining)
         {
-            // At once, before the client has a new epoch from the broker and goes on with what followed.
+            // At once, before the client has a new epoch from the broker and continues with what followed.
             _draining = true;
             generation.Client.PurgeQueued(wait: false);
             _ = Task.Run(() => DrainAsync(generation));
@@ -153,7 +153,7 @@ internal sealed class BatchRefusals(SendLine owner, Lock guard, TopicLimits? lim
             if (owner.IsCurrent(generation))
             {
                 _draining = false;
-                owner.SchedulePump();
+                owner.ScheduleDispatch();
             }
         }
     }

@@ -24,11 +24,11 @@ internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWr
         var value = Describe(send.Payload);
         if (diagnostics.HasLogger)
         {
-            ProducingLog.WouldSend(_logger, send.Line.Topic, value);
+            ProducingLog.WouldSend(_logger, send.Queue.Topic, value);
         }
         else
         {
-            output.WriteLine($"[DEV] Would send to {send.Line.Topic}: {value}");
+            output.WriteLine($"[DEV] Would send to {send.Queue.Topic}: {value}");
         }
 
         send.Report(partition: -1, offset: -1, ErrorCode.NoError, PersistenceStatus.NotPersisted);

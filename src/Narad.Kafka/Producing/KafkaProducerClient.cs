@@ -34,7 +34,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     private readonly int _largest;
     private readonly RefusedClients _refused;
     private readonly ConnectionFacts _facts;
-    private readonly TokenPump? _tokens;
+    private readonly TokenRefresher? _tokens;
     private readonly AdminConnection? _admin;
     private readonly OncePerKind<ErrorCode> _news;
 
@@ -46,7 +46,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
     /// <param name="tokens">Where it gets its tokens from.</param>
     /// <param name="admin">Asks for the topics' limits; without it they stay unknown.</param>
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenPump? tokens = null, AdminConnection? admin = null)
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenRefresher? tokens = null, AdminConnection? admin = null)
     {
         _admin = admin;
         _tokens = tokens;
@@ -68,7 +68,7 @@ internal sealed class KafkaProducerClient : IProducerClient
             .SetKeySerializer(Serializers.ByteArray)
             .SetValueSerializer(PayloadSerializer.Instance)
             .SetErrorHandler((_, error) => OnError(secrets.Hide(error), onFatal))
-            .SetLogHandler((_, line) => _log.Write(line))
+            .SetLogHandler((_, queue) => _log.Write(queue))
             .Build();
         Name = _producer.Name;
         if (native)
@@ -84,7 +84,7 @@ internal sealed class KafkaProducerClient : IProducerClient
     public string Name { get; }
 
     public Error TryProduce(PendingSend send) =>
-        send.Bytes > _largest && !send.IsCopy ? TooLarge : _native is null ? Produce(send) : _native.TryProduce(send);
+        send.Bytes > _largest && !send.IsForwarded ? TooLarge : _native is null ? Produce(send) : _native.TryProduce(send);
 
     public void PurgeQueued(bool wait) => Librdkafka.PurgeQueued(_producer.Handle, wait);
 
@@ -152,7 +152,7 @@ internal sealed class KafkaProducerClient : IProducerClient
         try
         {
             _producer.Produce(
-                send.Partition is { } partition ? new TopicPartition(send.Line.Topic, partition) : send.Line.AnyPartition,
+                send.Partition is { } partition ? new TopicPartition(send.Queue.Topic, partition) : send.Queue.AnyPartition,
                 record,
                 OnReport);
             return NoError;

@@ -22,7 +22,7 @@ public sealed class KafkaSendCanceledException : OperationCanceledException
     public string Topic { get; }
 
     /// <summary>
-    /// False: the message was not written and will not be, so sending it again writes it once. True: the client has it and goes on sending it, so sending it
+    /// False: the message was not written and will not be, so sending it again writes it once. True: the client has it and keeps sending it, so sending it
     /// again may write it twice.
     /// </summary>
     public bool MayHaveBeenWritten { get; }

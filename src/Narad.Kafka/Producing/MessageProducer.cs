@@ -7,7 +7,7 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// The sending side of one service: middleware, trace context and serialization in front of the <see cref="SendLine"/>. It never changes the order in which
+/// The sending side of one service: middleware, trace context and serialization in front of the <see cref="SendQueue"/>. It never changes the order in which
 /// its methods were called, whatever these take.
 /// </summary>
 /// <remarks>Thread-safe. A send without middleware, listener and asynchronous serializer runs from call to client on the caller's thread.</remarks>
@@ -22,7 +22,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     private readonly KafkaOptions _options;
     private readonly MessageEncoder _encoder;
     private readonly ISendMiddleware[] _middleware;
-    private readonly SendLine _line;
+    private readonly SendQueue _queue;
     private readonly RealNames _names;
 
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
@@ -40,35 +40,35 @@ internal sealed class MessageProducer : IAsyncDisposable
         _middleware = [.. options.SendMiddleware];
         _names = new RealNames(options);
         var creates = options.CreatesTopics(transport.Mode);
-        _line = new SendLine(build, creates ? transport.Topics : null, transport.SendGate, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics)
+        _queue = new SendQueue(build, creates ? transport.Topics : null, transport.Backpressure, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics)
         {
             MaxMessageBytes = options.MaxMessageBytes,
         };
     }
 
     /// <summary>State and reason, for the health check.</summary>
-    public ProducerHealth Health => _line.Health;
+    public ProducerHealth Health => _queue.Health;
 
     /// <summary>Accepted and without an outcome.</summary>
-    public long InFlight => _line.InFlight;
+    public long InFlight => _queue.InFlight;
 
     /// <summary>Topics that something is remembered of.</summary>
-    internal int Topics => _line.Topics;
+    internal int Topics => _queue.Topics;
 
     /// <summary>Acknowledged so far.</summary>
-    public long Delivered => _line.Delivered;
+    public long Delivered => _queue.Delivered;
 
     /// <summary>Builds the client; the caller has probed the broker. A second call does nothing.</summary>
     public Task ConnectAsync(CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
-        return Task.Run(_line.Open, ct);
+        return Task.Run(_queue.Open, ct);
     }
 
     public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(message);
-        _line.ThrowIfNotConnected();
+        _queue.ThrowIfNotConnected();
         Validate(options);
         if (ct.IsCancellationRequested)
         {
@@ -92,7 +92,7 @@ internal sealed class MessageProducer : IAsyncDisposable
             throw new ArgumentException("A tombstone without a key deletes nothing: name the key that is to be deleted.", nameof(key));
         }
 
-        _line.ThrowIfNotConnected();
+        _queue.ThrowIfNotConnected();
         Validate(options);
         if (ct.IsCancellationRequested)
         {
@@ -110,22 +110,22 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     /// <summary>Says that a topic is there, created as it has to be: its sends wait for no look, and do not create it anew where somebody deletes it.</summary>
-    public void Assure(string topic) => _line.Assure(topic);
+    public void Assure(string topic) => _queue.Assure(topic);
 
     /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
-    public ValueTask<SendResult> SendCopyAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition, CancellationToken ct)
+    public ValueTask<SendResult> ForwardAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition, CancellationToken ct)
     {
-        _line.ThrowIfNotConnected();
+        _queue.ThrowIfNotConnected();
         return ct.IsCancellationRequested
             ? ValueTask.FromCanceled<SendResult>(ct)
-            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct, isCopy: true);
+            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct, isForwarded: true);
     }
 
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
     public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        _line.ThrowIfNotConnected();
+        _queue.ThrowIfNotConnected();
         Validate(options);
         ct.ThrowIfCancellationRequested();
 
@@ -181,7 +181,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
         // Those that were issued are not cancelled one by one: the client may have any of them.
         KafkaSendCanceledException Cancelled() => new(
-            $"Sending many messages to topic '{topic}' was cancelled. Those that were issued so far go on being sent and may be written; the others were not sent.",
+            $"Sending many messages to topic '{topic}' was cancelled. Those that were issued so far keep being sent and may be written; the others were not sent.",
             topic,
             mayHaveBeenWritten: results.Count > 0 || pending.Count > 0,
             ct);
@@ -206,9 +206,9 @@ internal sealed class MessageProducer : IAsyncDisposable
         }
     }
 
-    public Task<SendCounts> StopAsync(TimeSpan timeout) => _line.StopAsync(timeout);
+    public Task<SendCounts> StopAsync(TimeSpan timeout) => _queue.StopAsync(timeout);
 
-    public async ValueTask DisposeAsync() => await _line.StopAsync(_options.ShutdownTimeout).ConfigureAwait(false);
+    public async ValueTask DisposeAsync() => await _queue.StopAsync(_options.ShutdownTimeout).ConfigureAwait(false);
 
     internal static void Validate(SendOptions? options)
     {
@@ -283,9 +283,9 @@ internal sealed class MessageProducer : IAsyncDisposable
             return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
         }
 
-        var send = _line.Rent(topic);
+        var send = _queue.Rent(topic);
         send.Key = key.Owned();
-        _line.Reserve(send);
+        _queue.Reserve(send);
         var result = send.Task;
         send.CancelWith(ct);
         _ = FinishEncodingAsync(send, encoding, topic, own, partition, timestamp);
@@ -302,21 +302,21 @@ internal sealed class MessageProducer : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            _line.Withdraw(send, exception is OperationCanceledException ? exception : SendFailure.NotSerialized(topic, send.Key, exception));
+            _queue.Withdraw(send, exception is OperationCanceledException ? exception : SendFailure.NotSerialized(topic, send.Key, exception));
             return;
         }
 
-        _line.Ready(send);
+        _queue.Ready(send);
     }
 
     private ValueTask<SendResult> Accept(
-        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool borrowsPayload = false, bool isCopy = false)
+        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool borrowsPayload = false, bool isForwarded = false)
     {
-        var send = _line.Rent(topic);
-        send.IsCopy = isCopy;
+        var send = _queue.Rent(topic);
+        send.IsForwarded = isForwarded;
         Fill(send, payload, key, headers, partition, timestamp, borrowsPayload);
         var result = send.Task;
-        _line.Accept(send);
+        _queue.Accept(send);
         send.CancelWith(ct);
         return result;
     }
@@ -327,7 +327,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         send.KeyBytes = key.WireBytes;
         send.Payload = payload;
         send.BorrowsPayload = borrowsPayload;
-        send.Borrows = !send.IsCopy && (borrowsPayload || key.IsBytes || headers is { Count: > 0 });
+        send.Borrows = !send.IsForwarded && (borrowsPayload || key.IsBytes || headers is { Count: > 0 });
         send.Partition = partition;
         send.Headers = headers is { Count: > 0 } ? [.. headers] : null;
         send.Timestamp = timestamp?.ToUnixTimeMilliseconds() ?? 0;
@@ -363,10 +363,10 @@ internal sealed class MessageProducer : IAsyncDisposable
         // The call may return before middleware is done.
         key = key.Owned();
         message = RawSerialization.Owned(message, out var ownBytes);
-        var place = _line.Rent(topic);
+        var place = _queue.Rent(topic);
         place.Key = key;
         place.Depth = MiddlewareDepth.Value;
-        _line.Reserve(place);
+        _queue.Reserve(place);
         MiddlewareDepth.Value = place.Depth + 1;   // until this method returns
         var chain = new MiddlewareChain(this, place, topic, ownBytes, ct);
         try
@@ -422,7 +422,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             if (Interlocked.Exchange(ref _place, null) is { } unused)
             {
-                producer._line.Withdraw(unused, new OperationCanceledException("Middleware answered without sending.", cancellation));
+                producer._queue.Withdraw(unused, new OperationCanceledException("Middleware answered without sending.", cancellation));
             }
         }
 
@@ -434,9 +434,9 @@ internal sealed class MessageProducer : IAsyncDisposable
                 var payload = message.Message is null
                     ? null
                     : await producer._encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, ct).ConfigureAwait(false);
-                if (!string.Equals(send.Line.Topic, message.Topic, StringComparison.Ordinal))
+                if (!string.Equals(send.Queue.Topic, message.Topic, StringComparison.Ordinal))
                 {
-                    producer._line.Move(send, message.Topic);
+                    producer._queue.Move(send, message.Topic);
                 }
 
                 Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp, borrowsPayload: !ReferenceEquals(payload, ownBytes) && producer.IsBorrowed(message.Message));
@@ -447,12 +447,12 @@ internal sealed class MessageProducer : IAsyncDisposable
                 Exception failure = exception is OperationCanceledException
                     ? ct.IsCancellationRequested ? SendFailure.Cancelled(message.Topic, mayHaveBeenWritten: false, ct) : exception
                     : SendFailure.NotSerialized(message.Topic, message.Key, exception);
-                producer._line.Withdraw(send, failure);
+                producer._queue.Withdraw(send, failure);
                 return await result.ConfigureAwait(false);
             }
 
             send.CancelWith(ct);
-            producer._line.Ready(send);
+            producer._queue.Ready(send);
             return await result.ConfigureAwait(false);
         }
     }

@@ -58,8 +58,8 @@ internal sealed unsafe class NativeProducer : IDisposable
     {
         _owner = LibrdkafkaClient.Of(client) ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
         _onError = onError;
-        var held = false;
-        _owner.DangerousAddRef(ref held);
+        var isAdded = false;
+        _owner.DangerousAddRef(ref isAdded);
         _client = _owner.DangerousGetHandle();
         _queue = rd_kafka_queue_get_main(_client);
         _poll = new Thread(Poll) { IsBackground = true, Name = $"{name} reports" };
@@ -69,7 +69,7 @@ internal sealed unsafe class NativeProducer : IDisposable
     /// <summary>As <see cref="IProducerClient.TryProduce"/>.</summary>
     public Error TryProduce(PendingSend send)
     {
-        var topic = TopicOf(send.Line);
+        var topic = TopicOf(send.Queue);
         if (topic == 0)
         {
             return new Error(rd_kafka_last_error());
@@ -88,17 +88,17 @@ internal sealed unsafe class NativeProducer : IDisposable
     }
 
     /// <summary>Lets go of what the client knows of a topic of which nothing is with it. Under the line's lock.</summary>
-    public void Forget(TopicLine line)
+    public void Forget(TopicQueue queue)
     {
         lock (_topics)
         {
-            if (_topics.Remove(line.ClientTopic.Topic))
+            if (_topics.Remove(queue.ClientTopic.Topic))
             {
-                rd_kafka_topic_destroy(line.ClientTopic.Topic);
+                rd_kafka_topic_destroy(queue.ClientTopic.Topic);
             }
         }
 
-        line.ClientTopic = default;
+        queue.ClientTopic = default;
     }
 
     /// <summary>Ends the polling; what was not reported by now never is. The client itself is left to its owner.</summary>
@@ -224,14 +224,14 @@ internal sealed unsafe class NativeProducer : IDisposable
     }
 
     // The line remembers what the current client calls its topic: a client comes after the other, and never two at once.
-    private nint TopicOf(TopicLine line)
+    private nint TopicOf(TopicQueue queue)
     {
-        if (ReferenceEquals(line.ClientTopic.Client, this))
+        if (ReferenceEquals(queue.ClientTopic.Client, this))
         {
-            return line.ClientTopic.Topic;
+            return queue.ClientTopic.Topic;
         }
 
-        var topic = rd_kafka_topic_new(_client, line.Topic, configuration: 0);
+        var topic = rd_kafka_topic_new(_client, queue.Topic, configuration: 0);
         if (topic != 0)
         {
             lock (_topics)
@@ -239,7 +239,7 @@ internal sealed unsafe class NativeProducer : IDisposable
                 _topics.Add(topic);
             }
 
-            line.ClientTopic = (this, topic);
+            queue.ClientTopic = (this, topic);
         }
 
         return topic;

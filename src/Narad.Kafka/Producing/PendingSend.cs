@@ -8,7 +8,7 @@ namespace Narad.Kafka.Producing;
 /// sender awaits, in one pooled object. It never runs a sender's code on the thread that completes it.
 /// </summary>
 /// <remarks>
-/// Threading: <see cref="Stage"/>, <see cref="Ticket"/> and the links belong to the lock of <see cref="SendLine"/> (the links, while the send is
+/// Threading: <see cref="Stage"/>, <see cref="Ticket"/> and the links belong to the lock of <see cref="SendQueue"/> (the links, while the send is
 /// with a client, to that client's list). Completing is decided by one exchange: the report, a cancellation, a timeout or the shutdown; who comes
 /// second changes nothing. The object returns to the pool only after both halves let go: the awaiter (its result was read) and the
 /// line (nothing of the line or the client refers to it any more).
@@ -16,15 +16,15 @@ namespace Narad.Kafka.Producing;
 internal sealed class PendingSend : IValueTaskSource<SendResult>
 {
     private const int AwaiterLetGo = 1;
-    private const int LineLetGo = 2;
+    private const int QueueLetGo = 2;
 
-    private readonly SendLine _owner;
+    private readonly SendQueue _owner;
     private ManualResetValueTaskSourceCore<SendResult> _source = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _cancellation;
     private int _completed;
     private int _letGo;
 
-    public PendingSend(SendLine owner) => _owner = owner;
+    public PendingSend(SendQueue owner) => _owner = owner;
 
     /// <summary>Null for a tombstone.</summary>
     public byte[]? Payload { get; set; }
@@ -37,7 +37,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
 
     public MessageKey Key { get; set; }
 
-    /// <summary>The key as it goes on the wire.</summary>
+    /// <summary>The key as it is on the wire.</summary>
     public byte[]? KeyBytes { get; set; }
 
     /// <summary>Null where there are none.</summary>
@@ -51,7 +51,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>An upper bound of its size in a batch: key, value, headers and the format's own bytes.</summary>
     public int Bytes { get; set; }
 
-    public TopicLine Line { get; set; } = null!;
+    public TopicQueue Queue { get; set; } = null!;
 
     /// <summary>The service's own limit.</summary>
     public int MaxMessageBytes => _owner.MaxMessageBytes;
@@ -61,7 +61,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>Its place: fixed when the send was called.</summary>
     public long Ticket { get; set; }
 
-    /// <summary>How many middlewares of other sends it was sent from within; see <see cref="SendQueue.FirstAbove"/>.</summary>
+    /// <summary>How many middlewares of other sends it was sent from within; see <see cref="PendingSendList.FirstAbove"/>.</summary>
     public int Depth { get; set; }
 
     /// <summary>When its time is over, as a timestamp of the clock; 0 while it never had to wait.</summary>
@@ -71,7 +71,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     public bool IsTimedOut { get; set; }
 
     /// <summary>Whether it is a message of the broker's own, sent again: then only the broker says whether it is too large.</summary>
-    public bool IsCopy { get; set; }
+    public bool IsForwarded { get; set; }
 
     /// <summary>Whether nothing else of its topic was with the client while it was: then a refusal of its batch is its own.</summary>
     public bool Alone { get; set; }
@@ -81,7 +81,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
 
     public ProducerGeneration? Generation { get; set; }
 
-    public SendQueue? Queue { get; set; }
+    public PendingSendList? List { get; set; }
 
     public PendingSend? Previous { get; set; }
 
@@ -165,7 +165,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     }
 
     /// <summary>Nothing of the line or the client refers to this object any more.</summary>
-    public void LetGo() => Release(LineLetGo);
+    public void LetGo() => Release(QueueLetGo);
 
     SendResult IValueTaskSource<SendResult>.GetResult(short token)
     {
@@ -188,7 +188,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
 
     private void Release(int half)
     {
-        if ((Interlocked.Or(ref _letGo, half) | half) != (AwaiterLetGo | LineLetGo))
+        if ((Interlocked.Or(ref _letGo, half) | half) != (AwaiterLetGo | QueueLetGo))
         {
             return;
         }
@@ -213,9 +213,9 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         IsTimedOut = false;
         Alone = false;
         MustGoAlone = false;
-        IsCopy = false;
+        IsForwarded = false;
         Generation = null;
-        Line = null!;
+        Queue = null!;
         _owner.Return(this);
     }
 }

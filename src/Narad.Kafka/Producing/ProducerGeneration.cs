@@ -9,7 +9,7 @@ namespace Narad.Kafka.Producing;
 internal sealed class ProducerGeneration(Action<ProducerGeneration, Error> onFatal)
 {
     private readonly Lock _lock = new();
-    private readonly SendQueue _sends = new();
+    private readonly PendingSendList _sends = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _entered;
     private long _left;

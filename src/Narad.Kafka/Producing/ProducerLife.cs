@@ -9,7 +9,7 @@ namespace Narad.Kafka.Producing;
 /// again where a right is missing.
 /// </summary>
 /// <remarks>
-/// <para>Threading: the properties belong to the lock of <see cref="SendLine"/>; methods take it unless they say otherwise.</para>
+/// <para>Threading: the properties belong to the lock of <see cref="SendQueue"/>; methods take it unless they say otherwise.</para>
 /// <list type="table">
 /// <listheader><term>State</term><description>Changes to</description></listheader>
 /// <item><term>New</term><description>Running (<see cref="Open"/>), Stopped</description></item>
@@ -19,7 +19,7 @@ namespace Narad.Kafka.Producing;
 /// </list>
 /// </remarks>
 internal sealed class ProducerLife(
-    SendLine owner,
+    SendQueue owner,
     Lock guard,
     Func<ProducerGeneration, IProducerClient> build,
     ClientDisposals disposals,

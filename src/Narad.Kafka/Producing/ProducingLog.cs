@@ -45,7 +45,7 @@ internal static partial class ProducingLog
     public static partial void LimitRaised(ILogger logger, string topic, int limit);
 
     [LoggerMessage(2024, LogLevel.Error, "A message to topic {Topic} was acknowledged, and keeping account of it failed. Please report this as a fault of Narad.Kafka.")]
-    public static partial void ReportFault(ILogger logger, Exception exception, string topic);
+    public static partial void ReportError(ILogger logger, Exception exception, string topic);
 
     [LoggerMessage(2025, LogLevel.Warning, "The broker refused a batch of topic {Topic} for records in it ({Code}). Its messages are sent again in order, and those that may be to blame one at a time, so that only refused records fail. Each refusal delays this producer's other messages: check keys and timestamps before sending. Logged once for each topic.")]
     public static partial void RecordsRefused(ILogger logger, string topic, string code);

@@ -4,10 +4,10 @@ namespace Narad.Kafka.Producing;
 /// Ends sends at <c>SendTimeout</c> from their call: those that wait leave the line, those that waited and are with the client now fail for their awaiter. The
 /// client reckons from the moment it takes a message, so what goes straight through is left to it and never asks the clock.
 /// </summary>
-/// <remarks>Threading: under the lock of <see cref="SendLine"/>; the timer's tick takes it.</remarks>
+/// <remarks>Threading: under the lock of <see cref="SendQueue"/>; the timer's tick takes it.</remarks>
 internal sealed class SendDeadlines : IAsyncDisposable
 {
-    private readonly SendLine _owner;
+    private readonly SendQueue _owner;
     private readonly Lock _guard;
     private readonly TimeProvider _time;
     private readonly long _timeout;
@@ -18,7 +18,7 @@ internal sealed class SendDeadlines : IAsyncDisposable
     // No send that is with the client and has a deadline has an earlier one.
     private long _earliestWithClient = long.MaxValue;
 
-    public SendDeadlines(SendLine owner, Lock guard, TimeSpan timeout, TimeProvider time)
+    public SendDeadlines(SendQueue owner, Lock guard, TimeSpan timeout, TimeProvider time)
     {
         _owner = owner;
         _guard = guard;

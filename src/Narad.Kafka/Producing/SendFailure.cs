@@ -14,7 +14,7 @@ internal static class SendFailure
 
     /// <summary>A fatal error ended the client that it was with.</summary>
     public static KafkaSendException Fatal(PendingSend send, Error fatal, bool mayHaveBeenWritten)
-        => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Line.Topic) is { } right ? $"{right} ({Text(fatal)})" : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
+        => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Queue.Topic) is { } right ? $"{right} ({Text(fatal)})" : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
 
     /// <summary>It waited in the line for longer than a send may take.</summary>
     public static KafkaSendException TimedOut(PendingSend send, TimeSpan timeout, string waitedFor)
@@ -39,7 +39,7 @@ internal static class SendFailure
     /// <summary>Its sender stopped waiting.</summary>
     public static KafkaSendCanceledException Cancelled(string topic, bool mayHaveBeenWritten, CancellationToken cancellationToken) => new(
         mayHaveBeenWritten
-            ? $"Waiting for the acknowledgement of a message to topic '{topic}' was cancelled. The client has the message and goes on sending it: it may be written."
+            ? $"Waiting for the acknowledgement of a message to topic '{topic}' was cancelled. The client has the message and keeps sending it: it may be written."
             : $"Sending a message to topic '{topic}' was cancelled while it waited in the send queue. The message was not written.",
         topic,
         mayHaveBeenWritten,
@@ -87,7 +87,7 @@ internal static class SendFailure
         ErrorCode.Local_InvalidDifferentRecord => "the broker refused its batch for another record in it",
         ErrorCode.Local_MsgTimedOut => "no acknowledgement came within SendTimeout",
         ErrorCode.Local_QueueFull => "the message does not fit into the client's queue (queue.buffering.max.kbytes)",
-        _ => MissingRight.ToSend(code, send.Line.Topic) ?? reason ?? code.GetReason(),
+        _ => MissingRight.ToSend(code, send.Queue.Topic) ?? reason ?? code.GetReason(),
     };
 
     public static bool IsRetriable(ErrorCode code) => code
@@ -116,7 +116,7 @@ internal static class SendFailure
         or ErrorCode.InvalidProducerEpoch;
 
     private static KafkaSendException Create(PendingSend send, string code, string reason, bool retriable, bool mayHaveBeenWritten, Exception? cause = null)
-        => Create(send.Line.Topic, send.Key, code, reason, retriable, mayHaveBeenWritten, cause);
+        => Create(send.Queue.Topic, send.Key, code, reason, retriable, mayHaveBeenWritten, cause);
 
     private static KafkaSendException Create(string topic, MessageKey key, string code, string reason, bool retriable, bool mayHaveBeenWritten, Exception? cause)
         => new(

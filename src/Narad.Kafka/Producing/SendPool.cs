@@ -8,7 +8,7 @@ internal sealed class SendPool
     private readonly Lock _lock = new();
     private readonly Stack<PendingSend> _free = new();
 
-    public PendingSend Rent(SendLine owner)
+    public PendingSend Rent(SendQueue owner)
     {
         lock (_lock)
         {

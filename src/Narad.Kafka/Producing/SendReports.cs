@@ -6,7 +6,7 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>What the client's answers do: each completes its send, once, or gives it its place in the line again. It never runs user code.</summary>
 /// <remarks>Runs on the client's threads: never throws, never blocks for long.</remarks>
-internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendGate? gate, ILogger logger)
+internal sealed class SendReports(ProducerLife life, SendDispatcher dispatcher, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendBackpressure? backpressure, ILogger logger)
 {
     /// <summary>The client's answers to sends of one client, in the order in which it gave them.</summary>
     public void Take(ReadOnlySpan<SendReport> reports)
@@ -17,9 +17,9 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
 
         // Counted before they complete: who has awaited a send finds it counted.
         CountDelivered(reports, taken);
-        var line = reports[0].Send.Line;
+        var queue = reports[0].Send.Queue;
         var bytes = 0L;
-        var ofLine = 0;
+        var ofQueue = 0;
         var left = 0;
         var finished = 0;
         for (var i = 0; i < reports.Length; i++)
@@ -30,23 +30,23 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
             }
 
             var send = reports[i].Send;
-            if (send.Line != line)
+            if (send.Queue != queue)
             {
-                line.Left(ofLine, bytes);
-                (line, ofLine, bytes) = (send.Line, 0, 0);
+                queue.Left(ofQueue, bytes);
+                (queue, ofQueue, bytes) = (send.Queue, 0, 0);
             }
 
             left++;
-            ofLine++;
+            ofQueue++;
             bytes += send.Bytes;
             finished += Answer(generation, reports[i]) ? 1 : 0;
         }
 
         // Only now: who sees nothing in flight must find what goes again in its place in the line.
         tally.Done(finished);
-        line.Left(ofLine, bytes);
+        queue.Left(ofQueue, bytes);
         generation.Left(left);
-        pump.Reported(generation);
+        dispatcher.Reported(generation);
     }
 
     private void CountDelivered(ReadOnlySpan<SendReport> reports, ReadOnlySpan<bool> taken)
@@ -73,7 +73,7 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
     private bool Answer(ProducerGeneration generation, in SendReport report)
     {
         var send = report.Send;
-        var line = send.Line;
+        var queue = send.Queue;
         if (report.Code == ErrorCode.NoError)
         {
             try
@@ -83,15 +83,15 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
             catch (Exception exception)
             {
                 // The message is written, whatever goes wrong in our books.
-                LogFault(exception, line.Topic);
+                LogReportError(exception, queue.Topic);
             }
 
-            send.TryComplete(new SendResult(line.Topic, report.Partition, report.Offset));
+            send.TryComplete(new SendResult(queue.Topic, report.Partition, report.Offset));
             send.LetGo();
             return true;
         }
 
-        gate?.Failed(line.Topic, send.Bytes);
+        backpressure?.Failed(queue.Topic, send.Bytes);
         if (refusals.TrySendAgain(generation, send, report.Code, report.Status))
         {
             return false;
@@ -109,13 +109,13 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
     private void Acknowledged(ProducerGeneration generation, in SendReport report)
     {
         var send = report.Send;
-        var line = send.Line;
-        gate?.Acknowledged(line.Topic, report.Partition, report.Offset, send.Bytes);
+        var queue = send.Queue;
+        backpressure?.Acknowledged(queue.Topic, report.Partition, report.Offset, send.Bytes);
 
         // The console has said already what it would send.
         if (generation.Client.SendsToBroker && logger.IsEnabled(LogLevel.Debug))
         {
-            LogSent(line.Topic, report.Partition, report.Offset, send.Key, send.Bytes);
+            LogSent(queue.Topic, report.Partition, report.Offset, send.Key, send.Bytes);
         }
 
         if (refusals.Draining)
@@ -123,14 +123,14 @@ internal sealed class SendReports(ProducerLife life, SendPump pump, BatchRefusal
             refusals.WarnIfInverted(send, report.Partition);
         }
 
-        if (line.Limit is TopicLimit.Untold or TopicLimit.Limited)
+        if (queue.Limit is TopicLimit.Untold or TopicLimit.Limited)
         {
-            limits?.Delivered(line);
+            limits?.Delivered(queue);
         }
     }
 
-    private void LogFault(Exception exception, string topic)
-        => ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.ReportFault(logger, exception, topic), null);
+    private void LogReportError(Exception exception, string topic)
+        => ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.ReportError(logger, exception, topic), null);
 
     // A logger is user code: never on the client's thread.
     private void LogSent(string topic, int partition, long offset, MessageKey key, int bytes)

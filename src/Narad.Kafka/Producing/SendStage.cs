@@ -1,6 +1,6 @@
 namespace Narad.Kafka.Producing;
 
-/// <summary>Where one send is. Changed under the lock of <see cref="SendLine"/>.</summary>
+/// <summary>Where one send is. Changed under the lock of <see cref="SendQueue"/>.</summary>
 internal enum SendStage
 {
     /// <summary>In the pool, or not accepted yet.</summary>

@@ -34,7 +34,7 @@ internal sealed class SendTally
 
     public long Unknown => Interlocked.Read(ref _unknown);
 
-    /// <summary>One more is accepted; under the lock of <see cref="SendLine"/>.</summary>
+    /// <summary>One more is accepted; under the lock of <see cref="SendQueue"/>.</summary>
     public void Accept() => Volatile.Write(ref _accepted, _accepted + 1);
 
     public void CountDelivered(int inTime, int late)

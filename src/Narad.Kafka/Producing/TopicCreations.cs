@@ -3,49 +3,49 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Producing;
 
 /// <summary>Has the topics created that the library is to create: once each, while their sends wait. One that no broker answered is tried again for as long as somebody waits (S3); one that was refused, with the next send.</summary>
-/// <remarks>Threading: <see cref="Begin"/> under the lock of <see cref="SendLine"/>; the rest takes it.</remarks>
-internal sealed class TopicCreations(SendLine owner, Lock guard, IKafkaTopics topics, TimeProvider time, CancellationToken stopped)
+/// <remarks>Threading: <see cref="Begin"/> under the lock of <see cref="SendQueue"/>; the rest takes it.</remarks>
+internal sealed class TopicCreations(SendQueue owner, Lock guard, IKafkaTopics topics, TimeProvider time, CancellationToken stopped)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    public void Begin(TopicLine line)
+    public void Begin(TopicQueue queue)
     {
-        line.Existence = TopicExistence.Ensuring;
-        _ = Task.Run(() => EnsureAsync(line));
+        queue.Existence = TopicExistence.Ensuring;
+        _ = Task.Run(() => EnsureAsync(queue));
     }
 
-    private async Task EnsureAsync(TopicLine line)
+    private async Task EnsureAsync(TopicQueue queue)
     {
         Exception? failure = null;
         try
         {
-            await topics.CreateIfNotExistsAsync([new TopicSpec(line.Topic)], stopped).ConfigureAwait(false);
+            await topics.CreateIfNotExistsAsync([new TopicSpec(queue.Topic)], stopped).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
             failure = exception;
         }
 
-        if (failure is KafkaTopicException { InnerException: KafkaException or TimeoutException } && await AnybodyWaitsAsync(line).ConfigureAwait(false))
+        if (failure is KafkaTopicException { InnerException: KafkaException or TimeoutException } && await AnybodyWaitsAsync(queue).ConfigureAwait(false))
         {
-            _ = Task.Run(() => EnsureAsync(line));
+            _ = Task.Run(() => EnsureAsync(queue));
             return;
         }
 
         lock (guard)
         {
-            line.Existence = failure is null ? TopicExistence.Assured : TopicExistence.Unknown;
+            queue.Existence = failure is null ? TopicExistence.Assured : TopicExistence.Unknown;
             if (failure is not null)
             {
-                owner.FailWaiting(line, send => SendFailure.NoTopic(send, failure));
+                owner.FailWaiting(queue, send => SendFailure.NoTopic(send, failure));
             }
 
-            owner.Changed(line);
+            owner.Changed(queue);
         }
     }
 
     // After a pause: those whose time is over have left by then.
-    private async Task<bool> AnybodyWaitsAsync(TopicLine line)
+    private async Task<bool> AnybodyWaitsAsync(TopicQueue queue)
     {
         try
         {
@@ -58,7 +58,7 @@ internal sealed class TopicCreations(SendLine owner, Lock guard, IKafkaTopics to
 
         lock (guard)
         {
-            return line.Waiting.Count > 0;
+            return queue.Waiting.Count > 0;
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace Narad.Kafka.Producing;
 
-/// <summary>What the line knows of a topic's <c>max.message.bytes</c>. Changed under the lock of <see cref="SendLine"/>.</summary>
+/// <summary>What the line knows of a topic's <c>max.message.bytes</c>. Changed under the lock of <see cref="SendQueue"/>.</summary>
 /// <remarks>
 /// <list type="table">
 /// <listheader><term>State</term><description>Changes to</description></listheader>
@@ -20,7 +20,7 @@ internal enum TopicLimit
     /// <summary>The broker did not say; the topic's sends go, and a refused batch teaches it.</summary>
     Untold,
 
-    /// <summary>It is below a batch: the topic's sends keep to <see cref="TopicLine.Window"/>.</summary>
+    /// <summary>It is below a batch: the topic's sends keep to <see cref="TopicQueue.Window"/>.</summary>
     Limited,
 
     /// <summary>Asked with the first send, which waits.</summary>

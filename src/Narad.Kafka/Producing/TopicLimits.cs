@@ -9,10 +9,10 @@ namespace Narad.Kafka.Producing;
 /// and what the client has queued behind it may then overtake. It never holds a topic for longer than <see cref="Hold"/>, and never asks per send.
 /// </summary>
 /// <remarks>
-/// Threading: <see cref="Ask"/> under the lock of <see cref="SendLine"/>; the rest takes it. One request is under way at a time, for up to
+/// Threading: <see cref="Ask"/> under the lock of <see cref="SendQueue"/>; the rest takes it. One request is under way at a time, for up to
 /// <see cref="MostAtOnce"/> topics; topics that come meanwhile share the next.
 /// </remarks>
-internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeout, TimeProvider time, ILogger logger, CancellationToken stopped)
+internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTimeout, TimeProvider time, ILogger logger, CancellationToken stopped)
 {
     private const int MostAtOnce = 200;
 
@@ -21,24 +21,24 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
     private static readonly TimeSpan Reconsider = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan LongestReconsider = TimeSpan.FromMinutes(5);
 
-    private readonly Queue<TopicLine> _toAsk = new();
+    private readonly Queue<TopicQueue> _toAsk = new();
     private bool _asking;
     private bool _saidUntold;
 
     /// <summary>The longest that a topic's first sends wait for its limit.</summary>
     private TimeSpan Hold { get; } = TimeSpan.FromTicks(Math.Min(LongestHold.Ticks, sendTimeout.Ticks / 4));
 
-    public void Ask(TopicLine line)
+    public void Ask(TopicQueue queue)
     {
-        if (line.Limit == TopicLimit.Unasked)
+        if (queue.Limit == TopicLimit.Unasked)
         {
-            line.Limit = TopicLimit.Asking;
+            queue.Limit = TopicLimit.Asking;
         }
 
-        if (!line.IsToBeAsked)
+        if (!queue.IsToBeAsked)
         {
-            line.IsToBeAsked = true;
-            _toAsk.Enqueue(line);
+            queue.IsToBeAsked = true;
+            _toAsk.Enqueue(queue);
         }
 
         if (!_asking)
@@ -51,20 +51,20 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
     /// <summary>
     /// A message of a topic was delivered whose limit was not told, or is low: the broker can be asked again, once in a while, since limits are raised again. On the client's thread.
     /// </summary>
-    public void Delivered(TopicLine line)
+    public void Delivered(TopicQueue queue)
     {
-        if (time.GetTimestamp() < line.AskAgainAt)
+        if (time.GetTimestamp() < queue.AskAgainAt)
         {
             return;
         }
 
         lock (guard)
         {
-            if (line.Limit is TopicLimit.Untold or TopicLimit.Limited && line.AskAgainAt <= time.GetTimestamp())
+            if (queue.Limit is TopicLimit.Untold or TopicLimit.Limited && queue.AskAgainAt <= time.GetTimestamp())
             {
-                line.Reconsidered = line.Limit == TopicLimit.Limited;
-                line.AskAgainAt = long.MaxValue;
-                Ask(line);
+                queue.Reconsidered = queue.Limit == TopicLimit.Limited;
+                queue.AskAgainAt = long.MaxValue;
+                Ask(queue);
             }
         }
     }
@@ -73,17 +73,17 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
     {
         while (true)
         {
-            List<TopicLine> lines = [];
+            List<TopicQueue> queues = [];
             IProducerClient? client;
             lock (guard)
             {
-                while (lines.Count < MostAtOnce && _toAsk.TryDequeue(out var line))
+                while (queues.Count < MostAtOnce && _toAsk.TryDequeue(out var queue))
                 {
-                    line.IsToBeAsked = false;
-                    lines.Add(line);
+                    queue.IsToBeAsked = false;
+                    queues.Add(queue);
                 }
 
-                if (lines.Count == 0)
+                if (queues.Count == 0)
                 {
                     _asking = false;
                     return;
@@ -92,136 +92,136 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
                 client = owner.Client;
             }
 
-            var (answers, failure) = client is null ? (null, null) : await AskAsync(client, lines).ConfigureAwait(false);
+            var (answers, failure) = client is null ? (null, null) : await AskAsync(client, queues).ConfigureAwait(false);
             lock (guard)
             {
-                for (var i = 0; i < lines.Count; i++)
+                for (var i = 0; i < queues.Count; i++)
                 {
-                    Learn(lines[i], answers?[i] ?? default, client?.LargestBatch ?? 0, asked: client is not null);
+                    Learn(queues[i], answers?[i] ?? default, client?.LargestBatch ?? 0, asked: client is not null);
                 }
 
                 // A broker that does not answer is not waited for by one topic after the other.
-                while (failure is not null && _toAsk.TryDequeue(out var line))
+                while (failure is not null && _toAsk.TryDequeue(out var queue))
                 {
-                    line.IsToBeAsked = false;
-                    Learn(line, default, client!.LargestBatch, asked: true);
+                    queue.IsToBeAsked = false;
+                    Learn(queue, default, client!.LargestBatch, asked: true);
                 }
             }
 
-            Say(lines[0], answers?.Select(answer => answer.Reason).FirstOrDefault(reason => reason != ErrorCode.NoError) ?? ErrorCode.NoError, failure);
+            Say(queues[0], answers?.Select(answer => answer.Reason).FirstOrDefault(reason => reason != ErrorCode.NoError) ?? ErrorCode.NoError, failure);
         }
     }
 
-    private async Task<(IReadOnlyList<LimitAnswer>? Answers, Exception? Failure)> AskAsync(IProducerClient client, List<TopicLine> lines)
+    private async Task<(IReadOnlyList<LimitAnswer>? Answers, Exception? Failure)> AskAsync(IProducerClient client, List<TopicQueue> queues)
     {
         try
         {
             // A call on a dying client never ends.
-            var finding = client.FindLimitsAsync([.. lines.Select(line => line.Topic)], Hold).Observe();
+            var finding = client.FindLimitsAsync([.. queues.Select(queue => queue.Topic)], Hold).Observe();
             return (await finding.WaitAsync(Hold, time, stopped).ConfigureAwait(false), null);
         }
         catch (Exception exception)
         {
-            // Whatever it is: the topics must go on, and it is said.
+            // Whatever it is: the topics must continue, and it is said.
             return (null, exception);
         }
     }
 
     // Under the lock.
-    private void Learn(TopicLine line, LimitAnswer answer, int largestBatch, bool asked)
+    private void Learn(TopicQueue queue, LimitAnswer answer, int largestBatch, bool asked)
     {
-        if (line.Limit == TopicLimit.Limited)
+        if (queue.Limit == TopicLimit.Limited)
         {
             // Otherwise asked twice, because a batch was refused meanwhile.
-            if (line.Reconsidered)
+            if (queue.Reconsidered)
             {
-                Widen(line, answer, largestBatch);
+                Widen(queue, answer, largestBatch);
             }
 
             return;
         }
 
-        if (line.Limit == TopicLimit.Refused)
+        if (queue.Limit == TopicLimit.Refused)
         {
             // Refused again in spite of its window: the limit that was told does not hold. One message at a time is always right.
-            line.Window = line.RefusedAgain ? 0 : Math.Max(0, (answer.Bytes ?? 0) - SendSize.BatchOverhead);
-            line.Limit = TopicLimit.Limited;
-            if (line.RefusedAgain)
+            queue.Window = queue.RefusedAgain ? 0 : Math.Max(0, (answer.Bytes ?? 0) - SendSize.BatchOverhead);
+            queue.Limit = TopicLimit.Limited;
+            if (queue.RefusedAgain)
             {
                 // Each attempt at what does not hold costs a refused batch.
-                line.ReconsiderAfter = line.Widened ? TimeSpan.FromTicks(Math.Min(line.ReconsiderAfter.Ticks * 2, LongestReconsider.Ticks)) : Reconsider;
-                line.Widened = false;
+                queue.ReconsiderAfter = queue.Widened ? TimeSpan.FromTicks(Math.Min(queue.ReconsiderAfter.Ticks * 2, LongestReconsider.Ticks)) : Reconsider;
+                queue.Widened = false;
             }
 
-            ReconsiderLater(line);
-            var (refused, window) = (line.Topic, line.Window);
+            ReconsiderLater(queue);
+            var (refused, window) = (queue.Topic, queue.Window);
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.BatchRefused(logger, refused, window), null);
         }
         else if (!asked)
         {
-            line.Limit = TopicLimit.Unasked;
+            queue.Limit = TopicLimit.Unasked;
         }
         else if (answer.Bytes is not { } bytes)
         {
-            line.Limit = TopicLimit.Untold;
-            line.AskAgainAt = SendFailure.IsAuthorization(answer.Reason)
+            queue.Limit = TopicLimit.Untold;
+            queue.AskAgainAt = SendFailure.IsAuthorization(answer.Reason)
                 ? long.MaxValue
                 : time.GetTimestamp() + (long)(answer.Reason == ErrorCode.UnknownTopicOrPart ? 0 : AskAgain.TotalSeconds * time.TimestampFrequency);
         }
         else if (bytes < largestBatch + SendSize.BatchOverhead)
         {
-            line.Window = Math.Max(0, bytes - SendSize.BatchOverhead);
-            line.Limit = TopicLimit.Limited;
-            ReconsiderLater(line);
-            var topic = line.Topic;
+            queue.Window = Math.Max(0, bytes - SendSize.BatchOverhead);
+            queue.Limit = TopicLimit.Limited;
+            ReconsiderLater(queue);
+            var topic = queue.Topic;
             ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.LimitBelowBatch(logger, topic, bytes, largestBatch), null);
         }
         else
         {
-            line.Limit = TopicLimit.Open;
+            queue.Limit = TopicLimit.Open;
         }
 
-        owner.Changed(line);
+        owner.Changed(queue);
     }
 
     // Under the lock.
-    private void Widen(TopicLine line, LimitAnswer answer, int largestBatch)
+    private void Widen(TopicQueue queue, LimitAnswer answer, int largestBatch)
     {
-        ReconsiderLater(line);
+        ReconsiderLater(queue);
         if (answer.Bytes is not { } bytes)
         {
             return;
         }
 
         var window = bytes < largestBatch + SendSize.BatchOverhead ? Math.Max(0, bytes - SendSize.BatchOverhead) : long.MaxValue;
-        if (window <= line.Window)
+        if (window <= queue.Window)
         {
-            line.Window = window;
+            queue.Window = window;
             return;
         }
 
-        line.Window = window;
-        line.Widened = true;
-        line.Limit = window == long.MaxValue ? TopicLimit.Open : TopicLimit.Limited;
-        var topic = line.Topic;
+        queue.Window = window;
+        queue.Widened = true;
+        queue.Limit = window == long.MaxValue ? TopicLimit.Open : TopicLimit.Limited;
+        var topic = queue.Topic;
         ThreadPool.UnsafeQueueUserWorkItem(_ => ProducingLog.LimitRaised(logger, topic, bytes), null);
-        owner.Changed(line);
+        owner.Changed(queue);
     }
 
     // Under the lock.
-    private void ReconsiderLater(TopicLine line)
+    private void ReconsiderLater(TopicQueue queue)
     {
-        line.Reconsidered = false;
-        if (line.ReconsiderAfter == TimeSpan.Zero)
+        queue.Reconsidered = false;
+        if (queue.ReconsiderAfter == TimeSpan.Zero)
         {
-            line.ReconsiderAfter = Reconsider;
+            queue.ReconsiderAfter = Reconsider;
         }
 
-        line.AskAgainAt = time.GetTimestamp() + (long)(line.ReconsiderAfter.TotalSeconds * time.TimestampFrequency);
+        queue.AskAgainAt = time.GetTimestamp() + (long)(queue.ReconsiderAfter.TotalSeconds * time.TimestampFrequency);
     }
 
     // A missing topic is said by its sends.
-    private void Say(TopicLine line, ErrorCode reason, Exception? failure)
+    private void Say(TopicQueue queue, ErrorCode reason, Exception? failure)
     {
         if (_saidUntold || stopped.IsCancellationRequested || (failure is null && reason is ErrorCode.NoError or ErrorCode.UnknownTopicOrPart))
         {
@@ -229,6 +229,6 @@ internal sealed class TopicLimits(SendLine owner, Lock guard, TimeSpan sendTimeo
         }
 
         _saidUntold = true;
-        ProducingLog.LimitUntold(logger, line.Topic, failure?.Message ?? reason.GetReason());
+        ProducingLog.LimitUntold(logger, queue.Topic, failure?.Message ?? reason.GetReason());
     }
 }

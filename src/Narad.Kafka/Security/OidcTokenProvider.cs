@@ -55,9 +55,9 @@ public sealed class OidcTokenProvider
 
         Extend("logicalCluster", options.LogicalCluster);
         Extend("identityPoolId", options.IdentityPoolId);
-        if (TokenRules.ExtensionFault(_extensions) is { } fault)
+        if (TokenRules.ExtensionError(_extensions) is { } error)
         {
-            throw new ArgumentException($"OidcOptions: {fault}.", nameof(options));
+            throw new ArgumentException($"OidcOptions: {error}.", nameof(options));
         }
 
         _endpoint = endpoint;

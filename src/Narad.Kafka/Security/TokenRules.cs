@@ -15,43 +15,43 @@ internal static class TokenRules
     private static readonly SearchValues<char> Printable = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static code => (char)code), '\t', '\r', '\n']);
 
     /// <summary>Null: the token can be used.</summary>
-    public static (TokenFault Kind, string Reason)? Fault(OAuthBearerToken? token, DateTimeOffset now)
+    public static (TokenError Kind, string Reason)? Error(OAuthBearerToken? token, DateTimeOffset now)
     {
         if (token is null)
         {
-            return (TokenFault.Malformed, "it returned null instead of a token");
+            return (TokenError.Malformed, "it returned null instead of a token");
         }
 
         if (string.IsNullOrEmpty(token.Value))
         {
-            return (TokenFault.Malformed, "it returned an empty token");
+            return (TokenError.Malformed, "it returned an empty token");
         }
 
         var odd = token.Value.AsSpan().IndexOfAnyExceptInRange(FirstVisible, LastVisible);
         if (odd >= 0)
         {
-            return (TokenFault.Malformed, string.Create(
+            return (TokenError.Malformed, string.Create(
                 CultureInfo.InvariantCulture,
                 $"it returned a malformed token: character {odd + 1} of {token.Value.Length} is a space, a line break or not ASCII (is there one at the end of the file that it was read from?)"));
         }
 
         if (token.Principal is null)
         {
-            return (TokenFault.Malformed, "it returned a token without a principal: give its name, or an empty text");
+            return (TokenError.Malformed, "it returned a token without a principal: give its name, or an empty text");
         }
 
-        if (ExtensionFault(token.Extensions) is { } fault)
+        if (ExtensionError(token.Extensions) is { } error)
         {
-            return (TokenFault.Malformed, fault);
+            return (TokenError.Malformed, error);
         }
 
         return token.ExpiresAt <= now
-            ? (TokenFault.Expired, string.Create(CultureInfo.InvariantCulture, $"it returned a token that expired at {token.ExpiresAt.UtcDateTime:u}: the source keeps tokens for too long, or this machine's clock is wrong"))
+            ? (TokenError.Expired, string.Create(CultureInfo.InvariantCulture, $"it returned a token that expired at {token.ExpiresAt.UtcDateTime:u}: the source keeps tokens for too long, or this machine's clock is wrong"))
             : null;
     }
 
     /// <summary>Null: the broker can be sent these beside a token.</summary>
-    public static string? ExtensionFault(IReadOnlyDictionary<string, string>? extensions)
+    public static string? ExtensionError(IReadOnlyDictionary<string, string>? extensions)
     {
         if (extensions is null)
         {

@@ -69,14 +69,14 @@ internal sealed class TypedMessages : IMessageDeserializer
 
         if (message is UnknownMessage unknown)
         {
-            NoteSkipped(unknown.Type, context);
+            LogSkipped(unknown.Type, context);
             return Task.CompletedTask;
         }
 
         return _map.Tombstones?.Invoke(context, cancellationToken) ?? Task.CompletedTask;
     }
 
-    private void NoteSkipped(string? type, MessageContext context)
+    private void LogSkipped(string? type, MessageContext context)
     {
         _meter?.SkippedUnknownType(context.Topic, context.Group);
         var name = ForeignText.Name(type) ?? "(none)";

@@ -41,7 +41,7 @@ public interface IKafkaTopics
     Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// The offset that a group goes on from, by partition; a partition for which it has committed nothing is left out, and a topic or group
+    /// The offset that a group continues from, by partition; a partition for which it has committed nothing is left out, and a topic or group
     /// that does not exist gives nothing at all.
     /// </summary>
     /// <exception cref="ArgumentException">The group's id or the topic's name is not legal.</exception>

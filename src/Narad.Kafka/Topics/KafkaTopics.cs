@@ -109,7 +109,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
-            throw NotSettled($"The settings of topic {topic} could not be looked at", topic, failure, "tells no settings", "DescribeConfigs");
+            throw ExceptionFor($"The settings of topic {topic} could not be looked at", topic, failure, "tells no settings", "DescribeConfigs");
         }
 
         return (await finding.ConfigureAwait(false)).Find(_ => true) is { } found && await reading.ConfigureAwait(false) is { } settings
@@ -138,7 +138,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
-            throw NotSettled($"The retention of topic {topic} could not be set", topic, failure, "changes no settings", "AlterConfigs");
+            throw ExceptionFor($"The retention of topic {topic} could not be set", topic, failure, "changes no settings", "AlterConfigs");
         }
 
         TopicsLog.RetentionSet(_logger, topic, TopicsLog.Text(retention));
@@ -430,7 +430,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
     }
 
-    private Exception NotSettled(string what, string topic, Exception failure, string unsupported, string right) => failure switch
+    private Exception ExceptionFor(string what, string topic, Exception failure, string unsupported, string right) => failure switch
     {
         KafkaException { Error.Code: ErrorCode.Local_UnsupportedFeature } =>
             new NotSupportedException($"{what}: this broker {unsupported}. Is it another process's embedded broker?", failure),

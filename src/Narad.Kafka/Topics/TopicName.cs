@@ -25,15 +25,15 @@ internal static class TopicName
     public static bool IsPattern(string topic) => topic.StartsWith('^');
 
     /// <summary>Whether Kafka takes the name; its rule for <c>group.instance.id</c> is the same.</summary>
-    public static bool IsLegal(string? name) => Fault(name) is null;
+    public static bool IsLegal(string? name) => Error(name) is null;
 
     /// <summary>Throws where Kafka would refuse the name, saying what is wrong and what to write.</summary>
     public static void Validate(string topic, [CallerArgumentExpression(nameof(topic))] string? parameter = null)
     {
         ArgumentNullException.ThrowIfNull(topic, parameter);
-        if (Fault(topic) is { } fault)
+        if (Error(topic) is { } error)
         {
-            throw new ArgumentException(fault, parameter);
+            throw new ArgumentException(error, parameter);
         }
     }
 
@@ -51,8 +51,8 @@ internal static class TopicName
             return topic;
         }
 
-        return Fault(real) is { } fault
-            ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.TopicNames or a KAFKA_TOPIC_* variable). {fault}", parameter)
+        return Error(real) is { } error
+            ? throw new ArgumentException($"Topic \"{topic}\" stands for \"{real}\" (KafkaOptions.TopicNames or a KAFKA_TOPIC_* variable). {error}", parameter)
             : real;
     }
 
@@ -76,7 +76,7 @@ internal static class TopicName
     }
 
     // What is wrong with a name; null where nothing is.
-    private static string? Fault(string? topic)
+    private static string? Error(string? topic)
     {
         if (string.IsNullOrWhiteSpace(topic))
         {

@@ -34,13 +34,13 @@ internal static partial class TopicsLog
     public static partial void DeadLettersCompacted(ILogger logger, string topic, string source);
 
     [LoggerMessage(6012, LogLevel.Warning, "Topic '{Topic}' takes {Bytes} bytes at most (max.message.bytes), and its source '{Source}' {Wanted}: a failed message that is larger cannot be moved there and holds its key. Set it as high as the source's.")]
-    public static partial void CopiesTooSmall(ILogger logger, string topic, int bytes, string source, int wanted);
+    public static partial void ForwardingTooSmall(ILogger logger, string topic, int bytes, string source, int wanted);
 
     [LoggerMessage(6016, LogLevel.Information, "Dead-letter topic '{Topic}' of '{Source}' keeps every message for ever again.")]
     public static partial void DeadLettersAreKept(ILogger logger, string topic, string source);
 
-    [LoggerMessage(6014, LogLevel.Critical, "The settings of a retry topic were changed while the service runs. {Fault}")]
-    public static partial void RetriesWillBeLost(ILogger logger, string fault);
+    [LoggerMessage(6014, LogLevel.Critical, "The settings of a retry topic were changed while the service runs. {Error}")]
+    public static partial void RetriesWillBeLost(ILogger logger, string error);
 
     [LoggerMessage(6015, LogLevel.Information, "Retry topic '{Topic}' keeps messages for long enough again.")]
     public static partial void RetriesAreKept(ILogger logger, string topic);

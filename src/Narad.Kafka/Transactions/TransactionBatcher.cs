@@ -639,7 +639,7 @@ internal sealed class TransactionBatcher
     {
         if (refused is null && !transaction.IsPoisoned)
         {
-            TransactionsLog.Aborted(_logger, _group.Name, transaction.Parts.Count, transaction.IsFailed ? "a message failed, or its time was over" : "its partitions were given away, or it was paused or stopped");
+            TransactionsLog.Aborted(_logger, _group.Name, transaction.Parts.Count, transaction.IsFailed ? "a message failed, or its time was over" : "its partitions were revoked, or it was paused or stopped");
             return;
         }
 

@@ -22,11 +22,11 @@ internal sealed class TransactionClient : ITransactionClient
     private readonly ClientLog _log;
     private readonly IProducer<byte[]?, byte[]?> _producer;
     private readonly BlockingCalls _calls;
-    private readonly TokenPump? _tokens;
+    private readonly TokenRefresher? _tokens;
     private volatile Error? _fatal;
     private readonly OncePerKind<ErrorCode> _news;
 
-    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
+    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, KafkaDiagnostics diagnostics, TokenRefresher? tokens = null)
     {
         _tokens = tokens;
         _group = group;

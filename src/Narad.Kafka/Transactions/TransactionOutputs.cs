@@ -69,7 +69,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
     }
 
     /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
-    public Task<SendResult> SendCopyAsync(TransactionPart part, string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
+    public Task<SendResult> ForwardAsync(TransactionPart part, string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
         ProduceAsync(part, new TopicPartition(topic, partition), MessageKey.From(key), key, value, headers, timestamp: null, CancellationToken.None);
 
     private ValueTask<SendResult> NextAsync(

@@ -174,8 +174,8 @@ internal sealed class TransactionPart : IMessageSender
     }
 
     /// <summary>Sends the message's own copy.</summary>
-    public Task<SendResult> SendCopyAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
-        Transaction.Outputs.SendCopyAsync(this, topic, key, value, headers, partition);
+    public Task<SendResult> ForwardAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
+        Transaction.Outputs.ForwardAsync(this, topic, key, value, headers, partition);
 
     /// <summary>The next place in the order of what it sends: what must be placed before, and what says that it is.</summary>
     public (Task Before, TaskCompletionSource Placed) TakePlace()

@@ -22,16 +22,16 @@ internal static partial class TransactionsLog
     [LoggerMessage(8004, LogLevel.Warning, "The handlers of a transaction of group '{Group}' took longer than its limit of {Limit}; it was aborted. {Blamed} message(s) took half of that or more and count as failed; else the next transactions have at most {Messages} message(s).")]
     public static partial void TookTooLong(ILogger logger, string group, string limit, int blamed, int messages);
 
-    [LoggerMessage(8005, LogLevel.Error, "Another live producer took over the transactional.id '{TransactionalId}' of group '{Group}' ({Code}: {Reason}). Nothing uncommitted counts. This instance takes it back in {Delay}; if both go on doing so, give each instance an InstanceName (or a GroupInstanceId) of its own.")]
+    [LoggerMessage(8005, LogLevel.Error, "Another live producer took over the transactional.id '{TransactionalId}' of group '{Group}' ({Code}: {Reason}). Nothing uncommitted counts. This instance takes it back in {Delay}; if both keep doing so, give each instance an InstanceName (or a GroupInstanceId) of its own.")]
     public static partial void Fenced(ILogger logger, string transactionalId, string group, ErrorCode code, string reason, string delay);
 
-    [LoggerMessage(8006, LogLevel.Error, "The transactional producer of group '{Group}' failed for good ({Code}: {Reason}). A new one is built in {Delay}, and handling goes on at the committed offsets.")]
+    [LoggerMessage(8006, LogLevel.Error, "The transactional producer of group '{Group}' failed for good ({Code}: {Reason}). A new one is built in {Delay}, and handling continues at the committed offsets.")]
     public static partial void ProducerFailed(ILogger logger, ErrorCode code, string reason, string group, string delay);
 
     [LoggerMessage(8007, LogLevel.Critical, "Group '{Group}' may not use transactions: {Reason} ({Code}). Its subscriptions are faulted. Give the user of the ClientId the rights to DESCRIBE and WRITE the transactional.id '{TransactionalId}', or a TransactionTimeout that the brokers allow.")]
     public static partial void NotAllowed(ILogger logger, ErrorCode code, string reason, string group, string transactionalId);
 
-    [LoggerMessage(8008, LogLevel.Information, "Group '{Group}' has a transactional producer again and goes on at the committed offsets of its {Partitions} partition(s).")]
+    [LoggerMessage(8008, LogLevel.Information, "Group '{Group}' has a transactional producer again and continues at the committed offsets of its {Partitions} partition(s).")]
     public static partial void GoesOn(ILogger logger, string group, int partitions);
 
     [LoggerMessage(8009, LogLevel.Warning, "The committed offsets of group '{Group}' could not be read after its producer was built again; trying again.")]

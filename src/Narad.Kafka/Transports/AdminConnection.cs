@@ -34,20 +34,20 @@ internal sealed class AdminConnection : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly ClientLog _log;
     private readonly SecretHiding _secrets;
-    private readonly TokenPump? _tokens;
+    private readonly TokenRefresher? _tokens;
     private readonly ConnectionTroubles _troubles;
     private readonly ClientDeaths _deaths;
 
     // Guards _client, _closing, _retiring and the start of every call: the client frees its handle under a call that has not returned yet.
     // Calls only enqueue, so it is held for microseconds.
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly OncePerKind<string> _news;   // by event, until a broker answers
     private AdminHandle? _client;
     private Task? _closing;
     private Task _retiring = Task.CompletedTask;
     private int _looking;
 
-    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenPump? tokens = null)
+    public AdminConnection(ClientSettings clients, KafkaDiagnostics diagnostics, TokenRefresher? tokens = null)
     {
         _clients = clients;
         _tokens = tokens;
@@ -106,7 +106,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
         catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_Partial)
         {
-            _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.NoBrokerNamed, _troubles.Facts));   // the client goes on: it is the cluster that has to
+            _troubles.Add(ConnectionFaults.Of(ConnectionFaultKind.NoBrokerNamed, _troubles.Facts));   // the client continues: it is the cluster that has to
             return false;
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
@@ -152,7 +152,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     public Task<T> CallAsync<T>(Func<IAdminClient, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken) => WithClientAsync(async client =>
     {
         Task<T> answer;
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_closing is not null, this);
             answer = call(client.Client).Observe();
@@ -173,7 +173,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Task closing;
-        lock (_gate)
+        lock (_lock)
         {
             closing = _closing ??= Task.WhenAll(_retiring, _client is { } client ? CloseAsync(client) : Task.CompletedTask);
         }
@@ -198,7 +198,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         {
             return await ask(client).ConfigureAwait(false);
         }
-        catch (ObjectDisposedException death) when (Bury(client, death))
+        catch (ObjectDisposedException death) when (Discard(client, death))
         {
             // asked again below
         }
@@ -212,7 +212,7 @@ internal sealed class AdminConnection : IAsyncDisposable
         {
             return await ask(client).ConfigureAwait(false);
         }
-        catch (ObjectDisposedException death) when (Bury(client, death))
+        catch (ObjectDisposedException death) when (Discard(client, death))
         {
             throw Dead(death);
         }
@@ -224,7 +224,7 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     private AdminHandle Take()
     {
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_closing is not null, this);
             if (_client is null)
@@ -251,9 +251,9 @@ internal sealed class AdminConnection : IAsyncDisposable
     }
 
     // False: the transport is being disposed, and its client with it.
-    private bool Bury(AdminHandle client, ObjectDisposedException death)
+    private bool Discard(AdminHandle client, ObjectDisposedException death)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_closing is not null)
             {
@@ -276,7 +276,7 @@ internal sealed class AdminConnection : IAsyncDisposable
     // One at a time is closed, since that takes long on a hung broker.
     private void Retire(AdminHandle? client)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (client is null || _closing is not null || !ReferenceEquals(client, _client) || !_retiring.IsCompleted)
             {

@@ -5,7 +5,7 @@ namespace Narad.Kafka.Transports;
 /// <summary>One administration client of <see cref="AdminConnection"/>, with the number of calls that wait for its answers. Thread-safe.</summary>
 internal sealed class AdminHandle(IAdminClient client, long built)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private TaskCompletionSource? _idle;
     private int _calls;
 
@@ -19,7 +19,7 @@ internal sealed class AdminHandle(IAdminClient client, long built)
 
     public void Acquire()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _calls++;
         }
@@ -28,7 +28,7 @@ internal sealed class AdminHandle(IAdminClient client, long built)
     public void Release()
     {
         TaskCompletionSource? idle = null;
-        lock (_gate)
+        lock (_lock)
         {
             if (--_calls == 0)
             {
@@ -42,7 +42,7 @@ internal sealed class AdminHandle(IAdminClient client, long built)
     /// <summary>Completes when nothing waits for it any more. Each call has a time limit of its own, so this ends.</summary>
     public Task Idle()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             if (_calls == 0)

@@ -10,12 +10,12 @@ internal sealed class ConnectionFacts
     private readonly SecretHiding _secrets;
     private readonly HashSet<string> _brokers;
 
-    private readonly TokenPump? _tokens;
+    private readonly TokenRefresher? _tokens;
 
     /// <summary>What a client's settings say.</summary>
     /// <param name="config">What the client was told.</param>
     /// <param name="tokens">What hands it tokens; null where nothing does, or does not yet.</param>
-    public ConnectionFacts(ClientConfig config, TokenPump? tokens = null)
+    public ConnectionFacts(ClientConfig config, TokenRefresher? tokens = null)
     {
         _tokens = tokens;
         Brokers = config.BootstrapServers ?? "";

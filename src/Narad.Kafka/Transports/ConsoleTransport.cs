@@ -27,9 +27,9 @@ internal sealed class ConsoleTransport : ITransport
 
     public TopicRecords? Records => null;
 
-    public ISendGate? SendGate => null;
+    public ISendBackpressure? Backpressure => null;
 
-    public TokenPump? Tokens => null;
+    public TokenRefresher? Tokens => null;
 
     public ConnectionFault? ConnectionFault => null;
 

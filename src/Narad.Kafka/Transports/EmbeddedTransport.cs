@@ -19,7 +19,7 @@ internal sealed class EmbeddedTransport : ITransport
     private readonly EmbeddedBroker _broker;
     private readonly bool _owned;
     private readonly AdminConnection _admin;
-    private readonly EmbeddedSendGate _gate;
+    private readonly EmbeddedBackpressure _backpressure;
 
     public EmbeddedTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
@@ -29,7 +29,7 @@ internal sealed class EmbeddedTransport : ITransport
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
         Records = new TopicRecords(_admin, options.ConnectTimeout, _broker);
-        _gate = new EmbeddedSendGate(CommittedAsync, diagnostics.Time, diagnostics.Logger<EmbeddedSendGate>());
+        _backpressure = new EmbeddedBackpressure(CommittedAsync, diagnostics.Time, diagnostics.Logger<EmbeddedBackpressure>());
         _broker.TopicDeleted += OnTopicDeleted;
         _broker.RecordsDeleted += OnRecordsDeleted;
         if (_owned)
@@ -50,9 +50,9 @@ internal sealed class EmbeddedTransport : ITransport
 
     public TopicRecords? Records { get; }
 
-    public ISendGate? SendGate => _gate;
+    public ISendBackpressure? Backpressure => _backpressure;
 
-    public TokenPump? Tokens => null;
+    public TokenRefresher? Tokens => null;
 
     public ConnectionFault? ConnectionFault => _admin.Fault;
 
@@ -65,7 +65,7 @@ internal sealed class EmbeddedTransport : ITransport
         _broker.TopicDeleted -= OnTopicDeleted;
         _broker.RecordsDeleted -= OnRecordsDeleted;
         _broker.Fetches.Forget(this);
-        await _gate.DisposeAsync().ConfigureAwait(false);
+        await _backpressure.DisposeAsync().ConfigureAwait(false);
         await _admin.DisposeAsync().ConfigureAwait(false);
         if (_owned)
         {
@@ -73,9 +73,9 @@ internal sealed class EmbeddedTransport : ITransport
         }
     }
 
-    private void OnTopicDeleted(object? sender, TopicDeletedEventArgs deleted) => _gate.Deleted(deleted.Topic);
+    private void OnTopicDeleted(object? sender, TopicDeletedEventArgs deleted) => _backpressure.Deleted(deleted.Topic);
 
-    private void OnRecordsDeleted(object? sender, RecordsDeletedEventArgs deleted) => _gate.Deleted(deleted.Topic, deleted.Partition, deleted.Before);
+    private void OnRecordsDeleted(object? sender, RecordsDeletedEventArgs deleted) => _backpressure.Deleted(deleted.Topic, deleted.Partition, deleted.Before);
 
     private async Task<IReadOnlyList<TopicPartitionOffset>> CommittedAsync(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken)
     {

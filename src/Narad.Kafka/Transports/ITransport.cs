@@ -31,10 +31,10 @@ internal interface ITransport : IAsyncDisposable
     TopicRecords? Records { get; }
 
     /// <summary>Holds sends back where the broker would drop what nobody has consumed; null where it would not.</summary>
-    ISendGate? SendGate { get; }
+    ISendBackpressure? Backpressure { get; }
 
     /// <summary>Hands tokens to clients: every client that is built for this transport is added to it, and removed before it is closed. Null where none is needed.</summary>
-    TokenPump? Tokens { get; }
+    TokenRefresher? Tokens { get; }
 
     /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>
     Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken);

@@ -14,7 +14,7 @@ internal sealed class KafkaTransport : ITransport
     public KafkaTransport(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
         Clients = new ClientSettings(options, options.Brokers, embedded: false);
-        Tokens = TokenPump.For(options, diagnostics);
+        Tokens = TokenRefresher.For(options, diagnostics);
         _admin = new AdminConnection(Clients, diagnostics, Tokens);
         Topics = new KafkaTopics(_admin, options, diagnostics, broker: null);
         Records = new TopicRecords(_admin, options.ConnectTimeout, broker: null);
@@ -32,9 +32,9 @@ internal sealed class KafkaTransport : ITransport
 
     public TopicRecords? Records { get; }
 
-    public ISendGate? SendGate => null;
+    public ISendBackpressure? Backpressure => null;
 
-    public TokenPump? Tokens { get; }
+    public TokenRefresher? Tokens { get; }
 
     // Without a token the client only waits, and says nothing: whoever makes them knows why.
     public ConnectionFault? ConnectionFault => Tokens?.LoginTrouble is { } trouble ? _admin.NoToken(trouble) : _admin.Fault;

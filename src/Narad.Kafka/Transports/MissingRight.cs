@@ -26,9 +26,9 @@ internal static class MissingRight
     public static string ToRead(ErrorCode code, string group, IReadOnlyList<string> topics, string reason) =>
         $"{Refused(code, group, topics, reason)}. Give it that one, and subscribe again. The client says: {reason} ({code}).";
 
-    /// <summary>A group was refused that had been reading: it goes on by itself.</summary>
+    /// <summary>A group was refused that had been reading: it continues by itself.</summary>
     public static string WhileReading(ErrorCode code, string group, IReadOnlyList<string> topics, string reason) =>
-        $"{Refused(code, group, topics, reason)}. Give it that one: the group goes on by itself then. The client says: {reason} ({code}).";
+        $"{Refused(code, group, topics, reason)}. Give it that one: the group continues by itself then. The client says: {reason} ({code}).";
 
     private static string Refused(ErrorCode code, string group, IReadOnlyList<string> topics, string reason)
     {

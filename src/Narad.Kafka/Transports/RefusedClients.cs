@@ -9,7 +9,7 @@ namespace Narad.Kafka.Transports;
 /// The producers and consumers of a service that a broker refuses (a password was changed, a certificate ran out) while others still answer: each kind is
 /// logged once for as long as it lasts, and seen in health. Thread-safe; called on librdkafka's threads, never throws and never logs there.
 /// </summary>
-/// <remarks>The client repeats what goes on every 30 s, and says nothing when it is over: so what was not repeated for a while is over.</remarks>
+/// <remarks>The client repeats a lasting error every 30 s, and says nothing when it is over: so what was not repeated for a while is over.</remarks>
 internal sealed class RefusedClients(ILogger logger, TimeProvider time)
 {
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(45);

@@ -29,7 +29,7 @@ internal static partial class TransportLog
     [LoggerMessage(4009, LogLevel.Debug, "The certificate of {Broker} could not be looked at: {Reason}.")]
     public static partial void CertificateNotSeen(ILogger logger, string broker, string reason);
 
-    [LoggerMessage(4011, LogLevel.Warning, "Broker {Broker} cannot be reached, while others answer: {Reason}. Clients go on trying; what only it has waits.")]
+    [LoggerMessage(4011, LogLevel.Warning, "Broker {Broker} cannot be reached, while others answer: {Reason}. Clients keep trying; what only it has waits.")]
     public static partial void BrokerUnreachable(ILogger logger, string broker, string reason);
 
     [LoggerMessage(4012, LogLevel.Information, "No client complains about broker {Broker} any more.")]

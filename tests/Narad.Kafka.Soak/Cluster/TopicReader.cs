@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Cluster;
@@ -16,8 +16,8 @@ internal static class TopicReader
     /// <param name="cluster">Where.</param>
     /// <param name="topics">Which.</param>
     /// <param name="isolation">Whether what a transaction wrote is read before, or without, its commit.</param>
-    public static async Task<IReadOnlyList<CopyRecord>> ReadCopiesAsync(KafkaCluster cluster, IReadOnlyList<string> topics, IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
-        [.. (await Task.Run(() => Read(cluster, topics, CopyOf, isolation))).OfType<CopyRecord>()];
+    public static async Task<IReadOnlyList<ForwardedRecord>> ReadForwardedAsync(KafkaCluster cluster, IReadOnlyList<string> topics, IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
+        [.. (await Task.Run(() => Read(cluster, topics, ForwardedRecordOf, isolation))).OfType<ForwardedRecord>()];
 
     /// <summary>Where each partition that holds anything ends, by its name.</summary>
     public static Task<Dictionary<string, long>> EndsAsync(KafkaCluster cluster, IReadOnlyList<string> topics) => Task.Run(() =>
@@ -46,7 +46,7 @@ internal static class TopicReader
     }
 
     // Null: a record that says something of a key and is nobody's message.
-    private static CopyRecord? CopyOf(ConsumeResult<byte[]?, byte[]?> result)
+    private static ForwardedRecord? ForwardedRecordOf(ConsumeResult<byte[]?, byte[]?> result)
     {
         if (result.Message.Value is null)
         {
@@ -55,7 +55,7 @@ internal static class TopicReader
 
         string? Text(string name) => result.Message.Headers.TryGetLastBytes(name, out var bytes) ? Encoding.UTF8.GetString(bytes) : null;
         var origin = Text("narad-topic") is { } topic ? $"{topic}[{Text("narad-partition")}]@{Text("narad-offset")}" : null;
-        return new CopyRecord(
+        return new ForwardedRecord(
             PlaceOf(result, ""),
             result.Message.Key,
             result.Message.Value,

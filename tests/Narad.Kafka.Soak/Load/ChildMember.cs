@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
 /// <summary>
-/// A member in a process of its own: this program, started again. Its ledger is a file, a line a handling, written before the handler returns; so
+/// A member in a process of its own: this program, started again. Its recorder is a file, a line a handling, written before the handler returns; so
 /// it outlives a kill. The child ends when its standard input does.
 /// </summary>
 internal sealed class ChildMember : IAsyncDisposable
@@ -53,11 +53,11 @@ internal sealed class ChildMember : IAsyncDisposable
     public static async Task<int> RunAsync(int number, string brokers, string group, string[] topics, string path, string log, Work? work, string identity)
     {
         await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-        var gate = new Lock();
+        var writing = new Lock();
         void Write(FormattableString text)
         {
             var line = System.Text.Encoding.ASCII.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n");
-            lock (gate)
+            lock (writing)
             {
                 file.Write(line);
             }
@@ -101,7 +101,7 @@ internal sealed class ChildMember : IAsyncDisposable
     }
 
     /// <summary>Takes over what it wrote since it was last asked.</summary>
-    public void Collect(int number, Ledger ledger)
+    public void Collect(int number, Recorder recorder)
     {
         var lines = (_rest + _lines.ReadToEnd()).Split('\n');
         _rest = lines[^1];
@@ -112,16 +112,16 @@ internal sealed class ChildMember : IAsyncDisposable
             long Long(int part) => long.Parse(parts[part], CultureInfo.InvariantCulture);
             if (parts.Length == 2)
             {
-                ledger.Tell(number, Long(0));
+                recorder.Tell(number, Long(0));
                 continue;
             }
 
             if (parts.Length == 3)
             {
-                ledger.FaultAt(Long(0), TimeSpan.FromTicks(Long(1)));   // something that was finished may not be committed
+                recorder.FaultAt(Long(0), TimeSpan.FromTicks(Long(1)));   // something that was finished may not be committed
                 if (parts[2] is "Lost")
                 {
-                    ledger.Tell(number, Long(0));
+                    recorder.Tell(number, Long(0));
                 }
 
                 continue;
@@ -130,11 +130,11 @@ internal sealed class ChildMember : IAsyncDisposable
             var handling = new Handling(Number(0), Number(1), number, Long(2), Long(3));
             if (parts.Length == 4)
             {
-                ledger.Handle(handling);
+                recorder.Handle(handling);
             }
             else
             {
-                ledger.Invoke(new Invocation(handling, Number(4), Number(5), Number(6) == 1, Long(7), parts[8], Long(9)));
+                recorder.Invoke(new Invocation(handling, Number(4), Number(5), Number(6) == 1, Long(7), parts[8], Long(9)));
             }
         }
     }
@@ -149,10 +149,10 @@ internal sealed class ChildMember : IAsyncDisposable
     /// <summary>Stands still from now on: SIGSTOP.</summary>
     public Task StopAsync() => SignalAsync("STOP");
 
-    /// <summary>Goes on: SIGCONT.</summary>
+    /// <summary>Continues: SIGCONT.</summary>
     public Task ContinueAsync() => SignalAsync("CONT");
 
-    /// <summary>It leaves in good order, and its ledger is complete.</summary>
+    /// <summary>It leaves in good order, and its recorder is complete.</summary>
     public async Task EndAsync()
     {
         if (!_process.HasExited)

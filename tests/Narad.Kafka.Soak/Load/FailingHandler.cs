@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 

@@ -1,4 +1,4 @@
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 

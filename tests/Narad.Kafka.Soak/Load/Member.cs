@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Narad.Kafka.Diagnostics;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
-/// <summary>A service that is one member of the group: handles every topic of the run by key, in parallel, and writes to the ledger what it handled.</summary>
+/// <summary>A service that is one member of the group: handles every topic of the run by key, in parallel, and writes to the recorder what it handled.</summary>
 internal sealed class Member : IAsyncDisposable
 {
     private readonly List<ISubscription> _subscriptions = [];
@@ -60,7 +60,7 @@ internal sealed class Member : IAsyncDisposable
         return check.CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("kafka", check, failureStatus: null, tags: null) });
     }
 
-    /// <summary>Goes on where a partition stopped: at the offset, or where the policy of the group says.</summary>
+    /// <summary>Continues where a partition stopped: at the offset, or where the policy of the group says.</summary>
     public async Task<int> GoOnAsync(Func<TopicPartitionId, long?> offset)
     {
         var resumed = 0;

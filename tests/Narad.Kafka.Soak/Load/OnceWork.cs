@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 

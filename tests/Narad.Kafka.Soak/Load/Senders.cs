@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
@@ -9,7 +9,7 @@ internal sealed class Senders : IAsyncDisposable
     private const int Outstanding = 2_000;   // of all tasks, and so the longest line behind a broker that is away
 
     private readonly KafkaService _service;
-    private readonly Ledger _ledger;
+    private readonly Recorder _recorder;
     private readonly Func<int, string> _topicOf;
     private readonly Func<int, int, byte[]> _bytes;
     private readonly CancellationTokenSource _stop = new();
@@ -18,18 +18,18 @@ internal sealed class Senders : IAsyncDisposable
     private int _left;   // to be sent
     private Task? _stopped;
 
-    private Senders(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes)
+    private Senders(KafkaService service, Recorder recorder, Func<int, string> topicOf, Func<int, int, byte[]> bytes)
     {
         _service = service;
-        _ledger = ledger;
+        _recorder = recorder;
         _topicOf = topicOf;
         _bytes = bytes;
     }
 
-    public static async Task<Senders> StartAsync(KafkaService service, Ledger ledger, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate, int most)
+    public static async Task<Senders> StartAsync(KafkaService service, Recorder recorder, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate, int most)
     {
         await service.ConnectProducerAsync();
-        var senders = new Senders(service, ledger, topicOf, bytes) { _left = most };
+        var senders = new Senders(service, recorder, topicOf, bytes) { _left = most };
         senders._tasks = [.. Enumerable.Range(0, tasks).Select(task => Task.Run(() => senders.SendAsync(task, tasks, (double)rate / tasks)))];
         return senders;
     }
@@ -58,7 +58,7 @@ internal sealed class Senders : IAsyncDisposable
     private async Task SendAsync(int task, int tasks, double rate)
     {
         var random = new Random(task);
-        var mine = Enumerable.Range(0, _ledger.Keys).Where(key => key % tasks == task).ToArray();
+        var mine = Enumerable.Range(0, _recorder.Keys).Where(key => key % tasks == task).ToArray();
         var started = Stopwatch.GetTimestamp();
         double sent = 0;
         while (!_stop.IsCancellationRequested)
@@ -79,7 +79,7 @@ internal sealed class Senders : IAsyncDisposable
 
                 await _room.WaitAsync();
                 var key = mine[random.Next(mine.Length)];
-                var sequence = _ledger.Next(key);
+                var sequence = _recorder.Next(key);
                 _ = AwaitAsync(_service.SendAsync(_topicOf(key), _bytes(key, sequence), key), key, sequence);
             }
 
@@ -92,11 +92,11 @@ internal sealed class Senders : IAsyncDisposable
         try
         {
             await sending;
-            _ledger.Settle(key, sequence, SendOutcome.Acknowledged);
+            _recorder.Settle(key, sequence, SendOutcome.Acknowledged);
         }
         catch (KafkaSendException failure)
         {
-            _ledger.Settle(key, sequence, failure.MayHaveBeenWritten ? SendOutcome.Unknown : SendOutcome.Failed);
+            _recorder.Settle(key, sequence, failure.MayHaveBeenWritten ? SendOutcome.Unknown : SendOutcome.Failed);
         }
         finally
         {

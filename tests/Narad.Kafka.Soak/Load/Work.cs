@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
@@ -20,7 +20,7 @@ internal abstract class Work(string kind, Fates fates)
     public virtual bool HasOutputs => false;
 
     /// <summary>Whether what is behind a failed message of its key waits for it.</summary>
-    public virtual bool Parks => false;
+    public virtual bool PreservesKeyOrder => false;
 
     /// <summary>The work of that name.</summary>
     public static Work Of(string name)
@@ -30,8 +30,8 @@ internal abstract class Work(string kind, Fates fates)
         return name[..slash] switch
         {
             FailingWork.Kind => new FailingWork(),
-            ParkedWork.Kind => new ParkedWork(seed, KafkaGroupProtocol.Classic),
-            ParkedWork.Kind + "-consumer" => new ParkedWork(seed, KafkaGroupProtocol.Consumer),
+            KeyOrderWork.Kind => new KeyOrderWork(seed, KafkaGroupProtocol.Classic),
+            KeyOrderWork.Kind + "-consumer" => new KeyOrderWork(seed, KafkaGroupProtocol.Consumer),
             OnceWork.Kind => new OnceWork(seed, isStatic: false),
             OnceWork.Kind + "-static" => new OnceWork(seed, isStatic: true),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "There is no such work."),

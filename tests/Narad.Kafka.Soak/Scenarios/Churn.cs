@@ -8,94 +8,94 @@ internal static class Churn
 {
     private const int Seconds = 60;
 
-    public static Task RangeAsync(Bed bed) => EverySecondAsync(bed, options => options.Assignor = KafkaAssignor.Range);
+    public static Task RangeAsync(TestRun run) => EverySecondAsync(run, options => options.Assignor = KafkaAssignor.Range);
 
-    public static Task CooperativeAsync(Bed bed) => EverySecondAsync(bed, _ => { });
+    public static Task CooperativeAsync(TestRun run) => EverySecondAsync(run, _ => { });
 
-    public static Task ConsumerAsync(Bed bed) => EverySecondAsync(bed, options => options.GroupProtocol = KafkaGroupProtocol.Consumer);
+    public static Task ConsumerAsync(TestRun run) => EverySecondAsync(run, options => options.GroupProtocol = KafkaGroupProtocol.Consumer);
 
-    public static async Task StaticAsync(Bed bed)
+    public static async Task StaticAsync(TestRun run)
     {
         Action<KafkaOptions> As(int identity) => options => options.GroupInstanceId = string.Create(CultureInfo.InvariantCulture, $"instance-{identity}");
 
         // Three identities; each second one of the last two goes, or comes back as whom it was.
-        await bed.JoinAsync(As(1));
-        var coming = new Member?[] { await bed.JoinAsync(As(2)), await bed.JoinAsync(As(3)) };
-        await bed.SendAsync();
-        await ForAMinuteAsync(bed, async () =>
+        await run.JoinAsync(As(1));
+        var coming = new Member?[] { await run.JoinAsync(As(2)), await run.JoinAsync(As(3)) };
+        await run.SendAsync();
+        await ForAMinuteAsync(run, async () =>
         {
-            var which = bed.Random.Next(coming.Length);
+            var which = run.Random.Next(coming.Length);
             if (coming[which] is { } member)
             {
-                await bed.LeaveAsync(member);
+                await run.LeaveAsync(member);
                 coming[which] = null;
             }
             else
             {
-                coming[which] = await bed.JoinAsync(As(which + 2));
+                coming[which] = await run.JoinAsync(As(which + 2));
             }
         });
     }
 
-    public static async Task KillNineAsync(Bed bed)
+    public static async Task KillNineAsync(TestRun run)
     {
-        await bed.JoinAsync();
-        await bed.SendAsync();
+        await run.JoinAsync();
+        await run.SendAsync();
         for (var round = 1; round <= 3; round++)
         {
-            var child = bed.StartChild();
-            var number = bed.Children[^1].Number;
+            var child = run.StartChild();
+            var number = run.Children[^1].Number;
             var before = 0;
             await Cluster.KafkaCluster.Until(
                 () =>
                 {
-                    bed.Collect();
-                    before = bed.Ledger.Handlings.Count(handling => handling.Member == number);
+                    run.Collect();
+                    before = run.Recorder.Handlings.Count(handling => handling.Member == number);
                     return before > 1_500;   // some of it committed
                 },
                 "the child handles messages",
                 TimeSpan.FromSeconds(60));
-            await bed.KillAsync(child);
-            bed.Say($"killed a consuming process after {bed.Ledger.Handlings.Count(handling => handling.Member == number)} messages; {bed.Status()}");
+            await run.KillAsync(child);
+            run.Say($"killed a consuming process after {run.Recorder.Handlings.Count(handling => handling.Member == number)} messages; {run.Status()}");
             await Task.Delay(TimeSpan.FromSeconds(8));   // until the group has noticed
         }
     }
 
-    public static async Task TakeOverAsync(Bed bed)
+    public static async Task TakeOverAsync(TestRun run)
     {
-        var first = await bed.JoinAsync(options => options.GroupInstanceId = "the-one");
-        await bed.SendAsync();
+        var first = await run.JoinAsync(options => options.GroupInstanceId = "the-one");
+        await run.SendAsync();
         await Task.Delay(TimeSpan.FromSeconds(5));
         var at = System.Diagnostics.Stopwatch.GetTimestamp();
-        var second = await bed.JoinAsync(options => options.GroupInstanceId = "the-one");
+        var second = await run.JoinAsync(options => options.GroupInstanceId = "the-one");
         await Cluster.KafkaCluster.Until(() => first.Service.Completion.IsCompleted, "the first member is told", TimeSpan.FromSeconds(60));
-        bed.Ledger.Fault(at, TimeSpan.FromSeconds(2), TimeSpan.Zero);
-        bed.Check(first.Service.Completion.IsFaulted && first.Subscriptions.All(subscription => subscription.State is SubscriptionState.Faulted), $"the first member's subscriptions are faulted: {first.Subscriptions[0].Error?.Message}");
+        run.Recorder.Fault(at, TimeSpan.FromSeconds(2), TimeSpan.Zero);
+        run.Check(first.Service.Completion.IsFaulted && first.Subscriptions.All(subscription => subscription.State is SubscriptionState.Faulted), $"the first member's subscriptions are faulted: {first.Subscriptions[0].Error?.Message}");
         await Cluster.KafkaCluster.Until(() => second.Partitions > 0, "the second member has the partitions", TimeSpan.FromSeconds(60));
         await Task.Delay(TimeSpan.FromSeconds(5));
     }
 
-    private static async Task EverySecondAsync(Bed bed, Action<KafkaOptions> configure)
+    private static async Task EverySecondAsync(TestRun run, Action<KafkaOptions> configure)
     {
-        await bed.JoinAsync(configure);
-        await bed.JoinAsync(configure);
-        await bed.SendAsync();
+        await run.JoinAsync(configure);
+        await run.JoinAsync(configure);
+        await run.SendAsync();
         var coming = new Queue<Member>();
-        await ForAMinuteAsync(bed, async () =>
+        await ForAMinuteAsync(run, async () =>
         {
             // Up to three more than the two that stay.
-            if (coming.Count == 0 || (coming.Count < 3 && bed.Random.Next(2) == 0))
+            if (coming.Count == 0 || (coming.Count < 3 && run.Random.Next(2) == 0))
             {
-                coming.Enqueue(await bed.JoinAsync(configure));
+                coming.Enqueue(await run.JoinAsync(configure));
             }
             else
             {
-                await bed.LeaveAsync(coming.Dequeue());
+                await run.LeaveAsync(coming.Dequeue());
             }
         });
     }
 
-    private static async Task ForAMinuteAsync(Bed bed, Func<Task> change)
+    private static async Task ForAMinuteAsync(TestRun run, Func<Task> change)
     {
         var started = DateTime.UtcNow;
         var changes = 0;
@@ -105,6 +105,6 @@ internal static class Churn
             changes++;
         }
 
-        bed.Say($"members joined or left {changes} times in {(DateTime.UtcNow - started).TotalSeconds:0} s; {bed.Status()}");
+        run.Say($"members joined or left {changes} times in {(DateTime.UtcNow - started).TotalSeconds:0} s; {run.Status()}");
     }
 }

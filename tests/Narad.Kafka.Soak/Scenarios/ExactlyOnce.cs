@@ -1,6 +1,6 @@
 using System.Globalization;
 using Confluent.Kafka;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 using Narad.Kafka.Soak.Cluster;
 using Narad.Kafka.Soak.Load;
 
@@ -32,12 +32,12 @@ internal static class ExactlyOnce
         FinishAsync = FinishAsync,
     };
 
-    private static async Task RunAsync(Bed bed)
+    private static async Task RunAsync(TestRun run)
     {
-        var plan = Plan(bed.Random);
-        var children = Enumerable.Range(0, Processes).Select(which => bed.StartChild(Identity(which))).ToArray();
+        var plan = Plan(run.Random);
+        var children = Enumerable.Range(0, Processes).Select(which => run.StartChild(Identity(which))).ToArray();
         Member? coming = null;
-        await bed.SendAsync(most: Messages);
+        await run.SendAsync(most: Messages);
         var started = DateTime.UtcNow;
         var (kills, stops, changes) = (0, 0, 0);
         foreach (var (when, what, which, pause) in plan)
@@ -51,36 +51,36 @@ internal static class ExactlyOnce
             switch (what)
             {
                 case What.Kill:
-                    var number = bed.Children.Single(one => one.Child == children[which]).Number;
-                    await bed.KillAsync(children[which]);
+                    var number = run.Children.Single(one => one.Child == children[which]).Number;
+                    await run.KillAsync(children[which]);
                     kills++;
-                    bed.Say($"m{number} ({Identity(which)}) was killed ({kills}); {bed.Status()}");
+                    run.Say($"m{number} ({Identity(which)}) was killed ({kills}); {run.Status()}");
                     await Task.Delay(pause);
-                    children[which] = bed.StartChild(Identity(which));
+                    children[which] = run.StartChild(Identity(which));
                     break;
                 case What.Stop:
-                    await bed.StopAsync(children[which]);
+                    await run.StopAsync(children[which]);
                     await Task.Delay(MemberOptions.Session + pause);
-                    await bed.ContinueAsync(children[which]);
+                    await run.ContinueAsync(children[which]);
                     stops++;
                     break;
                 case What.JoinOrLeave when coming is not null:
-                    var report = await bed.LeaveAsync(coming);
-                    bed.Say($"m{coming.Number} left{string.Concat(report.Abandoned.Select(left => $"; abandoned {left}"))}");
+                    var report = await run.LeaveAsync(coming);
+                    run.Say($"m{coming.Number} left{string.Concat(report.Abandoned.Select(left => $"; abandoned {left}"))}");
                     coming = null;
                     changes++;
                     break;
                 default:
-                    coming = await bed.JoinAsync(options => bed.Work!.Be("comes-and-goes", options));
+                    coming = await run.JoinAsync(options => run.Work!.Be("comes-and-goes", options));
                     changes++;
-                    bed.Say($"m{coming.Number} joined");
+                    run.Say($"m{coming.Number} joined");
                     break;
             }
         }
 
-        await KafkaCluster.Until(() => bed.Ledger.Sent >= Messages, "all messages are sent", TimeSpan.FromMinutes(5));
-        bed.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left {changes} times; {bed.Status()}");
-        bed.Check(kills == Kills && stops == Stops, $"{Kills} kills and {Stops} stops came about");
+        await KafkaCluster.Until(() => run.Recorder.Sent >= Messages, "all messages are sent", TimeSpan.FromMinutes(5));
+        run.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left {changes} times; {run.Status()}");
+        run.Check(kills == Kills && stops == Stops, $"{Kills} kills and {Stops} stops came about");
     }
 
     private static string Identity(int which) => string.Create(CultureInfo.InvariantCulture, $"instance-{which + 1}");
@@ -106,18 +106,18 @@ internal static class ExactlyOnce
         return [.. plan.OrderBy(step => step.When)];
     }
 
-    private static async Task<IVerdict> FinishAsync(Bed bed)
+    private static async Task<IVerdict> FinishAsync(TestRun run)
     {
-        await bed.EndLoadAsync();
-        await FailingHandlers.SettleAsync(bed, (bed.Group, bed.Topics));
-        await bed.LeaveAllAsync();
-        await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
+        await run.EndLoadAsync();
+        await FailingHandlers.SettleAsync(run, (run.Group, run.Topics));
+        await run.LeaveAllAsync();
+        await run.CheckCommittedAsync(run.Group, run.Topics, await TopicReader.EndsAsync(run.Cluster, run.Topics));
         return OnceVerdict.Of(
-            bed.Ledger,
-            bed.Work!.Fates,
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics),
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.OutputTopics),
-            await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics),
-            await TopicReader.ReadCopiesAsync(bed.Cluster, [.. bed.OutputTopics, .. bed.DeadLetterTopics], IsolationLevel.ReadUncommitted));
+            run.Recorder,
+            run.Work!.Fates,
+            await TopicReader.ReadForwardedAsync(run.Cluster, run.Topics),
+            await TopicReader.ReadForwardedAsync(run.Cluster, run.OutputTopics),
+            await TopicReader.ReadForwardedAsync(run.Cluster, run.DeadLetterTopics),
+            await TopicReader.ReadForwardedAsync(run.Cluster, [.. run.OutputTopics, .. run.DeadLetterTopics], IsolationLevel.ReadUncommitted));
     }
 }

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 using Narad.Kafka.Soak.Cluster;
 using Narad.Kafka.Soak.Load;
 
@@ -16,59 +16,59 @@ internal static class FailingHandlers
     public static Scenario For(TimeSpan time) => new(
         "failures",
         $"random faults for {time.TotalMinutes:0.#} minutes, 5 % failing messages, 1 % poison: each is handled or a dead letter, none too early",
-        bed => RandomFaults.RunAsync(bed, time, mostPartitions: Partitions, Calm))
+        run => RandomFaults.RunAsync(run, time, mostPartitions: Partitions, Calm))
     {
         Partitions = Partitions,
         Work = static _ => new FailingWork(),
         FinishAsync = FinishAsync,
     };
 
-    public static async Task<IVerdict> FinishAsync(Bed bed) => (await AddUpAsync(bed)).Verdict;
+    public static async Task<IVerdict> FinishAsync(TestRun run) => (await AddUpAsync(run)).Verdict;
 
     /// <summary>Ends the load, lets the members finish and leave, and adds up; with what the topics, the retry topics and the dead-letter topics hold.</summary>
-    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<CopyRecord> Records, IReadOnlyList<CopyRecord> Retries, IReadOnlyList<CopyRecord> DeadLetters)> AddUpAsync(Bed bed)
+    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<ForwardedRecord> Records, IReadOnlyList<ForwardedRecord> Retries, IReadOnlyList<ForwardedRecord> DeadLetters)> AddUpAsync(TestRun run)
     {
-        await bed.EndLoadAsync();
-        await SettleAsync(bed, (bed.Group, bed.Topics), (RetryGroup(bed), bed.RetryTopics));
-        await bed.LeaveAllAsync();
-        await bed.CheckCommittedAsync(bed.Group, bed.Topics, await TopicReader.EndsAsync(bed.Cluster, bed.Topics));
-        await bed.CheckCommittedAsync(RetryGroup(bed), bed.RetryTopics, await TopicReader.EndsAsync(bed.Cluster, bed.RetryTopics));
-        var records = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.Topics);
-        var retries = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.RetryTopics);
-        var deadLetters = await TopicReader.ReadCopiesAsync(bed.Cluster, bed.DeadLetterTopics);
-        var verdict = FailuresVerdict.Of(bed.Ledger, bed.Work!.Fates, bed.Work.Parks, records, retries, deadLetters, bed.Deleted);
-        foreach (var note in verdict.Notes)
+        await run.EndLoadAsync();
+        await SettleAsync(run, (run.Group, run.Topics), (RetryGroup(run), run.RetryTopics));
+        await run.LeaveAllAsync();
+        await run.CheckCommittedAsync(run.Group, run.Topics, await TopicReader.EndsAsync(run.Cluster, run.Topics));
+        await run.CheckCommittedAsync(RetryGroup(run), run.RetryTopics, await TopicReader.EndsAsync(run.Cluster, run.RetryTopics));
+        var records = await TopicReader.ReadForwardedAsync(run.Cluster, run.Topics);
+        var retries = await TopicReader.ReadForwardedAsync(run.Cluster, run.RetryTopics);
+        var deadLetters = await TopicReader.ReadForwardedAsync(run.Cluster, run.DeadLetterTopics);
+        var verdict = FailuresVerdict.Of(run.Recorder, run.Work!.Fates, run.Work.PreservesKeyOrder, records, retries, deadLetters, run.Deleted);
+        foreach (var mark in verdict.Marks)
         {
-            bed.Events.Note(note);
+            run.Events.Note(mark);
         }
 
         return (verdict, records, retries, deadLetters);
     }
 
-    private static string RetryGroup(Bed bed) => bed.Work!.RetryGroup(bed.Group);
+    private static string RetryGroup(TestRun run) => run.Work!.RetryGroup(run.Group);
 
     /// <summary>Waits until these groups have committed to the ends of these topics. Gives up when nothing moves any more.</summary>
-    public static async Task SettleAsync(Bed bed, params (string Group, IReadOnlyList<string> Topics)[] all)
+    public static async Task SettleAsync(TestRun run, params (string Group, IReadOnlyList<string> Topics)[] all)
     {
         var began = Stopwatch.GetTimestamp();
         var progressed = began;
         var before = (-1L, -1);
         while (true)
         {
-            bed.Collect();
+            run.Collect();
             long behind = 0;
             foreach (var (group, topics) in all)
             {
-                behind += (await bed.DistanceAsync(group, topics, await TopicReader.EndsAsync(bed.Cluster, topics))).Behind;
+                behind += (await run.DistanceAsync(group, topics, await TopicReader.EndsAsync(run.Cluster, topics))).Behind;
             }
 
             if (behind == 0)
             {
-                bed.Say($"everything is finished and committed {Stopwatch.GetElapsedTime(began).TotalSeconds:0} s after the load ended; {bed.Status()}");
+                run.Say($"everything is finished and committed {Stopwatch.GetElapsedTime(began).TotalSeconds:0} s after the load ended; {run.Status()}");
                 return;
             }
 
-            var now = (behind, bed.Ledger.Invocations.Count);
+            var now = (behind, run.Recorder.Invocations.Count);
             if (now != before)
             {
                 (before, progressed) = (now, Stopwatch.GetTimestamp());
@@ -76,7 +76,7 @@ internal static class FailingHandlers
 
             if (Stopwatch.GetElapsedTime(progressed) > NoProgress)
             {
-                bed.Check(false, $"everything is committed to the ends of the topics: {behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
+                run.Check(false, $"everything is committed to the ends of the topics: {behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
                 return;
             }
 

@@ -1,10 +1,10 @@
-using Narad.Kafka.Soak.Books;
+using Narad.Kafka.Soak.Verification;
 using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
 /// <summary>Something that goes wrong, and what is said to come of it.</summary>
-internal sealed record Scenario(string Name, string Outcome, Func<Bed, Task> RunAsync)
+internal sealed record Scenario(string Name, string Outcome, Func<TestRun, Task> RunAsync)
 {
     /// <summary>The number of brokers that it needs; at least three, but for 1, which means exactly one.</summary>
     public int Brokers { get; init; } = 3;
@@ -29,5 +29,5 @@ internal sealed record Scenario(string Name, string Outcome, Func<Bed, Task> Run
     public Func<int, Work>? Work { get; init; }
 
     /// <summary>Ends the load, lets the members finish and leave, and adds up.</summary>
-    public Func<Bed, Task<IVerdict>> FinishAsync { get; init; } = static async bed => await bed.FinishAsync();
+    public Func<TestRun, Task<IVerdict>> FinishAsync { get; init; } = static async run => await run.FinishAsync();
 }

@@ -9,89 +9,89 @@ internal static class TopicFaults
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    public static async Task PartitionsAddedAsync(Bed bed)
+    public static async Task PartitionsAddedAsync(TestRun run)
     {
-        await bed.JoinAsync();
-        await bed.JoinAsync();
-        await bed.SendAsync();
+        await run.JoinAsync();
+        await run.JoinAsync();
+        await run.SendAsync();
         foreach (var partitions in (int[])[6, 12])
         {
             await Task.Delay(TimeSpan.FromSeconds(5));
-            await bed.Cluster.Admin.CreatePartitionsAsync(bed.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
-            await KafkaCluster.Until(() => bed.Members.Sum(member => member.Partitions) == partitions * bed.Topics.Count, $"all {partitions} partitions of each topic are assigned", Limit);
-            bed.Say($"{partitions} partitions a topic, all assigned; {bed.Status()}");
+            await run.Cluster.Admin.CreatePartitionsAsync(run.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
+            await KafkaCluster.Until(() => run.Members.Sum(member => member.Partitions) == partitions * run.Topics.Count, $"all {partitions} partitions of each topic are assigned", Limit);
+            run.Say($"{partitions} partitions a topic, all assigned; {run.Status()}");
         }
 
-        // A new connection knows the new partitions at once: from here on keys move to them. (One sender a key at a time: their order is the ledger's.)
-        await bed.StopSendingAsync();
-        await bed.SendAllAsync(2_000);
+        // A new connection knows the new partitions at once: from here on keys move to them. (One sender a key at a time: their order is the recorder's.)
+        await run.StopSendingAsync();
+        await run.SendAllAsync(2_000);
         await Task.Delay(TimeSpan.FromSeconds(5));
     }
 
-    public static async Task RecreatedAsync(Bed bed)
+    public static async Task RecreatedAsync(TestRun run)
     {
-        await bed.JoinAsync();
-        await bed.JoinAsync();
-        await bed.SendAllAsync(3_000);
-        await bed.ReadAsync();
-        await bed.SettleAsync();
-        bed.Say($"the first topics are handled ({bed.Status()}); they are deleted and created again");
-        await bed.Cluster.Admin.DeleteTopicsAsync(bed.Topics);
-        foreach (var topic in bed.Topics)
+        await run.JoinAsync();
+        await run.JoinAsync();
+        await run.SendAllAsync(3_000);
+        await run.ReadAsync();
+        await run.SettleAsync();
+        run.Say($"the first topics are handled ({run.Status()}); they are deleted and created again");
+        await run.Cluster.Admin.DeleteTopicsAsync(run.Topics);
+        foreach (var topic in run.Topics)
         {
-            await bed.Cluster.CreateTopicAsync(topic, 6);
+            await run.Cluster.CreateTopicAsync(topic, 6);
         }
 
-        await bed.SendAllAsync(3_000);
-        await bed.ReadAsync();
-        await ResumeStoppedAsync(bed);
+        await run.SendAllAsync(3_000);
+        await run.ReadAsync();
+        await ResumeStoppedAsync(run);
     }
 
-    public static async Task OffsetsResetAsync(Bed bed)
+    public static async Task OffsetsResetAsync(TestRun run)
     {
-        await bed.JoinAsync();
-        await bed.SendAllAsync(3_000);
-        await bed.ReadAsync();
-        await bed.SettleAsync();
+        await run.JoinAsync();
+        await run.SendAllAsync(3_000);
+        await run.ReadAsync();
+        await run.SettleAsync();
         await Task.Delay(TimeSpan.FromSeconds(2));   // until it is committed
 
-        var zero = bed.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition => new TopicPartitionOffset(topic, partition, 0))).ToList();
-        bed.Check(await RefusalAsync(() => bed.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(bed.Group, zero)])) is { } refused, "the broker refuses to alter the offsets of a group that has members");
-        bed.Check(bed.Ledger.Handlings.Count == bed.Ledger.Handled, "nothing was handled again by that");
+        var zero = run.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition => new TopicPartitionOffset(topic, partition, 0))).ToList();
+        run.Check(await RefusalAsync(() => run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)])) is { } refused, "the broker refuses to alter the offsets of a group that has members");
+        run.Check(run.Recorder.Handlings.Count == run.Recorder.Handled, "nothing was handled again by that");
 
-        // A client that is no member commits for the group: refused as well, or the members go on and overwrite it.
-        var stray = await RefusalAsync(() => Task.Run(() => CommitAsStranger(bed, zero)));
-        bed.Say($"a commit of offset 0 by a client that is no member: {stray ?? "accepted"}");
-        await bed.SendAllAsync(1_000);
-        await ReadAgainAsync(bed);
-        await bed.SettleAsync();
-        bed.Check(bed.Ledger.Handlings.Count == bed.Ledger.Handled, "the member went on behind what it had handled");
+        // A client that is no member commits for the group: refused as well, or the members continue and overwrite it.
+        var stray = await RefusalAsync(() => Task.Run(() => CommitAsStranger(run, zero)));
+        run.Say($"a commit of offset 0 by a client that is no member: {stray ?? "accepted"}");
+        await run.SendAllAsync(1_000);
+        await ReadAgainAsync(run);
+        await run.SettleAsync();
+        run.Check(run.Recorder.Handlings.Count == run.Recorder.Handled, "the member continued behind what it had handled");
 
         // Without members it is allowed, and what it asks for is done: everything is handled again.
-        var before = bed.Ledger.Handlings.Count;
+        var before = run.Recorder.Handlings.Count;
         var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        await bed.LeaveAsync(bed.Members[0]);
+        await run.LeaveAsync(run.Members[0]);
         string? still = "";
-        await KafkaCluster.Until(() => (still = RefusalAsync(() => bed.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(bed.Group, zero)])).GetAwaiter().GetResult()) is null, "the offsets of the empty group are altered", Limit);
-        bed.Ledger.Fault(began, TimeSpan.FromHours(1), TimeSpan.Zero);
-        await bed.JoinAsync();
-        await KafkaCluster.Until(() => bed.Ledger.Handlings.Count >= before + bed.Ledger.Handled, "everything is handled again", Limit);
-        bed.Say("the offsets of the empty group were set to 0: everything was handled again, once");
-        bed.Check(bed.Ledger.Handlings.Count == before + bed.Ledger.Handled, "once, no more");
+        await KafkaCluster.Until(() => (still = RefusalAsync(() => run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)])).GetAwaiter().GetResult()) is null, "the offsets of the empty group are altered", Limit);
+        run.Recorder.Fault(began, TimeSpan.FromHours(1), TimeSpan.Zero);
+        await run.JoinAsync();
+        await KafkaCluster.Until(() => run.Recorder.Handlings.Count >= before + run.Recorder.Handled, "everything is handled again", Limit);
+        run.Say("the offsets of the empty group were set to 0: everything was handled again, once");
+        run.Check(run.Recorder.Handlings.Count == before + run.Recorder.Handled, "once, no more");
     }
 
-    public static async Task RetentionOvertakesAsync(Bed bed)
+    public static async Task RetentionOvertakesAsync(TestRun run)
     {
-        var member = await bed.JoinAsync();
-        await bed.SendAllAsync(3_000);
-        await bed.ReadAsync();
-        await bed.SettleAsync();
-        await bed.LeaveAsync(member);
+        var member = await run.JoinAsync();
+        await run.SendAllAsync(3_000);
+        await run.ReadAsync();
+        await run.SettleAsync();
+        await run.LeaveAsync(member);
 
         // While nobody consumes, 6,000 more come, and retention deletes the first half of what each partition then holds unhandled.
-        await bed.SendAllAsync(6_000);
-        await ReadAgainAsync(bed);
-        var unhandled = bed.Records.Where(record => !bed.Ledger.IsHandled(record.Key, record.Sequence)).GroupBy(record => record.Log, StringComparer.Ordinal).ToList();
+        await run.SendAllAsync(6_000);
+        await ReadAgainAsync(run);
+        var unhandled = run.Records.Where(record => !run.Recorder.IsHandled(record.Key, record.Sequence)).GroupBy(record => record.Log, StringComparer.Ordinal).ToList();
         var deletions = new List<TopicPartitionOffset>();
         long deleted = 0;
         foreach (var log in unhandled)
@@ -101,28 +101,28 @@ internal static class TopicFaults
             var bracket = log.Key.IndexOf('[', StringComparison.Ordinal);
             deletions.Add(new TopicPartitionOffset(log.Key[..bracket], int.Parse(log.Key[(bracket + 1)..log.Key.IndexOf(']', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture), cut));
             var gone = offsets.Where(record => record.Offset < cut).ToList();
-            bed.Delete(gone);
+            run.Delete(gone);
             deleted += gone.Count;
         }
 
-        await bed.Cluster.Admin.DeleteRecordsAsync(deletions);
-        await bed.JoinAsync();
-        await KafkaCluster.Until(() => bed.Members[0].Stopped.Count() == deletions.Count, "every partition stopped and says so", Limit);
-        bed.Check(bed.Members[0].Stopped.All(stopped => stopped.Reason is OffsetUnavailableException), $"all {deletions.Count} partitions stopped with an {nameof(OffsetUnavailableException)}: {deleted} messages that were deleted unhandled are not passed over in silence");
-        await ResumeStoppedAsync(bed);
+        await run.Cluster.Admin.DeleteRecordsAsync(deletions);
+        await run.JoinAsync();
+        await KafkaCluster.Until(() => run.Members[0].Stopped.Count() == deletions.Count, "every partition stopped and says so", Limit);
+        run.Check(run.Members[0].Stopped.All(stopped => stopped.Reason is OffsetUnavailableException), $"all {deletions.Count} partitions stopped with an {nameof(OffsetUnavailableException)}: {deleted} messages that were deleted unhandled are not passed over in silence");
+        await ResumeStoppedAsync(run);
     }
 
     // Reads only what came since: logs are append-only, so the latest reading replaces the one before.
-    private static Task ReadAgainAsync(Bed bed) => bed.ReadAsync(again: true);
+    private static Task ReadAgainAsync(TestRun run) => run.ReadAsync(again: true);
 
-    private static async Task ResumeStoppedAsync(Bed bed)
+    private static async Task ResumeStoppedAsync(TestRun run)
     {
-        // What stops because its offset is not there any more goes on when somebody says so.
+        // What stops because its offset is not there any more continues when somebody says so.
         var started = DateTime.UtcNow;
         var resumed = 0;
-        while (bed.Records.Any(record => !bed.IsDone(record)) && DateTime.UtcNow - started < Limit)
+        while (run.Records.Any(record => !run.IsDone(record)) && DateTime.UtcNow - started < Limit)
         {
-            foreach (var member in bed.Members)
+            foreach (var member in run.Members)
             {
                 resumed += await member.GoOnAsync(static _ => null);
             }
@@ -130,7 +130,7 @@ internal static class TopicFaults
             await Task.Delay(200);
         }
 
-        bed.Say($"partitions that had stopped and were resumed by name: {resumed}");
+        run.Say($"partitions that had stopped and were resumed by name: {resumed}");
     }
 
     private static async Task<string?> RefusalAsync(Func<Task> request)
@@ -148,9 +148,9 @@ internal static class TopicFaults
         }
     }
 
-    private static void CommitAsStranger(Bed bed, List<TopicPartitionOffset> offsets)
+    private static void CommitAsStranger(TestRun run, List<TopicPartitionOffset> offsets)
     {
-        using var consumer = new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig { BootstrapServers = bed.Cluster.Brokers, GroupId = bed.Group, EnableAutoCommit = false })
+        using var consumer = new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig { BootstrapServers = run.Cluster.Brokers, GroupId = run.Group, EnableAutoCommit = false })
             .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
         consumer.Assign(offsets);
         consumer.Commit(offsets);

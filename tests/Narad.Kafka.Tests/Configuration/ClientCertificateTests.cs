@@ -35,31 +35,31 @@ public sealed class ClientCertificateTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void What_is_wrong_with_a_certificate_is_said_with_the_setting_to_change(bool rsa)
+    public void What_is_wrong_with_a_certificate_is_logged_with_the_setting_to_change(bool rsa)
     {
         using var own = TestCertificate.New(rsa);
         using var other = TestCertificate.New(rsa);
         using var unlike = TestCertificate.New(!rsa);
 
-        Fault(own.Pfx, null, "wrong").Should().Contain("Kafka:Ssl:KeyPassword (KAFKA_SSL_KEY_PASSWORD)").And.Contain("does not open the PFX file");
-        Fault(own.Pfx, null, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is opened with its password");
-        Fault(own.OpenPfx, null, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("export the file again with one");
-        Fault(own.Pfx, own.KeyFile, TestCertificate.Password).Should().Contain("Kafka:Ssl:Key (KAFKA_SSL_KEY)").And.Contain("a PFX file holds its key");
-        Fault(own.KeylessPfx, null, TestCertificate.Password).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no private key");
-        Fault(own.Pem, own.EncryptedKeyPem, "wrong").Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("does not open the private key");
-        Fault(own.File, own.EncryptedKeyFile, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is encrypted");
-        Fault(own.Pem, Traditional(own), null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is encrypted");
-        Fault(own.File, null, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no private key");
-        Fault(own.File, own.File, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no private key");
-        Fault(own.Pem, other.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("key of another certificate");
-        Fault(own.Pem, unlike.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key");
-        Fault(own.Pem, own.KeyPem[..^60] + own.KeyPem[^30..], null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key, or not whole");
-        Fault(own.Pem[..^40], own.KeyPem, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
-        Fault(own.KeyFile, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
-        Fault(Path.GetDirectoryName(own.File)!, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("cannot be read");
-        Fault(own.Save("client.crt", "binary"), own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
-        Fault(own.Pem, "a-key-in-one-line", null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no such file").And.NotContain("a-key-in-one-line");
-        Fault(new string('x', 300), own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.NotContain("xxx");
+        Error(own.Pfx, null, "wrong").Should().Contain("Kafka:Ssl:KeyPassword (KAFKA_SSL_KEY_PASSWORD)").And.Contain("does not open the PFX file");
+        Error(own.Pfx, null, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is opened with its password");
+        Error(own.OpenPfx, null, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("export the file again with one");
+        Error(own.Pfx, own.KeyFile, TestCertificate.Password).Should().Contain("Kafka:Ssl:Key (KAFKA_SSL_KEY)").And.Contain("a PFX file holds its key");
+        Error(own.KeylessPfx, null, TestCertificate.Password).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no private key");
+        Error(own.Pem, own.EncryptedKeyPem, "wrong").Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("does not open the private key");
+        Error(own.File, own.EncryptedKeyFile, null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is encrypted");
+        Error(own.Pem, Traditional(own), null).Should().Contain("Kafka:Ssl:KeyPassword").And.Contain("is encrypted");
+        Error(own.File, null, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no private key");
+        Error(own.File, own.File, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no private key");
+        Error(own.Pem, other.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("key of another certificate");
+        Error(own.Pem, unlike.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key");
+        Error(own.Pem, own.KeyPem[..^60] + own.KeyPem[^30..], null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key, or not whole");
+        Error(own.Pem[..^40], own.KeyPem, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
+        Error(own.KeyFile, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
+        Error(Path.GetDirectoryName(own.File)!, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("cannot be read");
+        Error(own.Save("client.crt", "binary"), own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
+        Error(own.Pem, "a-key-in-one-line", null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no such file").And.NotContain("a-key-in-one-line");
+        Error(new string('x', 300), own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.NotContain("xxx");
     }
 
     // OpenSSL's older form, which only it can read: that it is encrypted is all that is known of it here.
@@ -68,7 +68,7 @@ public sealed class ClientCertificateTests
     {
         using var own = TestCertificate.New(rsa: true);
 
-        KafkaOptionsValidator.Check(new KafkaOptions().Tls(certificate: own.Pem, key: Traditional(own), keyPassword: "any"), "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions().Tls(certificate: own.Pem, key: Traditional(own), keyPassword: "any"), "Production").Errors.Should().BeEmpty();
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class ClientCertificateTests
         static string Warning(KafkaOptions options)
         {
             var report = KafkaOptionsValidator.Check(options, "Production");
-            report.Faults.Should().BeEmpty();
+            report.Errors.Should().BeEmpty();
             return report.Warnings.Should().ContainSingle().Subject;
         }
     }
@@ -94,9 +94,9 @@ public sealed class ClientCertificateTests
     private static string Traditional(TestCertificate own) =>
         own.KeyPem.Replace("PRIVATE KEY", "RSA PRIVATE KEY").Replace("-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n");
 
-    private static string Fault(string certificate, string? key, string? password)
+    private static string Error(string certificate, string? key, string? password)
     {
         var options = new KafkaOptions().Tls(certificate: certificate, key: key, keyPassword: password);
-        return KafkaOptionsValidator.Check(options, "Production").Faults.Should().ContainSingle("of {0}", certificate.Length > 300 ? "PEM text" : certificate).Subject;
+        return KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle("of {0}", certificate.Length > 300 ? "PEM text" : certificate).Subject;
     }
 }

@@ -19,7 +19,7 @@ public sealed class ClientSettingsTests
     public void Every_client_is_built_without_a_warning(string variant)
     {
         var options = Options(variant);
-        KafkaOptionsValidator.Check(options).Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(options).Errors.Should().BeEmpty();
         var settings = new ClientSettings(options, "127.0.0.1:1", embedded: variant == "embedded");
         var warnings = new ConcurrentQueue<string>();
 
@@ -218,7 +218,7 @@ public sealed class ClientSettingsTests
             options.Sasl.Password = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_PASSWORD");
         }
 
-        KafkaOptionsValidator.Check(options).Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(options).Errors.Should().BeEmpty();
         using var admin = new AdminClientBuilder(Settings(options).Admin()).Build();
         admin.GetMetadata(TimeSpan.FromSeconds(20)).Brokers.Should().NotBeEmpty();
         if (tls)

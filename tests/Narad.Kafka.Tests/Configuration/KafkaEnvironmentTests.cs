@@ -48,14 +48,14 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void What_cannot_be_read_is_reported_with_all_other_faults()
+    public void What_cannot_be_read_is_reported_with_all_other_errors()
     {
         var options = FromVariables(("KAFKA_SSL", "yes"), ("KAFKA_MODE", "3"), ("KAFKA_SSL_REJECT_UNAUTHORIZED", "0"), ("KAFKA_BROKERS", "nowhere"));
-        var faults = KafkaOptionsValidator.Check(options).Faults;
+        var errors = KafkaOptionsValidator.Check(options).Errors;
 
-        faults.Should().HaveCount(4);
-        faults.Should().Contain(fault => fault.Contains("KAFKA_SSL = yes: write true or false"));
-        faults.Should().Contain(fault => fault.Contains("KAFKA_MODE = 3: write one of Auto, Kafka, Embedded, Console"));
+        errors.Should().HaveCount(4);
+        errors.Should().Contain(error => error.Contains("KAFKA_SSL = yes: write true or false"));
+        errors.Should().Contain(error => error.Contains("KAFKA_MODE = 3: write one of Auto, Kafka, Embedded, Console"));
     }
 
     [Fact]
@@ -67,9 +67,9 @@ public sealed class KafkaEnvironmentTests
             ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"), ("KAFKA_SASL_MECHANISM", "aws_msk_iam"), ("KAFKA_SSL_ENABLED", "true"));
 
         options.BindingErrors.Should().BeEmpty();
-        var faults = KafkaOptionsValidator.Check(options, "Production").Faults;
-        faults.Where(fault => fault.Contains("use 9098")).Should().HaveCount(2);
-        string.Concat(faults).Should().NotContain("your_aws_credentials");
+        var errors = KafkaOptionsValidator.Check(options, "Production").Errors;
+        errors.Where(error => error.Contains("use 9098")).Should().HaveCount(2);
+        string.Concat(errors).Should().NotContain("your_aws_credentials");
     }
 
     [Fact]
@@ -127,12 +127,12 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void Faults_of_a_section_are_collected_and_a_bare_number_is_no_time()
+    public void Errors_of_a_section_are_collected_and_a_bare_number_is_no_time()
     {
         var options = FromConfiguration(("Kafka:SendTimeout", "5"), ("Kafka:Parallelism", "many"), ("Kafka:Compression", "brotli"), ("Kafka:Ssl:Enabled", "1"));
 
         options.BindingErrors.Should().HaveCount(4);
-        options.BindingErrors.Should().Contain(fault => fault.Contains("Kafka:SendTimeout = 5") && fault.Contains("00:00:05"));
+        options.BindingErrors.Should().Contain(error => error.Contains("Kafka:SendTimeout = 5") && error.Contains("00:00:05"));
         options.SendTimeout.Should().Be(new KafkaOptions().SendTimeout);
     }
 
@@ -153,22 +153,22 @@ public sealed class KafkaEnvironmentTests
     [InlineData("Kafka:ApiSecret", "Sasl:Password")]
     [InlineData("Kafka:ConnectionString", "Sasl:Password")]
     [Trait("Promise", "S31")]
-    public void An_unknown_key_is_a_fault_that_names_the_nearest_known_one(string key, string meant)
+    public void An_unknown_key_is_a_error_that_names_the_nearest_known_one(string key, string meant)
     {
         var options = FromConfiguration((key, "hunter2"), ("Kafka:Brokers", "a:1"));
 
-        KafkaOptionsValidator.Check(options).Faults.Should().ContainSingle()
+        KafkaOptionsValidator.Check(options).Errors.Should().ContainSingle()
             .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)])).And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
     }
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void An_unknown_key_of_the_identity_provider_is_a_fault_too() =>
+    public void An_unknown_key_of_the_identity_provider_is_a_error_too() =>
         FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingErrors.Should().ContainSingle()
             .Which.Should().Contain("Kafka:Sasl:Oidc:ClientSecrt").And.Contain("did you mean ClientSecret?").And.NotContain("hunter2");
 
     [Fact]
-    public void An_unknown_key_that_resembles_none_is_a_fault_too_and_free_places_stay_free()
+    public void An_unknown_key_that_resembles_none_is_a_error_too_and_free_places_stay_free()
     {
         FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
         FromConfiguration(("Kafka:TopicNames:brokes", "x"), ("Kafka:ClientProperties:client.rack", "r")).BindingErrors.Should().BeEmpty();
@@ -176,7 +176,7 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_faults()
+    public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_errors()
     {
         FromConfiguration(("Kafka:Ssl", "true")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
         FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId").And.NotContain("hunter2");
@@ -186,16 +186,16 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void A_fault_masks_no_other()
+    public void A_error_masks_no_other()
     {
         var options = FromVariables(("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_MECHANISM", "md5"), ("KAFKA_MODE", "9"));
         KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Paralelism", "3"), ("Kafka:ClientProperties:no.such", "1"), ("Kafka:ClientProperties:batch.size", "lots"), ("Kafka:ClientProperties:acks", "1"), ("Kafka:Linger", "-00:00:01")));
 
-        var faults = KafkaOptionsValidator.Check(options).Faults;
+        var errors = KafkaOptionsValidator.Check(options).Errors;
 
-        faults.Should().HaveCount(8);
+        errors.Should().HaveCount(8);
         string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:ClientProperties:acks", "Kafka:ClientProperties:no.such", "Kafka:ClientProperties:batch.size"];
-        settings.Where(setting => !faults.Any(fault => fault.Contains(setting, StringComparison.Ordinal))).Should().BeEmpty();
+        settings.Where(setting => !errors.Any(error => error.Contains(setting, StringComparison.Ordinal))).Should().BeEmpty();
     }
 
     [Fact]
@@ -204,7 +204,7 @@ public sealed class KafkaEnvironmentTests
         var codeOnly = new[] { "Json", "Serializer", "Deserializer", "SendMiddleware", "ConsumeMiddleware", "FailureObservers", "EmbeddedBroker" };
         foreach (var setting in typeof(KafkaOptions).GetProperties().Select(property => property.Name).Except(codeOnly))
         {
-            FromConfiguration(($"Kafka:{setting}", "x")).BindingErrors.Should().NotContain(fault => fault.Contains("no setting"), "of {0}", setting);
+            FromConfiguration(($"Kafka:{setting}", "x")).BindingErrors.Should().NotContain(error => error.Contains("no setting"), "of {0}", setting);
         }
     }
 
@@ -215,7 +215,7 @@ public sealed class KafkaEnvironmentTests
         {
             foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenProvider"]))
             {
-                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingErrors.Should().NotContain(fault => fault.Contains("no setting"), "of {0}:{1}", section, setting);
+                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingErrors.Should().NotContain(error => error.Contains("no setting"), "of {0}:{1}", section, setting);
             }
         }
     }
@@ -227,8 +227,8 @@ public sealed class KafkaEnvironmentTests
             string[] names = ["KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_MODE", "KAFKA_BROKERS", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_CLIENT_ID", "KAFKA_TOPIC_A_B", "KAFKA_SSL_CA", "KAFKA_SSL_CERT", "KAFKA_SSL_KEY", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_PASSWORD"];
             var options = FromVariables([.. names.Zip(values ?? [], (name, value) => (name, value ?? ""))]);
             var report = KafkaOptionsValidator.Check(options, "Production");
-            var valid = report.Faults.Count == 0;
-            return valid ? BrokerList.Split(options.Brokers).All(broker => BrokerList.Port(broker) is > 0) : report.Faults.All(fault => fault.Length > 0);
+            var valid = report.Errors.Count == 0;
+            return valid ? BrokerList.Split(options.Brokers).All(broker => BrokerList.Port(broker) is > 0) : report.Errors.All(error => error.Length > 0);
         }).QuickCheckThrowOnFailure();
 
     private static KafkaOptions FromVariables(params (string Name, string Value)[] variables)

@@ -11,7 +11,7 @@ public sealed class KafkaOptionsValidatorTests
     private const string Secret = "hunter2-the-secret";
     private const string Connection = $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={Secret}=";
 
-    public static TheoryData<string, Action<KafkaOptions>, string[]> Faults => new()
+    public static TheoryData<string, Action<KafkaOptions>, string[]> Errors => new()
     {
         { "no brokers", o => o.Brokers = " , ", ["Kafka:Brokers (KAFKA_BROKERS)", "(empty)", "host:port"] },
         { "scheme", o => o.Brokers = "kafka://a:9092", ["kafka://a:9092", "without kafka://"] },
@@ -151,30 +151,30 @@ public sealed class KafkaOptionsValidatorTests
     };
 
     [Theory]
-    [MemberData(nameof(Faults))]
-    public void A_fault_names_the_setting_and_what_to_write_instead(string name, Action<KafkaOptions> set, string[] parts)
+    [MemberData(nameof(Errors))]
+    public void A_error_names_the_setting_and_what_to_write_instead(string name, Action<KafkaOptions> set, string[] parts)
     {
         var options = new KafkaOptions();
         set(options);
 
-        var faults = KafkaOptionsValidator.Check(options, "Production").Faults;
+        var errors = KafkaOptionsValidator.Check(options, "Production").Errors;
 
-        faults.Should().Contain(fault => parts.All(part => fault.Contains(part, StringComparison.Ordinal)), "of {0}", name);
-        string.Concat(faults).Should().NotContain(Secret);
+        errors.Should().Contain(error => parts.All(part => error.Contains(part, StringComparison.Ordinal)), "of {0}", name);
+        string.Concat(errors).Should().NotContain(Secret);
     }
 
     [Fact]
-    public void Every_fault_is_in_one_exception()
+    public void Every_error_is_in_one_exception()
     {
         var options = new KafkaOptions { Brokers = "a", Parallelism = 0, ClientId = "", ClientProperties = { ["acks"] = "0" } };
-        var init = () => KafkaOptionsValidator.Check(options, "Production").ThrowIfFaulty();
+        var init = () => KafkaOptionsValidator.Check(options, "Production").ThrowIfInvalid();
 
         init.Should().Throw<KafkaConfigurationException>().Which.Errors.Should().HaveCount(4);
         new KafkaOptionsValidator().Validate(null, options).Failures.Should().HaveCount(4);
     }
 
     [Fact]
-    public void Every_fault_is_in_the_options_own_validation_and_a_providers_builder_adds_to_it()
+    public void Every_error_is_in_the_options_own_validation_and_a_providers_builder_adds_to_it()
     {
         var services = new ServiceCollection();
         services.AddNaradKafka(o => o.Parallelism = 0).UseConfluentCloud("", Secret);
@@ -186,7 +186,7 @@ public sealed class KafkaOptionsValidatorTests
         options.Failures.Should().HaveCount(3).And.BeEquivalentTo(service.Errors);
         foreach (var setting in new[] { "Kafka:Parallelism", "Kafka:Brokers", "Kafka:Sasl:Username" })
         {
-            options.Failures.Should().ContainSingle(fault => fault.Contains(setting, StringComparison.Ordinal) && !fault.Contains(Secret, StringComparison.Ordinal));
+            options.Failures.Should().ContainSingle(error => error.Contains(setting, StringComparison.Ordinal) && !error.Contains(Secret, StringComparison.Ordinal));
         }
     }
 
@@ -194,10 +194,10 @@ public sealed class KafkaOptionsValidatorTests
     public void A_raw_certificate_is_one_too() =>
         KafkaOptionsValidator.Check(
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls, ClientProperties = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
-            .Faults.Should().NotContain(fault => fault.Contains("Kafka:Ssl:Certificate"));
+            .Errors.Should().NotContain(error => error.Contains("Kafka:Ssl:Certificate"));
 
     [Fact]
-    public void The_defaults_and_every_providers_settings_have_no_fault()
+    public void The_defaults_and_every_providers_settings_have_no_error()
     {
         var confluent = new KafkaOptions();
         Confluent(confluent);
@@ -234,7 +234,7 @@ public sealed class KafkaOptionsValidatorTests
         var options = new KafkaOptions { Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Connection }, Ssl = { Enabled = true } };
         var report = KafkaOptionsValidator.Check(options, "Production");
 
-        report.Faults.Should().BeEmpty();
+        report.Errors.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("9093");
     }
 
@@ -244,7 +244,7 @@ public sealed class KafkaOptionsValidatorTests
         var options = new KafkaOptions { Brokers = "proxy.example:19092" }.UseConfluentCloud("key", Secret);
         var report = KafkaOptionsValidator.Check(options, "Production");
 
-        report.Faults.Should().BeEmpty();
+        report.Errors.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("proxy.example:19092").And.Contain("Confluent Cloud usually listens on port 9092");
     }
 
@@ -254,7 +254,7 @@ public sealed class KafkaOptionsValidatorTests
         var options = new KafkaOptions { Brokers = "other.servicebus.windows.net:9093" }.UseEventHubs($"{Connection};EntityPath=orders");
         var report = KafkaOptionsValidator.Check(options, "Production");
 
-        report.Faults.Should().BeEmpty();
+        report.Errors.Should().BeEmpty();
         report.Warnings.Should().HaveCount(2);
         report.Warnings.Should().Contain(warning => warning.Contains("EntityPath") && warning.Contains("'orders'"));
         report.Warnings.Should().Contain(warning => warning.Contains("other.servicebus.windows.net:9093") && warning.Contains("write ns.servicebus.windows.net:9093"));
@@ -269,7 +269,7 @@ public sealed class KafkaOptionsValidatorTests
         KafkaOptionsValidator.Check(options, "Development").Warnings.Should().ContainSingle().Which.Should().Contain("KAFKA_SSL_REJECT_UNAUTHORIZED");
         options.Ssl.AllowUnverifiedInProduction = true;
         var report = KafkaOptionsValidator.Check(options, "Production");
-        report.Faults.Should().BeEmpty();
+        report.Errors.Should().BeEmpty();
         report.Warnings.Should().ContainSingle();
     }
 
@@ -278,12 +278,12 @@ public sealed class KafkaOptionsValidatorTests
     {
         var options = new KafkaOptions { Mode = KafkaMode.Embedded, Brokers = "", Sasl = { Mechanism = "aws_msk_iam", Username = "AWS" } };
 
-        KafkaOptionsValidator.Check(options, "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should().BeEmpty();
     }
 
     [Fact]
     [Trait("Promise", "S30")]
-    public void A_password_is_in_no_text_of_options_faults_or_exceptions()
+    public void A_password_is_in_no_text_of_options_errors_or_exceptions()
     {
         var options = new KafkaOptions
         {
@@ -293,9 +293,9 @@ public sealed class KafkaOptionsValidatorTests
             ClientProperties = { ["sasl.password"] = Secret, ["ssl.key.password"] = Secret, ["no.such.thing"] = Secret },
         };
         var report = KafkaOptionsValidator.Check(options, "Production");
-        var all = $"{options} {options.Sasl} {new KafkaConfigurationException(report.Faults)} {string.Concat(report.Warnings)}";
+        var all = $"{options} {options.Sasl} {new KafkaConfigurationException(report.Errors)} {string.Concat(report.Warnings)}";
 
-        report.Faults.Should().HaveCountGreaterThanOrEqualTo(4);
+        report.Errors.Should().HaveCountGreaterThanOrEqualTo(4);
         all.Should().NotContain(Secret);
     }
 
@@ -306,13 +306,13 @@ public sealed class KafkaOptionsValidatorTests
         {
             ClientProperties = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
         };
-        var faults = ClientBuildCheck.Check(options);
+        var errors = ClientBuildCheck.Check(options);
 
-        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:no.such.thing") && fault.Contains("No such configuration property"));
-        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:batch.size"));
-        faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:fetch.min.bytes"));
-        faults.Should().NotContain(fault => fault.Contains("client.rack"));
-        string.Concat(faults).Should().NotContain(Secret);
+        errors.Should().Contain(error => error.Contains("Kafka:ClientProperties:no.such.thing") && error.Contains("No such configuration property"));
+        errors.Should().Contain(error => error.Contains("Kafka:ClientProperties:batch.size"));
+        errors.Should().Contain(error => error.Contains("Kafka:ClientProperties:fetch.min.bytes"));
+        errors.Should().NotContain(error => error.Contains("client.rack"));
+        string.Concat(errors).Should().NotContain(Secret);
         ClientBuildCheck.Check(new KafkaOptions { ClientProperties = { ["client.rack"] = "r1" } }).Should().BeEmpty();
     }
 
@@ -322,8 +322,8 @@ public sealed class KafkaOptionsValidatorTests
         var embedded = new KafkaOptions { Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, ClientProperties = { ["client.rack"] = "r1" } };
         var console = new KafkaOptions { Mode = KafkaMode.Console, ClientProperties = { ["no.such"] = "1" } };
 
-        KafkaOptionsValidator.Check(embedded, "Production").Faults.Should().BeEmpty();
-        KafkaOptionsValidator.Check(console, "Development").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(embedded, "Production").Errors.Should().BeEmpty();
+        KafkaOptionsValidator.Check(console, "Development").Errors.Should().BeEmpty();
     }
 
     private static void Confluent(KafkaOptions options)

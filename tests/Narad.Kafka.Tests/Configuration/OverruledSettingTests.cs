@@ -44,7 +44,7 @@ public sealed class OverruledSettingTests
         var options = New(("KAFKA_BROKERS", "right:9092"));
         Configure(options, ("Kafka:Brokers", "no-port"));
 
-        KafkaOptionsValidator.Check(options, "Production").Faults.Should().ContainSingle().Which.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.EndWith("KAFKA_BROKERS is overruled by Kafka:Brokers of the configuration: remove one of them.");
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle().Which.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.EndWith("KAFKA_BROKERS is overruled by Kafka:Brokers of the configuration: remove one of them.");
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed partial class ProviderPagesTests
         }
 
         options.BindingErrors.Should().BeEmpty();
-        KafkaOptionsValidator.Check(options, "Production").Faults.Where(fault => !Array.Exists(Expected, fault.Contains)).Should().BeEmpty();
+        KafkaOptionsValidator.Check(options, "Production").Errors.Where(error => !Array.Exists(Expected, error.Contains)).Should().BeEmpty();
     }
 
     // KAFKA_* as the library reads it, Kafka__* as a host does.

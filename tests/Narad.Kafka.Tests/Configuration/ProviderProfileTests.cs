@@ -261,7 +261,7 @@ public sealed class ProviderProfileTests
         options.Ssl.Enabled.Should().BeTrue();
         options.Sasl.Oidc!.ClientId.Should().Be("id");
         options.Sasl.Mechanism.Should().Be("oauthbearer", "who names an identity provider wants its tokens");
-        KafkaOptionsValidator.Check(options, "Production").Faults.Should().Contain(fault => fault.Contains("MskOpen has no login"));
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should().Contain(error => error.Contains("MskOpen has no login"));
     }
 
     [Fact]
@@ -281,7 +281,7 @@ public sealed class ProviderProfileTests
 
     [Fact]
     [Trait("Promise", "S28")]
-    public void A_placeholder_user_and_password_beside_tokens_are_neither_a_fault_nor_sent()
+    public void A_placeholder_user_and_password_beside_tokens_are_neither_a_error_nor_sent()
     {
         var options = FromVariables(
             ("KAFKA_BROKERS", "b-1.shop.kafka.us-east-1.amazonaws.com:9098"), ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"),
@@ -346,16 +346,16 @@ public sealed class ProviderProfileTests
     [Theory]
     [MemberData(nameof(Blocks))]
     [Trait("Promise", "S28")]
-    public void The_chats_and_the_services_environment_blocks_bind_as_they_are(string name, (string, string)[] variables, string[] properties, string[] faults)
+    public void The_chats_and_the_services_environment_blocks_bind_as_they_are(string name, (string, string)[] variables, string[] properties, string[] errors)
     {
         var options = FromVariables([.. variables, ("KAFKA_TOPIC_CHAT_MESSAGES", "your-chat-messages-topic"), ("KAFKA_CONSUMER_GROUP_ID", "your-consumer-group")]);
 
         Security(options).Should().BeEquivalentTo(properties, "of {0}", name);
         options.TopicNames["chat-messages"].Should().Be("your-chat-messages-topic");
         options.ConsumerGroupId.Should().Be("your-consumer-group");
-        var found = KafkaOptionsValidator.Check(options, "Production").Faults;
-        found.Should().HaveCount(faults.Length);
-        faults.Where(fault => !found.Any(sentence => sentence.Contains(fault, StringComparison.Ordinal))).Should().BeEmpty("of {0}: {1}", name, string.Join(" / ", found));
+        var found = KafkaOptionsValidator.Check(options, "Production").Errors;
+        found.Should().HaveCount(errors.Length);
+        errors.Where(error => !found.Any(sentence => sentence.Contains(error, StringComparison.Ordinal))).Should().BeEmpty("of {0}: {1}", name, string.Join(" / ", found));
     }
 
     private static KafkaOptions FromVariables(params (string Name, string Value)[] variables)

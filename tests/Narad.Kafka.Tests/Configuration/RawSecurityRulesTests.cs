@@ -35,15 +35,15 @@ public sealed class RawSecurityRulesTests
     {
         foreach (var environment in (string[])["Production", "Prod", "Staging", "Test", "DevelopmentEurope"])
         {
-            KafkaOptionsValidator.Check(New(), environment).Faults.Should().ContainSingle("{0} in {1}", what, environment).Which.Should().Contain(setting).And.Contain(" = true");
+            KafkaOptionsValidator.Check(New(), environment).Errors.Should().ContainSingle("{0} in {1}", what, environment).Which.Should().Contain(setting).And.Contain(" = true");
         }
 
         var development = KafkaOptionsValidator.Check(New(), "development");
-        development.Faults.Should().BeEmpty();
+        development.Errors.Should().BeEmpty();
         development.Warnings.Should().ContainSingle("it is still said");
         var allowed = New();
         allow(allowed);
-        KafkaOptionsValidator.Check(allowed, "Production").Faults.Should().BeEmpty("it was allowed by name");
+        KafkaOptionsValidator.Check(allowed, "Production").Errors.Should().BeEmpty("it was allowed by name");
 
         KafkaOptions New()
         {
@@ -63,14 +63,14 @@ public sealed class RawSecurityRulesTests
     {
         var options = new KafkaOptions { Brokers = brokers }.Sasl("u", "p", "plain");
 
-        (KafkaOptionsValidator.Check(options, "Production").Faults.Count == 0).Should().Be(allowed);
+        (KafkaOptionsValidator.Check(options, "Production").Errors.Count == 0).Should().Be(allowed);
     }
 
     [Fact]
     public void The_rules_of_TLS_are_not_asked_of_settings_without_TLS_and_strong_ciphers_pass()
     {
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, ClientProperties = { ["ssl.endpoint.identification.algorithm"] = "none" } }, "Production").Faults.Should().BeEmpty();
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } }, "Production").Faults.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, ClientProperties = { ["ssl.endpoint.identification.algorithm"] = "none" } }, "Production").Errors.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } }, "Production").Errors.Should().BeEmpty();
     }
 
     [Theory]
@@ -89,9 +89,9 @@ public sealed class RawSecurityRulesTests
 
         foreach (var environment in (string[])["Production", "Development"])
         {
-            var faults = KafkaOptionsValidator.Check(options, environment).Faults.Where(fault => fault.Contains("token.endpoint.url", StringComparison.Ordinal)).ToList();
-            faults.Should().HaveCount(allowed ? 0 : 1);
-            string.Concat(faults).Should().NotContain("login.example.com/token").And.NotContain("hunter2");
+            var errors = KafkaOptionsValidator.Check(options, environment).Errors.Where(error => error.Contains("token.endpoint.url", StringComparison.Ordinal)).ToList();
+            errors.Should().HaveCount(allowed ? 0 : 1);
+            string.Concat(errors).Should().NotContain("login.example.com/token").And.NotContain("hunter2");
         }
     }
 
@@ -100,6 +100,6 @@ public sealed class RawSecurityRulesTests
     {
         var options = new KafkaOptions { ClientProperties = { ["sasl.oauthbearer.method"] = "oidc", ["sasl.oauthbearer.token.endpoint.url"] = "https://login.example.com/token" } }.Sasl("u", "p", "scram-sha-512");
 
-        KafkaOptionsValidator.Check(options, "Production").Faults.Should().Contain(fault => fault.Contains("Kafka:ClientProperties:sasl.oauthbearer.method") && fault.Contains("only oauthbearer takes"));
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should().Contain(error => error.Contains("Kafka:ClientProperties:sasl.oauthbearer.method") && error.Contains("only oauthbearer takes"));
     }
 }

@@ -22,7 +22,7 @@ public sealed class SecretsTests
 
     private static readonly Lazy<TestCertificate> Own = new(() => TestCertificate.New(rsa: false));
 
-    private static readonly (string Name, Action<KafkaOptions, string> Put)[] Doors =
+    private static readonly (string Name, Action<KafkaOptions, string> Put)[] Sources =
     [
         ("code: Confluent Cloud", (o, s) => o.UseConfluentCloud("key", s)),
         ("code: OIDC", (o, s) => o.UseConfluentCloudOidc("id", s, "https://login.example/token", "lkc-1")),
@@ -94,15 +94,15 @@ public sealed class SecretsTests
         ("environment: brokers", (o, s) => Set(o, ("KAFKA_BROKERS", $"user:{s}@kafka:9092"))),
     ];
 
-    public static TheoryData<string> DoorNames => [.. Doors.Select(door => door.Name)];
+    public static TheoryData<string> SourceNames => [.. Sources.Select(source => source.Name)];
 
     [Fact]
-    public void No_secret_through_any_door_is_in_anything_that_is_said() =>
+    public void No_secret_through_any_source_is_in_anything_that_is_logged() =>
         Prop.ForAll<string?, string?, byte>((before, after, choice) =>
         {
             // Whatever surrounds it, this part of it is nowhere else.
             var core = $"Zq{Guid.NewGuid():n}";
-            foreach (var (name, put) in Doors)
+            foreach (var (name, put) in Sources)
             {
                 var options = new KafkaOptions { Mode = (KafkaMode)(choice % 4), Environment = choice % 8 < 4 ? "Production" : "Development" };
                 put(options, $"{before}{core}{after}");
@@ -116,13 +116,13 @@ public sealed class SecretsTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(15));
 
     [Theory]
-    [MemberData(nameof(DoorNames))]
-    public async Task No_secret_through_a_door_is_in_what_a_running_service_says(string door)
+    [MemberData(nameof(SourceNames))]
+    public async Task No_secret_through_a_source_is_in_what_a_running_service_says(string source)
     {
         const string secret = "Zq7-hunter2-the-secret";
         using var logs = new LogEvents();
         var options = new KafkaOptions { Brokers = Nobody, Environment = "Development" };
-        Doors.Single(candidate => candidate.Name == door).Put(options, secret);
+        Sources.Single(candidate => candidate.Name == source).Put(options, secret);
         options.Mode = KafkaMode.Kafka;
         options.ConnectTimeout = TimeSpan.FromMilliseconds(300);
         options.ClientProperties["debug"] = "all";
@@ -174,7 +174,7 @@ public sealed class SecretsTests
             options.ToString(),
             $"{options.Sasl} {options.Ssl} {options.Sasl.Oidc} {options.Sasl.TokenProvider?.Invoke(default).Result}",
             refused ?? "",
-            string.Join('\n', report.Faults.Concat(report.Warnings)),
+            string.Join('\n', report.Errors.Concat(report.Warnings)),
             string.Join('\n', logs.All.Select(line => $"{line.Message} {line.Error}")),
             BrokerList.Public(options.Brokers),
         ];

@@ -16,7 +16,7 @@ public sealed class ServiceLinksTests
 
         options.TopicNames.Should().Equal(new Dictionary<string, string> { ["orders"] = "shop-orders", ["exporter-service"] = "exports", ["exporter-ports"] = "ports" });
         var report = KafkaOptionsValidator.Check(options, "Production");
-        report.Faults.Should().BeEmpty();
+        report.Errors.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("KAFKA_PORT and 9 more").And.Contain("enableServiceLinks: false");
     }
 

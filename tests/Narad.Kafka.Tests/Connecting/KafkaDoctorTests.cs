@@ -126,7 +126,7 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
-    public async Task Every_fault_of_the_settings_is_said_and_nothing_is_tried()
+    public async Task Every_error_of_the_settings_is_logged_and_nothing_is_tried()
     {
         var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = "http://a", Sasl = { Mechanism = "md5", Username = "u", Password = "p-secret" } }).ExamineAsync();
         report.Steps.Should().ContainSingle();

@@ -16,7 +16,7 @@ public sealed class LaterRefusalTests
 
     [SkippableFact]
     [Trait("Promise", "S31")]
-    public async Task A_password_that_is_changed_later_is_said_once_and_seen_in_health_until_it_is_right_again()
+    public async Task A_password_that_is_changed_later_is_logged_once_and_seen_in_health_until_it_is_right_again()
     {
         var user = RealKafka.NewName("user");
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = RealKafka.Brokers }).SetLogHandler((_, _) => { }).Build();
@@ -25,7 +25,7 @@ public sealed class LaterRefusalTests
         var options = WrongSetUps.Login(Listeners.Sasl, "scram-sha-256", user, "first-secret");
         options.ConnectTimeout = TimeSpan.FromSeconds(20);
         options.ProbeInterval = TimeSpan.FromMilliseconds(500);
-        options.ClientProperties["connections.max.idle.ms"] = "300";   // or the old connections would go on
+        options.ClientProperties["connections.max.idle.ms"] = "300";   // or the old connections would continue
         await using var kafka = new KafkaService(options, log);
         await kafka.ConnectProducerAsync();
 
@@ -45,7 +45,7 @@ public sealed class LaterRefusalTests
     }
 
     [Fact]
-    public async Task A_client_that_is_refused_while_others_are_not_is_said_once_a_kind_and_forgotten_when_it_stops()
+    public async Task A_client_that_is_refused_while_others_are_not_is_logged_once_a_kind_and_forgotten_when_it_stops()
     {
         var log = new LogEvents();
         var time = new ManualTime();

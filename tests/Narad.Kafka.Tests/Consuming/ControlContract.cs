@@ -78,7 +78,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         await Waiting.Until(() => Volatile.Read(ref runs) == 1, "the sixteenth message is being handled");
         await broker.CommittedReaches(group, topic, 0, 15);
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 5)).Should().BeTrue();
-        await Waiting.Until(() => broker.Committed(group, topic, 0) == 5, "where it goes on is committed");
+        await Waiting.Until(() => broker.Committed(group, topic, 0) == 5, "where it continues is committed");
         _handled.Should().HaveCount(15, "the key waits for its running handler");
         gate.SetResult();
         await broker.CommittedReaches(group, topic, 0, 20);
@@ -167,7 +167,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         started.Should().Be(1, "nothing was started after that");
         await broker.CommittedReaches(group, ending, 0, 1);
         await broker.SendAsync(staying, 0, 5);
-        await Waiting.Until(() => _handled.Count == 5, "the other subscription goes on");
+        await Waiting.Until(() => _handled.Count == 5, "the other subscription continues");
         _handled.Clear();
         await kafka.SubscribeAsync<string>(ending, Count);
         await Waiting.Until(() => _handled.Count == 4, "what it had not begun is handled");
@@ -271,7 +271,7 @@ public sealed class ControlOnKafka(KafkaTestBroker broker) : ControlContract<Kaf
         await _broker.SendAsync(topic, 0, 5);
         await _broker.SendAsync(topic, 1, 5);
         var before = DateTimeOffset.UtcNow;
-        await Waiting.Until(() => DateTimeOffset.UtcNow > before + TimeSpan.FromMilliseconds(20), "the clock goes on");
+        await Waiting.Until(() => DateTimeOffset.UtcNow > before + TimeSpan.FromMilliseconds(20), "the clock continues");
         var middle = DateTimeOffset.UtcNow;
         await _broker.SendAsync(topic, 0, 5);
         var handled = new ConcurrentQueue<(int Partition, long Offset)>();

@@ -20,8 +20,8 @@ public class FlowControlTests
             }
         }
 
-        flow.HeldMessages.Should().BeLessThanOrEqualTo(1_000);
-        partitions.Should().OnlyContain(partition => partition.HeldMessages > 0, "none starves for the others");
+        flow.BufferedMessages.Should().BeLessThanOrEqualTo(1_000);
+        partitions.Should().OnlyContain(partition => partition.BufferedMessages > 0, "none starves for the others");
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public class FlowControlTests
             Fill(flow, partition, partitions.Count, 10_000);
         }
 
-        flow.HeldBytes.Should().BeLessThanOrEqualTo(100_000).And.BeGreaterThan(50_000);
+        flow.BufferedBytes.Should().BeLessThanOrEqualTo(100_000).And.BeGreaterThan(50_000);
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public class FlowControlTests
             Fill(flow, NewPartition(number), 64, 300);
         }
 
-        flow.HeldMessages.Should().Be(10);
+        flow.BufferedMessages.Should().Be(10);
     }
 
     [Theory]
@@ -82,9 +82,9 @@ public class FlowControlTests
             flow.Add(partition, 300);
         }
 
-        for (; partition.HeldMessages > low; flow.Remove(partition, 300))
+        for (; partition.BufferedMessages > low; flow.Remove(partition, 300))
         {
-            flow.MayResume(partition, 1).Should().BeFalse($"it holds {partition.HeldMessages}");
+            flow.MayResume(partition, 1).Should().BeFalse($"it holds {partition.BufferedMessages}");
         }
 
         flow.MayResume(partition, 1).Should().BeTrue();
@@ -130,7 +130,7 @@ public class FlowControlTests
         flow.Add(partition, 120_000);
         flow.HasRoom(partition, 4).Should().BeFalse("another one of that size would be more than its share");
         flow.Remove(partition, 120_000);
-        Finish(flow, partition, partition.HeldMessages);
+        Finish(flow, partition, partition.BufferedMessages);
         flow.HasRoom(partition, 4).Should().BeTrue("it holds nothing");
     }
 
@@ -158,10 +158,10 @@ public class FlowControlTests
             Fill(flow, partition, partitions.Count, 300);
         }
 
-        partitions[0].HeldMessages.Should().Be(500);
-        partitions[30].HeldMessages.Should().Be(100);
-        flow.HeldMessages.Should().BeLessThanOrEqualTo(10_000);
-        partitions.Should().OnlyContain(partition => partition.HeldMessages >= 10, "none starves for the others");
+        partitions[0].BufferedMessages.Should().Be(500);
+        partitions[30].BufferedMessages.Should().Be(100);
+        flow.BufferedMessages.Should().BeLessThanOrEqualTo(10_000);
+        partitions.Should().OnlyContain(partition => partition.BufferedMessages >= 10, "none starves for the others");
     }
 
     private static int Waits(FlowControl flow, AssignedPartition partition)

@@ -26,7 +26,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 await gate.Task;
             },
             configure: s => s.Parallelism = 4);
-        await Waiting.Until(() => started.Count == 4 && kafka.Groups.Single().Loop!.HeldMessages == 50, "four run, the rest waits");
+        await Waiting.Until(() => started.Count == 4 && kafka.Groups.Single().Loop!.BufferedMessages == 50, "four run, the rest waits");
         var stopping = kafka.DisconnectAsync();
         await Waiting.Until(() => kafka.Groups.Single().Loop!.IsStopping, "the shutdown began");
         gate.SetResult();
@@ -117,7 +117,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (Limit, TimeSpan.FromSeconds(2)));
         long Held()
         {
-            var now = kafka.Groups.Single().Loop!.HeldMessages;
+            var now = kafka.Groups.Single().Loop!.BufferedMessages;
             for (var seen = Interlocked.Read(ref most); now > seen && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = Interlocked.Read(ref most))
             {
             }
@@ -166,11 +166,11 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedBytes, o.ShutdownTimeout) = (1024 * 1024, TimeSpan.FromSeconds(2)));
         await kafka.SubscribeAsync<string>(topic, async (_, _, _) =>
         {
-            var now = kafka.Groups.Single().Loop!.HeldBytes;
+            var now = kafka.Groups.Single().Loop!.BufferedBytes;
             InterlockedMax(ref most, now);
             await gate.Task;
         });
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 4, "as many as fit are held: half a mebibyte is the client's, and each partition has a share");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 4, "as many as fit are held: half a mebibyte is the client's, and each partition has a share");
         gate.SetResult();
         await broker.CommittedReaches(group, topic, 0, 20);
         await broker.CommittedReaches(group, topic, 1, 20);

@@ -31,7 +31,7 @@ public sealed class LostOffsetTests
         group.Partition.UnreadableAt.Should().Be(1_500);
         group.Metrics.Truncations.Should().Be(1);
         group.Metrics.Resets.Should().Be(0);
-        group.Fake.Told.Should().NotContain(told => told.Call == nameof(group.Client.IncrementalAssign), "it goes on nowhere");
+        group.Fake.Told.Should().NotContain(told => told.Call == nameof(group.Client.IncrementalAssign), "it continues nowhere");
     }
 
     [Theory]

@@ -133,7 +133,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         handled.Should().BeEmpty();
         subscription.StoppedPartitions[0].Reason.Should().BeOfType<OffsetUnavailableException>();
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
-        await Waiting.Until(() => handled.Count == 3, "it goes on at the first message");
+        await Waiting.Until(() => handled.Count == 3, "it continues at the first message");
         subscription.StoppedPartitions.Should().BeEmpty();
     }
 
@@ -153,7 +153,7 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         subscription.StoppedPartitions[0].Partition.Should().Be(new TopicPartitionId(topic, 0));
         handled.Should().BeEmpty();
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
-        await Waiting.Until(() => handled.Count == 5, "it goes on");
+        await Waiting.Until(() => handled.Count == 5, "it continues");
         handled.Select(at => at.Item2).Should().BeEquivalentTo([5L, 6, 7, 8, 9]);
         kafka.Groups.Single().Metrics.Resets.Should().Be(1);
     }
@@ -210,9 +210,9 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
         });
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && handled.Count(at => at.Partition == 1) == 20, "partition 0 stopped, partition 1 handled but for one");
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
-        await Waiting.Until(() => handled.Count(at => at.Partition == 0) == 5, "partition 0 goes on");
+        await Waiting.Until(() => handled.Count(at => at.Partition == 0) == 5, "partition 0 continues");
         await broker.SendAsync(topic, 1, 5, from: 20);
-        await Waiting.Until(() => handled.Any(at => at is { Partition: 1, Offset: 24 }), "partition 1 goes on");
+        await Waiting.Until(() => handled.Any(at => at is { Partition: 1, Offset: 24 }), "partition 1 continues");
         handled.Where(at => at.Partition == 1).Should().OnlyHaveUniqueItems();
         release.SetResult();
         await broker.CommittedReaches(group, topic, 1, 25);

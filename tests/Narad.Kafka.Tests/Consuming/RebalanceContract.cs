@@ -132,7 +132,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
 
         await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
         var old = runs.First(run => run.Partition == moved);
-        await Waiting.Until(() => first.Groups.Single().Loop!.HeldMessages == 4, "its messages are here again, behind the old handler");
+        await Waiting.Until(() => first.Groups.Single().Loop!.BufferedMessages == 4, "its messages are here again, behind the old handler");
         old.Release.SetResult();
         await Waiting.Until(() => runs.Count(run => run.Partition == moved && !run.Token.IsCancellationRequested) > 0, "the message is handled again under its new assignment");
         var again = runs.Last(run => run.Partition == moved);
@@ -151,7 +151,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
             },
             "the other partition is finished");
         broker.Committed(group, topic, moved).Should().BeLessThanOrEqualTo(0);
-        first.Groups.Single().Loop!.HeldMessages.Should().Be(2, "what was held for the old assignment is counted no more");
+        first.Groups.Single().Loop!.BufferedMessages.Should().Be(2, "what was held for the old assignment is counted no more");
         overlaps.Should().Be(0, "a new epoch's lane waits for the old epoch's handler");
 
         await Waiting.Until(
@@ -185,7 +185,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
             (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.MaxBufferedMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
         await using var first = await broker.StartAsync(group, Configure);
         var subscription = await first.SubscribeAsync<string>(topic, (_, context, token) => gates[context.Partition].Task.WaitAsync(token));
-        await Waiting.Until(() => first.Groups.Single().Loop!.HeldMessages >= 9, "both partitions are paused at their quota");
+        await Waiting.Until(() => first.Groups.Single().Loop!.BufferedMessages >= 9, "both partitions are paused at their quota");
         int kept;
         await using (var second = await broker.StartAsync(group, Configure))
         {
@@ -252,7 +252,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
                 }
             },
             configure: s => s.Parallelism = 2);
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages > 400, "the slow partition's messages wait for a handler");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages > 400, "the slow partition's messages wait for a handler");
         await broker.SendAsync(topic, 1, 20);
         await Waiting.Until(() => Volatile.Read(ref fast) == 20, "the other partition is handled meanwhile");
         Volatile.Read(ref slow).Should().BeLessThan(100, "the slow one is far from done");
@@ -282,7 +282,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
             () =>
             {
                 looks++;
-                idle += loop.HeldMessages == 0 ? 1 : 0;
+                idle += loop.BufferedMessages == 0 ? 1 : 0;
                 return Volatile.Read(ref handled) == 8_000;
             },
             "all are handled");
@@ -317,12 +317,12 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         var lost = runs.First();
         await broker.EvictAsync(group, protocol);
         await Waiting.Until(() => lost.Token.IsCancellationRequested, "the handler is cancelled");
-        await Waiting.Until(() => subscription.Assignment.Count == 1 && kafka.Groups.Single().Loop!.HeldMessages == 3, "the messages came again");
+        await Waiting.Until(() => subscription.Assignment.Count == 1 && kafka.Groups.Single().Loop!.BufferedMessages == 3, "the messages came again");
         Volatile.Write(ref released, 1);
         lost.Release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 3);
         runs.Select(run => run.Offset).Should().Equal(0, 0, 1, 2);
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held, and nothing was counted twice");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 0, "nothing is held, and nothing was counted twice");
     }
 
     // The key would otherwise wait for the old epoch's hour.
@@ -346,7 +346,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.EvictAsync(group, KafkaGroupProtocol.Classic);
         await broker.CommittedReaches(group, topic, 0, 2);
         attempts.Should().Equal((0, 1), (0, 1), (1, 1));
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 0, "nothing is held");
     }
 
     [SkippableFact]
@@ -385,10 +385,10 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         var gate = new TaskCompletionSource();
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (60, Brief));
         await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism = 100);
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages >= 30, "the hanging partition has its share");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages >= 30, "the hanging partition has its share");
         await broker.SendAsync(topic, 1, 100);
         await broker.CommittedReaches(group, topic, 1, 100);
-        kafka.Groups.Single().Loop!.HeldMessages.Should().BeLessThan(60);
+        kafka.Groups.Single().Loop!.BufferedMessages.Should().BeLessThan(60);
         gate.SetResult();
         await broker.CommittedReaches(group, topic, 0, 300);
     }
@@ -429,7 +429,7 @@ public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceC
         await _broker.CommittedReaches(group, topic, 0, 5);
         handled.Should().Equal(0, 1, 2, 3, 4);
         subscription.State.Should().Be(SubscriptionState.Running);
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held, and nothing was counted twice");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 0, "nothing is held, and nothing was counted twice");
     }
 }
 

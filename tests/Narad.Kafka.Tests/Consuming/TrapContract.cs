@@ -195,7 +195,7 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         }
 
         New().Should().BeEquivalentTo(Enumerable.Range(0, count + 2).Select(n => $"new {n}"));
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 0, "nothing is held");
+        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 0, "nothing is held");
 
         // Some more than once: what is handled before it shows that the topic is another one.
         HashSet<string> New() => [.. handled.Where(value => value.StartsWith("new", StringComparison.Ordinal))];
@@ -226,7 +226,7 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         {
             await Waiting.Until(() => Volatile.Read(ref hanging) == 2, "a handler of each partition runs");
             await broker.EvictAsync(group, KafkaGroupProtocol.Classic);
-            await Waiting.Until(() => kafka.Groups.Single().Loop!.HeldMessages == 20, "the messages came again");
+            await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 20, "the messages came again");
             end.Set();
             await broker.CommittedReaches(group, topic, 0, 10);
             await broker.CommittedReaches(group, topic, 1, 10);
@@ -336,7 +336,7 @@ public sealed class TrapsOnEmbedded(EmbeddedTestBroker broker) : TrapContract<Em
         log.Count(ClientError).Should().Be(0, "the service says it once for all of its clients");
         own.Broker.StartBroker();
         await own.SendAsync(topic, 0, 1);
-        await Waiting.Until(() => Volatile.Read(ref handled) >= 2, "it goes on, with the first message again where that was not committed");
+        await Waiting.Until(() => Volatile.Read(ref handled) >= 2, "it continues, with the first message again where that was not committed");
         log.Count(CommitFailed).Should().BeLessThan(4);
     }
 }

@@ -25,7 +25,7 @@ public sealed class TruncationTests
         handled.Should().BeEmpty();
 
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
-        await Waiting.Until(() => handled.Count == 10, "it goes on at its first message");
+        await Waiting.Until(() => handled.Count == 10, "it continues at its first message");
         await broker.CommittedReaches(group, topic, 0, 10);
         await Waiting.Until(() => broker.Committed(group, topic, 0) == 10, "the lost offset is not committed any more");
     }

@@ -252,7 +252,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             });
         await Waiting.Until(() => log.Count(ProbeFailed) > 0, "the circuit is open");
         await subscription.PauseAllAsync();
-        await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.HeldMessages > 0 && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
+        await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.BufferedMessages > 0 && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 15)).Should().BeTrue();
         database.IsDown = false;
         await subscription.ResumeAllAsync();

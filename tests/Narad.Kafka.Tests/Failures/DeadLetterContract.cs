@@ -141,7 +141,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var end = await broker.RefuseWritesAsync(buried);
         refused.SetResult();
 
-        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) == 1 && log.Count(CouldNotBeMovedAgain) >= 1, "other keys go on, and publishing has failed twice", TimeSpan.FromSeconds(60));
+        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) == 1 && log.Count(CouldNotBeMovedAgain) >= 1, "other keys continue, and publishing has failed twice", TimeSpan.FromSeconds(60));
         await broker.CommittedReaches(group, topic, 0, 1);
         handled.Should().BeEquivalentTo("before", "other 1", "other 2");
         broker.Committed(group, topic, 0).Should().Be(1, "the message that failed is not finished");

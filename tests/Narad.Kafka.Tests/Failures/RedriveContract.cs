@@ -468,7 +468,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
     protected KafkaService Service(Action<KafkaOptions>? configure = null) => new(broker.Options(configure));
 
-    /// <summary>Holds a redrive after its first batch until it may go on.</summary>
+    /// <summary>Holds a redrive after its first batch until it may continue.</summary>
     protected sealed class Held : IProgress<RedriveProgress>
     {
         public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -609,7 +609,7 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         foreach (var dryRun in new[] { true, false })
         {
             var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = dryRun, SourceTopics = [other.Source] });
-            report.Sent.Should().Be(2, "what is behind it goes on");
+            report.Sent.Should().Be(2, "what is behind it continues");
             report.Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoRetryTopic] = 1 });
             report.FirstSkipped.Should().ContainSingle().Which.Explanation.Should().Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
         }

@@ -182,7 +182,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
             cancellationToken: given.Token);
         await subscribe.Should().ThrowAsync<OperationCanceledException>();
 
-        await Waiting.Until(() => !invocations.IsEmpty || kafka.Subscriptions.Count == 0, "it goes on, or ended", TimeSpan.FromSeconds(15));
+        await Waiting.Until(() => !invocations.IsEmpty || kafka.Subscriptions.Count == 0, "it continues, or ended", TimeSpan.FromSeconds(15));
         await Waiting.Until(() => invocations.Count == 2 || kafka.Subscriptions.Count == 0, "what it moved to its retry topic is handled", TimeSpan.FromSeconds(15));
     }
 
@@ -231,7 +231,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         return service;
     }
 
-    private static long Held(KafkaService kafka) => kafka.Groups.Sum(static one => one.Loop?.HeldMessages ?? 0);
+    private static long Held(KafkaService kafka) => kafka.Groups.Sum(static one => one.Loop?.BufferedMessages ?? 0);
 }
 
 public sealed class RetryEdgesOnEmbedded(EmbeddedTestBroker broker) : RetryEdgeContract<EmbeddedTestBroker>(broker);

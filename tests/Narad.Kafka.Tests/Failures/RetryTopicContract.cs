@@ -111,7 +111,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         again.Select(one => one.Message).Distinct(StringComparer.Ordinal).Should().Equal("second");
         again.Max(one => one.At).Should().BeBefore(failed.Max() + TimeSpan.FromSeconds(2.2) + stalls.Allowance);
         await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 30, "the others wait");
-        await Waiting.Until(() => RetryLoop(kafka).HeldMessages == 0, "what waits is not in memory");
+        await Waiting.Until(() => RetryLoop(kafka).BufferedMessages == 0, "what waits is not in memory");
         broker.Committed($"{group}-retry", $"{topic}-retry", 0).Should().BeLessThan(1, "what waits is not committed past");
     }
 
@@ -214,7 +214,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 s.DeadLetter.TopicName = buried;
             });
         await broker.SendAsync(topic, 0, [("a", "bad"), ("a", "behind"), ("b", "other")]);
-        await Waiting.Until(() => handled.Contains("other"), "another key went on");
+        await Waiting.Until(() => handled.Contains("other"), "another key continued");
 
         var mend = await broker.RefuseWritesAsync(retries);
         refused.SetResult();
@@ -559,7 +559,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
         await Waiting.Until(() => subscription.CircuitState is not CircuitState.Closed, "the circuit opens");
         var since = DateTime.UtcNow;
-        await Waiting.Until(() => DateTime.UtcNow - since > TimeSpan.FromSeconds(4), "the outage goes on");
+        await Waiting.Until(() => DateTime.UtcNow - since > TimeSpan.FromSeconds(4), "the outage continues");
         kafka.Groups.Sum(x => x.Metrics.Retries).Should().BeLessThan(20, "its topic is not emptied into the retry topic");
         kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(0);
         subscription.RetrySubscriptions.Single().CircuitState.Should().NotBe(CircuitState.Closed, "its retries are held by the same circuit");
@@ -632,7 +632,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     {
         public long WaitingRetries => Kafka.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0);
 
-        public long HeldMessages => Kafka.Groups.Sum(group => group.Loop?.HeldMessages ?? 0);
+        public long BufferedMessages => Kafka.Groups.Sum(group => group.Loop?.BufferedMessages ?? 0);
     }
 }
 

@@ -31,8 +31,8 @@ internal static class AbandonedCalls
             topics.GetPartitionCountsAsync(["orders"], leaving.Token),
             topics.GetCommittedOffsetsAsync("g", "orders", leaving.Token),
             admin.ProbeAsync(Timeout, leaving.Token),
-            admin.CallAsync(Noting(client => client.ListOffsetsAsync([Latest], new ListOffsetsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
-            admin.CallAsync(Noting(client => client.DescribeConsumerGroupsAsync(["g"], new DescribeConsumerGroupsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
+            admin.CallAsync(Recording(client => client.ListOffsetsAsync([Latest], new ListOffsetsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
+            admin.CallAsync(Recording(client => client.DescribeConsumerGroupsAsync(["g"], new DescribeConsumerGroupsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
         ];
         await leaving.CancelAsync();
         foreach (var caller in callers)
@@ -51,7 +51,7 @@ internal static class AbandonedCalls
         await Waiting.Until(() => ended.TrueForAll(static call => call.IsCompleted), "the calls to end");
         return ended.Exists(static call => call.IsFaulted) ? 0 : 1;
 
-        Func<IAdminClient, Task<T>> Noting<T>(Func<IAdminClient, Task<T>> call) => client =>
+        Func<IAdminClient, Task<T>> Recording<T>(Func<IAdminClient, Task<T>> call) => client =>
         {
             var answer = call(client);
             ended.Add(answer);

@@ -56,7 +56,7 @@ public abstract partial class ParkingContract<TBroker>
         {
             await SubscribeAsync(first, topic, log, (_, _) => !Volatile.Read(ref mended), Backoff.Fixed(TimeSpan.FromSeconds(1)), attempts: 1_000);
             await broker.SendAsync(topic, 0, Enumerable.Range(0, 10).Select(static n => ((string?)"k", $"{n}")));
-            await Waiting.Until(() => first.Groups.Single().Metrics.ParkedMessages == 9, "they wait");
+            await Waiting.Until(() => first.Groups.Single().Metrics.BlockedKeyMessages == 9, "they wait");
             await broker.CommittedReaches(group, topic, 0, 10);
         }
 
@@ -118,7 +118,7 @@ public abstract partial class ParkingContract<TBroker>
         await ForgeAsync(topic, group, offset: 0, due: true, ("narad-due", "9000000000000000"));
         await Waiting.Until(() => kafka.Groups.Single().Loop!.WaitingRetries == 1 || log.Count == 2, "the forged one is read");
         await broker.SendAsync(topic, 0, [("k", "1")]);
-        await Waiting.Until(() => log.Of("k").Contains("1", StringComparer.Ordinal), "the key goes on", TimeSpan.FromSeconds(60));
+        await Waiting.Until(() => log.Of("k").Contains("1", StringComparer.Ordinal), "the key continues", TimeSpan.FromSeconds(60));
 
         log.All.Should().Equal("0", "forged", "1");
     }

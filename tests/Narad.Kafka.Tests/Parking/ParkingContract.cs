@@ -5,7 +5,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Parking;
 
-/// <summary>S26: with <c>PreserveKeyOrder</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys go on.</summary>
+/// <summary>S26: with <c>PreserveKeyOrder</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys continue.</summary>
 public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -48,7 +48,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         await using (var first = await StartAsync(group))
         {
             await SubscribeAsync(first, topic, log, fails, Backoff.Fixed(TimeSpan.FromSeconds(2)));
-            await Waiting.Until(() => log.Count == 21 && first.Groups.Single().Metrics.ParkedMessages == 17, "the two keys that fail wait");
+            await Waiting.Until(() => log.Count == 21 && first.Groups.Single().Metrics.BlockedKeyMessages == 17, "the two keys that fail wait");
         }
 
         await using var second = await StartAsync(group);
@@ -142,9 +142,9 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         await SubscribeAsync(kafka, topic, log, (message, context) => message == "0" && !mayGoOn.Task.IsCompleted, Backoff.Fixed(TimeSpan.FromMilliseconds(100)), attempts: 1_000);
         await broker.SendAsync(topic, 0, Enumerable.Range(0, 400).Select(n => ((string?)"k", $"{n}")));
 
-        await Waiting.Until(() => kafka.Groups.Single().Metrics.ParkedMessages >= 15, "some wait");
+        await Waiting.Until(() => kafka.Groups.Single().Metrics.BlockedKeyMessages >= 15, "some wait");
         await Waiting.Until(() => log.Invocations("0").Count > 10, "it fails on and on");
-        kafka.Groups.Single().Metrics.ParkedMessages.Should().BeLessThan(200, "the partition is paused");
+        kafka.Groups.Single().Metrics.BlockedKeyMessages.Should().BeLessThan(200, "the partition is paused");
         mayGoOn.SetResult();
         await Waiting.Until(() => log.Count == 400, "all are handled", TimeSpan.FromSeconds(90));
 
@@ -234,7 +234,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
         log.Count.Should().BeLessThan(10);
         await other.DisposeAsync();
-        await Waiting.Until(() => log.Count == 10, "it goes on when the pair is whole");
+        await Waiting.Until(() => log.Count == 10, "it continues when the pair is whole");
     }
 
     [SkippableFact]
@@ -305,7 +305,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         await SubscribeAsync(kafka, topic, log, static (message, context) => message == "0" && context.Retry == 0);
         await broker.SendAsync(topic, 1, Enumerable.Range(0, 5).Select(n => ((string?)"k", $"{n}")));
         await broker.SendAsync(plain, 0, 5, from: 5);
-        await Waiting.Until(() => others.Count >= 10 && log.Count == 5, "both go on");
+        await Waiting.Until(() => others.Count >= 10 && log.Count == 5, "both continue");
 
         others.All.Should().BeEquivalentTo(Enumerable.Range(0, 10).Select(n => $"{n}"));
         log.All.Should().Equal("0", "1", "2", "3", "4");

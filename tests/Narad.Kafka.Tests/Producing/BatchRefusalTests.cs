@@ -46,7 +46,7 @@ public sealed class BatchRefusalTests
             others.Add(sending.SendAsync(other, $"{i} ", $"key{i % 10}").AsTask());
         }
 
-        await Task.WhenAll(sends.Concat(others)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends.Concat(others)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
 
         var failed = sends.Where(send => send.IsFaulted).ToList();
         failed.Should().ContainSingle().Which.Should().BeSameAs(sends[150]);
@@ -59,7 +59,7 @@ public sealed class BatchRefusalTests
 
         // What was learned holds: later bursts are not refused any more.
         var later = Enumerable.Range(1000, 200).Select(i => sending.SendAsync(topic, $"{i} ".PadRight(1000, '.'), $"key{i % 10}").AsTask()).ToList();
-        await Task.WhenAll(later).WaitAsync(Sending.Patience);
+        await Task.WhenAll(later).WaitAsync(Sending.Timeout);
         AssertInOrder(sending.ReadAll(topic, 499), 499);
     }
 
@@ -88,21 +88,21 @@ public sealed class BatchRefusalTests
             }
         }
 
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         AssertInOrder(sending.ReadAll(topic, sends.Count), sends.Count);
     }
 
     [Fact, Trait("Promise", "S6")]
-    public async Task Behind_a_batch_that_is_refused_unforeseen_only_what_is_on_its_way_can_overtake_and_that_is_said()
+    public async Task Behind_a_batch_that_is_refused_unforeseen_only_what_is_on_its_way_can_overtake_and_that_is_logged()
     {
-        // One request of five messages at a time, each answered after a while: when the refusal comes all that follows is in the client, which goes on with the
+        // One request of five messages at a time, each answered after a while: when the refusal comes all that follows is in the client, which continues with the
         // next request at once. No more than that one may be written before the refused messages.
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("t", 1);
         var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, Linger = TimeSpan.Zero };
         options.ClientProperties["max.in.flight.requests.per.connection"] = "1";
         options.ClientProperties["batch.num.messages"] = "5";
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var sending = await Sending.ConnectAsync(options, loggers);
         await sending.SendAsync("t", "first", "k");
         broker.SetLatency(TimeSpan.FromSeconds(3));
@@ -110,17 +110,17 @@ public sealed class BatchRefusalTests
 
         // The refusal is acted upon while the next request is on its way, which is long enough for a busy machine; nothing else has to wait as long.
         var sends = Enumerable.Range(0, 40).Select(i => sending.SendAsync("t", $"{i}", "k").AsTask()).ToList();
-        await Waiting.Until(() => loggers.Written.Any(line => line.Contains("refused a batch of topic t")), "the batch is refused");
+        await Waiting.Until(() => loggers.Written.Any(queue => queue.Contains("refused a batch of topic t")), "the batch is refused");
         broker.SetLatency(TimeSpan.Zero);
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
 
         var read = sending.ReadAll("t", 41).Skip(1).Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!))).ToList();
         read.Should().HaveCount(40).And.OnlyHaveUniqueItems();
         var overtaken = read.IndexOf(0);
         overtaken.Should().BeLessThanOrEqualTo(5);
         read.Skip(overtaken).Should().BeInAscendingOrder();
-        loggers.Written.Should().Contain(line => line.Contains("refused a batch of topic t"));
-        loggers.Written.Any(line => line.Contains("Order within topic t may be inverted")).Should().Be(overtaken > 0);
+        loggers.Written.Should().Contain(queue => queue.Contains("refused a batch of topic t"));
+        loggers.Written.Any(queue => queue.Contains("Order within topic t may be inverted")).Should().Be(overtaken > 0);
     }
 
     [SkippableFact, Trait("Promise", "S6")]
@@ -133,7 +133,7 @@ public sealed class BatchRefusalTests
         await LimitAsync(topic, 10_000);
 
         var sends = Enumerable.Range(0, 100).Select(i => sending.SendAsync(topic, $"{i} ".PadRight(i == 50 ? 50_000 : 1000, '.'), "key0").AsTask()).ToList();
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
 
         sends.Where(send => send.IsFaulted).Should().ContainSingle().Which.Should().BeSameAs(sends[50]);
         var read = sending.ReadAll(topic, 100).Where(result => result.Message.Key is not null).ToList();   // without the probe's
@@ -157,7 +157,7 @@ public sealed class BatchRefusalTests
         var entry = new ConfigEntry { Name = "max.message.bytes", Value = $"{maxMessageBytes}", IncrementalOperation = AlterConfigOpType.Set };
         await admin.IncrementalAlterConfigsAsync(new() { [resource] = [entry] });
         using var probe = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = Sending.RealKafka }).Build();
-        var until = DateTime.UtcNow + Sending.Patience;
+        var until = DateTime.UtcNow + Sending.Timeout;
         while (DateTime.UtcNow < until)
         {
             try

@@ -95,7 +95,7 @@ public sealed class ClientWaysTests
             sends[i] = sending.SendAsync(topics[i % topics.Length], $"{i / topics.Length}").AsTask();
         }
 
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
 
         sends.Select((send, i) => (send.Result.Topic, send.Result.Offset)).Should().Equal(sends.Select((_, i) => (topics[i % topics.Length], 1L + (i / topics.Length))));
     }
@@ -106,5 +106,5 @@ public sealed class ClientWaysTests
         => direct ? Sending.ConnectAsync(where, configure) : Sending.ConnectIndirectlyAsync(where, configure);
 
     private static async Task<KafkaSendException> Failure(ValueTask<SendResult> send)
-        => (await send.AsTask().WaitAsync(Sending.Patience).Invoking(task => task).Should().ThrowAsync<KafkaSendException>()).Which;
+        => (await send.AsTask().WaitAsync(Sending.Timeout).Invoking(task => task).Should().ThrowAsync<KafkaSendException>()).Which;
 }

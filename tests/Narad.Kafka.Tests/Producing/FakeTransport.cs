@@ -11,7 +11,7 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 {
     public FakeTopicsState FakeTopics { get; } = new();
 
-    public FakeGate? Gate { get; init; }
+    public FakeBackpressure? Backpressure { get; init; }
 
     public KafkaMode Mode { get; init; } = KafkaMode.Kafka;
 
@@ -25,9 +25,9 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
 
     public TopicRecords? Records => null;
 
-    public ISendGate? SendGate => Gate;
+    ISendBackpressure? ITransport.Backpressure => Backpressure;
 
-    public TokenPump? Tokens => null;
+    public TokenRefresher? Tokens => null;
 
     public ConnectionFault? ConnectionFault => null;
 

@@ -32,10 +32,10 @@ public sealed class FatalErrorTests
         first.Taken.Should().Equal("lost");
         clients.Last.Taken.Should().Equal(Enumerable.Range(0, 10).Select(i => $"{i}"));
         clients.Last.Report(10);
-        await Task.WhenAll(waiting).WaitAsync(Sending.Patience);
+        await Task.WhenAll(waiting).WaitAsync(Sending.Timeout);
         await Sending.Until(() => first.Disposed, "the dead client to be disposed");
         sending.Producer.Health.Should().Be(new ProducerHealth(ProducerState.Running, null));
-        (await sending.Producer.StopAsync(Sending.Patience)).Should().BeEquivalentTo(new SendCounts(10, 1, 0, []));
+        (await sending.Producer.StopAsync(Sending.Timeout)).Should().BeEquivalentTo(new SendCounts(10, 1, 0, []));
     }
 
     [Fact, Trait("Promise", "S1")]
@@ -49,7 +49,7 @@ public sealed class FatalErrorTests
 
         await Sending.Until(() => clients.Count == 2 && clients.Last.Taken.Count == 1, "the next client to take it");
         clients.Last.Report();
-        (await send.WaitAsync(Sending.Patience)).Offset.Should().Be(0);
+        (await send.WaitAsync(Sending.Timeout)).Offset.Should().Be(0);
     }
 
     [SkippableTheory, Trait("Promise", "S1")]
@@ -83,14 +83,14 @@ public sealed class FatalErrorTests
             sends.Add(producer.SendAsync(topic, $"{i}", "k", null, default).AsTask());
         }
 
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
 
         sends.Should().OnlyContain(send => send.IsCompletedSuccessfully || send.Exception!.InnerException is KafkaSendException);
         sends[^1].IsCompletedSuccessfully.Should().BeTrue();
         clients.Should().HaveCount(2);
         var offsets = sends.Where(send => send.IsCompletedSuccessfully).Select(send => send.Result.Offset).ToList();
         offsets.Should().BeInAscendingOrder();
-        var counts = await producer.StopAsync(Sending.Patience);
+        var counts = await producer.StopAsync(Sending.Timeout);
         counts.Delivered.Should().Be(offsets.Count + 1);
         (counts.Delivered + counts.Failed).Should().Be(3001);
     }
@@ -104,7 +104,7 @@ public sealed class FatalErrorTests
         await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
         var topic = Sending.NewTopic();
 
-        var first = (await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var first = (await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
         await Sending.Until(() => sending.Producer.Health.State == ProducerState.Refused, "the refusal");
         var later = (await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(TimeSpan.FromSeconds(1)).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
@@ -126,20 +126,20 @@ public sealed class FatalErrorTests
 
         await Sending.Until(() => clients.Count == 2 && clients.Last.Taken.Count == 1, "the next client to take it");
         clients.Last.Report();
-        await send.WaitAsync(Sending.Patience);
-        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(50)).WaitAsync(Sending.Patience);
+        await send.WaitAsync(Sending.Timeout);
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(50)).WaitAsync(Sending.Timeout);
         hang.Set();
         counts.Abandoned.Should().Equal("scripted#1", "scripted#1");
     }
 
     [Fact, Trait("Promise", "S1")]
-    public async Task A_fault_of_our_own_in_a_report_is_logged_and_costs_neither_the_message_nor_the_process()
+    public async Task A_error_of_our_own_in_a_report_is_logged_and_costs_neither_the_message_nor_the_process()
     {
-        using var log = new Lines();
+        using var log = new Queues();
         var (options, diagnostics) = (new KafkaOptions { Mode = KafkaMode.Embedded }, new KafkaDiagnostics(log));
         await using var broker = Transport.For(options.Mode, options, diagnostics);
-        var gate = new FakeGate { Faults = 1 };
-        var transport = new FakeTransport { Mode = KafkaMode.Embedded, Gate = gate };
+        var backpressure = new FakeBackpressure { Faults = 1 };
+        var transport = new FakeTransport { Mode = KafkaMode.Embedded, Backpressure = backpressure };
         transport.FakeTopics.Next.SetResult();
         var clients = new List<KafkaProducerClient>();
         await using var producer = new MessageProducer(transport, options, diagnostics, generation =>
@@ -150,13 +150,13 @@ public sealed class FatalErrorTests
         await producer.ConnectAsync(default);
         var topic = Sending.NewTopic();
 
-        var first = await producer.SendAsync(topic, "acknowledged", "k", null, default).AsTask().WaitAsync(Sending.Patience);
-        var second = await producer.SendAsync(topic, "after", "k", null, default).AsTask().WaitAsync(Sending.Patience);
+        var first = await producer.SendAsync(topic, "acknowledged", "k", null, default).AsTask().WaitAsync(Sending.Timeout);
+        var second = await producer.SendAsync(topic, "after", "k", null, default).AsTask().WaitAsync(Sending.Timeout);
 
         (first.Offset, second.Offset).Should().Be((0L, 1L));
         clients.Should().HaveCount(1);
-        await Sending.Until(() => log.Written.Any(line => line.Contains("keeping account of it failed", StringComparison.Ordinal)), "the fault in the log");
-        var counts = await producer.StopAsync(Sending.Patience);
+        await Sending.Until(() => log.Written.Any(queue => queue.Contains("keeping account of it failed", StringComparison.Ordinal)), "the fault in the log");
+        var counts = await producer.StopAsync(Sending.Timeout);
         (counts.Delivered, counts.Failed, counts.Unknown).Should().Be((2L, 0L, 0L));
     }
 

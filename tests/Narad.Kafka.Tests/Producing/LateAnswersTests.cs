@@ -20,11 +20,11 @@ public sealed class LateAnswersTests
         var failed = sending.SendAsync("t", "told in time, then refused").AsTask();
         time.Advance(TimeSpan.FromSeconds(11));
 
-        var told = (await late.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
-        await failed.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>();
+        var told = (await late.WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        await failed.WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>();
         clients.Last.Report();
         await first;
-        var counts = await sending.Producer.StopAsync(Sending.Patience).WaitAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(Sending.Timeout).WaitAsync(Sending.Timeout);
 
         told.MayHaveBeenWritten.Should().BeTrue();
         told.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));

@@ -53,7 +53,7 @@ public sealed class MessageKeyTests
 
         (await sends.Should().ThrowAsync<ArgumentOutOfRangeException>()).WithMessage("OutgoingMessage.*");
         clients.Last.Taken.Should().BeEmpty();
-        await sending.Producer.StopAsync(Sending.Patience);
+        await sending.Producer.StopAsync(Sending.Timeout);
     }
 
     private sealed class Sets(Action<OutgoingMessage> set) : ISendMiddleware

@@ -82,7 +82,7 @@ public sealed class RecordRefusalTests
         }
 
         buffer.AsSpan().Clear();
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
 
         var read = sending.ReadAll(topic, 41).Skip(1).ToList();
         var expected = Enumerable.Range(0, 40).Select(i => i.ToString("D4", CultureInfo.InvariantCulture)).ToList();
@@ -116,7 +116,7 @@ public sealed class RecordRefusalTests
             (_, ErrorCode.InvalidRecord) => sending.SendAsync(topic, $"{i}", MessageKey.None, new SendOptions { Partition = 0 }),
             _ => sending.SendAsync(topic, $"{i}", $"k{i}", new SendOptions { Timestamp = DateTimeOffset.UtcNow.AddDays(30) }),
         }).Select(send => send.AsTask()).ToList();
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
 
         Enumerable.Range(0, 100).Where(i => sends[i].IsFaulted).Should().Equal(bad);
         bad.Select(i => ((KafkaSendException)sends[i].Exception!.InnerException!).Reason).Should().OnlyContain(reason => reason == code.ToString());

@@ -24,7 +24,7 @@ public sealed class SendConditionsTests
         });
         var topic = Sending.NewTopic();
 
-        var failure = (await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var failure = (await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
         failure.Reason.Should().Be(nameof(ErrorCode.UnknownTopicOrPart));
         failure.Message.Should().Contain($"'{topic}'").And.Contain("does not exist").And.Contain("0x00000007");
@@ -43,7 +43,7 @@ public sealed class SendConditionsTests
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
 
-        var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
         watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance, "the client looks once a second");
         failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
@@ -69,7 +69,7 @@ public sealed class SendConditionsTests
         await Sending.Until(() => clients.Last.Taken.Count == 10, "all to be taken");
         clients.Last.Taken.Should().Equal(Enumerable.Range(0, 10).Select(i => $"{i}"));
         clients.Last.Report(10);
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         transport.FakeTopics.Calls.Should().Be(2);
     }
 
@@ -89,14 +89,14 @@ public sealed class SendConditionsTests
         transport.FakeTopics.Next.SetResult();
         await Sending.Until(() => clients.Last.Taken.Count == 1, "it to be taken");
         clients.Last.Report(1);
-        await send.WaitAsync(Sending.Patience);
+        await send.WaitAsync(Sending.Timeout);
     }
 
     [Fact, Trait("Promise", "S2")]
-    public async Task A_gate_that_is_closed_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
+    public async Task A_backpressure_that_is_closed_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
     {
         var clients = new ScriptedClients();
-        await using var transport = new FakeTransport { Gate = new FakeGate { Room = 2 } };
+        await using var transport = new FakeTransport { Backpressure = new FakeBackpressure { Room = 2 } };
         await using var sending = await Sending.ConnectAsync(clients, transport: transport);
         var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("gated", $"{i}").AsTask()).ToList();
         sends.Add(sending.SendAsync("other", "other").AsTask());
@@ -104,13 +104,13 @@ public sealed class SendConditionsTests
         await Sending.Until(() => clients.Last.Taken.Count == 3, "what there is room for to be taken");
         clients.Last.Taken.Order().Should().Equal("0", "1", "other");
         clients.Last.Taken.Where(taken => taken != "other").Should().Equal("0", "1");
-        transport.Gate.Open(3);
+        transport.Backpressure.Open(3);
         await Sending.Until(() => clients.Last.Taken.Count == 6, "the rest to be taken");
         clients.Last.Taken.Where(taken => taken != "other").Should().Equal("0", "1", "2", "3", "4");
         clients.Last.Report(5);
         clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
-        (transport.Gate.Acknowledgements, transport.Gate.Failures).Should().Be((5, 1));
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
+        (transport.Backpressure.Acknowledgements, transport.Backpressure.Failures).Should().Be((5, 1));
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class SendConditionsTests
     [Fact, Trait("Promise", "S3")]
     public async Task Console_mode_logs_what_it_would_send_and_answers_with_minus_one()
     {
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Console }, loggers);
 
         var sent = await sending.SendAsync("test-topic", new { Message = "Hello World" });

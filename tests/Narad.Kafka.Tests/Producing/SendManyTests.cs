@@ -14,7 +14,7 @@ public sealed class SendManyTests
         await using var sending = await Sending.ConnectAsync(where, options => options.TopicPartitions = 1);
         var topic = Sending.NewTopic();
 
-        var results = await sending.Producer.SendManyAsync(topic, Enumerable.Range(0, 5000), i => i % 10, null, default).WaitAsync(Sending.Patience);
+        var results = await sending.Producer.SendManyAsync(topic, Enumerable.Range(0, 5000), i => i % 10, null, default).WaitAsync(Sending.Timeout);
 
         results.Should().HaveCount(5000);
         foreach (var partition in results.GroupBy(result => result.Partition))

@@ -44,7 +44,7 @@ public sealed class SendTests
         var topic = Sending.NewTopic();
         var sends = Enumerable.Range(0, 1000).Select(i => sending.SendAsync(topic, $"{i}").AsTask()).ToList();
 
-        var counts = await sending.Producer.StopAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(Sending.Timeout);
 
         sends.Should().OnlyContain(send => send.IsCompletedSuccessfully);
         counts.Should().BeEquivalentTo(new SendCounts(1000, 0, 0, []));

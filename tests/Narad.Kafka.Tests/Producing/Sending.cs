@@ -9,7 +9,7 @@ namespace Narad.Kafka.Tests.Producing;
 /// <summary>A producer that is connected to the embedded broker, to real Kafka where the environment names one, or to a scripted client.</summary>
 internal sealed class Sending : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
     private readonly ITransport _transport;
 
@@ -93,7 +93,7 @@ internal sealed class Sending : IAsyncDisposable
         using var consumer = new ConsumerBuilder<byte[]?, byte[]?>(config).Build();
         consumer.Subscribe(topic);
         var found = new List<ConsumeResult<byte[]?, byte[]?>>();
-        var until = DateTime.UtcNow + Patience;
+        var until = DateTime.UtcNow + Timeout;
         while (found.Count < expected && DateTime.UtcNow < until)
         {
             if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } result)
@@ -121,12 +121,12 @@ internal sealed class Sending : IAsyncDisposable
     /// <summary>Waits for a condition, with a deadline.</summary>
     public static async Task Until(Func<bool> condition, string what)
     {
-        var until = DateTime.UtcNow + Patience;
+        var until = DateTime.UtcNow + Timeout;
         while (!condition())
         {
             if (DateTime.UtcNow > until)
             {
-                throw new TimeoutException($"Waited {Patience} in vain for: {what}");
+                throw new TimeoutException($"Waited {Timeout} in vain for: {what}");
             }
 
             await Task.Delay(5);

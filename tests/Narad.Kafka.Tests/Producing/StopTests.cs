@@ -22,7 +22,7 @@ public sealed class StopTests
         await Sending.Until(() => clients.Last.Taken.Count == 5, "the last to be taken");
         var last = sending.SendAsync("t", "waits").AsTask();
 
-        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Timeout);
 
         counts.Should().BeEquivalentTo(new SendCounts(1, 1, 4, []));
         foreach (var send in sends.Skip(2))
@@ -61,15 +61,15 @@ public sealed class StopTests
             sending.SendAsync("t", "thrown").AsTask(),
         };
         await cancellation.CancelAsync();
-        await late.WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>();
-        await accepted[0].WaitAsync(Sending.Patience).Invoking(send => send).Should().ThrowAsync<KafkaSendException>("its time is over too");
+        await late.WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>();
+        await accepted[0].WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>("its time is over too");
         clients.Last.Report();
         clients.Last.Report(1, ErrorCode.TopicAuthorizationFailed, PersistenceStatus.NotPersisted);
         clients.Last.Report();
 
-        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Timeout);
 
-        await Task.WhenAll(accepted.Concat(takenBack)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(accepted.Concat(takenBack)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
         counts.Should().BeEquivalentTo(new SendCounts(Delivered: 1, Failed: 2, Unknown: 1, []) { Late = 1 }, "the cancelled one was delivered, the first was written late, and what waited failed");
         (counts.Delivered + counts.Late + counts.Failed + counts.Unknown).Should().Be(accepted.Count + 1);
         accepted[2].IsCanceled.Should().BeTrue();
@@ -86,13 +86,13 @@ public sealed class StopTests
             options.ClientProperties["batch.num.messages"] = "50";   // a full batch does not linger
         });
         var topic = Sending.NewTopic();
-        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask())).WaitAsync(Sending.Patience);
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask())).WaitAsync(Sending.Timeout);
         var sends = Enumerable.Range(0, 40).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask()).ToList();
 
-        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(200)).WaitAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(200)).WaitAsync(Sending.Timeout);
 
         counts.Should().BeEquivalentTo(new { Delivered = 50, Failed = 0, Unknown = 40 });
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
         sends.Should().OnlyContain(send => send.IsFaulted && send.Exception!.InnerException is KafkaSendException);
     }
 
@@ -108,14 +108,14 @@ public sealed class StopTests
 
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(500)).WaitAsync(Sending.Patience);
+        var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(500)).WaitAsync(Sending.Timeout);
 
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(4) + stalls.Allowance);
         counts.Delivered.Should().Be(1);
         counts.Unknown.Should().Be(100);
 
-        // Stopping fails the sends; those that wait for them go on a moment later, on other threads.
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        // Stopping fails the sends; those that wait for them continue a moment later, on other threads.
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
         sends.Should().OnlyContain(send => send.IsFaulted && ((KafkaSendException)send.Exception!.InnerException!).MayHaveBeenWritten);
         broker.SetLatency(TimeSpan.Zero);
         await sending.DisposeAsync();
@@ -149,7 +149,7 @@ public sealed class StopTests
     {
         await using var sending = await Sending.ConnectAsync("Kafka");
         await sending.SendAsync(Sending.NewTopic(), "m");
-        await sending.Producer.StopAsync(Sending.Patience);
+        await sending.Producer.StopAsync(Sending.Timeout);
         await sending.Invoking(s => s.SendAsync("t", "m").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
     }
 
@@ -164,7 +164,7 @@ public sealed class StopTests
         var sends = Enumerable.Range(0, 10).Select(i => sending.SendAsync(topic, $"{i}", "k").AsTask()).ToList();
         broker.StartBroker();
 
-        var results = await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        var results = await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         results.Select(result => result.Offset).Should().Equal(Enumerable.Range(1, 10).Select(i => (long)i));
     }
 

@@ -30,7 +30,7 @@ public sealed class TopicLimitTests
         sends.Add(sending.SendAsync("held", "later").AsTask());
         clients.Last.Taken.Should().HaveCount(13, "what is known costs nothing more");
         clients.Last.Report(13);
-        await Task.WhenAll(sends.Append(known)).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends.Append(known)).WaitAsync(Sending.Timeout);
         broker.Asked.Should().Equal("known", "held");
     }
 
@@ -55,7 +55,7 @@ public sealed class TopicLimitTests
         await Taken(6);
         clients.Last.Report(2);
 
-        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
         sends.Select(send => send.IsCompletedSuccessfully).Should().Equal(true, true, true, false, true, true);
         taken.Select(value => value.Trim()).Should().Equal("0", "1", "2", "3", "4", "5");
 
@@ -82,7 +82,7 @@ public sealed class TopicLimitTests
 
         await Sending.Until(() => clients.Last.Taken.Count == 10_000, "all to be taken");
         clients.Last.Report(10_000);
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         broker.Asked.Should().HaveCount(5000).And.OnlyHaveUniqueItems();
         broker.MostAtOnce.Should().BeLessThanOrEqualTo(200);
         broker.MostQuestionsAtOnce.Should().Be(1);
@@ -93,7 +93,7 @@ public sealed class TopicLimitTests
     {
         var broker = new Answers { Default = null };
         var clients = new ScriptedClients { Limits = broker.AnswerAsync };
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var transport = new FakeTransport();
         await using var sending = await Sending.ConnectAsync(clients, transport: transport, loggers: loggers);
 
@@ -102,11 +102,11 @@ public sealed class TopicLimitTests
             var send = sending.SendAsync($"topic-{i % 2}", $"{i}").AsTask();
             await Sending.Until(() => clients.Last.Taken.Count == i + 1, "it to be taken");
             clients.Last.Report();
-            await send.WaitAsync(Sending.Patience);
+            await send.WaitAsync(Sending.Timeout);
         }
 
         broker.Asked.Should().BeEquivalentTo("topic-0", "topic-1");
-        loggers.Written.Where(line => line.Contains("does not tell")).Should().ContainSingle().Which.Should().Contain("topic-0").And.StartWith("Information");
+        loggers.Written.Where(queue => queue.Contains("does not tell")).Should().ContainSingle().Which.Should().Contain("topic-0").And.StartWith("Information");
     }
 
     [Fact, Trait("Promise", "S6")]
@@ -123,7 +123,7 @@ public sealed class TopicLimitTests
 
         watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance);
         clients.Last.Report(1000);
-        await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+        await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
     }
 
     [Fact, Trait("Promise", "S6")]
@@ -131,7 +131,7 @@ public sealed class TopicLimitTests
     {
         var broker = new Answers();
         var clients = new ScriptedClients { Limits = broker.AnswerAsync };
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var transport = new FakeTransport();
         await using var sending = await Sending.ConnectAsync(clients, transport: transport, loggers: loggers);
         // Missing when it was asked for.
@@ -140,15 +140,15 @@ public sealed class TopicLimitTests
         await Sending.Until(() => clients.Last.Taken.Count == 1, "the first to be taken");
         broker.Forget("t");
         clients.Last.Report();
-        await first.WaitAsync(Sending.Patience);
+        await first.WaitAsync(Sending.Timeout);
         await Sending.Until(() => broker.Asked.Count == 2, "the second question");
 
         var more = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
         clients.Last.Taken.Should().HaveCount(4, "the second question holds nobody");
         broker.Tell("t", 1000);
-        await Sending.Until(() => loggers.Written.Any(line => line.Contains("takes batches of at most 1000 bytes")), "the answer");
+        await Sending.Until(() => loggers.Written.Any(queue => queue.Contains("takes batches of at most 1000 bytes")), "the answer");
         clients.Last.Report(3);
-        await Task.WhenAll(more).WaitAsync(Sending.Patience);
+        await Task.WhenAll(more).WaitAsync(Sending.Timeout);
 
         var held = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
         clients.Last.Taken.Should().HaveCount(5, "now the limit is known, and only one fits");
@@ -158,7 +158,7 @@ public sealed class TopicLimitTests
             clients.Last.Report();
         }
 
-        await Task.WhenAll(held).WaitAsync(Sending.Patience);
+        await Task.WhenAll(held).WaitAsync(Sending.Timeout);
     }
 
     [Fact, Trait("Promise", "S6")]
@@ -167,7 +167,7 @@ public sealed class TopicLimitTests
         var broker = new Answers();
         var clients = new ScriptedClients { Limits = broker.AnswerAsync };
         var time = new SteppedTime();
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var transport = new FakeTransport();
         await using var sending = await Sending.ConnectAsync(clients, time: time, transport: transport, loggers: loggers);
         var taken = clients.Last.Taken;
@@ -186,7 +186,7 @@ public sealed class TopicLimitTests
             clients.Last.Report();
         }
 
-        await Task.WhenAll(refused).WaitAsync(Sending.Patience);
+        await Task.WhenAll(refused).WaitAsync(Sending.Timeout);
 
         // Raised again, and noticed at the first delivery behind the wait.
         broker.Forget("t");
@@ -195,7 +195,7 @@ public sealed class TopicLimitTests
         broker.Asked.Should().HaveCount(2, "not asked per send");
         time.Step(TimeSpan.FromSeconds(3));
         await SendAsync(count: 1, together: 1);
-        await Sending.Until(() => loggers.Written.Any(line => line.Contains("takes batches of up to 2000000 bytes again")), "the limit to be raised");
+        await Sending.Until(() => loggers.Written.Any(queue => queue.Contains("takes batches of up to 2000000 bytes again")), "the limit to be raised");
         await SendAsync(count: 3, together: 3);
 
         List<Task<SendResult>> Many(int count) => [.. Enumerable.Range(0, count).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask())];
@@ -206,7 +206,7 @@ public sealed class TopicLimitTests
             var sends = Many(count);
             await Sending.Until(() => taken.Count == before + together, $"{together} to be taken together");
             clients.Last.Report(together);
-            await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+            await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
         }
     }
 
@@ -216,7 +216,7 @@ public sealed class TopicLimitTests
         var broker = new Answers { Default = 2_000_000 };
         var clients = new ScriptedClients { Limits = broker.AnswerAsync };
         var time = new SteppedTime();
-        using var loggers = new Lines();
+        using var loggers = new Queues();
         await using var transport = new FakeTransport();
         await using var sending = await Sending.ConnectAsync(clients, time: time, transport: transport, loggers: loggers);
         var taken = clients.Last.Taken;
@@ -234,7 +234,7 @@ public sealed class TopicLimitTests
                 clients.Last.Report(count, code, code == ErrorCode.NoError ? PersistenceStatus.Persisted : PersistenceStatus.NotPersisted);
             }
 
-            await Task.WhenAll(sends).WaitAsync(Sending.Patience);
+            await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
             var asked = broker.Asked.Count;
             time.Step(TimeSpan.FromSeconds(wait - 0.5));
             await OneAsync();
@@ -243,7 +243,7 @@ public sealed class TopicLimitTests
             await OneAsync();
             rounds++;
             await Sending.Until(() => broker.Asked.Count == asked + 1, $"asked after {wait} s");
-            await Sending.Until(() => loggers.Written.Count(line => line.Contains("bytes again")) == rounds, "tried");
+            await Sending.Until(() => loggers.Written.Count(queue => queue.Contains("bytes again")) == rounds, "tried");
         }
 
         async Task OneAsync()
@@ -252,7 +252,7 @@ public sealed class TopicLimitTests
             var send = sending.SendAsync("t", "one").AsTask();
             await Sending.Until(() => taken.Count == count + 1, "it to be taken");
             clients.Last.Report();
-            await send.WaitAsync(Sending.Patience);
+            await send.WaitAsync(Sending.Timeout);
         }
     }
 

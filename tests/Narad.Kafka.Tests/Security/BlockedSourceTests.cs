@@ -15,7 +15,7 @@ public sealed class BlockedSourceTests
         using var logs = new LogEvents();
         var time = new ManualTime();
         var calls = 0;
-        await using var pump = new TokenPump(
+        await using var refresher = new TokenRefresher(
             _ =>
             {
                 Interlocked.Increment(ref calls);
@@ -23,33 +23,33 @@ public sealed class BlockedSourceTests
                 return ValueTask.FromResult(new OAuthBearerToken("t", time.GetUtcNow().AddHours(1), "me"));
             },
             "orders", new KafkaDiagnostics(logs, time), give: (_, _) => { }, refuse: (_, _) => { });
-        pump.Add(new FakeClient());
+        refresher.Add(new FakeClient());
 
         await Waiting.Until(
             () =>
             {
-                time.Advance(TokenPump.SourceTimeout);
-                return pump.Trouble?.Contains("3 calls of it have not returned", StringComparison.Ordinal) is true;
+                time.Advance(TokenRefresher.SourceTimeout);
+                return refresher.Trouble?.Contains("3 calls of it have not returned", StringComparison.Ordinal) is true;
             },
             "its calls given up");
-        var naps = pump.Naps;
+        var naps = refresher.Naps;
         await Waiting.Until(
             () =>
             {
-                time.Advance(TokenPump.LongestRetry);
-                return pump.Naps >= naps + 3;
+                time.Advance(TokenRefresher.LongestRetry);
+                return refresher.Naps >= naps + 3;
             },
             "it is waited for");
 
-        Volatile.Read(ref calls).Should().Be(TokenPump.MostHanging, "it is not asked while these have not returned");
+        Volatile.Read(ref calls).Should().Be(TokenRefresher.MostHanging, "it is not asked while these have not returned");
         released.Set();
         await Waiting.Until(
             () =>
             {
-                time.Advance(TokenPump.LongestRetry);
-                return pump.HasToken;
+                time.Advance(TokenRefresher.LongestRetry);
+                return refresher.HasToken;
             },
             "a token");
-        pump.Trouble.Should().BeNull();
+        refresher.Trouble.Should().BeNull();
     }
 }

@@ -153,7 +153,7 @@ public sealed class HandlerContractTests
         using var later = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
         await Waiting.Until(() => later.IsCancellationRequested, "the limit is over");
         await service.SendAsync("orders", "2", "k", 0);
-        await Waiting.Until(() => tokens.Count == 2, "the process lives, and goes on");
+        await Waiting.Until(() => tokens.Count == 2, "the process lives, and continues");
         tokens.Should().OnlyContain(token => !token.IsCancellationRequested);
     }
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S18: repetitions in memory hold the key, the partition or only the message, as the order says; others go on.</summary>
+/// <summary>S18: repetitions in memory hold the key, the partition or only the message, as the order says; others continue.</summary>
 [Trait("Promise", "S18")]
 public sealed class InMemoryRetryTests
 {
@@ -156,7 +156,7 @@ public sealed class InMemoryRetryTests
 
         foreach (var message in goesOn)
         {
-            order1.IndexOf(message).Should().BeLessThan(order1.IndexOf("a1"), $"{message} goes on");
+            order1.IndexOf(message).Should().BeLessThan(order1.IndexOf("a1"), $"{message} continues");
         }
     }
 }

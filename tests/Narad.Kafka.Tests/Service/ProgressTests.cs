@@ -6,7 +6,7 @@ using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>Health is judged by progress: where there is something to be consumed and nothing is, it is degraded and then unhealthy, with cause and remedy, until something is again.</summary>
+/// <summary>Health follows progress: where there is something to be consumed and nothing is, it is degraded and then unhealthy, with cause and remedy, until something is again.</summary>
 public sealed class ProgressTests
 {
     private const int ClientError = 3040;
@@ -66,7 +66,7 @@ public sealed class ProgressTests
         Refuse(service, KafkaRequest.Fetch, ErrorCode.TopicAuthorizationFailed);
         await service.SendAsync("orders", "2", partition: 0);
         var health = await Becomes(service, HealthStatus.Unhealthy, "Read on topic 'orders'");
-        health.Should().Contain("the group goes on by itself then").And.NotContain("subscribe again");
+        health.Should().Contain("the group continues by itself then").And.NotContain("subscribe again");
 
         service.Broker.ClearFailures(KafkaRequest.Fetch);
         await Waiting.Until(() => Volatile.Read(ref handled) == 2, "the other one is handled");
@@ -92,7 +92,7 @@ public sealed class ProgressTests
         await service.SendAsync("orders", "1");
 
         var health = await Becomes(service, HealthStatus.Unhealthy, "cannot be committed");
-        health.Should().Contain("Read on group 'g'").And.Contain("the group goes on by itself then");
+        health.Should().Contain("Read on group 'g'").And.Contain("the group continues by itself then");
 
         service.Broker.ClearFailures(KafkaRequest.OffsetCommit);
         await Becomes(service, HealthStatus.Healthy);

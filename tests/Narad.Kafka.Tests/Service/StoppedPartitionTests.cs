@@ -47,7 +47,7 @@ public sealed class StoppedPartitionTests
             await service.SendAsync("orders", $"other {i}", "e", 1);
         }
 
-        await Waiting.Until(() => handled.Count(one => one.Partition == 1) == 5, "the other partition goes on");
+        await Waiting.Until(() => handled.Count(one => one.Partition == 1) == 5, "the other partition continues");
         await Waiting.Until(() => handled.Contains((0, "slow")), "what was running finished");
         var stop = subscription.StoppedPartitions.Should().ContainSingle().Subject;
         stop.Partition.Should().Be(new TopicPartitionId("orders", 0));
@@ -213,7 +213,7 @@ public sealed class StoppedPartitionTests
     }
 
     [Fact]
-    public async Task StopHost_without_a_host_faults_the_completion_with_the_failure()
+    public async Task StopHost_without_a_host_errors_the_completion_with_the_failure()
     {
         await using var service = await EmbeddedService.StartAsync();
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the end"), configure: subscription => subscription.OnUnhandled = UnhandledPolicy.StopHost);

@@ -10,7 +10,7 @@ public sealed class CommittedOffsetsTests : IDisposable
     public void Dispose() => _broker.Dispose();
 
     [Fact]
-    public async Task A_group_goes_on_from_behind_what_it_handled_and_partitions_without_a_commit_are_left_out()
+    public async Task A_group_continues_from_behind_what_it_handled_and_partitions_without_a_commit_are_left_out()
     {
         await using var kafka = Service();
         await HandledGoesOnFromBehindAsync(kafka, "orders", "billing");

@@ -20,7 +20,7 @@ internal sealed class FakeBroker : IDisposable
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MetadataAnswer _answer;
     private int _asked;
@@ -47,7 +47,7 @@ internal sealed class FakeBroker : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _answer;
             }
@@ -55,7 +55,7 @@ internal sealed class FakeBroker : IDisposable
 
         set
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _answer = value;
                 _asked = 0;
@@ -159,7 +159,7 @@ internal sealed class FakeBroker : IDisposable
 
     private (MetadataAnswer Answer, Task Changed) Take()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _asked++;
             return (_answer, _changed.Task);

@@ -27,7 +27,7 @@ internal sealed class ThreeBrokers : IAsyncDisposable
     {
         var brokers = RealKafka.Brokers;
         var control = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER");
-        Skip.If(brokers.Split(',').Length < 3, "NARAD_TEST_KAFKA names fewer than three brokers: one of them cannot be broken while the others go on.");
+        Skip.If(brokers.Split(',').Length < 3, "NARAD_TEST_KAFKA names fewer than three brokers: one of them cannot be broken while the others continue.");
         Skip.If(string.IsNullOrEmpty(control), "NARAD_TEST_KAFKA_BROKER names no command that kills, starts, pauses and resumes a broker.");
         return new ThreeBrokers(brokers, control!);
     }

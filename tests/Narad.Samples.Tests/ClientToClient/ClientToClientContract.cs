@@ -82,9 +82,9 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
             var due = _services.Dues.Last();
             due.Should().BeOnOrAfter(earliest + wait, "it failed when it was due, or later").And.BeOnOrBefore(Now + wait + TimeSpan.FromMilliseconds(1));
 
-            // While it waits others go on.
+            // While it waits others continue.
             await _services.PostAsync(NotForClientB);
-            await TwoServices.UntilAsync(() => _services.LogB.Count("Message ignored") == retry, "what is behind it goes on");
+            await TwoServices.UntilAsync(() => _services.LogB.Count("Message ignored") == retry, "what is behind it continues");
             var handled = (_services.Dues.Count, _services.LogB.Count("Moved to DLQ"));
             if (Now < due)
             {
@@ -102,10 +102,10 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         _services.LogB.Of(Words).Where(word => word != "Message ignored").Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Moved to DLQ");
         var original = _broker.Read(_broker.Topic)[0];
         var retries = _broker.Read($"{_broker.Topic}-retry");
-        var buried = _broker.Read($"{_broker.Topic}-dlt").Should().ContainSingle("it is not lost").Which;
+        var deadLettered = _broker.Read($"{_broker.Topic}-dlt").Should().ContainSingle("it is not lost").Which;
         retries.Select(copy => Header(copy, "retry")).Should().Equal("1", "2", "3");
-        retries.Append(buried).Should().OnlyContain(copy => copy.Value == original.Value);
-        (Header(buried, "retry"), Header(buried, "narad-topic"), Header(buried, "narad-offset"), Header(buried, "narad-group")).Should().Be(("3", _broker.Topic, "0", _broker.Group));
+        retries.Append(deadLettered).Should().OnlyContain(copy => copy.Value == original.Value);
+        (Header(deadLettered, "retry"), Header(deadLettered, "narad-topic"), Header(deadLettered, "narad-offset"), Header(deadLettered, "narad-group")).Should().Be(("3", _broker.Topic, "0", _broker.Group));
         _services.Store.Entries.Where(entry => entry.To == "clientB").Should().ContainSingle("only client A saved it");
         (await TopicsAsync()).Should().Equal(1, 1, 1);
     }

@@ -72,7 +72,7 @@ public sealed partial class SampleRunTests
         var sent = DateTimeOffset.UtcNow;
         await PostAsync(url, "clientB");
         await run.LineAsync("Moved to DLQ");
-        var buried = DateTimeOffset.UtcNow;
+        var deadLettered = DateTimeOffset.UtcNow;
         run.Stop();
         (await run.EndAsync()).Should().Be(0);
 
@@ -84,7 +84,7 @@ public sealed partial class SampleRunTests
         var late = TimeSpan.FromSeconds(1) + stalls.Allowance;
         (failures[1] - failures[0]).Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(2)).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(2) + late);
         (failures[2] - failures[1]).Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(4)).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(4) + late);
-        (buried - failures[2]).Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(8)).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(8) + late);
+        (deadLettered - failures[2]).Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(8)).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(8) + late);
         run.Lines.Count(line => line.Contains("Moved to DLQ")).Should().Be(1);
         run.Lines.Should().NotContain(line => line.Contains("Message saved ("));
     }

@@ -148,8 +148,8 @@ public sealed class DemoProcessTests
         var places = first.Handled().Select(Place).Except(before).ToHashSet();
         var again = second.Handled().Select(Place).Distinct().Count(places.Contains);
         var said = again == 0
-            ? "When the group goes on, none of the handled messages comes again"
-            : string.Create(CultureInfo.InvariantCulture, $"When the group goes on, {again:N0} of the handled messages come again");
+            ? "When the group continues, none of the handled messages comes again"
+            : string.Create(CultureInfo.InvariantCulture, $"When the group continues, {again:N0} of the handled messages come again");
         second.Output.Should().Contain(line => line.StartsWith(said, StringComparison.Ordinal));
         second.Output.Should().Contain(line => line.Contains("A second Ctrl-C ends the process at once", StringComparison.Ordinal));
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using global::QuickStart;
-using global::QuickStart.Books;
+using global::QuickStart.Recording;
 using global::QuickStart.Screen;
 using Narad.Kafka;
 
@@ -94,7 +94,7 @@ public sealed class DemoTests
     }
 
     [Fact]
-    public async Task Malformed_lines_are_reported_with_their_numbers_and_the_run_goes_on()
+    public async Task Malformed_lines_are_reported_with_their_numbers_and_the_run_continues()
     {
         var run = await Invocation.OfAsync(new FakeKafka(), "{\"userId\":\"a\"}\nnonsense\n\n{\"userId\":\"a\"}\n");
 
@@ -254,7 +254,7 @@ public sealed class DemoTests
     public async Task Before_anything_is_sent_there_is_no_progress_to_tell()
     {
         var output = new StringWriter();
-        var ledger = new Ledger();
+        var recorder = new Recorder();
         var looked = 0;
         var enough = new TaskCompletionSource();
 
@@ -266,7 +266,7 @@ public sealed class DemoTests
                     enough.SetResult();
                 }
 
-                return ledger.Read(KafkaMode.Kafka);
+                return recorder.Read(KafkaMode.Kafka);
             },
             async () =>
             {
@@ -286,8 +286,8 @@ public sealed class DemoTests
         try
         {
             var input = new MemoryStream(Encoding.UTF8.GetBytes(Invocation.Events(300, users: 1)));
-            var patience = Patience.Default with { BrokerGone = TimeSpan.FromSeconds(2) };
-            var running = Invocation.OfAsync(options => new KafkaService(options), input, patience, CancellationToken.None, "-", "--json", "--handle-delay", "100", "--brokers", broker.BootstrapServers, "--output", path);
+            var limits = WaitLimits.Default with { BrokerGone = TimeSpan.FromSeconds(2) };
+            var running = Invocation.OfAsync(options => new KafkaService(options), input, limits, CancellationToken.None, "-", "--json", "--handle-delay", "100", "--brokers", broker.BootstrapServers, "--output", path);
             while (new FileInfo(path).Length == 0)
             {
                 running.IsCompleted.Should().BeFalse();
@@ -313,7 +313,7 @@ public sealed class DemoTests
     {
         using var broker = EmbeddedBroker.Start();
 
-        var run = await Invocation.OfAsync(options => new KafkaService(options), Stream.Null, Patience.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
+        var run = await Invocation.OfAsync(options => new KafkaService(options), Stream.Null, WaitLimits.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
 
         run.ExitCode.Should().Be(1);
         run.Error.Trim().Should().StartWith("Topic elsewhere: this broker creates no topics by request.").And.NotContain("\n");
@@ -339,7 +339,7 @@ public sealed class DemoTests
         var run = await Invocation.OfAsync(kafka, new MemoryStream(Encoding.UTF8.GetBytes(Invocation.Events(20))), stop.Token, "-", "--brokers", "a:1");
 
         run.ExitCode.Should().Be(1);
-        run.Output.Should().Contain("what became of 6 acknowledged and not handled messages can not be known now").And.NotContain("goes on with it");
+        run.Output.Should().Contain("what became of 6 acknowledged and not handled messages can not be known now").And.NotContain("continues with it");
     }
 
     [Fact]

@@ -10,7 +10,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 {
     private const int Partitions = 6;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly long[] _ends = new long[Partitions];
     private readonly long[] _committed = new long[Partitions];
     private readonly BlockingCollection<(byte[] Message, MessageContext Context, long Line)> _deliveries = [];
@@ -94,7 +94,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
     public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
         var line = long.Parse(options!.Headers!.GetText("line")!);
-        lock (_gate)
+        lock (_lock)
         {
             Written.Add((topic, message, key, options.Headers));
         }
@@ -124,7 +124,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return Task.FromResult<IReadOnlyDictionary<TopicPartitionId, long>>(
                 Enumerable.Range(0, Partitions).Where(partition => _committed[partition] > 0).ToDictionary(partition => new TopicPartitionId(topic, partition), partition => _committed[partition]));
@@ -187,7 +187,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     private SendResult Put(byte[] message, MessageKey key, MessageHeaders headers, long line)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var partition = key.IsNone ? 0 : (key.GetHashCode() & int.MaxValue) % Partitions;
             var context = new MessageContext { Topic = Topic, Partition = partition, Offset = _ends[partition]++, Key = key.ToBytes(), Headers = headers, Group = Group };
@@ -244,7 +244,7 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
             await Task.Delay(Timeout.Infinite, _closing.Token);
         }
 
-        lock (_gate)
+        lock (_lock)
         {
             _committed[context.Partition] = Math.Max(_committed[context.Partition], context.Offset + 1);
         }

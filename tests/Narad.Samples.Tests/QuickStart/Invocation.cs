@@ -15,14 +15,14 @@ internal sealed record Invocation(int ExitCode, string Output, string Error)
         OfAsync(kafka, new MemoryStream(Encoding.UTF8.GetBytes(input)), CancellationToken.None, ["-", "--json", .. args]);
 
     public static Task<Invocation> OfAsync(FakeKafka kafka, Stream input, CancellationToken stop, params string[] args) =>
-        OfAsync(kafka.With, input, Patience.Default with { OthersQuiet = TimeSpan.FromMilliseconds(200) }, stop, args);
+        OfAsync(kafka.With, input, WaitLimits.Default with { OthersQuiet = TimeSpan.FromMilliseconds(200) }, stop, args);
 
-    public static async Task<Invocation> OfAsync(Func<KafkaOptions, IKafkaService> connect, Stream input, Patience patience, CancellationToken stop, params string[] args)
+    public static async Task<Invocation> OfAsync(Func<KafkaOptions, IKafkaService> connect, Stream input, WaitLimits limits, CancellationToken stop, params string[] args)
     {
         var output = new StringWriter();
         var error = new StringWriter();
         var terminal = new Terminal(input, output, error, Terminal.Plain(output), SharesError: false);
-        var exitCode = await App.RunAsync(args, connect, terminal, stop, patience).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
+        var exitCode = await App.RunAsync(args, connect, terminal, stop, limits).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
         return new Invocation(exitCode, output.ToString(), error.ToString());
     }
 

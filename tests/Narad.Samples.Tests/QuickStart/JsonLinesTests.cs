@@ -44,7 +44,7 @@ public sealed class JsonLinesTests
     [InlineData("""{"userId":"\ud800"}""", "half a character")]
     [InlineData("", "empty")]
     [InlineData(" \r", "empty")]
-    public async Task A_malformed_line_has_its_number_and_problem_and_the_next_goes_on(string line, string problem)
+    public async Task A_malformed_line_has_its_number_and_problem_and_the_next_continues(string line, string problem)
     {
         var lines = await ReadAsync($"{{\"userId\":\"a\"}}\n{line}\n{{\"userId\":\"c\"}}\n");
 

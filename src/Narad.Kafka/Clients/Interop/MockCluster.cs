@@ -148,8 +148,8 @@ internal static unsafe partial class MockCluster
         public ClusterHandle(nint cluster, ClientHandle client)
             : base(0, ownsHandle: true)
         {
-            var held = false;
-            client.DangerousAddRef(ref held);
+            var isAdded = false;
+            client.DangerousAddRef(ref isAdded);
             _client = client;
             SetHandle(cluster);
         }

@@ -10,7 +10,7 @@ internal static unsafe class PositionSeek
 {
     private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(Librdkafka.SeekFunctions));
 
-    /// <summary>Goes on at a position; without its epoch where it has none, or where librdkafka cannot be reached.</summary>
+    /// <summary>Continues at a position; without its epoch where it has none, or where librdkafka cannot be reached.</summary>
     /// <exception cref="KafkaException">The client refused: the partition is not its own, or is not fetched yet.</exception>
     public static void SeekTo(this IConsumer<byte[]?, byte[]?> client, TopicPartitionOffset position)
     {

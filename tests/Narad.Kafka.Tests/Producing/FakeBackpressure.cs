@@ -1,0 +1,49 @@
+using Narad.Kafka.Transports;
+
+namespace Narad.Kafka.Tests.Producing;
+
+/// <summary>Holds topic "gated" back.</summary>
+internal sealed class FakeBackpressure : ISendBackpressure
+{
+    private TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public int Room { get; set; }
+
+    public int Acknowledgements { get; private set; }
+
+    public int Failures { get; private set; }
+
+    /// <summary>How many acknowledgements it throws at.</summary>
+    public int Faults { get; set; }
+
+    public void Open(int room)
+    {
+        Room = room;
+        var opened = _opened;
+        _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        opened.SetResult();
+    }
+
+    public bool TryEnter(string topic, int bytes) => topic != "gated" || Room-- > 0;
+
+    public Task WaitAsync(string topic, CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
+
+    public string Describe(string topic) => "the gate";
+
+    public void Acknowledged(string topic, int partition, long offset, int bytes)
+    {
+        if (Faults-- > 0)
+        {
+            throw new InvalidOperationException("a fault of the gate");
+        }
+
+        Acknowledgements++;
+    }
+
+    public void Failed(string topic, int bytes) => Failures++;
+
+    public void GroupReads(string group, string topic)
+    {
+        // No group reads here.
+    }
+}
