@@ -107,7 +107,8 @@ internal sealed record BenchmarkArguments
 
         if (parsed is { Brokers: null, Messages: > EmbeddedMessages })
         {
-            return (null, $"--messages {parsed.Messages}: the embedded broker keeps no more than {EmbeddedMessages} of these; name a real one with --brokers for more.");
+            return (null,
+                $"--messages {parsed.Messages}: the embedded broker keeps no more than {EmbeddedMessages} of these; name a real one with --brokers for more.");
         }
 
         if (parsed.Brokers is null && parsed.Rows.Contains(Transactions, StringComparer.Ordinal))

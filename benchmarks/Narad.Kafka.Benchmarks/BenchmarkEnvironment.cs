@@ -52,16 +52,20 @@ internal sealed class BenchmarkEnvironment : IAsyncDisposable
         }
 
         using var admin = Admin();
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = -1 }], new CreateTopicsOptions { RequestTimeout = Timeout });
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = -1 }],
+            new CreateTopicsOptions { RequestTimeout = Timeout });
         _partitions.Add(topic, partitions);
         return topic;
     }
 
-    /// <summary>How many messages this topic ever got. Messages are acknowledged once they are in the log, so a send without a broker's write shows here.</summary>
+    /// <summary>
+    /// How many messages this topic ever got. Messages are acknowledged once they are in the log, so a send without a broker's write shows here.
+    /// </summary>
     public long CountWritten(string topic)
     {
         using var consumer = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = "narad-bench" }).Build();
-        return Enumerable.Range(0, _partitions[topic]).Sum(partition => consumer.QueryWatermarkOffsets(new TopicPartition(topic, partition), Timeout).High.Value);
+        return Enumerable.Range(0, _partitions[topic])
+            .Sum(partition => consumer.QueryWatermarkOffsets(new TopicPartition(topic, partition), Timeout).High.Value);
     }
 
     public KafkaOptions Options(TimeSpan? linger = null) => new()
@@ -91,8 +95,8 @@ internal sealed class BenchmarkEnvironment : IAsyncDisposable
     }
 
     /// <summary>
-    /// A bare consumer with the client's own settings, which prefetch up to 100,000 messages. It continues <paramref name="queueBackoff"/> milliseconds after its queue was
-    /// full: 1,000 by default, 10 in a consumer that is tuned for throughput.
+    /// A bare consumer with the client's own settings, which prefetch up to 100,000 messages. It continues <paramref name="queueBackoff"/> milliseconds after
+    /// its queue was full: 1,000 by default, 10 in a consumer that is tuned for throughput.
     /// </summary>
     public IConsumer<byte[]?, byte[]> NewConsumer(int queueBackoff)
     {

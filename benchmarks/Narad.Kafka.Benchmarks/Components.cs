@@ -28,17 +28,23 @@ internal static class Components
             new("in any order", () => Task.FromResult(RunTracker(shuffled: true))),
             new("in order", () => Task.FromResult(RunTracker(shuffled: false))),
         ],
-        [Target.Value("completions/s", 50_000_000), new Target("B/completion, both", 0, AtMost: true, static entries => entries.Max(entry => Math.Round(entry.BytesPerMessage!.Value, 2)))]).MeasureAsync(arguments.Rounds);
+        [Target.Value("completions/s", 50_000_000),
+            new Target("B/completion, both", 0, AtMost: true, static entries => entries.Max(entry => Math.Round(entry.BytesPerMessage!.Value, 2)))])
+            .MeasureAsync(arguments.Rounds);
 
     // This thread does what the poll thread does, with a buffer of its default size.
     private static Sample RunKeyQueues(int messages, int retries)
     {
-        var settings = SubscriptionSettings.From("key-queues", "group", new SubscriptionOptions { Retry = { InMemory = { MaxAttempts = retries } } }, new KafkaOptions(), services: null);
-        var pipeline = new SinglePipeline<byte[]>(static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
+        var settings = SubscriptionSettings.From(
+            "key-queues", "group", new SubscriptionOptions { Retry = { InMemory = { MaxAttempts = retries } } }, new KafkaOptions(), services: null);
+        var pipeline = new SinglePipeline<byte[]>(
+            static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
         using var completed = new CompletedDeliveries();
-        var queues = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed, _ => throw new InvalidOperationException("A handler that does nothing failed."));
+        var queues = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed,
+            _ => throw new InvalidOperationException("A handler that does nothing failed."));
         var partition = new AssignedPartition(new TopicPartition("key-queues", 0), subscription: null!);   // only the poll loop asks for its subscription
-        var samples = UserEvent.Samples.Select(sample => new ReceivedMessage(partition.Partition, Offset: 0, System.Text.Encoding.UTF8.GetBytes(sample.UserId), [1, 2, 3, 4])).ToArray();
+        var samples = UserEvent.Samples.Select(
+            sample => new ReceivedMessage(partition.Partition, Offset: 0, System.Text.Encoding.UTF8.GetBytes(sample.UserId), [1, 2, 3, 4])).ToArray();
 
         var stretch = Sample.Start();
         var (sent, finished) = (0, 0);

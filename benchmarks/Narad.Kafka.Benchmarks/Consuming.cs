@@ -28,7 +28,8 @@ internal static class Consuming
                 new("bare Consume + deserialize, tuned", () => ConsumeAsync(environment.NewConsumer(TunedBackoff), topic, Deserialize)),
                 new("bare Consume + deserialize, prefetching as ours", () => ConsumeAsync(environment.NewConsumer(), topic, Deserialize)),
                 new("bare Consume + deserialize, client's defaults", () => ConsumeAsync(environment.NewConsumer(DefaultBackoff), topic, Deserialize)),
-                new("SubscribeAsync, ordered by partition", () => HandleAsync<UserEvent>(environment, topic, subscription => subscription.Order = MessageOrder.ByPartition)),
+                new("SubscribeAsync, ordered by partition", () =>
+                    HandleAsync<UserEvent>(environment, topic, subscription => subscription.Order = MessageOrder.ByPartition)),
             ],
             [Target.Ratio("of tuned bare Consume + deserialize", 1.1, against: 1), Target.Bytes(600)]);
         return await row.MeasureAsync(arguments.Rounds);
@@ -76,7 +77,8 @@ internal static class Consuming
             "ns/msg",
             [
                 new("what is asked and counted for them", () => Task.FromResult(IdleProbe.Run())),
-                new("consuming it, as in row consume", async () => new Sample(1e9 / (await HandleAsync<UserEvent>(environment, topic, _ => { })).Value, BytesPerMessage: null)),
+                new("consuming it, as in row consume", async () =>
+                    new Sample(1e9 / (await HandleAsync<UserEvent>(environment, topic, _ => { })).Value, BytesPerMessage: null)),
             ],
             [Target.Ratio("of consuming it", 0.02, against: 1, atMost: true)]);
         return await row.MeasureAsync(arguments.Rounds);
@@ -91,7 +93,8 @@ internal static class Consuming
             "a handler of 5 ms, one partition, 1,024 keys, parallelism 100",
             "msg/s",
             [
-                new("SubscribeAsync, ordered by key", () => HandleAsync<byte[]>(environment, topic, subscription => subscription.Parallelism = Parallelism, delays.WaitAsync)),
+                new("SubscribeAsync, ordered by key", () =>
+                    HandleAsync<byte[]>(environment, topic, subscription => subscription.Parallelism = Parallelism, delays.WaitAsync)),
                 new("100 loops of that handler, no Kafka", () => LoopAsync(delays, arguments.SlowMessages)),
             ],
             [Target.Value("msg/s, of 20,000", 19_000), Target.Ratio("of the loops without Kafka", 0.95, against: 1)]);
@@ -99,7 +102,8 @@ internal static class Consuming
     }
 
     private static Task<FilledTopic> TypedTopicAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments) =>
-        FilledTopic.CreateAsync(environment, arguments.Messages, partitions: 6, n => JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
+        FilledTopic.CreateAsync(environment, arguments.Messages, partitions: 6, n =>
+            JsonSerializer.SerializeToUtf8Bytes(UserEvent.Samples[n % UserEvent.Keys], Json));
 
     private static async Task<Sample> LoopAsync(Delays delays, int messages)
     {
@@ -118,7 +122,8 @@ internal static class Consuming
     private static Task<Sample> HandleAsync<T>(BenchmarkEnvironment environment, FilledTopic topic, Action<SubscriptionOptions> configure) =>
         HandleAsync<T>(environment, topic, configure, static () => Task.CompletedTask);
 
-    private static async Task<Sample> HandleAsync<T>(BenchmarkEnvironment environment, FilledTopic topic, Action<SubscriptionOptions> configure, Func<Task> work)
+    private static async Task<Sample> HandleAsync<T>(
+        BenchmarkEnvironment environment, FilledTopic topic, Action<SubscriptionOptions> configure, Func<Task> work)
     {
         var group = environment.NewName("group");
         var done = new TaskCompletionSource<Sample>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -36,7 +36,8 @@ internal sealed record FilledTopic(string Name, int Messages, long Offsets)
     {
         if (messages != Messages || offsets != Offsets)
         {
-            throw new InvalidOperationException($"{messages} of {Messages} messages came, with offsets that add up to {offsets} instead of {Offsets}: some were lost or came twice.");
+            throw new InvalidOperationException(
+                $"{messages} of {Messages} messages came, with offsets that add up to {offsets} instead of {Offsets}: some were lost or came twice.");
         }
     }
 }

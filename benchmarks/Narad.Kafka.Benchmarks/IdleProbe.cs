@@ -6,7 +6,8 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Benchmarks;
 
 /// <summary>Does what the engine does for tracing and metrics on the way of one message, and nothing else of it. It handles nothing.</summary>
-internal sealed class IdleProbe(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : HandlerPipeline(settings, metrics, diagnostics)
+internal sealed class IdleProbe(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    : HandlerPipeline(settings, metrics, diagnostics)
 {
     private const int Messages = 10_000_000;
 

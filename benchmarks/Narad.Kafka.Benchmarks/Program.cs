@@ -34,7 +34,9 @@ try
     await using var file = json;
     await using var environment = new BenchmarkEnvironment(arguments.Brokers);
     var results = new List<RowResult>();
-    Console.WriteLine($"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds after an unmeasured one; medians, ratios too");
+    Console.WriteLine(
+        $"broker: {arguments.Brokers ?? "embedded"}; {Environment.ProcessorCount} cores; {arguments.Messages} messages; {arguments.Rounds} interleaved rounds "
+            + $"after an unmeasured one; medians, ratios too");
     Console.WriteLine($"client: Confluent.Kafka {typeof(Confluent.Kafka.Library).Assembly.GetName().Version?.ToString(3)}; {DirectAccess.Describe()}");
     foreach (var name in arguments.Rows)
     {
@@ -42,7 +44,9 @@ try
         RowResult[] measured = name switch
         {
             "send" => [await Sending.PipelinedAsync(environment, arguments)],
-            "latency" => [await Sending.LatencyAsync(environment, arguments, TimeSpan.Zero), await Sending.LatencyAsync(environment, arguments, TimeSpan.FromMilliseconds(5))],
+            "latency" =>
+                [await Sending.LatencyAsync(environment, arguments, TimeSpan.Zero),
+                    await Sending.LatencyAsync(environment, arguments, TimeSpan.FromMilliseconds(5))],
             "consume" => [await Consuming.TypedAsync(environment, arguments)],
             "host" => [await Consuming.HostAsync(environment, arguments)],
             "bytes" => [await Consuming.BytesAsync(environment, arguments)],
@@ -65,6 +69,7 @@ try
 }
 catch (Exception exception)
 {
-    await Console.Error.WriteLineAsync($"\n{(row.Length == 0 ? "" : $"row '{row}' ")}failed, and nothing above counts: {exception.GetType().Name}: {exception.Message}");
+    await Console.Error.WriteLineAsync(
+        $"\n{(row.Length == 0 ? "" : $"row '{row}' ")}failed, and nothing above counts: {exception.GetType().Name}: {exception.Message}");
     return 1;
 }

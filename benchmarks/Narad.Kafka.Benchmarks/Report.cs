@@ -18,12 +18,14 @@ internal static class Report
         foreach (var entry in row.Entries)
         {
             var ratio = entry.Ratio is null ? "" : $"   {entry.Ratio:0.00} ({entry.LowestRatio:0.00} to {entry.HighestRatio:0.00})";
-            Console.WriteLine($"  {entry.Name,-50}{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}{entry.BytesPerMessage,8:0}{entry.MicrosecondsPerMessage,9:0.00}{ratio}".TrimEnd());
+            var rates = $"{Number(entry.Median),13}{Number(entry.Lowest),13}{Number(entry.Highest),13}";
+            Console.WriteLine($"  {entry.Name,-50}{rates}{entry.BytesPerMessage,8:0}{entry.MicrosecondsPerMessage,9:0.00}{ratio}".TrimEnd());
         }
 
         foreach (var target in row.Targets)
         {
-            Console.WriteLine($"  {(target.Met ? "met   " : "missed")}  {target.What}: {target.Bound} {Number(target.Limit)}, measured {Number(target.Measured)}");
+            Console.WriteLine(
+                $"  {(target.Met ? "met   " : "missed")}  {target.What}: {target.Bound} {Number(target.Limit)}, measured {Number(target.Measured)}");
         }
     }
 

@@ -6,7 +6,8 @@ namespace Narad.Kafka.Benchmarks;
 /// <summary>What one candidate did in one round.</summary>
 /// <param name="Value">In the row's unit.</param>
 /// <param name="BytesPerMessage">Allocated by the whole process meanwhile, a message; null where it says nothing.</param>
-/// <param name="MicrosecondsPerMessage">Processor time of the whole process meanwhile, an embedded broker included, a message; null where it says nothing.</param>
+/// <param name="MicrosecondsPerMessage">Processor time of the whole process meanwhile, an embedded broker included, a message; null where it says
+/// nothing.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct Sample(double Value, double? BytesPerMessage, double? MicrosecondsPerMessage = null)
 {

@@ -4,7 +4,8 @@ namespace Narad.Kafka.Benchmarks;
 internal sealed record Target(string What, double Limit, bool AtMost, Func<IReadOnlyList<EntryResult>, double> Measured)
 {
     /// <summary>The library's value over that of the candidate with this number.</summary>
-    public static Target Ratio(string what, double limit, int against, bool atMost = false) => new(what, limit, atMost, entries => entries[against].Ratio!.Value);
+    public static Target Ratio(string what, double limit, int against, bool atMost = false) =>
+        new(what, limit, atMost, entries => entries[against].Ratio!.Value);
 
     /// <summary>The library's own value.</summary>
     public static Target Value(string what, double atLeast) => new(what, atLeast, AtMost: false, static entries => entries[0].Median);

@@ -1,6 +1,8 @@
 namespace Narad.Kafka.Benchmarks;
 
-/// <summary>What exactly once costs: every message sends one. Needs a real broker. Each run is a new group that handles everything, from its first message to its last.</summary>
+/// <summary>
+/// What exactly once costs: every message sends one. Needs a real broker. Each run is a new group that handles everything, from its first message to its last.
+/// </summary>
 internal static class Transactions
 {
     private const int Parallelism = 100;

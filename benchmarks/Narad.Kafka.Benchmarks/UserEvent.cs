@@ -8,6 +8,7 @@ internal sealed record UserEvent(string UserId, string Action, string Page, int 
     /// <summary>Made beforehand, so that making them is not measured; as many as there are keys.</summary>
     public static readonly UserEvent[] Samples =
     [
-        .. Enumerable.Range(0, Keys).Select(n => new UserEvent($"user-{n:0000}", n % 2 == 0 ? "viewed" : "bought", $"/products/{n * 37}", n, n * 1.25, n % 3 == 0)),
+        .. Enumerable.Range(0, Keys)
+        .Select(n => new UserEvent($"user-{n:0000}", n % 2 == 0 ? "viewed" : "bought", $"/products/{n * 37}", n, n * 1.25, n % 3 == 0)),
     ];
 }

@@ -9,7 +9,8 @@ internal static class App
 {
     private const int WrongArguments = 2;
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, WaitLimits? limits = null)
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, WaitLimits? limits = null)
     {
         try
         {
@@ -34,7 +35,8 @@ internal static class App
             {
                 options.EmbeddedBroker = broker;
                 broker.CreateTopic(arguments.Topic, options.TopicPartitions); // before anybody is invited: one that joins can not create it
-                await terminal.Output.WriteLineAsync($"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
+                await terminal.Output.WriteLineAsync(
+                    $"The embedded broker listens on {broker.BootstrapServers}: a second demo joins with --brokers {broker.BootstrapServers}");
             }
 
             await using var kafka = connect(options);
@@ -116,7 +118,8 @@ internal static class App
             throw new ArgumentException($"The output can not be written: {arguments.Output} is a folder.");
         }
 
-        if (arguments.File is not (null or "-") && string.Equals(Path.GetFullPath(arguments.File), Path.GetFullPath(arguments.Output), StringComparison.Ordinal))
+        if (arguments.File is not (null or "-")
+            && string.Equals(Path.GetFullPath(arguments.File), Path.GetFullPath(arguments.Output), StringComparison.Ordinal))
         {
             throw new ArgumentException("--output would overwrite the input: name another file.");
         }

@@ -115,7 +115,8 @@ internal sealed record DemoArguments
 
         if (parsed is { Brokers: not null, Mode: KafkaMode.Embedded or KafkaMode.Console })
         {
-            throw new ArgumentException($"--brokers names a real Kafka, which --mode {parsed.Mode.Value.ToString().ToLowerInvariant()} does not use: leave one of them out.");
+            throw new ArgumentException(
+                $"--brokers names a real Kafka, which --mode {parsed.Mode.Value.ToString().ToLowerInvariant()} does not use: leave one of them out.");
         }
 
         return parsed;

@@ -71,7 +71,8 @@ internal sealed class OtherRuns : IDisposable
     {
         try
         {
-            var wanted = Enumerable.Range(0, partitions).Select(partition => new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(_topic, partition), OffsetSpec = OffsetSpec.Latest() });
+            var wanted = Enumerable.Range(0, partitions)
+                .Select(partition => new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(_topic, partition), OffsetSpec = OffsetSpec.Latest() });
             var ends = await _client.ListOffsetsAsync(wanted, new ListOffsetsOptions { RequestTimeout = AnswerTimeout }).WaitAsync(cancellationToken);
             return ends.ResultInfos.ToDictionary(end => end.TopicPartitionOffsetError.Partition.Value, end => end.TopicPartitionOffsetError.Offset.Value);
         }

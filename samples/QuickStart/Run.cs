@@ -128,7 +128,8 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         }
     }
 
-    // How many handled messages come again when the group continues: what it committed last, it committed while this process disconnected. Null where no broker says.
+    // How many handled messages come again when the group continues: what it committed last, it committed while this process disconnected. Null where no broker
+    // says.
     private async Task<long?> CountAgainAsync(Func<CancellationToken, Task<IReadOnlyDictionary<TopicPartitionId, long>>> committed)
     {
         using var deadline = new CancellationTokenSource(LastAnswer);
@@ -298,7 +299,8 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
 
     private string? TroubleOf(ISubscription subscription) => subscription switch
     {
-        { StoppedPartitions: [var stopped, ..] } => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
+        { StoppedPartitions: [var stopped, ..] } =>
+            string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition} stopped at offset {stopped.Offset}: {stopped.Reason.Message}"),
         { Error: { } error } => $"the subscription ended: {error.Message}",
         _ => kafka.Completion.IsFaulted ? $"the service ended: {kafka.Completion.Exception.InnerException?.Message}" : null,
     };

@@ -5,7 +5,9 @@ using Amazon.SecurityToken.Model;
 
 namespace Narad.Kafka.Aws;
 
-/// <summary>The keys of a role, assumed in the cluster's own region with other credentials, and again five minutes before they expire. Thread-safe, as its base is.</summary>
+/// <summary>
+/// The keys of a role, assumed in the cluster's own region with other credentials, and again five minutes before they expire. Thread-safe, as its base is.
+/// </summary>
 internal sealed class AssumedRole : RefreshingAWSCredentials
 {
     private readonly AWSCredentials _by;
@@ -26,6 +28,7 @@ internal sealed class AssumedRole : RefreshingAWSCredentials
         var assumed = await service.AssumeRoleAsync(_request).ConfigureAwait(false);
         var keys = assumed.Credentials;
         return new CredentialsRefreshState(
-            new ImmutableCredentials(keys.AccessKeyId, keys.SecretAccessKey, keys.SessionToken), keys.Expiration?.ToUniversalTime() ?? throw new OAuthBearerTokenException($"AWS did not say how long the keys of {_request.RoleArn} are good"));
+            new ImmutableCredentials(keys.AccessKeyId, keys.SecretAccessKey, keys.SessionToken), keys.Expiration?.ToUniversalTime()
+                ?? throw new OAuthBearerTokenException($"AWS did not say how long the keys of {_request.RoleArn} are good"));
     }
 }

@@ -5,11 +5,14 @@ namespace Narad.Kafka;
 /// <summary>As whom, and for which region, tokens for Amazon MSK are signed. Read when <c>UseMskIam</c> or <c>AddAwsTokens</c> returns.</summary>
 public sealed class MskIamOptions
 {
-    /// <summary>The cluster's region, such as <c>eu-central-1</c>. Default: as the brokers' names say it, else <c>AWS_REGION</c>, else <c>AWS_DEFAULT_REGION</c>.</summary>
+    /// <summary>
+    /// The cluster's region, such as <c>eu-central-1</c>. Default: as the brokers' names say it, else <c>AWS_REGION</c>, else <c>AWS_DEFAULT_REGION</c>.
+    /// </summary>
     public string? Region { get; set; }
 
     /// <summary>
-    /// Whose keys sign. Default: <see cref="Profile"/>, else what the AWS SDK finds: environment, profile <c>default</c> (or <c>AWS_PROFILE</c>), web identity, container, instance.
+    /// Whose keys sign. Default: <see cref="Profile"/>, else what the AWS SDK finds: environment, profile <c>default</c> (or <c>AWS_PROFILE</c>), web identity,
+    /// container, instance.
     /// </summary>
     public AWSCredentials? Credentials { get; set; }
 

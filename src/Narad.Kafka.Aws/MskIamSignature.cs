@@ -22,7 +22,8 @@ internal static class MskIamSignature
 
         // In the order of their names, as the signature wants them.
         var query = string.Create(CultureInfo.InvariantCulture, $"Action={Uri.EscapeDataString("kafka-cluster:Connect")}&X-Amz-Algorithm=AWS4-HMAC-SHA256") +
-            string.Create(CultureInfo.InvariantCulture, $"&X-Amz-Credential={Uri.EscapeDataString($"{accessKeyId}/{scope}")}&X-Amz-Date={time}&X-Amz-Expires={(int)life.TotalSeconds}") +
+            string.Create(CultureInfo.InvariantCulture,
+                $"&X-Amz-Credential={Uri.EscapeDataString($"{accessKeyId}/{scope}")}&X-Amz-Date={time}&X-Amz-Expires={(int)life.TotalSeconds}") +
             (string.IsNullOrEmpty(sessionToken) ? "" : $"&X-Amz-Security-Token={Uri.EscapeDataString(sessionToken)}") +
             "&X-Amz-SignedHeaders=host";
         var request = $"GET\n/\n{query}\nhost:{host}\n\nhost\n{Hex(SHA256.HashData([]))}";

@@ -7,7 +7,8 @@ using Amazon.Runtime.Credentials;
 namespace Narad.Kafka.Aws;
 
 /// <summary>
-/// Signs tokens for Amazon MSK with whatever keys are valid at that moment. A token is good for 15 minutes, or until the keys expire, whichever comes first. Thread-safe.
+/// Signs tokens for Amazon MSK with whatever keys are valid at that moment. A token is good for 15 minutes, or until the keys expire, whichever comes first.
+/// Thread-safe.
 /// </summary>
 internal sealed class MskIamTokens
 {
@@ -55,7 +56,8 @@ internal sealed class MskIamTokens
         }
         catch (AmazonServiceException error)
         {
-            throw new OAuthBearerTokenException($"{(_roleArn is null ? "AWS gave no credentials" : $"the role {_roleArn} could not be assumed")}: {error.ErrorCode}, {error.Message}", error);
+            throw new OAuthBearerTokenException(
+                $"{(_roleArn is null ? "AWS gave no credentials" : $"the role {_roleArn} could not be assumed")}: {error.ErrorCode}, {error.Message}", error);
         }
         catch (AmazonClientException error)
         {
@@ -77,7 +79,8 @@ internal sealed class MskIamTokens
     }
 
     // The SDK writes some of its times without a zone; all are UTC.
-    private static DateTimeOffset Utc(DateTime time) => new(time.Kind is DateTimeKind.Local ? time.ToUniversalTime() : DateTime.SpecifyKind(time, DateTimeKind.Utc));
+    private static DateTimeOffset Utc(DateTime time) =>
+        new(time.Kind is DateTimeKind.Local ? time.ToUniversalTime() : DateTime.SpecifyKind(time, DateTimeKind.Utc));
 
     private async Task<AWSCredentials> FindAsync(string region)
     {
@@ -86,7 +89,9 @@ internal sealed class MskIamTokens
         {
             if (!new CredentialProfileStoreChain().TryGetAWSCredentials(_profile, out found))
             {
-                throw new OAuthBearerTokenException($"there is no AWS profile '{_profile}' with credentials: look into ~/.aws/credentials and ~/.aws/config, or where AWS_SHARED_CREDENTIALS_FILE points");
+                throw new OAuthBearerTokenException(
+                    $"there is no AWS profile '{_profile}' with credentials: look into ~/.aws/credentials and ~/.aws/config, or where "
+                        + $"AWS_SHARED_CREDENTIALS_FILE points");
             }
         }
 

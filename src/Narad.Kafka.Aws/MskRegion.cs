@@ -27,14 +27,16 @@ internal static partial class MskRegion
             }
         }
 
-        throw new OAuthBearerTokenException("the AWS region is not known: the brokers' names do not say it, so name it, UseMskIam(\"eu-central-1\"), or set AWS_REGION");
+        throw new OAuthBearerTokenException(
+            "the AWS region is not known: the brokers' names do not say it, so name it, UseMskIam(\"eu-central-1\"), or set AWS_REGION");
     }
 
     /// <summary>Whether a text may be a region; the token's address is made of it.</summary>
     public static bool IsRegion(string region) => Name().IsMatch(region);
 
     // b-1.name.abc123.c2.kafka.eu-central-1.amazonaws.com:9098, boot-abc123.c1.kafka-serverless.eu-central-1.amazonaws.com:9098
-    [GeneratedRegex(@"\.kafka(-serverless)?\.(?<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?(:|,|\s|$)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\.kafka(-serverless)?\.(?<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?(:|,|\s|$)",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex OfHost();
 
     [GeneratedRegex(@"\A[a-z]{2}(-[a-z0-9]+)+\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

@@ -9,8 +9,8 @@ public static class NaradKafkaAwsExtensions
     private const string Mechanism = "aws_msk_iam";
 
     /// <summary>
-    /// Amazon MSK with IAM: TLS, mechanism <c>aws_msk_iam</c>, tokens. <see cref="KafkaOptions.Brokers"/> has port 9098, from outside of AWS 9198. The identity needs the right
-    /// <c>kafka-cluster:Connect</c> and those to the topics and groups it uses.
+    /// Amazon MSK with IAM: TLS, mechanism <c>aws_msk_iam</c>, tokens. <see cref="KafkaOptions.Brokers"/> has port 9098, from outside of AWS 9198. The identity
+    /// needs the right <c>kafka-cluster:Connect</c> and those to the topics and groups it uses.
     /// </summary>
     /// <param name="options">The settings.</param>
     /// <param name="region">The cluster's region; default: see <see cref="MskIamOptions.Region"/>.</param>
@@ -31,22 +31,24 @@ public static class NaradKafkaAwsExtensions
     /// <param name="region">The cluster's region; default: see <see cref="MskIamOptions.Region"/>.</param>
     /// <param name="roleArn">A role to assume; default none.</param>
     /// <param name="configure">Profile, credentials, external id …</param>
-    public static NaradKafkaBuilder UseMskIam(this NaradKafkaBuilder builder, string? region = null, string? roleArn = null, Action<MskIamOptions>? configure = null)
+    public static NaradKafkaBuilder UseMskIam(
+        this NaradKafkaBuilder builder, string? region = null, string? roleArn = null, Action<MskIamOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Configure(options => options.UseMskIam(region, roleArn, configure));
     }
 
     /// <summary>
-    /// Tokens for Amazon MSK where the settings ask for <c>aws_msk_iam</c>, and nothing where they ask for something else: for a program whose environment decides. Called after the settings
-    /// were read. A token source that is there already stays.
+    /// Tokens for Amazon MSK where the settings ask for <c>aws_msk_iam</c>, and nothing where they ask for something else: for a program whose environment
+    /// decides. Called after the settings were read. A token source that is there already stays.
     /// </summary>
     /// <param name="options">The settings, as they were read.</param>
     /// <param name="configure">Region, role, profile …</param>
     public static KafkaOptions AddAwsTokens(this KafkaOptions options, Action<MskIamOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Sasl.TokenProvider is null && (options.Provider is KafkaProvider.MskIam || string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase)))
+        if (options.Sasl.TokenProvider is null
+            && (options.Provider is KafkaProvider.MskIam || string.Equals(options.Sasl.Mechanism?.Trim(), Mechanism, StringComparison.OrdinalIgnoreCase)))
         {
             options.Sasl.TokenProvider = Tokens(options, new MskIamOptions(), configure);
         }
@@ -55,8 +57,8 @@ public static class NaradKafkaAwsExtensions
     }
 
     /// <summary>
-    /// Tokens for Amazon MSK where configuration, environment or code ask for <c>aws_msk_iam</c>, and nothing where they ask for something else: for a program whose environment decides.
-    /// A token source that is there already stays.
+    /// Tokens for Amazon MSK where configuration, environment or code ask for <c>aws_msk_iam</c>, and nothing where they ask for something else: for a program
+    /// whose environment decides. A token source that is there already stays.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Region, role, profile …</param>

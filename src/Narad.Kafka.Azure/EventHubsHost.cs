@@ -15,15 +15,19 @@ internal static class EventHubsHost
     {
         var parts = eventHubs.Trim().ToLowerInvariant().Split(':');
         var host = parts[0].Contains('.', StringComparison.Ordinal) ? parts[0] : parts[0] + Suffixes[0];
-        return Array.Exists(Suffixes, suffix => IsBelow(host, suffix)) && (parts.Length == 1 || (parts.Length == 2 && ushort.TryParse(parts[1], CultureInfo.InvariantCulture, out _)))
+        return Array.Exists(Suffixes, suffix => IsBelow(host, suffix))
+            && (parts.Length == 1 || (parts.Length == 2 && ushort.TryParse(parts[1], CultureInfo.InvariantCulture, out _)))
             ? host
-            : throw new ArgumentException($"'{eventHubs}' is no Event Hubs namespace: write its name, or its host such as my-namespace.servicebus.windows.net.", nameof(eventHubs));
+            : throw new ArgumentException(
+                $"'{eventHubs}' is no Event Hubs namespace: write its name, or its host such as my-namespace.servicebus.windows.net.", nameof(eventHubs));
     }
 
     /// <summary>The first of a list of brokers that is one; null where none is.</summary>
     public static string? OfBrokers(string brokers) =>
-        brokers.Split(',').Select(static broker => broker.Trim().Split(':')[0].ToLowerInvariant()).FirstOrDefault(static host => Array.Exists(Suffixes, suffix => IsBelow(host, suffix)));
+        brokers.Split(',').Select(static broker => broker.Trim().Split(':')[0].ToLowerInvariant())
+            .FirstOrDefault(static host => Array.Exists(Suffixes, suffix => IsBelow(host, suffix)));
 
     private static bool IsBelow(string host, string suffix) =>
-        host.EndsWith(suffix, StringComparison.Ordinal) && host.Length > suffix.Length && host.AsSpan(0, host.Length - suffix.Length).IndexOfAnyExcept(NameCharacters) < 0;
+        host.EndsWith(suffix, StringComparison.Ordinal) && host.Length > suffix.Length
+            && host.AsSpan(0, host.Length - suffix.Length).IndexOfAnyExcept(NameCharacters) < 0;
 }

@@ -7,7 +7,8 @@ namespace Narad.Kafka.Cli;
 
 /// <summary>
 /// The settings as the application in this folder gets them: from its <c>.env</c> file, the variables of this process (which win over the file), then
-/// <c>appsettings.json</c>, <c>appsettings.{Environment}.json</c> and variables such as <c>Kafka__Brokers</c>; configuration beats <c>KAFKA_*</c>, as in the library.
+/// <c>appsettings.json</c>, <c>appsettings.{Environment}.json</c> and variables such as <c>Kafka__Brokers</c>; configuration beats <c>KAFKA_*</c>, as in the
+/// library.
 /// </summary>
 internal static class ApplicationSettings
 {
@@ -19,7 +20,8 @@ internal static class ApplicationSettings
     /// <param name="configFile">A configuration file; null: <c>appsettings.json</c>, where there is one.</param>
     /// <param name="section">The section's path.</param>
     /// <param name="trusted">Whether the files may do whatever the application lets them do.</param>
-    /// <exception cref="UsageException">A file that was named is not there, a file cannot be read, or a setting would run code and nothing was said to be trusted.</exception>
+    /// <exception cref="UsageException">A file that was named is not there, a file cannot be read, or a setting would run code and nothing was said to be
+    /// trusted.</exception>
     public static (KafkaOptions Options, IReadOnlyList<string> LeftOut) Read(string? envFile, string? configFile, string section, bool trusted = false)
     {
         var leftOut = SetVariables(envFile, trusted);
@@ -46,7 +48,8 @@ internal static class ApplicationSettings
     }
 
     // With the tokens that the settings may ask for.
-    private static void AddKafka(ServiceCollection services, IConfiguration configuration) => services.AddNaradKafka(configuration).AddAwsTokens().AddAzureTokens();
+    private static void AddKafka(ServiceCollection services, IConfiguration configuration) =>
+        services.AddNaradKafka(configuration).AddAwsTokens().AddAzureTokens();
 
     // What was left out.
     private static List<string> SetVariables(string? file, bool trusted)
@@ -109,5 +112,6 @@ internal static class ApplicationSettings
         }
     }
 
-    private static string? Named(string variable) => Environment.GetEnvironmentVariable(variable) is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
+    private static string? Named(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
 }

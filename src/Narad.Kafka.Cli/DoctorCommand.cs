@@ -9,10 +9,23 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var topic = new Option<string?>("--topic") { Description = "A topic to send a message to and to read it from; the user needs the rights Write and Read on it.", HelpName = "TOPIC" };
-        var envFile = new Option<string?>("--env-file") { Description = "A file of variables, read literally: nothing is expanded. Default: .env, where there is one.", HelpName = "FILE" };
-        var config = new Option<string?>("--config") { Description = "The application's configuration; the file of the environment beside it is read too. Default: appsettings.json, where there is one.", HelpName = "FILE" };
-        var section = new Option<string>("--section") { Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => ApplicationSettings.DefaultSection };
+        var topic = new Option<string?>("--topic")
+        {
+            Description = "A topic to send a message to and to read it from; the user needs the rights Write and Read on it.", HelpName = "TOPIC",
+        };
+        var envFile = new Option<string?>("--env-file")
+        {
+            Description = "A file of variables, read literally: nothing is expanded. Default: .env, where there is one.", HelpName = "FILE",
+        };
+        var config = new Option<string?>("--config")
+        {
+            Description = "The application's configuration; the file of the environment beside it is read too. Default: appsettings.json, where there is one.",
+            HelpName = "FILE",
+        };
+        var section = new Option<string>("--section")
+        {
+            Description = "The section of the configuration.", HelpName = "SECTION", DefaultValueFactory = _ => ApplicationSettings.DefaultSection,
+        };
         var timeout = new Option<double?>("--timeout")
         {
             Description = "How long a step may take, in seconds. Default: the setting ConnectTimeout, 10 s.",
@@ -28,9 +41,14 @@ internal static class DoctorCommand
                 return null;
             },
         };
-        var trust = new Option<bool>("--trust-folder") { Description = "Let the files here load libraries into this process and set any variable, as the application does. Only in folders whose content you trust." };
+        var trust = new Option<bool>("--trust-folder")
+        {
+            Description =
+                "Let the files here load libraries into this process and set any variable, as the application does. Only in folders whose content you trust.",
+        };
         var json = new Option<bool>("--json") { Description = "Write one JSON document instead of lines." };
-        var command = new Command("doctor", "Finds out why Kafka does not connect: settings, names, connections, TLS, login, cluster, and a message there and back.")
+        var command = new Command(
+            "doctor", "Finds out why Kafka does not connect: settings, names, connections, TLS, login, cluster, and a message there and back.")
         {
             topic, envFile, config, section, timeout, trust, json,
         };
@@ -41,7 +59,8 @@ internal static class DoctorCommand
             if (settings.LeftOut.Count > 0)
             {
                 await parsed.InvocationConfiguration.Error.WriteLineAsync(
-                    $"Not set, since only --trust-folder lets a file set more than Kafka's settings and keys: {string.Join(", ", settings.LeftOut)}.").ConfigureAwait(false);
+                    $"Not set, since only --trust-folder lets a file set more than Kafka's settings and keys: {string.Join(", ", settings.LeftOut)}.")
+                        .ConfigureAwait(false);
             }
 
             if (parsed.GetValue(timeout) is { } seconds)
@@ -50,7 +69,8 @@ internal static class DoctorCommand
             }
 
             var output = parsed.InvocationConfiguration.Output;
-            var report = await ExamineAsync(options, parsed.GetValue(topic), parsed.GetValue(json) ? null : new Lines(output), cancellationToken).ConfigureAwait(false);
+            var report = await ExamineAsync(options, parsed.GetValue(topic), parsed.GetValue(json) ? null : new Lines(output), cancellationToken)
+                .ConfigureAwait(false);
             if (parsed.GetValue(json))
             {
                 await output.WriteLineAsync(Json(report)).ConfigureAwait(false);
@@ -80,7 +100,9 @@ internal static class DoctorCommand
     private static string Json(DoctorReport report)
     {
         using var stream = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var writer =
+            new Utf8JsonWriter(
+                stream, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
             writer.WriteBoolean("successful", report.IsSuccessful);

@@ -3,11 +3,12 @@ using System.Text;
 namespace Narad.Kafka.Cli;
 
 /// <summary>
-/// Reads a <c>.env</c> file literally, as dotenv does and a shell does not: nothing is expanded, so <c>$ConnectionString</c> stays what it is, and nothing ends at a <c>;</c>.
+/// Reads a <c>.env</c> file literally, as dotenv does and a shell does not: nothing is expanded, so <c>$ConnectionString</c> stays what it is, and nothing ends
+/// at a <c>;</c>.
 /// </summary>
 /// <remarks>
-/// A line is <c>NAME=value</c>, with <c>export</c> before it or not; blank lines and lines that begin with <c>#</c> are comments. A value without quotes ends at
-/// <c> #</c> and is trimmed. In single quotes everything stands for itself; in double quotes <c>\n</c>, <c>\r</c>, <c>\t</c>, <c>\"</c> and <c>\\</c> are
+/// A line is <c>NAME=value</c>, with <c>export</c> before it or not; blank lines and lines that begin with <c>#</c> are comments. A value without quotes ends
+/// at <c> #</c> and is trimmed. In single quotes everything stands for itself; in double quotes <c>\n</c>, <c>\r</c>, <c>\t</c>, <c>\"</c> and <c>\\</c> are
 /// what they are elsewhere. A quoted value may have several lines. Of a name that is written twice the last value counts.
 /// </remarks>
 internal static class EnvFile
@@ -78,7 +79,8 @@ internal static class EnvFile
                     var rest = value[(position + 1)..].TrimStart();
                     return rest.Length == 0 || rest[0] == '#'
                         ? result.ToString()
-                        : throw new FormatException($"line {number + 1} continues behind its closing quote: write # before a comment, or use the other kind of quotes");
+                        : throw new FormatException(
+                            $"line {number + 1} continues behind its closing quote: write # before a comment, or use the other kind of quotes");
                 }
 
                 if (quote == '"' && value[position] == '\\' && position + 1 < value.Length)

@@ -66,7 +66,8 @@ public sealed class EmbeddedKafka : IAsyncDisposable, IDisposable
 
     /// <summary>A name for a topic or a group that no other test of this fixture has.</summary>
     /// <param name="prefix">What it begins with, to be found in logs.</param>
-    public string NewName(string prefix = "test") => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}-{Interlocked.Increment(ref _names)}");
+    public string NewName(string prefix = "test") =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}-{Interlocked.Increment(ref _names)}");
 
     /// <summary>Creates a topic with a name of its own.</summary>
     /// <returns>Its name.</returns>

@@ -5,9 +5,9 @@ namespace Narad.Kafka.Testing;
 
 /// <summary>
 /// Watches a service, so that tests await what it does instead of sleeping: <em>published</em> (acknowledged by the broker), <em>handled</em> (its
-/// handler completed), <em>retried</em> and <em>dead-lettered</em> (moved there, acknowledged) and <em>stopped</em> (a partition, at a message that no policy covers), each with a
-/// deadline, 10 s unless said. What happened before the waiting began counts too. It sees through middleware and changes nothing. It remembers all that it saw: for tests, not for production.
-/// Thread-safe.
+/// handler completed), <em>retried</em> and <em>dead-lettered</em> (moved there, acknowledged) and <em>stopped</em> (a partition, at a message that no policy
+/// covers), each with a deadline, 10 s unless said. What happened before the waiting began counts too. It sees through middleware and changes nothing. It
+/// remembers all that it saw: for tests, not for production. Thread-safe.
 /// </summary>
 /// <remarks>Messages for batch handlers count as handled when they were handed to their batch.</remarks>
 /// <example>
@@ -61,7 +61,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         return service;
     }
 
-    /// <summary>Names the service whose stopped partitions are watched; its options must have the harness as middleware and as failure observer. <see cref="Create"/> does both.</summary>
+    /// <summary>
+    /// Names the service whose stopped partitions are watched; its options must have the harness as middleware and as failure observer. <see cref="Create"/>
+    /// does both.
+    /// </summary>
     public void Observe(IKafkaService service)
     {
         ArgumentNullException.ThrowIfNull(service);
@@ -77,8 +80,12 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     public async Task<ObservedMessage<T>> WaitForPublishedAsync<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitAsync(What.Published, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
-    /// <summary>Waits for several messages that were sent and acknowledged, in the order of their acknowledgements. See <see cref="WaitForPublishedAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
-    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForPublishedAsync<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    /// <summary>
+    /// Waits for several messages that were sent and acknowledged, in the order of their acknowledgements. See
+    /// <see cref="WaitForPublishedAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.
+    /// </summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForPublishedAsync<T>(
+        int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitAsync(What.Published, count, match, topic, within);
 
     /// <summary>Waits for a message whose handler completed.</summary>
@@ -90,8 +97,12 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     public async Task<ObservedMessage<T>> WaitForHandledAsync<T>(Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitAsync(What.Handled, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
-    /// <summary>Waits for several messages whose handlers completed, in the order of their completion. See <see cref="WaitForHandledAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.</summary>
-    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForHandledAsync<T>(int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    /// <summary>
+    /// Waits for several messages whose handlers completed, in the order of their completion. See
+    /// <see cref="WaitForHandledAsync{T}(Func{T, bool}, string, TimeSpan?)"/>.
+    /// </summary>
+    public Task<IReadOnlyList<ObservedMessage<T>>> WaitForHandledAsync<T>(
+        int count, Func<T, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitAsync(What.Handled, count, match, topic, within);
 
     /// <summary>Waits for a message that failed and went to its retry topic.</summary>
@@ -102,8 +113,11 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     public async Task<ObservedFailure> WaitForRetriedAsync(Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         (await WaitForFailuresAsync(What.Retried, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
-    /// <summary>Waits for several messages that failed and went to their retry topic, in that order; one that goes there three times counts three times.</summary>
-    public Task<IReadOnlyList<ObservedFailure>> WaitForRetriedAsync(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    /// <summary>
+    /// Waits for several messages that failed and went to their retry topic, in that order; one that goes there three times counts three times.
+    /// </summary>
+    public Task<IReadOnlyList<ObservedFailure>> WaitForRetriedAsync(
+        int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitForFailuresAsync(What.Retried, count, match, topic, within);
 
     /// <summary>Waits for a message that went to its dead-letter topic.</summary>
@@ -115,7 +129,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         (await WaitForFailuresAsync(What.DeadLettered, count: 1, match, topic, within).ConfigureAwait(false))[0];
 
     /// <summary>Waits for several messages that went to their dead-letter topic, in that order.</summary>
-    public Task<IReadOnlyList<ObservedFailure>> WaitForDeadLetteredAsync(int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
+    public Task<IReadOnlyList<ObservedFailure>> WaitForDeadLetteredAsync(
+        int count, Func<ObservedFailure, bool>? match = null, string? topic = null, TimeSpan? within = null) =>
         WaitForFailuresAsync(What.DeadLettered, count, match, topic, within);
 
     /// <summary>Waits for a partition to stop at a message that no policy covers.</summary>
@@ -126,12 +141,14 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     public async Task<StoppedPartition> WaitForStoppedAsync(string topic, TimeSpan? within = null)
     {
         ArgumentNullException.ThrowIfNull(topic);
-        var service = _service() ?? throw new InvalidOperationException("This harness watches no service: use Create(options), AddNaradKafkaHarness() or Observe(service).");
+        var service = _service()
+            ?? throw new InvalidOperationException("This harness watches no service: use Create(options), AddNaradKafkaHarness() or Observe(service).");
         var limit = within ?? _deadline;
         var started = TimeProvider.System.GetTimestamp();
         while (true)
         {
-            var stopped = service.Subscriptions.SelectMany(subscription => subscription.StoppedPartitions).FirstOrDefault(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal));
+            var stopped = service.Subscriptions.SelectMany(subscription => subscription.StoppedPartitions)
+                .FirstOrDefault(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal));
             if (stopped is not null)
             {
                 return stopped;
@@ -139,7 +156,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
 
             if (TimeProvider.System.GetElapsedTime(started) >= limit)
             {
-                throw new HarnessTimeoutException(string.Create(CultureInfo.InvariantCulture, $"No partition of {topic} stopped within {limit.TotalSeconds:0.###} s.{Report()}"));
+                throw new HarnessTimeoutException(
+                    string.Create(CultureInfo.InvariantCulture, $"No partition of {topic} stopped within {limit.TotalSeconds:0.###} s.{Report()}"));
             }
 
             await Task.Delay(StoppedInterval).ConfigureAwait(false);
@@ -152,12 +170,14 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         try
         {
             var result = await next(message, cancellationToken).ConfigureAwait(false);
-            Add(new Observation(What.Published, message.Message, result.Topic, result.Partition, result.Offset, message.Key, new MessageHeaders(message.Headers), Group: null, Failure: null));
+            Add(new Observation(What.Published, message.Message, result.Topic, result.Partition, result.Offset, message.Key,
+                new MessageHeaders(message.Headers), Group: null, Failure: null));
             return result;
         }
         catch (Exception failure)
         {
-            Add(new Observation(What.NotPublished, message.Message, message.Topic, message.Partition ?? -1, -1, message.Key, new MessageHeaders(message.Headers), Group: null, failure));
+            Add(new Observation(What.NotPublished, message.Message, message.Topic, message.Partition
+                ?? -1, -1, message.Key, new MessageHeaders(message.Headers), Group: null, failure));
             throw;
         }
     }
@@ -168,7 +188,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         try
         {
             await next(message, context, cancellationToken).ConfigureAwait(false);
-            Add(new Observation(What.Handled, message, context.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, Failure: null));
+            Add(new Observation(
+                What.Handled, message, context.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, Failure: null));
         }
         catch (Exception failure)
         {
@@ -178,15 +199,18 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     }
 
     /// <inheritdoc/>
-    void IFailureObserver.OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due) => Add(What.Retried, new ObservedFailure(message, retryRecord, due));
+    void IFailureObserver.OnRetryScheduled(FailedMessage message, SendResult retryRecord, DateTimeOffset due) =>
+        Add(What.Retried, new ObservedFailure(message, retryRecord, due));
 
     /// <inheritdoc/>
-    void IFailureObserver.OnDeadLettered(FailedMessage message, SendResult deadLetter) => Add(What.DeadLettered, new ObservedFailure(message, deadLetter, Due: null));
+    void IFailureObserver.OnDeadLettered(FailedMessage message, SendResult deadLetter) =>
+        Add(What.DeadLettered, new ObservedFailure(message, deadLetter, Due: null));
 
     private void Add(What what, ObservedFailure failure)
     {
         var context = failure.Message.Context;
-        Add(new Observation(what, failure, context.Original.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, failure.Message.Error));
+        Add(new Observation(
+            what, failure, context.Original.Topic, context.Partition, context.Offset, context.Key, context.Headers, context.Group, failure.Message.Error));
     }
 
     private void Add(Observation observation)
@@ -202,7 +226,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         changed.TrySetResult();
     }
 
-    private async Task<IReadOnlyList<ObservedFailure>> WaitForFailuresAsync(What what, int count, Func<ObservedFailure, bool>? match, string? topic, TimeSpan? within)
+    private async Task<IReadOnlyList<ObservedFailure>> WaitForFailuresAsync(
+        What what, int count, Func<ObservedFailure, bool>? match, string? topic, TimeSpan? within)
     {
         var seen = await WaitAsync(what, count, match, topic, within).ConfigureAwait(false);
         return [.. seen.Select(observed => observed.Message)];
@@ -228,7 +253,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
 
             foreach (var one in fresh)
             {
-                if (one.What == what && one.Message is T message && (topic is null || string.Equals(one.Topic, topic, StringComparison.Ordinal)) && match?.Invoke(message) is not false)
+                if (one.What == what && one.Message is T message && (topic is null || string.Equals(one.Topic, topic, StringComparison.Ordinal))
+                    && match?.Invoke(message) is not false)
                 {
                     found.Add(new ObservedMessage<T>(message, one.Topic, one.Partition, one.Offset, one.Key, one.Headers, one.Group));
                     if (found.Count == count)
@@ -245,9 +271,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
             }
             catch (TimeoutException)
             {
+                var kind = $"{(typeof(T) == typeof(ObservedFailure) ? "messages" : typeof(T).Name)}{(match is null ? "" : " that match")}";
                 throw new HarnessTimeoutException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{found.Count} of {count} {(typeof(T) == typeof(ObservedFailure) ? "messages" : typeof(T).Name)}{(match is null ? "" : " that match")}{(topic is null ? "" : $" of topic {topic}")} were {Verb(what)} within {limit.TotalSeconds:0.###} s.{Report()}"));
+                    $"{found.Count} of {count} {kind}{(topic is null ? "" : $" of topic {topic}")} were {Verb(what)} within {limit.TotalSeconds:0.###} s.{Report()}"));
             }
         }
     }
@@ -270,7 +297,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
 
         foreach (var one in seen.TakeLast(Listed))
         {
-            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  {Verb(one.What)} {one.Topic}[{one.Partition}]@{one.Offset} key {one.Key}: {one.Message?.GetType().Name ?? "tombstone"} {Shortened(one.Message)}");
+            report.AppendLine()
+                .Append(CultureInfo.InvariantCulture,
+                    $"  {Verb(one.What)} {one.Topic}[{one.Partition}]@{one.Offset} key {one.Key}: {one.Message?.GetType().Name ?? "tombstone"} "
+                        + $"{Shortened(one.Message)}");
             if (one.Failure is not null)
             {
                 report.Append(CultureInfo.InvariantCulture, $" — {one.Failure.GetType().Name}: {one.Failure.Message}");
@@ -279,10 +309,15 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
 
         foreach (var subscription in _service()?.Subscriptions ?? [])
         {
-            report.AppendLine().Append(CultureInfo.InvariantCulture, $"  subscription of {subscription.Group} to {subscription.Topic}: {subscription.State}, {subscription.Assignment.Count} partitions, stopped: ");
+            report.AppendLine()
+                .Append(CultureInfo.InvariantCulture,
+                    $"  subscription of {subscription.Group} to {subscription.Topic}: {subscription.State}, {subscription.Assignment.Count} partitions, "
+                        + $"stopped: ");
             report.Append(subscription.StoppedPartitions.Count == 0
                 ? "none"
-                : string.Join("; ", subscription.StoppedPartitions.Select(stopped => string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition}@{stopped.Offset} ({stopped.Reason.Message})"))));
+                : string.Join("; ",
+                    subscription.StoppedPartitions.Select(stopped =>
+                        string.Create(CultureInfo.InvariantCulture, $"{stopped.Partition}@{stopped.Offset} ({stopped.Reason.Message})"))));
             if (subscription.Error is { } fault)
             {
                 report.Append(CultureInfo.InvariantCulture, $", ended by {fault.GetType().Name}: {fault.Message}");
@@ -308,5 +343,6 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
         return text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
     }
 
-    private sealed record Observation(What What, object? Message, string Topic, int Partition, long Offset, MessageKey Key, MessageHeaders Headers, string? Group, Exception? Failure);
+    private sealed record Observation(
+        What What, object? Message, string Topic, int Partition, long Offset, MessageKey Key, MessageHeaders Headers, string? Group, Exception? Failure);
 }

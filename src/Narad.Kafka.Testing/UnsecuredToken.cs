@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Narad.Kafka.Testing;
 
 /// <summary>
-/// Makes unsecured JSON Web Tokens (<c>{"alg":"none"}</c>) for brokers that are set up to take them, as Kafka's own default handler of <c>OAUTHBEARER</c> does: anybody can make one.
-/// For tests only. Thread-safe.
+/// Makes unsecured JSON Web Tokens (<c>{"alg":"none"}</c>) for brokers that are set up to take them, as Kafka's own default handler of <c>OAUTHBEARER</c> does:
+/// anybody can make one. For tests only. Thread-safe.
 /// </summary>
 public static class UnsecuredToken
 {

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Narad.Kafka;
 
 /// <summary>
-/// How long the host waits when it stops: <c>HostOptions.ShutdownTimeout</c>. The class is in a package that this library does not need, so it is looked up by its name.
-/// Thread-safe.
+/// How long the host waits when it stops: <c>HostOptions.ShutdownTimeout</c>. The class is in a package that this library does not need, so it is looked up by
+/// its name. Thread-safe.
 /// </summary>
 internal sealed class HostShutdown
 {
@@ -25,7 +25,9 @@ internal sealed class HostShutdown
     /// <summary>The host's limit for all of its services together; null where it has none, or where there is no such host.</summary>
     public TimeSpan? Timeout { get; }
 
-    /// <summary>The time for disconnecting: the service's own, or what the host has left, without a reserve of a fifth (at most 2 s) for closing clients.</summary>
+    /// <summary>
+    /// The time for disconnecting: the service's own, or what the host has left, without a reserve of a fifth (at most 2 s) for closing clients.
+    /// </summary>
     public TimeSpan Limit(TimeSpan own)
     {
         if (Timeout is not { } timeout)

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Narad.Kafka;
 
 /// <summary>
-/// Sends messages: the part of <see cref="IKafkaService"/> that application code needs, without subscriptions and administration. <c>AddNaradKafka()</c> registers it. Thread-safe.
+/// Sends messages: the part of <see cref="IKafkaService"/> that application code needs, without subscriptions and administration. <c>AddNaradKafka()</c>
+/// registers it. Thread-safe.
 /// </summary>
 /// <example>
 /// <code>
@@ -31,15 +32,18 @@ public interface IKafkaProducer
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
-    ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<SendResult> SendAsync<T>(
+        string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sends text as it is (UTF-8). See <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
     [OverloadResolutionPriority(2)]
-    ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<SendResult> SendAsync(
+        string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sends bytes as they are. See <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
     [OverloadResolutionPriority(2)]
-    ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<SendResult> SendAsync(
+        string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Refuses a collection: did you mean <see cref="SendManyAsync"/>? To send the collection as one message name its type:
@@ -47,10 +51,12 @@ public interface IKafkaProducer
     /// </summary>
     /// <exception cref="ArgumentException">Always, except for dictionaries and JSON nodes.</exception>
     [OverloadResolutionPriority(1)]
-    ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<SendResult> SendAsync<T>(
+        string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sends a message with a null value: in a compacted topic it deletes <paramref name="key"/>.</summary>
-    /// <exception cref="ArgumentException"><paramref name="key"/> is null: a tombstone without a key deletes nothing. Or the topic's name is not legal.</exception>
+    /// <exception cref="ArgumentException"><paramref name="key"/> is null: a tombstone without a key deletes nothing. Or the topic's name is not
+    /// legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
     ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default);
@@ -62,5 +68,6 @@ public interface IKafkaProducer
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendManyException">Some failed; it says which and why, and what became of the others.</exception>
-    Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+        string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default);
 }

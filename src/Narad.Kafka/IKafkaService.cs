@@ -44,7 +44,8 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
     /// <exception cref="KafkaConfigurationException">No group was named, here or in the configuration.</exception>
-    /// <exception cref="ArgumentException"><paramref name="group"/> is no legal id: empty, too long, with control characters, or with a space around it.</exception>
+    /// <exception cref="ArgumentException"><paramref name="group"/> is no legal id: empty, too long, with control characters, or with a space around
+    /// it.</exception>
     Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -52,23 +53,27 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// (<see cref="ISubscription.State"/> tells; it starts by itself within 5 s of the topic's creation).
     /// </summary>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="handler">Called with message, context and a token that is cancelled when the assignment is lost, at the revoke deadline and at the end of the shutdown drain.</param>
+    /// <param name="handler">Called with message, context and a token that is cancelled when the assignment is lost, at the revoke deadline and at the end of
+    /// the shutdown drain.</param>
     /// <param name="group">The group; null takes the only connected one.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
     /// <param name="cancellationToken">Cancels the waiting, not the subscription.</param>
     /// <exception cref="KafkaNotConnectedException">No group is connected, or the service was disconnected.</exception>
     /// <exception cref="InvalidOperationException">Several groups are connected and none was named, or the group already handles this topic.</exception>
-    /// <exception cref="ArgumentException">The topic's name or pattern is not legal, or <paramref name="configure"/> gave a number that is out of range.</exception>
+    /// <exception cref="ArgumentException">The topic's name or pattern is not legal, or <paramref name="configure"/> gave a number that is out of
+    /// range.</exception>
     /// <exception cref="KafkaTopicException">The topic could not be looked at or created, and looking again would not help.</exception>
     /// <exception cref="KafkaConnectionException">The group may not read, or it ended by itself before it had joined.</exception>
-    Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+    Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Handles the messages of a topic in batches: each of one partition, in offset order, of at most
     /// <see cref="SubscriptionOptions.MaxBatchSize"/> messages or <see cref="SubscriptionOptions.MaxBatchWait"/>.
     /// See <see cref="SubscribeAsync{T}"/> for the rest.
     /// </summary>
-    Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+    Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Stops consuming (what runs is finished, up to <see cref="KafkaOptions.ShutdownTimeout"/>), then sending. A second call returns the

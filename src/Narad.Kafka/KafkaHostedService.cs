@@ -80,7 +80,8 @@ internal sealed class KafkaHostedService(
     private void WarnAboutUnusedSections()
     {
         var known = service.SubscribedNames;
-        foreach (var (name, section) in service.Options.Subscriptions.Where(section => !known.Contains(section.Key)).OrderBy(static section => section.Key, StringComparer.Ordinal))
+        foreach (var (name, section) in service.Options.Subscriptions.Where(section => !known.Contains(section.Key))
+            .OrderBy(static section => section.Key, StringComparer.Ordinal))
         {
             var meant = NearestName.To(name, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
             var names = known.Count == 0 ? "none" : string.Join(", ", known.Order(StringComparer.Ordinal).Select(static one => $"'{one}'"));
@@ -93,7 +94,8 @@ internal sealed class KafkaHostedService(
     {
         string[] errors = service.Options.ConsumerGroupId is null
             ? [.. registrations.Where(registration => registration.Group is null).Select(registration =>
-                $"the subscription to '{registration.Topic}' has no consumer group: name one where it is added, AddSubscription(\"{registration.Topic}\", group: …), or set {SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.")]
+                $"the subscription to '{registration.Topic}' has no consumer group: name one where it is added, AddSubscription(\"{registration.Topic}\", "
+                    + $"group: …), or set {SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.")]
             : [];
         if (errors.Length > 0)
         {

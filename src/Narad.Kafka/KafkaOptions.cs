@@ -7,7 +7,8 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// The settings of a service. Set from code, from an <c>IConfiguration</c> section (<c>Kafka</c>) and from <c>KAFKA_*</c> variables; code beats
-/// configuration beats environment. Validated at start (unknown keys of the section are faults too), every fault in one <see cref="KafkaConfigurationException"/>. Read once.
+/// configuration beats environment. Validated at start (unknown keys of the section are faults too), every fault in one
+/// <see cref="KafkaConfigurationException"/>. Read once.
 /// </summary>
 public sealed class KafkaOptions : IBindingTarget
 {
@@ -18,13 +19,15 @@ public sealed class KafkaOptions : IBindingTarget
     // What the brokers' names say, with the names that it was found out from: asked for each message. Written whole, by whoever asks first.
     private HostNames? _hosts;
 
-    /// <summary>The client's name in broker logs and quotas, and an envelope's source. <c>client.id</c>, <c>KAFKA_CLIENT_ID</c>. Default <c>narad</c>.</summary>
+    /// <summary>
+    /// The client's name in broker logs and quotas, and an envelope's source. <c>client.id</c>, <c>KAFKA_CLIENT_ID</c>. Default <c>narad</c>.
+    /// </summary>
     public string ClientId { get; set; } = "narad";
 
     /// <summary>
-    /// Who runs the cluster. Setting it sets what that provider asks for (TLS, <see cref="SaslOptions.Mechanism"/>, and no login where there is none); what is set
-    /// later changes that, and a contradiction is a fault at start. Default <see cref="KafkaProvider.Custom"/>, which sets nothing; brokers that a provider's own host names give
-    /// away are treated as that provider's all the same.
+    /// Who runs the cluster. Setting it sets what that provider asks for (TLS, <see cref="SaslOptions.Mechanism"/>, and no login where there is none); what is
+    /// set later changes that, and a contradiction is a fault at start. Default <see cref="KafkaProvider.Custom"/>, which sets nothing; brokers that a
+    /// provider's own host names give away are treated as that provider's all the same.
     /// </summary>
     public KafkaProvider Provider
     {
@@ -37,8 +40,8 @@ public sealed class KafkaOptions : IBindingTarget
     }
 
     /// <summary>
-    /// Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default: where an Event Hubs connection string in
-    /// <see cref="SaslOptions.Password"/> says, else <c>localhost:9092</c>.
+    /// Where the cluster is: <c>host:port</c>, separated by commas. <c>bootstrap.servers</c>, <c>KAFKA_BROKERS</c>. Default: where an Event Hubs connection
+    /// string in <see cref="SaslOptions.Password"/> says, else <c>localhost:9092</c>.
     /// </summary>
     [JsonConverter(typeof(ShownBrokers))]
     public string Brokers
@@ -73,8 +76,8 @@ public sealed class KafkaOptions : IBindingTarget
 
     /// <summary>
     /// How long a send may take before it fails, waiting and retries included. <c>message.timeout.ms</c>. 1 s to 1 h; default 120 s. Found out once in a while:
-    /// the failure comes up to two seconds later. A message whose batch the broker refused, so that it is sent again, gets its time anew. Choose it well above the time that a
-    /// broker may hang: a message that times out while a broker has it may be written all the same, and the client may then write others twice.
+    /// the failure comes up to two seconds later. A message whose batch the broker refused, so that it is sent again, gets its time anew. Choose it well above
+    /// the time that a broker may hang: a message that times out while a broker has it may be written all the same, and the client may then write others twice.
     /// </summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(120);
 
@@ -85,8 +88,8 @@ public sealed class KafkaOptions : IBindingTarget
     public KafkaCompression Compression { get; set; }
 
     /// <summary>
-    /// The largest message that is sent, bytes, with key and headers. <c>message.max.bytes</c>. 1,000 to 1,000,000,000; default 1,000,000, on Event Hubs 999,999,
-    /// which is the most there.
+    /// The largest message that is sent, bytes, with key and headers. <c>message.max.bytes</c>. 1,000 to 1,000,000,000; default 1,000,000, on Event Hubs
+    /// 999,999, which is the most there.
     /// </summary>
     public int MaxMessageBytes
     {
@@ -95,8 +98,8 @@ public sealed class KafkaOptions : IBindingTarget
     }
 
     /// <summary>
-    /// How long disconnecting may take. 0 to 1 h; default 30 s. In a host, disconnecting ends at the shorter of this and what is left of <c>HostOptions.ShutdownTimeout</c>, of which a fifth (at
-    /// most 2 s) is kept for closing clients.
+    /// How long disconnecting may take. 0 to 1 h; default 30 s. In a host, disconnecting ends at the shorter of this and what is left of
+    /// <c>HostOptions.ShutdownTimeout</c>, of which a fifth (at most 2 s) is kept for closing clients.
     /// </summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -113,18 +116,22 @@ public sealed class KafkaOptions : IBindingTarget
     public TimeSpan ProbeInterval { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// How long a group, topic or partition that has something to consume may make no progress before the health check is degraded. 100 ms to 24 h; default 20 s. While a handler
-    /// of the partition runs, the time begins after <see cref="MaxPollInterval"/>.
+    /// How long a group, topic or partition that has something to consume may make no progress before the health check is degraded. 100 ms to 24 h; default 20
+    /// s. While a handler of the partition runs, the time begins after <see cref="MaxPollInterval"/>.
     /// </summary>
     public TimeSpan DegradedAfter { get; set; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>How long it may make no progress before the health check is unhealthy. 100 ms to 24 h, at least <see cref="DegradedAfter"/>; default 60 s.</summary>
+    /// <summary>
+    /// How long it may make no progress before the health check is unhealthy. 100 ms to 24 h, at least <see cref="DegradedAfter"/>; default 60 s.
+    /// </summary>
     public TimeSpan UnhealthyAfter { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary><c>session.timeout.ms</c>, classic protocol only. 1 s to 30 min; default 45 s.</summary>
     public TimeSpan SessionTimeout { get; set; } = TimeSpan.FromSeconds(45);
 
-    /// <summary><c>max.poll.interval.ms</c>: how long the group waits for a member that hangs. 1 s to 24 h, at least <see cref="SessionTimeout"/>; default 5 min.</summary>
+    /// <summary>
+    /// <c>max.poll.interval.ms</c>: how long the group waits for a member that hangs. 1 s to 24 h, at least <see cref="SessionTimeout"/>; default 5 min.
+    /// </summary>
     public TimeSpan MaxPollInterval { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How many handlers of one subscription may run at once. 1 to 10,000; default 32.</summary>
@@ -161,13 +168,18 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>What to do with a failure that no policy covers. Default <see cref="UnhandledPolicy.StopPartition"/>.</summary>
     public UnhandledPolicy OnUnhandled { get; set; }
 
-    /// <summary><c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>; a group with <see cref="RetryOptions.PreserveKeyOrder"/> has <see cref="KafkaAssignor.Range"/>, whatever this says.</summary>
+    /// <summary>
+    /// <c>partition.assignment.strategy</c>. Default <see cref="KafkaAssignor.CooperativeSticky"/>; a group with <see cref="RetryOptions.PreserveKeyOrder"/>
+    /// has <see cref="KafkaAssignor.Range"/>, whatever this says.
+    /// </summary>
     public KafkaAssignor Assignor { get; set; }
 
     /// <summary><c>group.protocol</c>: <c>consumer</c> is KIP-848 and needs Kafka 4. Default <see cref="KafkaGroupProtocol.Classic"/>.</summary>
     public KafkaGroupProtocol GroupProtocol { get; set; }
 
-    /// <summary><c>group.instance.id</c>: a static identity, one per process: at most 249 letters, digits, dots, underscores and hyphens. Default none.</summary>
+    /// <summary>
+    /// <c>group.instance.id</c>: a static identity, one per process: at most 249 letters, digits, dots, underscores and hyphens. Default none.
+    /// </summary>
     public string? GroupInstanceId { get; set; }
 
     /// <summary>Whether missing topics are created. Default <see cref="TopicCreation.None"/>; on the embedded broker always.</summary>
@@ -186,7 +198,9 @@ public sealed class KafkaOptions : IBindingTarget
     [JsonIgnore]
     public IDictionary<string, string> ClientProperties { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>How messages become JSON. Default: camelCase (<see cref="JsonSerializerDefaults.Web"/>); give a source-generated context as its resolver for AOT.</summary>
+    /// <summary>
+    /// How messages become JSON. Default: camelCase (<see cref="JsonSerializerDefaults.Web"/>); give a source-generated context as its resolver for AOT.
+    /// </summary>
     [JsonIgnore]
     public JsonSerializerOptions? Json { get; set; }
 
@@ -218,8 +232,8 @@ public sealed class KafkaOptions : IBindingTarget
     public IList<IFailureObserver> FailureObservers { get; } = [];
 
     /// <summary>
-    /// Whether retry records and dead letters carry an exception's message and stack trace, beside its type. Exception texts may hold data or secrets of the application's, and whoever may read those topics
-    /// reads them: false keeps them out. Default true.
+    /// Whether retry records and dead letters carry an exception's message and stack trace, beside its type. Exception texts may hold data or secrets of the
+    /// application's, and whoever may read those topics reads them: false keeps them out. Default true.
     /// </summary>
     public bool ExceptionTextInHeaders { get; set; } = true;
 
@@ -252,7 +266,8 @@ public sealed class KafkaOptions : IBindingTarget
             var hosts = _hosts;
             if (hosts is null || !string.Equals(hosts.Brokers, brokers, StringComparison.Ordinal))
             {
-                _hosts = hosts = new HostNames(brokers, BrokerList.Split(brokers).Any(broker => BrokerList.Error(broker) is null && ProviderRules.IsEventHubs(broker)));
+                _hosts = hosts = new HostNames(
+                    brokers, BrokerList.Split(brokers).Any(broker => BrokerList.Error(broker) is null && ProviderRules.IsEventHubs(broker)));
             }
 
             return hosts.EventHubs;

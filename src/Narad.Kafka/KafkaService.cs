@@ -57,7 +57,8 @@ public sealed class KafkaService : IKafkaService
     private volatile bool _mayBeSentWith;
     private volatile bool _ended;
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
-    private ImmutableDictionary<string, ConsumerGroup> _retryGroups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);   // by the group whose retries they read
+    // by the group whose retries they read
+    private ImmutableDictionary<string, ConsumerGroup> _retryGroups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
     private ImmutableList<ISubscription> _subscriptions = [];
 
     /// <summary>Creates the service; connects nothing and checks nothing yet: <see cref="Init"/> does, and connecting calls it.</summary>
@@ -80,10 +81,14 @@ public sealed class KafkaService : IKafkaService
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
         _realNames = new RealNames(options);
-        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync, new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
+        DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync,
+            new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
         DeadLetterCounts = new DeadLetterCounts(
-            () => DeadLetterTopics, (topic, cancellation) => DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
-        _ = _completion.Task.ContinueWith(static faulted => _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            () => DeadLetterTopics, (topic, cancellation) =>
+                DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
+        _ = _completion.Task.ContinueWith(static faulted =>
+            _ = faulted.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
     }
 
     /// <inheritdoc/>
@@ -134,7 +139,8 @@ public sealed class KafkaService : IKafkaService
     internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values, .. _retryGroups.Values];
 
     /// <summary>The circuit breakers of its subscriptions; a subscription shares one with its retry topics.</summary>
-    internal IEnumerable<CircuitBreaker> Circuits => _subscriptions.OfType<Subscription>().Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct();
+    internal IEnumerable<CircuitBreaker> Circuits =>
+        _subscriptions.OfType<Subscription>().Select(subscription => subscription.Settings.Circuit).OfType<CircuitBreaker>().Distinct();
 
     /// <summary>For how long the waiting retry that is due first has been due.</summary>
     internal TimeSpan LongestOverdue
@@ -238,7 +244,8 @@ public sealed class KafkaService : IKafkaService
         var name = group ?? _options.ConsumerGroupId;
         if (name is null)
         {
-            throw new KafkaConfigurationException(["no consumer group was named: pass one to ConnectConsumerAsync, or set Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)."]);
+            throw new KafkaConfigurationException(
+                ["no consumer group was named: pass one to ConnectConsumerAsync, or set Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)."]);
         }
 
         var transport = await ConnectTransportAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -254,11 +261,13 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
-    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<SendResult> SendAsync<T>(
+        string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
         if (message is null)
         {
-            throw new ArgumentNullException(nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call SendTombstoneAsync(topic, key).");
+            throw new ArgumentNullException(
+                nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call SendTombstoneAsync(topic, key).");
         }
 
         return Sending().SendAsync(RealTopic(topic), message, key, options, cancellationToken);
@@ -266,25 +275,30 @@ public sealed class KafkaService : IKafkaService
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(2)]
-    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+    public ValueTask<SendResult> SendAsync(
+        string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
         SendAsync<string>(topic, message, key, options, cancellationToken);
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(2)]
-    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+    public ValueTask<SendResult> SendAsync(
+        string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
         SendAsync<byte[]>(topic, message, key, options, cancellationToken);
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(1)]
-    public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<SendResult> SendAsync<T>(
+        string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
-        if (message is null or System.Collections.IDictionary or JsonNode || RawSerialization.IsBytes(message) || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
+        if (message is null or System.Collections.IDictionary or JsonNode || RawSerialization.IsBytes(message)
+            || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(KeyValuePair<,>)))
         {
             return SendAsync<object>(topic, message!, key, options, cancellationToken);
         }
 
         throw new ArgumentException(
-            $"SendAsync sends one message, and this is a collection of {typeof(T).Name}. To send each as a message call SendManyAsync; to send the collection as one message name its type: SendAsync<{typeof(T).Name}[]>(topic, …).",
+            $"SendAsync sends one message, and this is a collection of {typeof(T).Name}. To send each as a message call SendManyAsync; to send the collection "
+                + $"as one message name its type: SendAsync<{typeof(T).Name}[]>(topic, …).",
             nameof(message));
     }
 
@@ -300,28 +314,34 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+        string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         return Sending().SendManyAsync(RealTopic(topic), messages, key, options, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, isBatch: false, HandlerName.Of(handler), (settings, metrics) => new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, isBatch: false, HandlerName.Of(handler), (settings, metrics) =>
+            new SinglePipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return SubscribeAsync(topic, group, configure, isBatch: true, HandlerName.Of(handler), (settings, metrics) => new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
+        return SubscribeAsync(topic, group, configure, isBatch: true, HandlerName.Of(handler), (settings, metrics) =>
+            new BatchPipeline<T>(handler, settings, metrics, _diagnostics), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default) => DisconnectAsync(_options.ShutdownTimeout, cancellationToken);
+    public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default) =>
+        DisconnectAsync(_options.ShutdownTimeout, cancellationToken);
 
     // The first caller's limit counts.
     internal Task<DisconnectReport> DisconnectAsync(TimeSpan limit, CancellationToken cancellationToken)
@@ -349,19 +369,26 @@ public sealed class KafkaService : IKafkaService
         var options = SubscriptionSection.Build(_options.Subscriptions, topic, configure, out var overruled);
         _subscribed.TryAdd(options.Name ?? topic, 0);
         var real = RealTopic(topic, patterns: true);
-        SubscriptionOptionsValidator.ThrowIfInvalid(options, real, _options.Assignor, isBatch, ExactlyOnceRules.Check(options, real, _transport!.Mode, _options));
+        SubscriptionOptionsValidator.ThrowIfInvalid(
+            options, real, _options.Assignor, isBatch, ExactlyOnceRules.Check(options, real, _transport!.Mode, _options));
         foreach (var setting in overruled)
         {
             ServiceLog.SubscriptionSettingOverruled(_logger, setting);
         }
 
-        var failureTopics = options.HasCopies ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options, ConnectFailureProducerAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
+        var failureTopics = options.HasCopies
+            ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options,
+                ConnectFailureProducerAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
         if (failureTopics?.Ladder is not null && string.Equals(failureTopics.RetryNameFor(real), real, StringComparison.Ordinal))
         {
-            throw new KafkaConfigurationException([$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
+            throw new KafkaConfigurationException(
+                [$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
         }
 
-        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, failureTopics) with { Handler = handler, Sender = new ServiceSender(this) };
+        var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, failureTopics) with
+        {
+            Handler = handler, Sender = new ServiceSender(this),
+        };
         if (options.CircuitBreaker is { Enabled: true } circuit)
         {
             settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
@@ -371,7 +398,8 @@ public sealed class KafkaService : IKafkaService
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, handling, _diagnostics.Time)
         {
-            Found = failureTopics is null ? null : source => Task.Run(() => LoggedAsync(subscription, source, () => EnsureFailureTopicsAsync(subscription, source, pipeline))).Forget(),
+            Found = failureTopics is null ? null : source =>
+                Task.Run(() => LoggedAsync(subscription, source, () => EnsureFailureTopicsAsync(subscription, source, pipeline))).Forget(),
         };
         if (failureTopics?.Ladder is not null && options.IsOrderOnlyDefault)
         {
@@ -433,7 +461,8 @@ public sealed class KafkaService : IKafkaService
     }
 
     // A pattern found a source. Off the poll thread; once a source.
-    private async Task EnsureFailureTopicsAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
+    private async Task EnsureFailureTopicsAsync(
+        Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline)
     {
         if (subscription.OfRetryTopics.Exists(retries => string.Equals(retries.Settings.Retries!.Source, source, StringComparison.Ordinal)))
         {
@@ -462,8 +491,10 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    // S22: retry topics are read by a group of their own, and only this group's messages of them. S26: where keys are parked by the same one, so that one member has both of a pair.
-    private async Task AddRetriesAsync(Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
+    // S22: retry topics are read by a group of their own, and only this group's messages of them. S26: where keys are parked by the same one, so that one
+    // member has both of a pair.
+    private async Task AddRetriesAsync(
+        Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
     {
         var main = subscription.Settings;
         var group = main.Parks ? GroupFor(main.Group) : RetryGroupOf(main.Group);
@@ -471,7 +502,8 @@ public sealed class KafkaService : IKafkaService
         {
             Topic = main.Copies!.RetryNameFor(source),
             Start = StartPosition.Earliest,
-            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy ?? TimeSpan.Zero, main.Retry.Topic.AdoptRecordsWithoutGroup),
+            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy
+                ?? TimeSpan.Zero, main.Retry.Topic.AdoptRecordsWithoutGroup),
         };
         var retries = new Subscription(group, settings, pipeline(settings, group.Metrics), _diagnostics.Time);
         subscription.AddRetries(retries);
@@ -519,7 +551,8 @@ public sealed class KafkaService : IKafkaService
 
     private async Task<ITransport> ConnectTransportCoreAsync()
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);   // not Task.Yield, which comes back to the caller's context; never under the lock of the caller
+        // not Task.Yield, which comes back to the caller's context; never under the lock of the caller
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
             var (transport, reached) = await TransportSelection.ConnectAsync(_options, _diagnostics, _ending.Token).ConfigureAwait(false);
@@ -723,7 +756,8 @@ public sealed class KafkaService : IKafkaService
         public async Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
-            await transport.Topics.CreateIfNotExistsAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken).ConfigureAwait(false);
+            await transport.Topics.CreateIfNotExistsAsync(topics.Select(spec => spec with { Name = service.RealTopic(spec.Name) }), cancellationToken)
+                .ConfigureAwait(false);
         }
 
         public async Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
@@ -754,7 +788,8 @@ public sealed class KafkaService : IKafkaService
             return [.. names.Where(name => deleted.Contains(name.Value, StringComparer.Ordinal)).Select(name => name.Key)];
         }
 
-        public async Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
+        public async Task<IReadOnlyDictionary<TopicPartitionId,
+            long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
         {
             var transport = await service.ConnectedAsync(cancellationToken).ConfigureAwait(false);
             return await transport.Topics.GetCommittedOffsetsAsync(group, service.RealTopic(topic), cancellationToken).ConfigureAwait(false);

@@ -130,7 +130,10 @@ public readonly struct MessageKey : IEquatable<MessageKey>
         return hash.ToHashCode();
     }
 
-    /// <summary>The key for people: text where it is printable text (at most 256 characters of it), else hexadecimal (at most 64 bytes of it), "(empty)", or "(none)" without a key.</summary>
+    /// <summary>
+    /// The key for people: text where it is printable text (at most 256 characters of it), else hexadecimal (at most 64 bytes of it), "(empty)", or "(none)"
+    /// without a key.
+    /// </summary>
     public override string ToString()
     {
         if (_value is null)

@@ -75,7 +75,8 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
-    private NaradKafkaBuilder Add<THandler>(string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline)
+    private NaradKafkaBuilder Add<THandler>(
+        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
         if (group is not null)
@@ -85,7 +86,8 @@ public sealed class NaradKafkaBuilder
 
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, isBatch, pipeline, () => services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
+            topic, group, configure, isBatch, pipeline, () =>
+                services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
         return this;
     }
 

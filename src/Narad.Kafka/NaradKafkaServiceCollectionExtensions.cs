@@ -25,7 +25,8 @@ public static class NaradKafkaServiceCollectionExtensions
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Changes the settings.</param>
     /// <exception cref="InvalidOperationException">It was called before for these services.</exception>
-    public static NaradKafkaBuilder AddNaradKafka(this IServiceCollection services, Action<KafkaOptions>? configure = null) => Add(services, configuration: null, configure);
+    public static NaradKafkaBuilder AddNaradKafka(this IServiceCollection services, Action<KafkaOptions>? configure = null) =>
+        Add(services, configuration: null, configure);
 
     /// <summary>
     /// Adds <see cref="IKafkaService"/> from the <c>KAFKA_*</c> variables, the section <c>Kafka</c> (or the section given, where it is one) and code;
@@ -49,10 +50,12 @@ public static class NaradKafkaServiceCollectionExtensions
     /// <param name="name">The check's name; default <c>kafka</c>.</param>
     /// <param name="failureStatus">What to report instead of unhealthy.</param>
     /// <param name="tags">Tags, such as <c>ready</c>.</param>
-    public static IHealthChecksBuilder AddNaradKafka(this IHealthChecksBuilder builder, string name = "kafka", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
+    public static IHealthChecksBuilder AddNaradKafka(
+        this IHealthChecksBuilder builder, string name = "kafka", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.Add(new HealthCheckRegistration(name, static services => new KafkaHealthCheck(services.GetRequiredService<KafkaService>()), failureStatus, tags));
+        return builder.Add(
+            new HealthCheckRegistration(name, static services => new KafkaHealthCheck(services.GetRequiredService<KafkaService>()), failureStatus, tags));
     }
 
     private static NaradKafkaBuilder Add(IServiceCollection services, IConfiguration? configuration, Action<KafkaOptions>? configure)
@@ -61,7 +64,8 @@ public static class NaradKafkaServiceCollectionExtensions
         if (services.Any(service => service.ServiceType == typeof(KafkaService)))
         {
             throw new InvalidOperationException(
-                "AddNaradKafka was called before for these services. One call registers the one Kafka service: the settings of a second call would overrule those of the first one for all of its users. Keep the builder that the first call returns, and add subscriptions and settings to that.");
+                "AddNaradKafka was called before for these services. One call registers the one Kafka service: the settings of a second call would overrule "
+                    + "those of the first one for all of its users. Keep the builder that the first call returns, and add subscriptions and settings to that.");
         }
 
         services.AddOptions();
@@ -99,8 +103,10 @@ public static class NaradKafkaServiceCollectionExtensions
         if (s_creating)
         {
             throw new InvalidOperationException(
-                "IKafkaService is needed to create itself: IKafkaService → IOptions<KafkaOptions> or TimeProvider → a service of the application → IKafkaService. "
-                + "What configures or validates KafkaOptions must not take IKafkaService: let it take IServiceProvider, and resolve IKafkaService when it is used.");
+                "IKafkaService is needed to create itself: IKafkaService → IOptions<KafkaOptions> or TimeProvider → a service of the application → "
+                    + "IKafkaService. "
+                + "What configures or validates KafkaOptions must not take IKafkaService: let it take IServiceProvider, and resolve IKafkaService when it is "
+                + "used.");
         }
 
         s_creating = true;

@@ -49,11 +49,13 @@ public sealed class MskIamTokenTests
     [InlineData(null, "b-1.x.abc123.c2.kafka.cn-north-1.amazonaws.com.cn:9098", null, "cn-north-1")]
     [InlineData(null, "b-1-public.x.abc123.c2.kafka.eu-central-1.amazonaws.com:9198", null, "eu-central-1")]
     [InlineData(null, "kafka.internal:9098", "us-west-1", "us-west-1")]
-    public async Task The_region_is_as_given_or_as_the_brokers_are_named_or_as_the_environment_says(string? given, string brokers, string? environment, string region)
+    public async Task The_region_is_as_given_or_as_the_brokers_are_named_or_as_the_environment_says(
+        string? given, string brokers, string? environment, string region)
     {
         using var variables = new Variables(("AWS_REGION", environment));
 
-        Decoded(await TokenAsync(new BasicAWSCredentials(Key, Secret), given, brokers)).Should().StartWith($"https://kafka.{region}.amazonaws.com/?").And.Contain($"%2F{region}%2Fkafka-cluster%2F");
+        Decoded(await TokenAsync(new BasicAWSCredentials(Key, Secret), given, brokers)).Should().StartWith($"https://kafka.{region}.amazonaws.com/?")
+            .And.Contain($"%2F{region}%2Fkafka-cluster%2F");
     }
 
     [Fact]
@@ -61,7 +63,8 @@ public sealed class MskIamTokenTests
     {
         using var variables = new Variables();
 
-        (await FluentActions.Awaiting(() => TokenAsync(new BasicAWSCredentials(Key, Secret), region: null, "kafka.internal:9098")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*UseMskIam(\"eu-central-1\")*AWS_REGION*");
+        (await FluentActions.Awaiting(() => TokenAsync(new BasicAWSCredentials(Key, Secret), region: null, "kafka.internal:9098")).Should()
+            .ThrowAsync<OAuthBearerTokenException>()).WithMessage("*UseMskIam(\"eu-central-1\")*AWS_REGION*");
         FluentActions.Invoking(() => new KafkaOptions().UseMskIam("evil.example/")).Should().Throw<ArgumentException>().WithMessage("*evil.example/*");
     }
 
@@ -78,8 +81,10 @@ public sealed class MskIamTokenTests
     {
         using var variables = new Variables();
 
-        Decoded(await TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "kafka")).Should().Contain("9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5");
-        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*profile 'other'*");
+        Decoded(await TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "kafka")).Should()
+            .Contain("9b8f474d37276fea2751f999c5b6dca3020e6954c016bb92f4b495cb0cc113c5");
+        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1", configure: aws => aws.Profile = "other")).Should()
+            .ThrowAsync<OAuthBearerTokenException>()).WithMessage("*profile 'other'*");
     }
 
     [Fact]
@@ -87,7 +92,8 @@ public sealed class MskIamTokenTests
     {
         using var variables = new Variables();
 
-        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1")).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("there are no AWS credentials: *");
+        (await FluentActions.Awaiting(() => TokenAsync(null, "us-east-1")).Should().ThrowAsync<OAuthBearerTokenException>())
+            .WithMessage("there are no AWS credentials: *");
     }
 
     [Fact]
@@ -112,7 +118,8 @@ public sealed class MskIamTokenTests
         Decoded(token).Should().Contain("X-Amz-Credential=ROLEKEY%2F").And.Contain("X-Amz-Security-Token=ROLESESSION");
         token.Principal.Should().Be("arn:aws:iam::123456789012:role/kafka");
         var (head, body) = service.Requests.Should().ContainSingle("its keys are good for a while").Subject;
-        body.Should().Contain("Action=AssumeRole").And.Contain("RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fkafka").And.Contain("RoleSessionName=narad-kafka").And.Contain("ExternalId=customer-7");
+        body.Should().Contain("Action=AssumeRole").And.Contain("RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fkafka")
+            .And.Contain("RoleSessionName=narad-kafka").And.Contain("ExternalId=customer-7");
         head.Should().Contain($"Credential={Key}/").And.Contain("/eu-west-3/sts/");
     }
 
@@ -123,7 +130,8 @@ public sealed class MskIamTokenTests
             <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not you.</Message></Error><RequestId>1</RequestId></ErrorResponse>
             """)));
         using var variables = new Variables(("AWS_ENDPOINT_URL_STS", service.Address.ToString()));
-        var options = new KafkaOptions { Brokers = Broker }.UseMskIam(roleArn: "arn:aws:iam::123456789012:role/kafka", configure: aws => aws.Credentials = new BasicAWSCredentials(Key, Secret));
+        var options = new KafkaOptions { Brokers = Broker }.UseMskIam(
+            roleArn: "arn:aws:iam::123456789012:role/kafka", configure: aws => aws.Credentials = new BasicAWSCredentials(Key, Secret));
 
         var failed = await FluentActions.Awaiting(() => options.Sasl.TokenProvider!(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>();
 
@@ -131,7 +139,8 @@ public sealed class MskIamTokenTests
         failed.Which.ToString().Should().NotContain(Secret);
     }
 
-    private static async Task<OAuthBearerToken> TokenAsync(AWSCredentials? credentials, string? region, string brokers = Broker, Action<MskIamOptions>? configure = null)
+    private static async Task<OAuthBearerToken> TokenAsync(
+        AWSCredentials? credentials, string? region, string brokers = Broker, Action<MskIamOptions>? configure = null)
     {
         var options = new KafkaOptions { Brokers = brokers }.UseMskIam(region, configure: aws =>
         {

@@ -50,7 +50,8 @@ public sealed class MskListenerTests
     private static KafkaOptions Options(string secret)
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Variable("NARAD_TEST_KAFKA_MSK_IAM"), ShutdownTimeout = TimeSpan.FromSeconds(10) };
-        options.UseMskIam(Variable("NARAD_TEST_AWS_REGION"), configure: aws => aws.Credentials = new BasicAWSCredentials(Variable("NARAD_TEST_AWS_ACCESS_KEY_ID"), secret));
+        options.UseMskIam(Variable("NARAD_TEST_AWS_REGION"), configure: aws =>
+            aws.Credentials = new BasicAWSCredentials(Variable("NARAD_TEST_AWS_ACCESS_KEY_ID"), secret));
         options.Ssl.Ca = Variable("NARAD_TEST_KAFKA_CA");
         return options;
     }

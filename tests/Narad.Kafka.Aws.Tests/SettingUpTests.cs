@@ -74,5 +74,6 @@ public sealed class SettingUpTests
 
     [Fact]
     public void No_key_is_in_the_text_of_the_options() =>
-        new MskIamOptions { Credentials = new BasicAWSCredentials("key", "secret"), Region = "eu-west-1", RoleArn = "arn:role" }.ToString().Should().Be("MSK IAM in eu-west-1 as arn:role");
+        new MskIamOptions { Credentials = new BasicAWSCredentials("key", "secret"), Region = "eu-west-1", RoleArn = "arn:role" }.ToString().Should()
+            .Be("MSK IAM in eu-west-1 as arn:role");
 }

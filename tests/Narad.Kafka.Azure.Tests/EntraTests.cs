@@ -20,7 +20,10 @@ public sealed class EntraTests
     public async Task The_scope_and_the_brokers_are_the_namespaces(string eventHubs, string host)
     {
         var credential = new FakeCredential(TimeSpan.FromHours(1));
-        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Sasl = { Username = "$ConnectionString", Password = "Endpoint=sb://other/" } }.UseEventHubsEntra(eventHubs, credential);
+        var options = new KafkaOptions
+        {
+            Mode = KafkaMode.Kafka, Sasl = { Username = "$ConnectionString", Password = "Endpoint=sb://other/" },
+        }.UseEventHubsEntra(eventHubs, credential);
 
         var token = await options.Sasl.TokenProvider!(default);
 
@@ -40,7 +43,8 @@ public sealed class EntraTests
     [InlineData("evil.example/.servicebus.windows.net")]
     [InlineData(".servicebus.windows.net")]
     public void What_is_no_namespace_is_refused(string eventHubs) =>
-        FluentActions.Invoking(() => new KafkaOptions().UseEventHubsEntra(eventHubs)).Should().Throw<ArgumentException>().WithMessage("*is no Event Hubs namespace*");
+        FluentActions.Invoking(() => new KafkaOptions().UseEventHubsEntra(eventHubs)).Should().Throw<ArgumentException>()
+            .WithMessage("*is no Event Hubs namespace*");
 
     [Theory]
     [InlineData("oauthbearer", "ns.servicebus.windows.net:9093", true)]

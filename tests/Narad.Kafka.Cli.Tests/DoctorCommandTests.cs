@@ -21,7 +21,8 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
         _tool.Variables["KAFKA_TOPIC_INCOMING"] = "orders";
         var lines = await SucceedAsync("doctor", "--topic", "incoming");
         lines[^1].Should().Be("Kafka connection successful");
-        lines.Should().Contain(line => line.StartsWith("ok       consume", StringComparison.Ordinal) && line.Contains("read from orders[", StringComparison.Ordinal));
+        lines.Should()
+            .Contain(line => line.StartsWith("ok       consume", StringComparison.Ordinal) && line.Contains("read from orders[", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -41,7 +42,8 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
         using var broker = EmbeddedBroker.Start();
         _tool.Write("other.env", "KAFKA_CLIENT_ID=other");
         _tool.Write("other.json", $$"""{ "Messaging": { "Kafka": { "Brokers": "{{broker.BootstrapServers}}" } } }""");
-        (await SucceedAsync("doctor", "--env-file", "other.env", "--config", "other.json", "--section", "Messaging:Kafka"))[0].Should().Contain("client 'other'");
+        (await SucceedAsync("doctor", "--env-file", "other.env", "--config", "other.json", "--section", "Messaging:Kafka"))[0].Should()
+            .Contain("client 'other'");
     }
 
     [Fact]
@@ -110,7 +112,8 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
         code.Should().Be(0);
         document.RootElement.GetProperty("successful").GetBoolean().Should().BeTrue();
         document.RootElement.GetProperty("verdict").GetString().Should().Be("Kafka connection successful");
-        document.RootElement.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("name").GetString()).Should().Equal("settings", "names", "connections", "TLS", "login", "cluster");
+        document.RootElement.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("name").GetString()).Should()
+            .Equal("settings", "names", "connections", "TLS", "login", "cluster");
         document.RootElement.GetProperty("steps")[3].GetProperty("outcome").GetString().Should().Be("skipped");
     }
 

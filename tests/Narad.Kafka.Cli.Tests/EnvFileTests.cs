@@ -3,7 +3,8 @@ namespace Narad.Kafka.Cli.Tests;
 /// <summary>A file of variables is read as dotenv reads it, and not as a shell would.</summary>
 public sealed class EnvFileTests
 {
-    private const string EventHubs = "Endpoint=sb://narad.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=bmFyYWQtdGVzdC1rZXk=";
+    private const string EventHubs =
+        "Endpoint=sb://narad.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=bmFyYWQtdGVzdC1rZXk=";
 
     [Fact]
     public void What_a_shell_would_expand_or_cut_stays_as_it_is()

@@ -22,7 +22,8 @@ internal sealed class Tool : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("KAFKA_", StringComparison.OrdinalIgnoreCase) || name.EndsWith("NETCORE_ENVIRONMENT", StringComparison.Ordinal)).ToList())
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("KAFKA_", StringComparison.OrdinalIgnoreCase)
+            || name.EndsWith("NETCORE_ENVIRONMENT", StringComparison.Ordinal)).ToList())
         {
             start.Environment.Remove(name);
         }

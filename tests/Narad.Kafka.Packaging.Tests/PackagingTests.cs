@@ -52,7 +52,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
     public void Every_project_of_src_becomes_a_package_with_assembly_documentation_and_readme()
     {
         Skip.If(packed.Absence is not null, packed.Absence);
-        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path)).ToList();
+        var projects = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src"), "*.csproj", SearchOption.AllDirectories)
+            .Select(path => Path.GetFileNameWithoutExtension(path)).ToList();
 
         packed.Files.Select(file => Path.GetFileName(file)).Should().BeEquivalentTo(projects.Select(project => $"{project}.{packed.Version}.nupkg"));
         foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
@@ -74,7 +75,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
             var native = Entries(file).Where(entry => entry.Contains("librdkafka", StringComparison.OrdinalIgnoreCase));
             if (Path.GetFileName(file).StartsWith(Tool, StringComparison.Ordinal))
             {
-                native.Should().Contain(["tools/net10.0/any/runtimes/linux-x64/native/centos8-librdkafka.so", "tools/net10.0/any/runtimes/win-x64/native/librdkafka.dll"])
+                native.Should()
+                    .Contain(["tools/net10.0/any/runtimes/linux-x64/native/centos8-librdkafka.so", "tools/net10.0/any/runtimes/win-x64/native/librdkafka.dll"])
                     .And.OnlyContain(entry => entry.StartsWith("tools/net10.0/any/runtimes/", StringComparison.Ordinal));
             }
             else
@@ -117,11 +119,13 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         foreach (var file in packed.Files)
         {
             using var archive = ZipFile.OpenRead(file);
-            foreach (var entry in archive.Entries.Where(entry => entry.Name.StartsWith("Narad.", StringComparison.Ordinal) && entry.Name.EndsWith(".dll", StringComparison.Ordinal)))
+            foreach (var entry in archive.Entries.Where(entry => entry.Name.StartsWith("Narad.", StringComparison.Ordinal)
+                && entry.Name.EndsWith(".dll", StringComparison.Ordinal)))
             {
                 using var assembly = new PEReader(new MemoryStream(Read(entry)));
                 var directory = assembly.ReadDebugDirectory();
-                using var symbols = assembly.ReadEmbeddedPortablePdbDebugDirectoryData(directory.Single(item => item.Type == DebugDirectoryEntryType.EmbeddedPortablePdb));
+                using var symbols = assembly.ReadEmbeddedPortablePdbDebugDirectoryData(
+                    directory.Single(item => item.Type == DebugDirectoryEntryType.EmbeddedPortablePdb));
                 var reader = symbols.GetMetadataReader();
                 reader.Documents.Select(document => reader.GetString(reader.GetDocument(document).Name))
                     .Should().OnlyContain(path => path.StartsWith("/_", StringComparison.Ordinal), "{0} was built for everyone", entry.Name);
@@ -148,7 +152,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
 
         // A tool's package has all that it needs in it.
         var environment = OwnPackages();
-        await Command.RunAsync(folder, environment, "dotnet", "tool", "install", Tool, "--tool-path", "bin", "--version", packed.Version, "--configfile", "nuget.config");
+        await Command.RunAsync(
+            folder, environment, "dotnet", "tool", "install", Tool, "--tool-path", "bin", "--version", packed.Version, "--configfile", "nuget.config");
         environment["KAFKA_MODE"] = "Embedded";
         var output = await Command.RunAsync(folder, environment, Path.Combine(folder, "bin", "narad"), "doctor", "--topic", "greetings");
         output.TrimEnd().Should().EndWith("Kafka connection successful").And.Contain("read from greetings[");
@@ -207,7 +212,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         using var program = new StreamReader(typeof(PackagingTests).Assembly.GetManifestResourceStream(source)!);
         await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), await program.ReadToEndAsync());
 
-        var listed = await Command.RunAsync(folder, new Dictionary<string, string>(StringComparer.Ordinal), "dotnet", "nuget", "locals", "global-packages", "--list");
+        var listed = await Command.RunAsync(
+            folder, new Dictionary<string, string>(StringComparer.Ordinal), "dotnet", "nuget", "locals", "global-packages", "--list");
         var machine = listed.Split("global-packages: ")[1].Trim();
         await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), $"""
             <configuration>

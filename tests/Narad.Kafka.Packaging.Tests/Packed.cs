@@ -31,7 +31,8 @@ public sealed class Packed : IAsyncLifetime
 
         // The build before these tests ran the analyzers.
         await Command.RunAsync(
-            RepositoryFolder.Root, Unchanged, "bash", "eng/pack.sh", Feed, $"-p:Version={Version}", $"-p:RepositoryUrl={RepositoryUrl}", "-p:RunAnalyzers=false");
+            RepositoryFolder.Root, Unchanged, "bash", "eng/pack.sh", Feed, $"-p:Version={Version}", $"-p:RepositoryUrl={RepositoryUrl}",
+                "-p:RunAnalyzers=false");
         Files = [.. Directory.GetFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal)];
     }
 

@@ -9,7 +9,8 @@ using Narad.Kafka.Soak.Scenarios;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args is ["--child", var number, var brokers, var group, var topics, var path, var log, var work, var identity])
 {
-    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, work.Length == 0 ? null : Work.Of(work), identity);
+    return await ChildMember.RunAsync(int.Parse(number, CultureInfo.InvariantCulture), brokers, group, topics.Split(','), path, log, work.Length == 0 ? null
+        : Work.Of(work), identity);
 }
 
 if (args.Length == 0 || args.Any(static argument => argument is "--help" or "-h"))
@@ -52,7 +53,9 @@ foreach (var scenario in arguments.Scenarios)
 {
     if (scenario.Brokers == 1 ? cluster.Size != 1 : cluster.Size < scenario.Brokers)
     {
-        await Console.Error.WriteLineAsync($"NARAD_TEST_KAFKA names {cluster.Size} broker(s), and '{scenario.Name}' needs {(scenario.Brokers == 1 ? "one alone" : $"{scenario.Brokers}: topics have three replicas")}.");
+        await Console.Error.WriteLineAsync(
+            $"NARAD_TEST_KAFKA names {cluster.Size} broker(s), and '{scenario.Name}' needs "
+                + $"{(scenario.Brokers == 1 ? "one alone" : $"{scenario.Brokers}: topics have three replicas")}.");
         return 2;
     }
 }

@@ -63,7 +63,8 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
         {
             foreach (var name in names.Split(',', StringSplitOptions.TrimEntries))
             {
-                var found = AllScenarios.All.Where(scenario => (name is "all" && scenario.Brokers > 1) || string.Equals(scenario.Name, name, StringComparison.Ordinal)).ToList();
+                var found = AllScenarios.All.Where(
+                    scenario => (name is "all" && scenario.Brokers > 1) || string.Equals(scenario.Name, name, StringComparison.Ordinal)).ToList();
                 if (found.Count == 0)
                 {
                     return (null, $"There is no scenario '{name}'.");
@@ -83,7 +84,8 @@ internal sealed record SoakArguments(IReadOnlyList<Scenario> Scenarios, int Seed
 
         return scenarios.Count == 0
             ? (null, "Say how many minutes, or which --scenario.")
-            : (new SoakArguments(scenarios, seed ?? Random.Shared.Next(1, 1_000_000), rate, values.GetValueOrDefault("--log") ?? Path.Combine(Path.GetTempPath(), "narad-soak")), "");
+            : (new SoakArguments(scenarios, seed ?? Random.Shared.Next(1, 1_000_000), rate, values.GetValueOrDefault("--log")
+                ?? Path.Combine(Path.GetTempPath(), "narad-soak")), "");
 
         bool Number(string option, out int? number)
         {

@@ -29,7 +29,8 @@ public sealed class EmbeddedKafkaTests(EmbeddedKafka kafka) : IClassFixture<Embe
     public async Task Faults_come_and_go()
     {
         await using var broken = EmbeddedKafka.Start(brokers: 2);
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = broken.BootstrapServers, ReconnectBackoffMaxMs = 200 }).SetLogHandler((_, _) => { }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = broken.BootstrapServers, ReconnectBackoffMaxMs = 200 })
+            .SetLogHandler((_, _) => { }).Build();
         int Brokers() => admin.GetMetadata(TimeSpan.FromSeconds(1)).Brokers.Count;
         Brokers().Should().Be(2);
 

@@ -54,13 +54,16 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         await harness.WaitForStoppedAsync(topic);
         await harness.WaitForPublishedAsync<Order>();
 
-        var timeout = await harness.Awaiting(watch => watch.WaitForHandledAsync<Order>(order => order.Id == "1", topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>();
+        var timeout = await harness.Awaiting(watch => watch.WaitForHandledAsync<Order>(order => order.Id == "1", topic, Brief)).Should()
+            .ThrowAsync<HarnessTimeoutException>();
         timeout.Which.Message.Should().StartWith($"0 of 1 Order that match of topic {topic} were handled within 0.3 s.")
             .And.Contain($"published {topic}[0]@0 key a: Order")
             .And.Contain($"failed {topic}[0]@0 key a: Order Order {{ Id = 1, Amount = 10 }} — InvalidDataException: not an order")
             .And.Contain($"Running, 1 partitions, stopped: {topic}[0]@0 (not an order)");
-        await harness.Awaiting(watch => watch.WaitForPublishedAsync<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*0 of 1 String were published*");
-        await harness.Awaiting(watch => watch.WaitForStoppedAsync("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*No partition of elsewhere stopped*");
+        await harness.Awaiting(watch => watch.WaitForPublishedAsync<string>(within: Brief)).Should().ThrowAsync<HarnessTimeoutException>()
+            .WithMessage("*0 of 1 String were published*");
+        await harness.Awaiting(watch => watch.WaitForStoppedAsync("elsewhere", Brief)).Should().ThrowAsync<HarnessTimeoutException>()
+            .WithMessage("*No partition of elsewhere stopped*");
     }
 
     [Fact]
@@ -98,7 +101,9 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
         deadLettered.Record.Topic.Should().Be($"{topic}-dlt");
         deadLettered.Due.Should().BeNull();
         var all = await harness.WaitForDeadLetteredAsync(2, topic: topic);
-        all.Should().ContainSingle(failure => failure.Message.Context.Retry == 2 && failure.Message.Error is TimeoutException && failure.Message.Context.Original.Topic == topic);
+        all.Should()
+            .ContainSingle(failure => failure.Message.Context.Retry == 2 && failure.Message.Error is TimeoutException
+                && failure.Message.Context.Original.Topic == topic);
         (await harness.Awaiting(watch => watch.WaitForDeadLetteredAsync(topic: "elsewhere", within: Brief)).Should().ThrowAsync<HarnessTimeoutException>())
             .Which.Message.Should().Contain("0 of 1 messages of topic elsewhere were dead-lettered").And.Contain($"  dead-lettered {topic}[");
         await harness.Awaiting(watch => watch.WaitForRetriedAsync(3, within: Brief)).Should().ThrowAsync<HarnessTimeoutException>();
@@ -106,7 +111,8 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
 
     [Fact]
     public async Task A_harness_without_a_service_says_what_to_do() =>
-        await new KafkaHarness().Awaiting(harness => harness.WaitForStoppedAsync("t")).Should().ThrowAsync<InvalidOperationException>().WithMessage("*AddNaradKafkaHarness*");
+        await new KafkaHarness().Awaiting(harness => harness.WaitForStoppedAsync("t")).Should().ThrowAsync<InvalidOperationException>()
+            .WithMessage("*AddNaradKafkaHarness*");
 
     [Fact]
     public async Task A_host_s_service_is_watched()
@@ -121,7 +127,8 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
 
         await host.Services.GetRequiredService<IKafkaService>().SendAsync(topic, new Order("1", 10));
         (await harness.WaitForHandledAsync<Order>()).Message.Id.Should().Be("1");
-        await harness.Awaiting(watch => watch.WaitForStoppedAsync(topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>().WithMessage("*Running*stopped: none*");
+        await harness.Awaiting(watch => watch.WaitForStoppedAsync(topic, Brief)).Should().ThrowAsync<HarnessTimeoutException>()
+            .WithMessage("*Running*stopped: none*");
         await host.StopAsync();
     }
 

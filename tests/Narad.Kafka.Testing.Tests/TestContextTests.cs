@@ -7,7 +7,8 @@ public sealed class TestContextTests
     public async Task A_handler_runs_on_a_made_up_context()
     {
         var handler = new Remember();
-        await handler.HandleAsync("hello", TestMessageContext.Create(topic: "orders", key: "42", headers: new MessageHeaders().Add("tenant", "a"), partition: 3, offset: 7), default);
+        await handler.HandleAsync(
+            "hello", TestMessageContext.Create(topic: "orders", key: "42", headers: new MessageHeaders().Add("tenant", "a"), partition: 3, offset: 7), default);
 
         handler.Context!.Topic.Should().Be("orders");
         handler.Context.Key.AsText().Should().Be("42");

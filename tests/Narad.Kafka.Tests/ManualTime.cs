@@ -3,7 +3,8 @@ using Microsoft.Extensions.Time.Testing;
 namespace Narad.Kafka.Tests;
 
 /// <summary>
-/// A clock that only the test moves; its timers fire on the thread that moves it. It knows its timers, and its wall clock can be stepped without moving timers and timestamps.
+/// A clock that only the test moves; its timers fire on the thread that moves it. It knows its timers, and its wall clock can be stepped without moving timers
+/// and timestamps.
 /// </summary>
 internal sealed class ManualTime() : FakeTimeProvider(DateTimeOffset.UnixEpoch)
 {

@@ -9,7 +9,8 @@ public sealed class MemoryTests
 {
     private const int Messages = 300;
 
-    public static TheoryData<string> Fates => ["handled", "dead letter", "dead letter after retries", "dead letter of a batch", "repeated", "skipped", "skipped by name"];
+    public static TheoryData<string> Fates =>
+        ["handled", "dead letter", "dead letter after retries", "dead letter of a batch", "repeated", "skipped", "skipped by name"];
 
     [Theory]
     [MemberData(nameof(Fates))]
@@ -18,7 +19,8 @@ public sealed class MemoryTests
     {
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("t", 1);
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, CommitInterval = TimeSpan.FromMilliseconds(50) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, CommitInterval = TimeSpan.FromMilliseconds(50) });
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("g");
         var traces = new ConcurrentQueue<WeakReference>();

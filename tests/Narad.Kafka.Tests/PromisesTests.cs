@@ -23,7 +23,8 @@ public sealed partial class PromisesTests
     [Fact]
     public void Each_promise_names_a_defence_that_was_taken_away_and_the_test_that_saw_it()
     {
-        var rows = Row().Matches(Page()).Select(match => (Promises: match.Groups["promise"].Captures.Select(promise => promise.Value), Test: match.Groups["test"].Value)).ToList();
+        var rows = Row().Matches(Page())
+            .Select(match => (Promises: match.Groups["promise"].Captures.Select(promise => promise.Value), Test: match.Groups["test"].Value)).ToList();
         rows.Select(row => row.Test).Should().BeSubsetOf(TestTraits.Names, "the tests exist");
         rows.SelectMany(row => row.Promises).Should().Contain(Names);
     }
@@ -33,6 +34,7 @@ public sealed partial class PromisesTests
     [GeneratedRegex(@"^- `(?<test>\w+\.\w+)`", RegexOptions.Multiline, matchTimeoutMilliseconds: 5_000)]
     private static partial Regex TestName();
 
-    [GeneratedRegex(@"^\| (?<promise>S\d+)(, (?<promise>S\d+))* \| `(?<test>[\w.]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5_000)]
+    [GeneratedRegex(@"^\| (?<promise>S\d+)(, (?<promise>S\d+))* \| `(?<test>[\w.]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 5_000)]
     private static partial Regex Row();
 }

@@ -3,7 +3,9 @@ using Confluent.Kafka.Admin;
 
 namespace Narad.Kafka.Tests;
 
-/// <summary>The real cluster that NARAD_TEST_KAFKA names, for tests of ours: skips with the reason where there is none; topics have names of their own.</summary>
+/// <summary>
+/// The real cluster that NARAD_TEST_KAFKA names, for tests of ours: skips with the reason where there is none; topics have names of their own.
+/// </summary>
 internal static class RealKafka
 {
     /// <summary>The cluster's address; skips the test where there is none.</summary>

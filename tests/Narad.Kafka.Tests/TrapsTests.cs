@@ -15,7 +15,8 @@ public sealed partial class TrapsTests
         sections.Keys.Should().BeEquivalentTo(traits.Select(trap => trap.Key));
         foreach (var (trap, section) in sections)
         {
-            TestName().Matches(section).Select(match => match.Groups["test"].Value).Should().BeEquivalentTo(traits[trap].Distinct(StringComparer.Ordinal), "they are the tests of {0}", trap);
+            TestName().Matches(section).Select(match => match.Groups["test"].Value).Should()
+                .BeEquivalentTo(traits[trap].Distinct(StringComparer.Ordinal), "they are the tests of {0}", trap);
         }
     }
 
@@ -29,7 +30,8 @@ public sealed partial class TrapsTests
 
     private static string Page() => File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "traps.md"));
 
-    [GeneratedRegex(@"^### `(?<trap>[a-z0-9-]+)`.*?(?=^##|\z)", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5_000)]
+    [GeneratedRegex(@"^### `(?<trap>[a-z0-9-]+)`.*?(?=^##|\z)", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 5_000)]
     private static partial Regex Section();
 
     [GeneratedRegex(@"^- `(?<test>\w+\.\w+)`", RegexOptions.Multiline, matchTimeoutMilliseconds: 5_000)]

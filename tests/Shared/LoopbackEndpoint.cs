@@ -71,7 +71,9 @@ internal sealed class LoopbackEndpoint : IAsyncDisposable
         Requests.Enqueue((asked, body));
         var (status, type, answer) = await _answer(asked, body);
         var bytes = Encoding.UTF8.GetBytes(answer);
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {bytes.Length}\r\nConnection: close\r\n\r\n"), _stopping.Token);
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {bytes.Length}\r\nConnection: close\r\n\r\n"),
+            _stopping.Token);
         await stream.WriteAsync(bytes, _stopping.Token);
     }
 

@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Narad.Kafka.Shared;
 
 /// <summary>
-/// How long this machine kept a thread of the process waiting that only wanted to run: what a test that measures lateness has to allow for. It says nothing of the code under test.
+/// How long this machine kept a thread of the process waiting that only wanted to run: what a test that measures lateness has to allow for. It says nothing of
+/// the code under test.
 /// </summary>
 internal sealed class Stalls : IDisposable
 {

@@ -5,7 +5,8 @@ using Narad.Kafka;
 namespace ClientToClient.ClientB;
 
 /// <summary>Saves what is for client B. What it throws is retried, and in the end a dead letter.</summary>
-internal sealed class ReceiveMessage(IMessageStore store, IOptions<ClientBOptions> options, Random random, ILogger<ReceiveMessage> logger) : IMessageHandler<ClientMessage>
+internal sealed class ReceiveMessage(IMessageStore store, IOptions<ClientBOptions> options, Random random, ILogger<ReceiveMessage> logger)
+    : IMessageHandler<ClientMessage>
 {
     public async Task HandleAsync(ClientMessage message, MessageContext context, CancellationToken cancellationToken)
     {
@@ -20,7 +21,8 @@ internal sealed class ReceiveMessage(IMessageStore store, IOptions<ClientBOption
             throw new InvalidOperationException("A failure to order: see ClientB:ForceFailure and ClientB:SuccessRate.");
         }
 
-        // The time at which it went to Kafka stays the same in every retry and repetition, so that it is saved once; and later than client A's, whose entry it is not.
+        // The time at which it went to Kafka stays the same in every retry and repetition, so that it is saved once; and later than client A's, whose entry it
+        // is not.
         var sent = context.OriginalTimestamp;
         var entry = message with { Timestamp = sent > message.Timestamp ? sent : message.Timestamp.AddMilliseconds(1) };
         var isNew = await store.SaveAsync(entry, cancellationToken);

@@ -17,7 +17,8 @@ internal sealed class PlainScreen(TextWriter output, TextWriter error, TimeSpan 
             {
                 output.WriteLine(now.Mode == KafkaMode.Console
                     ? string.Create(CultureInfo.InvariantCulture, $"{now.Acknowledged:N0} logged only")
-                    : string.Create(CultureInfo.InvariantCulture, $"{now.Sent:N0} sent, {now.Acknowledged:N0} acknowledged, {now.Handled:N0} handled, {now.PerSecond ?? 0:N0} a second"));
+                    : string.Create(CultureInfo.InvariantCulture,
+                        $"{now.Sent:N0} sent, {now.Acknowledged:N0} acknowledged, {now.Handled:N0} handled, {now.PerSecond ?? 0:N0} a second"));
             }
         }
 

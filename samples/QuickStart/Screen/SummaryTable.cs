@@ -83,7 +83,8 @@ internal static class SummaryTable
         if (summary.Unreachable)
         {
             yield return summary.Lost > 0
-                ? $"No broker answers, so what became of {Number(summary.Lost)} acknowledged and not handled messages can not be known now: the embedded broker of a demo that has ended took them with it, a real Kafka still has them in {arguments.Topic}."
+                ? $"No broker answers, so what became of {Number(summary.Lost)} acknowledged and not handled messages can not be known now: the embedded "
+                    + $"broker of a demo that has ended took them with it, a real Kafka still has them in {arguments.Topic}."
                 : "No broker answers; all that it had acknowledged was handled.";
             yield return "How far the group has committed is not known either: messages that were handled here may come again.";
         }
@@ -95,7 +96,8 @@ internal static class SummaryTable
         {
             if (summary.Lost > 0)
             {
-                yield return $"Lost to this run, not to the broker: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} continues with it.";
+                yield return $"Lost to this run, not to the broker: what nobody handled is still in {arguments.Topic}, and the group {arguments.Group} "
+                    + "continues with it.";
             }
 
             yield return again > 0
@@ -122,5 +124,6 @@ internal static class SummaryTable
 
     private static string Number(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
 
-    private static string Milliseconds(TimeSpan? value) => value is { } latency ? $"{latency.TotalMilliseconds.ToString("N1", CultureInfo.InvariantCulture)} ms" : "-";
+    private static string Milliseconds(TimeSpan? value) =>
+        value is { } latency ? $"{latency.TotalMilliseconds.ToString("N1", CultureInfo.InvariantCulture)} ms" : "-";
 }

@@ -21,7 +21,8 @@ internal static class BrokerList
     public static string Describe(string? brokers) => string.Join(", ", Split(brokers).Select(broker => Show(broker, brokers)));
 
     /// <summary>An address of a list as it may be shown: not at all where the list looks like one with a secret in it.</summary>
-    public static string Show(string broker, string? brokers) => MayHoldSecret(brokers) || !LooksLikeAddress(broker) || !Split(brokers).All(LooksLikeAddress) ? "(not shown: it may hold a secret)" : broker;
+    public static string Show(string broker, string? brokers) =>
+        MayHoldSecret(brokers) || !LooksLikeAddress(broker) || !Split(brokers).All(LooksLikeAddress) ? "(not shown: it may hold a secret)" : broker;
 
     /// <summary>Whether this looks like a user or a connection string in the wrong place; a password may have had a comma.</summary>
     public static bool MayHoldSecret(string? brokers) => brokers.AsSpan().ContainsAny("@=;%?#");
@@ -31,7 +32,9 @@ internal static class BrokerList
 
     /// <summary>Whether an address is one of this machine's own, which no network is between.</summary>
     public static bool IsLoopback(string broker) =>
-        Host(broker) is var host && (string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)));
+        Host(broker) is var host
+            && (string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase)
+                || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)));
 
     /// <summary>The port; null where there is none or it is none.</summary>
     public static int? Port(string broker) =>

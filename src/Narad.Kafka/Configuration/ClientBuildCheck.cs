@@ -21,7 +21,8 @@ internal static partial class ClientBuildCheck
     public static IReadOnlyList<string> Check(KafkaOptions options, bool sound = true)
     {
         var errors = new List<string>();
-        var left = options.ClientProperties.Where(property => !ClientPropertyRules.IsInvalid(property.Key, property.Value)).ToDictionary(StringComparer.Ordinal);
+        var left = options.ClientProperties.Where(property => !ClientPropertyRules.IsInvalid(property.Key, property.Value))
+            .ToDictionary(StringComparer.Ordinal);
         var settings = sound ? options : new KafkaOptions { Mode = options.Mode };
         while (left.Count > 0 && Refusal(settings, left) is { } refusal)
         {

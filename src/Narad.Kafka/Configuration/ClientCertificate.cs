@@ -5,8 +5,8 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// The client's own certificate: given to the client as it was given to us, and opened once before that, so that a wrong password is a fault with a name instead
-/// of a connection that never comes. Neither the key nor what opens it is ever shown.
+/// The client's own certificate: given to the client as it was given to us, and opened once before that, so that a wrong password is a fault with a name
+/// instead of a connection that never comes. Neither the key nor what opens it is ever shown.
 /// </summary>
 internal static class ClientCertificate
 {
@@ -137,7 +137,8 @@ internal static class ClientCertificate
 
         if (Open(text) is not { } certificate)
         {
-            check.ErrorUnshown(Certificate, "there is no certificate in it: give the whole PEM text, from BEGIN CERTIFICATE to END CERTIFICATE, or the path of a file that has it");
+            check.ErrorUnshown(Certificate,
+                "there is no certificate in it: give the whole PEM text, from BEGIN CERTIFICATE to END CERTIFICATE, or the path of a file that has it");
             return;
         }
 
@@ -191,7 +192,8 @@ internal static class ClientCertificate
         {
             check.ErrorUnshown(
                 modern ? Password : Key,
-                modern ? "it does not open the private key: write the password that the key was encrypted with" : "it is not the certificate's private key, or not whole: give the key that the certificate was made for");
+                modern ? "it does not open the private key: write the password that the key was encrypted with"
+                    : "it is not the certificate's private key, or not whole: give the key that the certificate was made for");
             return;
         }
 
@@ -214,11 +216,14 @@ internal static class ClientCertificate
     {
         if (certificate.NotAfter.ToUniversalTime() < now.UtcDateTime)
         {
-            check.Warnings.Add($"{SettingNames.Of(Certificate)}: it expired on {certificate.NotAfter.ToUniversalTime():u}, and brokers will refuse it: renew it.");
+            check.Warnings.Add(
+                $"{SettingNames.Of(Certificate)}: it expired on {certificate.NotAfter.ToUniversalTime():u}, and brokers will refuse it: renew it.");
         }
         else if (certificate.NotBefore.ToUniversalTime() > now.UtcDateTime)
         {
-            check.Warnings.Add($"{SettingNames.Of(Certificate)}: it is good from {certificate.NotBefore.ToUniversalTime():u} only, and brokers refuse it until then: look at this machine's clock, too.");
+            check.Warnings.Add(
+                $"{SettingNames.Of(Certificate)}: it is good from {certificate.NotBefore.ToUniversalTime():u} only, and brokers refuse it until then: look at "
+                    + $"this machine's clock, too.");
         }
     }
 
@@ -235,7 +240,8 @@ internal static class ClientCertificate
     }
 
     private static string? ReadPem(string setting, string value, string what, Findings check) =>
-        CertificateText.TryPem(value, out var pem) ? pem : Read(setting, value.Trim(), what, check) is { } bytes ? System.Text.Encoding.UTF8.GetString(bytes) : null;
+        CertificateText.TryPem(value, out var pem) ? pem : Read(setting, value.Trim(), what, check) is { } bytes ? System.Text.Encoding.UTF8.GetString(bytes)
+            : null;
 
     private static byte[]? Read(string setting, string path, string what, Findings check)
     {

@@ -90,7 +90,8 @@ internal static class ClientPropertyRules
 
     /// <summary>Whether the property is about the client's own certificate or key.</summary>
     public static bool IsCertificate(string name) =>
-        name.StartsWith("ssl.certificate.", StringComparison.Ordinal) || name.StartsWith("ssl.key.", StringComparison.Ordinal) || name.StartsWith("ssl.keystore.", StringComparison.Ordinal);
+        name.StartsWith("ssl.certificate.", StringComparison.Ordinal) || name.StartsWith("ssl.key.", StringComparison.Ordinal)
+            || name.StartsWith("ssl.keystore.", StringComparison.Ordinal);
 
     private static string? Reason(string name)
     {

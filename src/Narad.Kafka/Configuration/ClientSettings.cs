@@ -39,8 +39,8 @@ internal sealed class ClientSettings
     private const int EmbeddedSessionMs = 6_000;
     private const int PatternRefreshMs = 3_000;
 
-    // A partition that was added gets messages within seconds, not within the client's default of five minutes; what it knows of topics lasts as long as by default,
-    // which the client would shorten with the interval.
+    // A partition that was added gets messages within seconds, not within the client's default of five minutes; what it knows of topics lasts as long as by
+    // default, which the client would shorten with the interval.
     private const int ProducerRefreshMs = 5_000;
     internal const int ProducerMetadataAgeMs = 900_000;
     private const int DefaultHeartbeatMs = 3_000;
@@ -66,7 +66,8 @@ internal sealed class ClientSettings
     public Func<string, TimeSpan>? EmbeddedFetchWait { get; init; }
 
     /// <summary>The same at any later time; null where it stays as it is.</summary>
-    public Func<TimeSpan>? FetchWaitOf(string group) => EmbeddedFetchWait is { } wait && !RawProperties.ContainsKey("fetch.wait.max.ms") ? () => wait(group) : null;
+    public Func<TimeSpan>? FetchWaitOf(string group) =>
+        EmbeddedFetchWait is { } wait && !RawProperties.ContainsKey("fetch.wait.max.ms") ? () => wait(group) : null;
 
     /// <summary>
     /// How many bytes of one group's <see cref="KafkaOptions.MaxBufferedBytes"/> are the client's: what is prefetched and not yet consumed. The
@@ -149,7 +150,8 @@ internal sealed class ClientSettings
         {
             config.FetchWaitMaxMs = Milliseconds(EmbeddedFetchWait?.Invoke(group) ?? Transports.EmbeddedFetches.ShortestWait);
 
-            // Sends wait for what is committed there (EmbeddedBackpressure): 4 MiB a partition in each of these intervals. Where fetches are rare, so are commits.
+            // Sends wait for what is committed there (EmbeddedBackpressure): 4 MiB a partition in each of these intervals. Where fetches are rare, so are
+            // commits.
             var commit = Math.Clamp(config.FetchWaitMaxMs ?? 0, EmbeddedCommitMs, LongestEmbeddedCommitMs);
             config.AutoCommitIntervalMs = Math.Min(commit, Milliseconds(Options.CommitInterval));
         }

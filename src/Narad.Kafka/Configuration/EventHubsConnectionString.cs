@@ -38,7 +38,8 @@ internal sealed class EventHubsConnectionString
             parts[equals < 0 ? part : part[..equals].TrimEnd()] = equals < 0 ? "" : part[(equals + 1)..].TrimStart();
         }
 
-        if (parts.TryGetValue("Endpoint", out var endpoint) && Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address is { Scheme: "sb", Host.Length: > 0 })
+        if (parts.TryGetValue("Endpoint", out var endpoint) && Uri.TryCreate(endpoint, UriKind.Absolute, out var address)
+            && address is { Scheme: "sb", Host.Length: > 0 })
         {
             connection = new EventHubsConnectionString(parts, address.Host);
         }
@@ -56,7 +57,8 @@ internal sealed class EventHubsConnectionString
 
         if (connection._parts.Count == 1)
         {
-            return "the connection string ends after its Endpoint: a shell cut it at its first `;`. Put it in single quotes, or give it in a file that no shell reads";
+            return "the connection string ends after its Endpoint: a shell cut it at its first `;`. Put it in single quotes, or give it in a file that no "
+                + "shell reads";
         }
 
         if (connection._parts.ContainsKey("SharedAccessSignature"))

@@ -20,6 +20,7 @@ public sealed class KafkaConfigurationException : NaradKafkaException
         ArgumentNullException.ThrowIfNull(errors);
         return errors.Count == 1
             ? $"The Kafka configuration has an error: {ForeignText.Message(errors[0])}"
-            : $"The Kafka configuration has {errors.Count} errors:{string.Concat(errors.Select(error => $"{Environment.NewLine}- {ForeignText.Message(error)}"))}";
+            : $"The Kafka configuration has {errors.Count} "
+                + $"errors:{string.Concat(errors.Select(error => $"{Environment.NewLine}- {ForeignText.Message(error)}"))}";
     }
 }

@@ -72,19 +72,22 @@ internal static class KafkaEnvironment
         Text("KAFKA_SSL_CERT", value => options.Ssl.Certificate = value);
         Text("KAFKA_SSL_KEY", value => options.Ssl.Key = value);
         Text("KAFKA_SSL_KEY_PASSWORD", value => options.Ssl.KeyPassword = value, trim: false);
-        Text("KAFKA_SSL_REJECT_UNAUTHORIZED", value => SettingParser.Boolean(options, "KAFKA_SSL_REJECT_UNAUTHORIZED", value, reject => options.Ssl.RejectUnauthorized = reject));
+        Text("KAFKA_SSL_REJECT_UNAUTHORIZED", value =>
+            SettingParser.Boolean(options, "KAFKA_SSL_REJECT_UNAUTHORIZED", value, reject => options.Ssl.RejectUnauthorized = reject));
         Tls();
 
         var links = ServiceLinks.Find(variables);
         if (links.Count > 0)
         {
             options.BindingWarnings.Add(
-                $"{links.First()}{(links.Count == 1 ? " is a variable" : $" and {links.Count - 1} more are variables")} that Kubernetes adds for a service, not a setting: ignored. Set enableServiceLinks: false in the pod's specification to be rid of them.");
+                $"{links.First()}{(links.Count == 1 ? " is a variable" : $" and {links.Count - 1} more are variables")} that Kubernetes adds for a service, "
+                    + $"not a setting: ignored. Set enableServiceLinks: false in the pod's specification to be rid of them.");
         }
 
         foreach (var (name, value) in variables)
         {
-            if (name.Length > TopicPrefix.Length && !links.Contains(name, StringComparer.Ordinal) && name.StartsWith(TopicPrefix, StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(value))
+            if (name.Length > TopicPrefix.Length && !links.Contains(name, StringComparer.Ordinal) && name.StartsWith(TopicPrefix, StringComparison.Ordinal)
+                && !string.IsNullOrWhiteSpace(value))
             {
                 options.TopicNames[LogicalTopic(name)] = value.Trim();
             }

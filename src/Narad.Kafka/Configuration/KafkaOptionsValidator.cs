@@ -51,7 +51,8 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
 
         // A fault names the setting with its variable, which nobody should change where it does nothing.
         return new ConfigurationReport(
-            [.. check.Errors.Select(error => overruled.Where(setting => error.Contains($"({setting.Overruled})", StringComparison.Ordinal)).Aggregate(error, (text, setting) => $"{text} {setting.Sentence}"))],
+            [.. check.Errors.Select(error => overruled.Where(setting => error.Contains($"({setting.Overruled})", StringComparison.Ordinal))
+                .Aggregate(error, (text, setting) => $"{text} {setting.Sentence}"))],
             check.Warnings);
     }
 

@@ -1,8 +1,9 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// Security by the provider's name. What is given here replaces the login that configuration and environment name, and sets <see cref="KafkaOptions.Provider"/>;
-/// nothing is checked before start, when every fault is reported at once. No secret given here appears in a log or an exception.
+/// Security by the provider's name. What is given here replaces the login that configuration and environment name, and sets
+/// <see cref="KafkaOptions.Provider"/>; nothing is checked before start, when every fault is reported at once. No secret given here appears in a log or an
+/// exception.
 /// </summary>
 public static class KafkaProviderExtensions
 {
@@ -19,7 +20,8 @@ public static class KafkaProviderExtensions
     /// <inheritdoc cref="UseLocal(KafkaOptions, string?)"/>
     /// <param name="builder">The builder.</param>
     /// <param name="brokers">Where it is; default: as configured, else <c>localhost:9092</c>.</param>
-    public static NaradKafkaBuilder UseLocal(this NaradKafkaBuilder builder, string? brokers = null) => Configure(builder, options => options.UseLocal(brokers));
+    public static NaradKafkaBuilder UseLocal(this NaradKafkaBuilder builder, string? brokers = null) =>
+        Configure(builder, options => options.UseLocal(brokers));
 
     /// <summary>Confluent Cloud with an API key. <see cref="KafkaOptions.Brokers"/> is the cluster's bootstrap server, port 9092.</summary>
     /// <param name="options">The settings.</param>
@@ -44,7 +46,8 @@ public static class KafkaProviderExtensions
     /// <param name="identityPoolId">The identity pool, <c>pool-…</c>; default: Confluent Cloud finds it by the token's claims.</param>
     /// <param name="scope">What the token is for, where the identity provider asks for it.</param>
     public static KafkaOptions UseConfluentCloudOidc(
-        this KafkaOptions options, string clientId, string clientSecret, string tokenEndpoint, string logicalCluster, string? identityPoolId = null, string? scope = null)
+        this KafkaOptions options, string clientId, string clientSecret, string tokenEndpoint, string logicalCluster, string? identityPoolId = null,
+            string? scope = null)
     {
         Use(options, KafkaProvider.ConfluentCloud, new SaslOptions
         {
@@ -71,10 +74,13 @@ public static class KafkaProviderExtensions
     /// <param name="identityPoolId">The identity pool, <c>pool-…</c>; default: Confluent Cloud finds it by the token's claims.</param>
     /// <param name="scope">What the token is for, where the identity provider asks for it.</param>
     public static NaradKafkaBuilder UseConfluentCloudOidc(
-        this NaradKafkaBuilder builder, string clientId, string clientSecret, string tokenEndpoint, string logicalCluster, string? identityPoolId = null, string? scope = null) =>
+        this NaradKafkaBuilder builder, string clientId, string clientSecret, string tokenEndpoint, string logicalCluster, string? identityPoolId = null,
+            string? scope = null) =>
         Configure(builder, options => options.UseConfluentCloudOidc(clientId, clientSecret, tokenEndpoint, logicalCluster, identityPoolId, scope));
 
-    /// <summary>Amazon MSK with a user and a password of Secrets Manager (SCRAM-SHA-512). <see cref="KafkaOptions.Brokers"/> has port 9096, from outside 9196.</summary>
+    /// <summary>
+    /// Amazon MSK with a user and a password of Secrets Manager (SCRAM-SHA-512). <see cref="KafkaOptions.Brokers"/> has port 9096, from outside 9196.
+    /// </summary>
     /// <param name="options">The settings.</param>
     /// <param name="username">The user in the secret <c>AmazonMSK_…</c>.</param>
     /// <param name="password">The password in it.</param>
@@ -131,7 +137,8 @@ public static class KafkaProviderExtensions
     /// <inheritdoc cref="UseEventHubs(KafkaOptions, string)"/>
     /// <param name="builder">The builder.</param>
     /// <param name="connectionString"><c>Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…</c>.</param>
-    public static NaradKafkaBuilder UseEventHubs(this NaradKafkaBuilder builder, string connectionString) => Configure(builder, options => options.UseEventHubs(connectionString));
+    public static NaradKafkaBuilder UseEventHubs(this NaradKafkaBuilder builder, string connectionString) =>
+        Configure(builder, options => options.UseEventHubs(connectionString));
 
     /// <summary>Logs in as a user, wherever the cluster is.</summary>
     /// <param name="options">The settings.</param>
@@ -141,7 +148,10 @@ public static class KafkaProviderExtensions
     public static KafkaOptions Sasl(this KafkaOptions options, string username, string password, string mechanism = "plain")
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.Sasl = new SaslOptions { Mechanism = mechanism, Username = username, Password = password, AllowPlainWithoutTls = options.Sasl.AllowPlainWithoutTls };
+        options.Sasl = new SaslOptions
+        {
+            Mechanism = mechanism, Username = username, Password = password, AllowPlainWithoutTls = options.Sasl.AllowPlainWithoutTls,
+        };
         return options;
     }
 
@@ -173,7 +183,8 @@ public static class KafkaProviderExtensions
     /// <param name="certificate">See <see cref="SslOptions.Certificate"/>; default: as configured.</param>
     /// <param name="key">See <see cref="SslOptions.Key"/>.</param>
     /// <param name="keyPassword">See <see cref="SslOptions.KeyPassword"/>.</param>
-    public static NaradKafkaBuilder Tls(this NaradKafkaBuilder builder, string? ca = null, string? certificate = null, string? key = null, string? keyPassword = null) =>
+    public static NaradKafkaBuilder Tls(
+        this NaradKafkaBuilder builder, string? ca = null, string? certificate = null, string? key = null, string? keyPassword = null) =>
         Configure(builder, options => options.Tls(ca, certificate, key, keyPassword));
 
     // The login first: the provider's profile completes it.

@@ -24,7 +24,9 @@ public sealed class OidcOptions
     /// <summary>The cluster's id on Confluent Cloud, <c>lkc-…</c>; needed there. Extension <c>logicalCluster</c>. Default none.</summary>
     public string? LogicalCluster { get; set; }
 
-    /// <summary>The identity pool on Confluent Cloud, <c>pool-…</c>. Extension <c>identityPoolId</c>. Default none: Confluent Cloud finds it by the token's claims.</summary>
+    /// <summary>
+    /// The identity pool on Confluent Cloud, <c>pool-…</c>. Extension <c>identityPoolId</c>. Default none: Confluent Cloud finds it by the token's claims.
+    /// </summary>
     public string? IdentityPoolId { get; set; }
 
     /// <summary>The client's id, without its secret.</summary>

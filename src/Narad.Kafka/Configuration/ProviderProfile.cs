@@ -2,7 +2,8 @@ namespace Narad.Kafka.Configuration;
 
 /// <summary>
 /// What each provider's name stands for. Applied once, when <see cref="KafkaOptions.Provider"/> is set, to the options that every client is built from;
-/// what only concerns librdkafka is in <see cref="Properties"/>. Never changes what says where the cluster is or as whom to log in, unless the provider knows no login.
+/// what only concerns librdkafka is in <see cref="Properties"/>. Never changes what says where the cluster is or as whom to log in, unless the provider knows
+/// no login.
 /// </summary>
 internal static class ProviderProfile
 {
@@ -10,7 +11,9 @@ internal static class ProviderProfile
 
     public const int DefaultMessageBytes = 1_000_000;
 
-    /// <summary>Event Hubs refuses requests from 1,046,528 bytes on by closing the connection; a message has to leave room for the rest of its request.</summary>
+    /// <summary>
+    /// Event Hubs refuses requests from 1,046,528 bytes on by closing the connection; a message has to leave room for the rest of its request.
+    /// </summary>
     public const int EventHubsMessageBytes = 999_999;
 
     // The gateway drops a connection that was idle for 240 s, without a word: the client has to be first. Both figures are Microsoft's
@@ -70,7 +73,8 @@ internal static class ProviderProfile
 
     /// <summary>The brokers that the login names: an Event Hubs connection string holds its namespace. Null where it names none.</summary>
     public static string? BrokersOf(SaslOptions sasl) =>
-        string.Equals(sasl.Username, EventHubsConnectionString.User, StringComparison.Ordinal) && EventHubsConnectionString.TryParse(sasl.Password, out var connection)
+        string.Equals(sasl.Username, EventHubsConnectionString.User, StringComparison.Ordinal)
+            && EventHubsConnectionString.TryParse(sasl.Password, out var connection)
             ? $"{connection.Host}:9093"
             : null;
 }

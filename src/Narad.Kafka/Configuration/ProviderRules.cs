@@ -15,11 +15,13 @@ internal static class ProviderRules
     private const string EventHubs = "Event Hubs";
     private const string Msk = "MSK";
 
-    public static bool IsEventHubs(string broker) => HasSuffix(broker, ".servicebus.windows.net", ".servicebus.chinacloudapi.cn", ".servicebus.usgovcloudapi.net");
+    public static bool IsEventHubs(string broker) =>
+        HasSuffix(broker, ".servicebus.windows.net", ".servicebus.chinacloudapi.cn", ".servicebus.usgovcloudapi.net");
 
     public static void Check(KafkaOptions options, Findings check)
     {
-        string[] brokers = BrokerList.MayHoldSecret(options.Brokers) ? [] : [.. BrokerList.Split(options.Brokers).Where(broker => BrokerList.Error(broker) is null)];
+        string[] brokers = BrokerList.MayHoldSecret(options.Brokers) ? []
+            : [.. BrokerList.Split(options.Brokers).Where(broker => BrokerList.Error(broker) is null)];
         var provider = options.Provider;
         CheckName(provider, brokers, check);
         CheckPlace(options, check);
@@ -43,7 +45,8 @@ internal static class ProviderRules
             CheckMsk(options, check);
         }
 
-        if (MskPorts(options) is var (what, ports) && (IsMsk(provider) || SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam) || Array.Exists(brokers, IsMsk)))
+        if (MskPorts(options) is var (what, ports)
+            && (IsMsk(provider) || SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.AwsMskIam) || Array.Exists(brokers, IsMsk)))
         {
             CheckPorts(
                 Array.FindAll(brokers, broker => BrokerList.Port(broker) < FirstMskPrivatePort),
@@ -66,7 +69,8 @@ internal static class ProviderRules
         }
     }
 
-    private static bool IsMsk(KafkaProvider provider) => provider is KafkaProvider.MskIam or KafkaProvider.MskScram or KafkaProvider.MskTls or KafkaProvider.MskOpen;
+    private static bool IsMsk(KafkaProvider provider) =>
+        provider is KafkaProvider.MskIam or KafkaProvider.MskScram or KafkaProvider.MskTls or KafkaProvider.MskOpen;
 
     private static bool IsMsk(string broker)
     {
@@ -168,7 +172,8 @@ internal static class ProviderRules
             check.Error(
                 nameof(options.MaxMessageBytes),
                 options.MaxMessageBytes,
-                string.Create(CultureInfo.InvariantCulture, $"Event Hubs closes the connection at a larger request: write at most {ProviderProfile.EventHubsMessageBytes}, or nothing"));
+                string.Create(CultureInfo.InvariantCulture,
+                    $"Event Hubs closes the connection at a larger request: write at most {ProviderProfile.EventHubsMessageBytes}, or nothing"));
         }
 
         if (SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
@@ -213,12 +218,15 @@ internal static class ProviderRules
             if (!string.IsNullOrEmpty(connection.EntityPath))
             {
                 check.Warnings.Add(
-                    $"{SettingNames.Of("Sasl:Password")}: the connection string has an EntityPath, so its key is for the event hub '{connection.EntityPath}' alone and every other topic is refused: take the namespace's connection string where there are several, such as retry topics.");
+                    $"{SettingNames.Of("Sasl:Password")}: the connection string has an EntityPath, so its key is for the event hub '{connection.EntityPath}' "
+                        + $"alone and every other topic is refused: take the namespace's connection string where there are several, such as retry topics.");
             }
 
             if (Array.Find(brokers, IsEventHubs) is { } broker && !string.Equals(BrokerList.Host(broker), connection.Host, StringComparison.OrdinalIgnoreCase))
             {
-                check.Warn(nameof(options.Brokers), broker, $"the connection string is of {connection.Host}, whose key another namespace refuses: write {connection.Host}:9093, or the other connection string");
+                check.Warn(nameof(options.Brokers), broker,
+                    $"the connection string is of {connection.Host}, whose key another namespace refuses: write {connection.Host}:9093, or the other "
+                        + $"connection string");
             }
         }
     }
@@ -246,12 +254,16 @@ internal static class ProviderRules
             case KafkaProvider.MskTls or KafkaProvider.MskOpen when used:
                 check.ErrorUnshown(
                     SaslMechanisms.MakesTokens(sasl.Mechanism) ? "Sasl:Mechanism" : "Sasl:Username",
-                    $"{options.Provider} has no login: remove it, or write Provider = {(SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam) ? "MskIam" : "MskScram")}");
+                    $"{options.Provider} has no login: remove it, or write Provider = "
+                        + $"{(SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam) ? "MskIam" : "MskScram")}");
                 break;
-            case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate) && !options.ClientProperties.Keys.Any(ClientPropertyRules.IsCertificate):
-                check.Error("Ssl:Certificate", "", "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
+            case KafkaProvider.MskTls when string.IsNullOrWhiteSpace(options.Ssl.Certificate)
+                && !options.ClientProperties.Keys.Any(ClientPropertyRules.IsCertificate):
+                check.Error("Ssl:Certificate", "",
+                    "MskTls needs a client certificate: write a PEM or PFX file, or write Provider = MskOpen where the cluster asks for none");
                 break;
-            case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512") && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
+            case not (KafkaProvider.MskIam or KafkaProvider.MskScram) when used && !SaslMechanisms.Is(sasl.Mechanism, "scram-sha-512")
+                && !SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.AwsMskIam):
                 check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), "MSK takes scram-sha-512 (port 9096) or aws_msk_iam (port 9098)");
                 break;
         }

@@ -28,7 +28,9 @@ internal static class RawSecurityRules
 
         if (Is(client, Method, "oidc") && !SaslMechanisms.Is(options.Sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.ErrorUnshown($"ClientProperties:{Method}", $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or remove this");
+            check.ErrorUnshown($"ClientProperties:{Method}",
+                $"there is an identity provider, whose tokens only {SaslMechanisms.OAuthBearer} takes: set {SettingNames.Of("Sasl:Mechanism")} to it, or "
+                    + $"remove this");
         }
 
         if (client.TryGetValue(Endpoint, out var endpoint) && !IsMetadataService(client, endpoint) && SecurityRules.TokenEndpointError(endpoint) is { } error)
@@ -40,7 +42,9 @@ internal static class RawSecurityRules
         {
             if (strict && !options.Ssl.AllowUnverifiedInProduction)
             {
-                check.ErrorUnshown($"ClientProperties:{name}", $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by {SecurityRules.AllowUnverified} = true");
+                check.ErrorUnshown($"ClientProperties:{name}",
+                    $"{what}. In Production anybody could pose as the broker, as in every environment but Development: remove it, or allow it by "
+                        + $"{SecurityRules.AllowUnverified} = true");
             }
             else
             {

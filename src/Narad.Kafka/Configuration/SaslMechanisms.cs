@@ -13,10 +13,12 @@ internal static class SaslMechanisms
     public static readonly IReadOnlyList<string> Names = ["plain", "scram-sha-256", "scram-sha-512", OAuthBearer, AwsMskIam];
 
     /// <summary>What people write for a mechanism, taken or not: none of it is a secret.</summary>
-    public static readonly IReadOnlyList<string> KnownNames = [.. Names, "gssapi", "kerberos", "external", "anonymous", "scram", "oidc", "oauth", "iam", "md5", "none"];
+    public static readonly IReadOnlyList<string> KnownNames = [
+        .. Names, "gssapi", "kerberos", "external", "anonymous", "scram", "oidc", "oauth", "iam", "md5", "none"];
 
     /// <summary>A mechanism's name as it may be shown: not where it looks like none, since then it may be a password in the wrong setting.</summary>
-    public static string? Shown(string? mechanism) => string.IsNullOrWhiteSpace(mechanism) || MayBeShown.AsOneOf(mechanism, KnownNames) ? mechanism : "(not shown: it may be a secret)";
+    public static string? Shown(string? mechanism) =>
+        string.IsNullOrWhiteSpace(mechanism) || MayBeShown.AsOneOf(mechanism, KnownNames) ? mechanism : "(not shown: it may be a secret)";
 
     /// <summary>Whether connections log in: there is a user, or the mechanism makes its own tokens.</summary>
     public static bool IsUsed(SaslOptions sasl) => !string.IsNullOrEmpty(sasl.Username) || MakesTokens(sasl.Mechanism);

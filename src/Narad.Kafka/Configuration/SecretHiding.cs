@@ -7,7 +7,8 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// Replaces the secrets that a client was given in text that the client, a broker or an identity provider wrote: as they are, and as URLs, JSON, HTML and base64 write them. Immutable and thread-safe.
+/// Replaces the secrets that a client was given in text that the client, a broker or an identity provider wrote: as they are, and as URLs, JSON, HTML and
+/// base64 write them. Immutable and thread-safe.
 /// </summary>
 internal sealed partial class SecretHiding
 {
@@ -26,7 +27,8 @@ internal sealed partial class SecretHiding
     private readonly string[] _forms;
 
     private SecretHiding(IEnumerable<string> secrets) =>
-        _forms = [.. secrets.Where(secret => !string.IsNullOrWhiteSpace(secret)).SelectMany(Forms).Where(form => form.Length > 0).Distinct(StringComparer.Ordinal).OrderByDescending(form => form.Length)];
+        _forms = [.. secrets.Where(secret => !string.IsNullOrWhiteSpace(secret)).SelectMany(Forms).Where(form => form.Length > 0)
+            .Distinct(StringComparer.Ordinal).OrderByDescending(form => form.Length)];
 
     /// <summary>The secrets of a client's configuration, its raw properties included.</summary>
     public static SecretHiding Of(ClientConfig config)
@@ -72,7 +74,8 @@ internal sealed partial class SecretHiding
     private static IEnumerable<string> Parts(string value)
     {
         yield return value;
-        foreach (var line in value.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Where(line => line.Length >= ShortestLine && !line.StartsWith("-----", StringComparison.Ordinal)))
+        foreach (var line in value.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => line.Length >= ShortestLine && !line.StartsWith("-----", StringComparison.Ordinal)))
         {
             yield return line;
         }
@@ -160,6 +163,7 @@ internal sealed partial class SecretHiding
     [GeneratedRegex(@"(?<=://)[^/\s@""']+@", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex UserInUrl();
 
-    [GeneratedRegex(@"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex WebToken();
 }

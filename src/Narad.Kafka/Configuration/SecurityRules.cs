@@ -30,11 +30,13 @@ internal static class SecurityRules
                 check.Error(
                     "Ssl:RejectUnauthorized",
                     false,
-                    $"in Production anybody could pose as the broker, as in every environment but Development: give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA), or allow it by {AllowUnverified} = true");
+                    $"in Production anybody could pose as the broker, as in every environment but Development: give the authority as Kafka:Ssl:Ca "
+                        + $"(KAFKA_SSL_CA), or allow it by {AllowUnverified} = true");
             }
             else
             {
-                check.Warn("Ssl:RejectUnauthorized", false, "certificates are not checked, so anybody can pose as the broker. Give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA) instead");
+                check.Warn("Ssl:RejectUnauthorized", false,
+                    "certificates are not checked, so anybody can pose as the broker. Give the authority as Kafka:Ssl:Ca (KAFKA_SSL_CA) instead");
             }
         }
 
@@ -51,7 +53,9 @@ internal static class SecurityRules
         {
             if (!HasCertificate(pem))
             {
-                check.ErrorUnshown("Ssl:Ca", "the PEM text has no whole certificate, from BEGIN CERTIFICATE to END CERTIFICATE: give all of it, with line breaks written as \\n where need be");
+                check.ErrorUnshown("Ssl:Ca",
+                    "the PEM text has no whole certificate, from BEGIN CERTIFICATE to END CERTIFICATE: give all of it, with line breaks written as \\n where "
+                        + "need be");
             }
         }
         else if (!File.Exists(ssl.Ca.Trim()))
@@ -70,7 +74,8 @@ internal static class SecurityRules
         {
             if (!HasCertificate(File.ReadAllText(path)))
             {
-                check.Error("Ssl:Ca", path, "there is no certificate in the file: write the path of a PEM file (a DER file becomes one by: openssl x509 -inform der)");
+                check.Error(
+                    "Ssl:Ca", path, "there is no certificate in the file: write the path of a PEM file (a DER file becomes one by: openssl x509 -inform der)");
             }
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
@@ -115,7 +120,9 @@ internal static class SecurityRules
         }
         else if (sasl.TokenProvider is not null)
         {
-            check.ErrorUnshown("Sasl:TokenProvider", $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove the source");
+            check.ErrorUnshown("Sasl:TokenProvider",
+                $"{SaslMechanisms.Shown(sasl.Mechanism)} uses no tokens: set {SettingNames.Of("Sasl:Mechanism")} = {SaslMechanisms.OAuthBearer}, or remove "
+                    + $"the source");
         }
         else if (user && !password)
         {
@@ -140,7 +147,8 @@ internal static class SecurityRules
             check.Error(
                 "Ssl:Enabled",
                 false,
-                "with mechanism plain everybody on the way to the broker reads the password: write true, use scram-sha-512, or allow it by Kafka:Sasl:AllowPlainWithoutTls = true. In the environment Development it is a warning");
+                "with mechanism plain everybody on the way to the broker reads the password: write true, use scram-sha-512, or allow it by "
+                    + "Kafka:Sasl:AllowPlainWithoutTls = true. In the environment Development it is a warning");
         }
         else
         {
@@ -155,18 +163,23 @@ internal static class SecurityRules
         var aws = SaslMechanisms.Is(mechanism, SaslMechanisms.AwsMskIam);
         if (aws && !given)
         {
-            check.Error("Sasl:Mechanism", mechanism, "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also be others");
+            check.Error("Sasl:Mechanism", mechanism,
+                "nothing here makes the tokens of AWS IAM: add the package Narad.Kafka.Aws and .UseMskIam(), or .AddAwsTokens() where the settings may also "
+                    + "be others");
         }
         else if (!given && options.Sasl.Oidc is null && !MakesItsOwnTokens(options.ClientProperties))
         {
             check.Error(
                 "Sasl:Mechanism",
                 mechanism,
-                "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenProvider in code, or let the client fetch them (Kafka:ClientProperties: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and client.secret)");
+                "nothing here makes tokens: set Kafka:Sasl:Oidc (ClientId, ClientSecret, TokenEndpoint), give a Sasl.TokenProvider in code, or let the client "
+                    + "fetch them (Kafka:ClientProperties: sasl.oauthbearer.method = oidc, with sasl.oauthbearer.token.endpoint.url, client.id and "
+                    + "client.secret)");
         }
         else if ((given || options.Sasl.Oidc is not null) && MakesItsOwnTokens(options.ClientProperties))
         {
-            check.ErrorUnshown(given ? "Sasl:TokenProvider" : "Sasl:Oidc", $"{SettingNames.Of("ClientProperties")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
+            check.ErrorUnshown(given ? "Sasl:TokenProvider"
+                : "Sasl:Oidc", $"{SettingNames.Of("ClientProperties")} makes the client fetch tokens itself: remove its sasl.oauthbearer properties, or this");
         }
 
         if (options.Ssl.Enabled)
@@ -193,7 +206,9 @@ internal static class SecurityRules
 
         if (!SaslMechanisms.Is(sasl.Mechanism, SaslMechanisms.OAuthBearer))
         {
-            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism), $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or remove it");
+            check.Error("Sasl:Mechanism", SaslMechanisms.Shown(sasl.Mechanism),
+                $"there is an identity provider in {SettingNames.Of("Sasl:Oidc")}, whose tokens only {SaslMechanisms.OAuthBearer} takes: write that, or "
+                    + $"remove it");
         }
 
         if (string.IsNullOrWhiteSpace(oidc.ClientId))
@@ -212,7 +227,9 @@ internal static class SecurityRules
         }
     }
 
-    /// <summary>What is wrong with the address that tokens are asked for at, whichever setting names it; null where nothing is. Never a part of the address.</summary>
+    /// <summary>
+    /// What is wrong with the address that tokens are asked for at, whichever setting names it; null where nothing is. Never a part of the address.
+    /// </summary>
     public static string? TokenEndpointError(string? address)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var endpoint) || endpoint is not { Scheme: "https" or "http" })

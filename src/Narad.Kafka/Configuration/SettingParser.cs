@@ -28,7 +28,8 @@ internal static class SettingParser
         var name = Array.Find(System.Enum.GetNames<T>(), name => string.Equals(name, value.Trim(), StringComparison.OrdinalIgnoreCase));
         if (name is null)
         {
-            Error(options, setting, value, MayBeShown.AsOneOf(value, System.Enum.GetNames<T>()) || MayBeShown.AsNumber(value), $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
+            Error(options, setting, value, MayBeShown.AsOneOf(value, System.Enum.GetNames<T>())
+                || MayBeShown.AsNumber(value), $"write one of {string.Join(", ", System.Enum.GetNames<T>())}");
         }
         else
         {
@@ -58,12 +59,14 @@ internal static class SettingParser
         }
         else
         {
-            Error(options, setting, value, MayBeShown.AsNumber(value), "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
+            Error(options, setting, value, MayBeShown.AsNumber(value),
+                "write a time as hours:minutes:seconds, such as 00:00:05 for five seconds or 00:00:00.2 for 200 ms");
         }
     }
 
     public static string Write(bool value) => value ? "true" : "false";
 
     private static void Error(IBindingTarget options, string setting, string value, bool shown, string instead) =>
-        options.BindingErrors.Add(shown ? $"{setting} = {value}: {instead}." : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
+        options.BindingErrors.Add(shown ? $"{setting} = {value}: {instead}."
+            : $"{setting} has a value that cannot be read, which is not shown since it may be a secret: {instead}.");
 }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Configuration;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// Remembers what the environment and the configuration said about the settings that have a variable, so that one that is overruled can be named with the source that wins. Values are compared and never
-/// shown. Not thread-safe: options are read by one thread at a time.
+/// Remembers what the environment and the configuration said about the settings that have a variable, so that one that is overruled can be named with the
+/// source that wins. Values are compared and never shown. Not thread-safe: options are read by one thread at a time.
 /// </summary>
 internal sealed class SettingSources
 {
@@ -68,7 +68,9 @@ internal sealed class SettingSources
 
             if (_environment.TryGetValue(setting, out var variable) && !Same(variable.Value, now))
             {
-                yield return (variable.Variable, $"{variable.Variable} is overruled by {(fromConfiguration && !codeWins ? $"{configured.Path} of the configuration" : Code(options))}: remove one of them.");
+                yield return (variable.Variable,
+                    $"{variable.Variable} is overruled by {(fromConfiguration && !codeWins ? $"{configured.Path} of the configuration" : Code(options))}: "
+                        + $"remove one of them.");
             }
         }
     }

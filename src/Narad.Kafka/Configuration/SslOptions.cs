@@ -12,8 +12,9 @@ public sealed class SslOptions
     public bool RejectUnauthorized { get; set; } = true;
 
     /// <summary>
-    /// Allows what lets another server pose as the broker, in Production and in every environment but <c>Development</c>: <see cref="RejectUnauthorized"/> = false, and the raw properties
-    /// <c>ssl.endpoint.identification.algorithm</c> = <c>none</c> and <c>ssl.cipher.suites</c> without encryption or certificates. Default false.
+    /// Allows what lets another server pose as the broker, in Production and in every environment but <c>Development</c>: <see cref="RejectUnauthorized"/> =
+    /// false, and the raw properties <c>ssl.endpoint.identification.algorithm</c> = <c>none</c> and <c>ssl.cipher.suites</c> without encryption or
+    /// certificates. Default false.
     /// </summary>
     public bool AllowUnverifiedInProduction { get; set; }
 
@@ -29,13 +30,15 @@ public sealed class SslOptions
     public string? Certificate { get; set; }
 
     /// <summary>
-    /// The private key of <see cref="Certificate"/>: a PEM file or PEM text, in no log, exception or report. <c>KAFKA_SSL_KEY</c>. Default: the one that stands with
-    /// the certificate, as in every PFX.
+    /// The private key of <see cref="Certificate"/>: a PEM file or PEM text, in no log, exception or report. <c>KAFKA_SSL_KEY</c>. Default: the one that stands
+    /// with the certificate, as in every PFX.
     /// </summary>
     [JsonIgnore]
     public string? Key { get; set; }
 
-    /// <summary>What opens the private key, or the PFX, where these are encrypted; in no log, exception or report. <c>KAFKA_SSL_KEY_PASSWORD</c>. Default none.</summary>
+    /// <summary>
+    /// What opens the private key, or the PFX, where these are encrypted; in no log, exception or report. <c>KAFKA_SSL_KEY_PASSWORD</c>. Default none.
+    /// </summary>
     [JsonIgnore]
     public string? KeyPassword { get; set; }
 

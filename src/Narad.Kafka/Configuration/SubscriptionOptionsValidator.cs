@@ -4,7 +4,9 @@ using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Configuration;
 
-/// <summary>Finds every error of a subscription's options at once. Each names the setting, its value and what to write instead. Thread-safe: no state.</summary>
+/// <summary>
+/// Finds every error of a subscription's options at once. Each names the setting, its value and what to write instead. Thread-safe: no state.
+/// </summary>
 internal static class SubscriptionOptionsValidator
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
@@ -85,14 +87,17 @@ internal static class SubscriptionOptionsValidator
         Time("ExactlyOnce:TransactionTimeout", transactions.TransactionTimeout, TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(15));
         if (transactions.TimeLimit is { } limit && (limit <= TimeSpan.Zero || limit >= transactions.TransactionTimeout))
         {
-            Error("ExactlyOnce:TimeLimit", limit, $"write a time above 0 and below TransactionTimeout, which is {Duration.Text(transactions.TransactionTimeout)}, or nothing");
+            Error("ExactlyOnce:TimeLimit", limit,
+                $"write a time above 0 and below TransactionTimeout, which is {Duration.Text(transactions.TransactionTimeout)}, or nothing");
         }
 
         NotEmpty("ExactlyOnce:InstanceName", transactions.InstanceName);
         NotEmpty("ExactlyOnce:TransactionalIdPrefix", transactions.TransactionalIdPrefix);
 
         void Error(string setting, object? value, string instead) =>
-            errors.Add(string.Create(CultureInfo.InvariantCulture, $"Kafka:Subscriptions:{options.Name ?? topic}:{setting} = {(value is "" or null ? "(empty)" : value)}: {instead}."));
+            errors.Add(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"Kafka:Subscriptions:{options.Name ?? topic}:{setting} = {(value is "" or null ? "(empty)" : value)}: {instead}."));
 
         void Number(string setting, int? value, int min, int max)
         {
@@ -149,27 +154,33 @@ internal static class SubscriptionOptionsValidator
         if (options.Order is MessageOrder.ByKey or MessageOrder.ByPartition && !options.Retry.AllowReorder && !options.Retry.PreserveKeyOrder)
         {
             errors.Add(
-                $"the subscription to '{topic}' sets Order = {options.Order} and has a retry topic: later messages overtake a failed one there. Set Retry.PreserveKeyOrder = true to keep the order of each key; "
-                + $"Retry.AllowReorder = true where another order is right; leave Order out; or retry in memory only (Retry.InMemory), which keeps the order of each {(options.Order is MessageOrder.ByKey ? "key" : "partition")}.");
+                $"the subscription to '{topic}' sets Order = {options.Order} and has a retry topic: later messages overtake a failed one there. Set "
+                    + $"Retry.PreserveKeyOrder = true to keep the order of each key; "
+                + "Retry.AllowReorder = true where another order is right; leave Order out; or retry in memory only (Retry.InMemory), which keeps the order "
+                + $"of each {(options.Order is MessageOrder.ByKey ? "key" : "partition")}.");
         }
 
         if (options.Retry.Topic.Name is { } name && (TopicName.IsPattern(topic) || string.Equals(name, topic, StringComparison.Ordinal)))
         {
             errors.Add(TopicName.IsPattern(topic)
-                ? $"the subscription to the pattern '{topic}' sets Retry.Topic.Name = '{name}': each topic that a pattern finds has a retry topic of its own. Leave the name out."
+                ? $"the subscription to the pattern '{topic}' sets Retry.Topic.Name = '{name}': each topic that a pattern finds has a retry topic of its own. "
+                    + "Leave the name out."
                 : $"the subscription to '{topic}' sets Retry.Topic.Name to that same topic. Name another one, or leave the name out.");
         }
     }
 
     private static string? WhyNotInOrder(SubscriptionOptions options, string topic, KafkaAssignor assignor, bool isBatch) => options switch
     {
-        { Retry.Topic.IsEnabled: false } => "and has no retry topic: set Retry.Topic.MaxAttempts, or leave PreserveKeyOrder out; retries in memory keep the order of a key by themselves.",
+        { Retry.Topic.IsEnabled: false } =>
+            "and has no retry topic: set Retry.Topic.MaxAttempts, or leave PreserveKeyOrder out; retries in memory keep the order of a key by themselves.",
         { Retry.AllowReorder: true } => "and Retry.AllowReorder: leave one of them out.",
         { Order: MessageOrder.ByPartition } => "and Order = ByPartition: it keeps the order of each key, not that of a partition. Set Order = ByKey.",
         { Order: MessageOrder.Unordered } => "and Order = Unordered: leave one of them out.",
         { Retry.Topic.AdoptRecordsWithoutGroup: true } =>
             "and Retry.Topic.AdoptRecordsWithoutGroup: what another system writes into the retry topic has no place in a key's order. Leave one of them out.",
-        _ when isBatch => "and has a batch handler: it keeps the order of each key, and a batch fails with several. Handle messages one by one, or retry in memory only (Retry.InMemory).",
+        _ when isBatch =>
+            "and has a batch handler: it keeps the order of each key, and a batch fails with several. Handle messages one by one, or retry in memory only "
+                + "(Retry.InMemory).",
         _ when TopicName.IsPattern(topic) => "and is to a pattern: subscribe to each topic by its name.",
         _ when assignor is KafkaAssignor.RoundRobin => "which needs the range assignor, and Assignor is RoundRobin. Leave Assignor out, or choose Range.",
         _ => null,

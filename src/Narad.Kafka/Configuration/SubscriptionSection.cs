@@ -3,7 +3,8 @@ using Microsoft.Extensions.Configuration;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// The section <c>Kafka:Subscriptions:{topic or name}</c>. Applied before code. Errors are collected in the options, unknown keys included; needs no reflection. Never throws.
+/// The section <c>Kafka:Subscriptions:{topic or name}</c>. Applied before code. Errors are collected in the options, unknown keys included; needs no
+/// reflection. Never throws.
 /// </summary>
 internal static class SubscriptionSection
 {
@@ -24,34 +25,44 @@ internal static class SubscriptionSection
         ["OnUnknownType"] = new((o, s, v) => SettingParser.Enum<UnknownTypePolicy>(o, s, v, x => o.OnUnknownType = x), o => o.OnUnknownType),
         ["MaxBatchSize"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.MaxBatchSize = x), o => o.MaxBatchSize),
         ["MaxBatchWait"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.MaxBatchWait = x), o => o.MaxBatchWait),
-        ["Retry:InMemory:MaxAttempts"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.Retry.InMemory.MaxAttempts = x), o => o.Retry.InMemory.MaxAttempts),
+        ["Retry:InMemory:MaxAttempts"] = new(
+            (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.Retry.InMemory.MaxAttempts = x), o => o.Retry.InMemory.MaxAttempts),
         ["Retry:InMemory:Delay"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.Retry.InMemory.Delay = x), o => o.Retry.InMemory.Delay),
         ["Retry:InMemory:MaxDelay"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.Retry.InMemory.MaxDelay = x), o => o.Retry.InMemory.MaxDelay),
-        ["Retry:InMemory:BackoffType"] = new((o, s, v) => SettingParser.Enum<DelayBackoffType>(o, s, v, x => o.Retry.InMemory.BackoffType = x), o => o.Retry.InMemory.BackoffType),
+        ["Retry:InMemory:BackoffType"] = new(
+            (o, s, v) => SettingParser.Enum<DelayBackoffType>(o, s, v, x => o.Retry.InMemory.BackoffType = x), o => o.Retry.InMemory.BackoffType),
         ["Retry:InMemory:UseJitter"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Retry.InMemory.UseJitter = x), o => o.Retry.InMemory.UseJitter),
         ["Retry:Topic:MaxAttempts"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.Retry.Topic.MaxAttempts = x), o => o.Retry.Topic.MaxAttempts),
         ["Retry:Topic:Delay"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.Retry.Topic.Delay = x), o => o.Retry.Topic.Delay),
         ["Retry:Topic:MaxDelay"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.Retry.Topic.MaxDelay = x), o => o.Retry.Topic.MaxDelay),
-        ["Retry:Topic:BackoffType"] = new((o, s, v) => SettingParser.Enum<DelayBackoffType>(o, s, v, x => o.Retry.Topic.BackoffType = x), o => o.Retry.Topic.BackoffType),
+        ["Retry:Topic:BackoffType"] = new(
+            (o, s, v) => SettingParser.Enum<DelayBackoffType>(o, s, v, x => o.Retry.Topic.BackoffType = x), o => o.Retry.Topic.BackoffType),
         ["Retry:Topic:UseJitter"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Retry.Topic.UseJitter = x), o => o.Retry.Topic.UseJitter),
         ["Retry:Topic:Name"] = new((o, _, v) => o.Retry.Topic.Name = v, o => o.Retry.Topic.Name),
         ["Retry:Topic:AdoptRecordsWithoutGroup"] =
             new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Retry.Topic.AdoptRecordsWithoutGroup = x), o => o.Retry.Topic.AdoptRecordsWithoutGroup),
         ["Retry:PreserveKeyOrder"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Retry.PreserveKeyOrder = x), o => o.Retry.PreserveKeyOrder),
-        ["Retry:AfterDeadLetter"] = new((o, s, v) => SettingParser.Enum<AfterDeadLetter>(o, s, v, x => o.Retry.AfterDeadLetter = x), o => o.Retry.AfterDeadLetter),
+        ["Retry:AfterDeadLetter"] = new(
+            (o, s, v) => SettingParser.Enum<AfterDeadLetter>(o, s, v, x => o.Retry.AfterDeadLetter = x), o => o.Retry.AfterDeadLetter),
         ["Retry:AllowReorder"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Retry.AllowReorder = x), o => o.Retry.AllowReorder),
         ["DeadLetter:Enabled"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.DeadLetter.Enabled = x), o => o.DeadLetter.Enabled),
         ["DeadLetter:TopicName"] = new((o, _, v) => o.DeadLetter.TopicName = v, o => o.DeadLetter.TopicName),
         ["CircuitBreaker:Enabled"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.CircuitBreaker.Enabled = x), o => o.CircuitBreaker.Enabled),
-        ["CircuitBreaker:FailureRatio"] = new((o, s, v) => SettingParser.Number<double>(o, s, v, x => o.CircuitBreaker.FailureRatio = x), o => o.CircuitBreaker.FailureRatio),
-        ["CircuitBreaker:MinimumThroughput"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.CircuitBreaker.MinimumThroughput = x), o => o.CircuitBreaker.MinimumThroughput),
-        ["CircuitBreaker:SamplingDuration"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.SamplingDuration = x), o => o.CircuitBreaker.SamplingDuration),
-        ["CircuitBreaker:BreakDuration"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.BreakDuration = x), o => o.CircuitBreaker.BreakDuration),
-        ["CircuitBreaker:MaxBreakDuration"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.MaxBreakDuration = x), o => o.CircuitBreaker.MaxBreakDuration),
+        ["CircuitBreaker:FailureRatio"] = new(
+            (o, s, v) => SettingParser.Number<double>(o, s, v, x => o.CircuitBreaker.FailureRatio = x), o => o.CircuitBreaker.FailureRatio),
+        ["CircuitBreaker:MinimumThroughput"] = new(
+            (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.CircuitBreaker.MinimumThroughput = x), o => o.CircuitBreaker.MinimumThroughput),
+        ["CircuitBreaker:SamplingDuration"] = new(
+            (o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.SamplingDuration = x), o => o.CircuitBreaker.SamplingDuration),
+        ["CircuitBreaker:BreakDuration"] = new(
+            (o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.BreakDuration = x), o => o.CircuitBreaker.BreakDuration),
+        ["CircuitBreaker:MaxBreakDuration"] = new(
+            (o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.MaxBreakDuration = x), o => o.CircuitBreaker.MaxBreakDuration),
         ["ExactlyOnce:Enabled"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.ExactlyOnce.Enabled = x), o => o.ExactlyOnce.Enabled),
         ["ExactlyOnce:MaxMessages"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.ExactlyOnce.MaxMessages = x), o => o.ExactlyOnce.MaxMessages),
         ["ExactlyOnce:MaxWait"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.ExactlyOnce.MaxWait = x), o => o.ExactlyOnce.MaxWait),
-        ["ExactlyOnce:TransactionTimeout"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.ExactlyOnce.TransactionTimeout = x), o => o.ExactlyOnce.TransactionTimeout),
+        ["ExactlyOnce:TransactionTimeout"] = new(
+            (o, s, v) => SettingParser.Time(o, s, v, x => o.ExactlyOnce.TransactionTimeout = x), o => o.ExactlyOnce.TransactionTimeout),
         ["ExactlyOnce:TimeLimit"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.ExactlyOnce.TimeLimit = x), o => o.ExactlyOnce.TimeLimit),
         ["ExactlyOnce:InstanceName"] = new((o, _, v) => o.ExactlyOnce.InstanceName = v, o => o.ExactlyOnce.InstanceName),
         ["ExactlyOnce:TransactionalIdPrefix"] = new((o, _, v) => o.ExactlyOnce.TransactionalIdPrefix = v, o => o.ExactlyOnce.TransactionalIdPrefix),
@@ -63,8 +74,12 @@ internal static class SubscriptionSection
     /// <summary>The value of a setting.</summary>
     public static object? ValueOf(SubscriptionOptions options, string setting) => Settings[setting].Value(options);
 
-    /// <summary>The options of a subscription: the configuration's, then those of <paramref name="configure"/>. A value of the configuration that code overrules is returned in <paramref name="overruled"/>.</summary>
-    public static SubscriptionOptions Build(IReadOnlyDictionary<string, IConfigurationSection> sections, string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled)
+    /// <summary>
+    /// The options of a subscription: the configuration's, then those of <paramref name="configure"/>. A value of the configuration that code overrules is
+    /// returned in <paramref name="overruled"/>.
+    /// </summary>
+    public static SubscriptionOptions Build(
+        IReadOnlyDictionary<string, IConfigurationSection> sections, string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled)
     {
         overruled = [];
         var options = new SubscriptionOptions();
@@ -118,7 +133,8 @@ internal static class SubscriptionSection
             }
             else
             {
-                var meant = Settings.Keys.FirstOrDefault(key => key.EndsWith(":" + child.Key, StringComparison.OrdinalIgnoreCase)) ?? NearestName.To(name, Settings.Keys);
+                var meant = Settings.Keys.FirstOrDefault(key => key.EndsWith(":" + child.Key, StringComparison.OrdinalIgnoreCase))
+                    ?? NearestName.To(name, Settings.Keys);
                 options.BindingErrors.Add($"{child.Path} is no setting and would do nothing: {(meant is null ? "remove it." : $"did you mean {meant}?")}");
             }
         }

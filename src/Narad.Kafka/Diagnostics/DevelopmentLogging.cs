@@ -16,11 +16,13 @@ internal sealed class DevelopmentLogging(IHostEnvironment? environment = null) :
 
     public void PostConfigure(string? name, LoggerFilterOptions options)
     {
-        if (environment?.IsDevelopment() is true && options.MinLevel is var level && (level == Unset || level == LogLevel.Information) && !options.Rules.Any(IsDefault))
+        if (environment?.IsDevelopment() is true && options.MinLevel is var level && (level == Unset || level == LogLevel.Information)
+            && !options.Rules.Any(IsDefault))
         {
             options.Rules.Insert(0, new LoggerFilterRule(providerName: null, KafkaDiagnostics.SourceName, LogLevel.Debug, filter: null));
         }
     }
 
-    private static bool IsDefault(LoggerFilterRule rule) => rule is { LogLevel: not null, ProviderName: null, CategoryName: null or "" or KafkaDiagnostics.SourceName };
+    private static bool IsDefault(LoggerFilterRule rule) =>
+        rule is { LogLevel: not null, ProviderName: null, CategoryName: null or "" or KafkaDiagnostics.SourceName };
 }

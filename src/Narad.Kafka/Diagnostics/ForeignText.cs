@@ -5,8 +5,8 @@ using System.Text;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// Makes text that came from outside safe to show: text of a record, certificate, broker, provider or caller, before it reaches a log, an exception, the console or a page. Control characters and
-/// characters that change the direction of text are written as escapes, and long text is cut. Thread-safe.
+/// Makes text that came from outside safe to show: text of a record, certificate, broker, provider or caller, before it reaches a log, an exception, the
+/// console or a page. Control characters and characters that change the direction of text are written as escapes, and long text is cut. Thread-safe.
 /// </summary>
 internal static class ForeignText
 {
@@ -92,11 +92,13 @@ internal static class ForeignText
         return false;
     }
 
-    // A carriage return alone would let what follows be written over what is in front. Format characters include those that reverse the direction of text or have no width; a line or paragraph separator ends a line in some terminals.
+    // A carriage return alone would let what follows be written over what is in front. Format characters include those that reverse the direction of text or
+    // have no width; a line or paragraph separator ends a line in some terminals.
     private static bool IsPlain(string text, int at, Rune rune, bool keepsLines) => rune.Value is '\n' or '\r'
         ? keepsLines && (rune.Value is '\n' || (at + 1 < text.Length && text[at + 1] is '\n'))
         : Rune.GetUnicodeCategory(rune) is not (
-            UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
+            UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+                or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 
     private static void Escape(StringBuilder shown, Rune rune) => _ = rune.Value switch
     {

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// An activity whose listeners cannot hurt: a listener that throws when the activity starts or stops costs the activity, not the message. The exception goes to the
-/// process's trace, as that of a logger does (<see cref="GuardedLogger"/>).
+/// An activity whose listeners cannot hurt: a listener that throws when the activity starts or stops costs the activity, not the message. The exception goes to
+/// the process's trace, as that of a logger does (<see cref="GuardedLogger"/>).
 /// </summary>
 internal readonly struct GuardedActivity : IDisposable
 {

@@ -8,8 +8,9 @@ namespace Narad.Kafka.Diagnostics;
 /// <summary>
 /// Healthy while a broker answers and every subscription makes progress, or is paused by name, which is told. Degraded while a topic is missing, a partition is
 /// stopped, a circuit is not closed, the token source fails, or in Console mode; unhealthy
-/// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after <see cref="KafkaOptions.DegradedAfter"/>
-/// and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret, or text from outside that is not escaped.
+/// without a broker, without a token, or when a subscription ended by itself. What keeps a subscription from consuming degrades it after
+/// <see cref="KafkaOptions.DegradedAfter"/> and makes it unhealthy after <see cref="KafkaOptions.UnhealthyAfter"/>. Never contains a secret, or text from
+/// outside that is not escaped.
 /// </summary>
 internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
 {
@@ -67,7 +68,9 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
                     break;
             }
 
-            doubtful.AddRange(subscription.StoppedPartitions.Select(stopped => $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
+            doubtful.AddRange(
+                subscription.StoppedPartitions.Select(stopped =>
+                    $"{stopped.Partition} of group '{subscription.Group}' stopped at offset {stopped.Offset}: {stopped.Reason.GetType().Name}"));
         }
 
         data["stalled"] = AddStalls(bad, doubtful);
@@ -75,22 +78,28 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         {
             if (circuit.Outage is { } outage)
             {
-                doubtful.Add($"circuit of '{circuit.Topic}' in group '{circuit.Group}' is {(circuit.State is CircuitState.Open ? "open" : "probing")}: {outage.Reason.Name}, since {outage.Since:u}");
+                doubtful.Add(
+                    $"circuit of '{circuit.Topic}' in group '{circuit.Group}' is {(circuit.State is CircuitState.Open ? "open" : "probing")}: "
+                        + $"{outage.Reason.Name}, since {outage.Since:u}");
             }
         }
 
         var paused = service.Subscriptions.Where(static subscription => subscription.PausedPartitions.Count > 0).ToList();
         data["paused"] = paused.Sum(static subscription => subscription.PausedPartitions.Count);
         data["stopped"] = service.Subscriptions.Sum(subscription => subscription.StoppedPartitions.Count);
-        var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;
-        return Task.FromResult(new HealthCheckResult(status, string.Join("; ", bad.Concat(doubtful).Concat(paused.Select(Paused)).Select(ForeignText.Message)), exception: null, data));
+        var status = bad.Count > 0 ? context?.Registration.FailureStatus ?? HealthStatus.Unhealthy : doubtful.Count > 0 ? HealthStatus.Degraded
+            : HealthStatus.Healthy;
+        return Task.FromResult(
+            new HealthCheckResult(
+                status, string.Join("; ", bad.Concat(doubtful).Concat(paused.Select(Paused)).Select(ForeignText.Message)), exception: null, data));
     }
 
     // A pause is meant, so it changes no status; nothing of it is handled all the same.
     private static string Paused(ISubscription subscription)
     {
         var (paused, assigned) = (subscription.PausedPartitions.Count, subscription.Assignment.Count);
-        return $"{(paused >= assigned ? "all" : $"{paused} of {assigned}")} partitions of '{subscription.Topic}' in group '{subscription.Group}' are paused by name";
+        return $"{(paused >= assigned ? "all" : $"{paused} of {assigned}")} partitions of '{subscription.Topic}' in group '{subscription.Group}' are paused "
+            + "by name";
     }
 
     // Counted in the background: what was not counted yet is not 0.

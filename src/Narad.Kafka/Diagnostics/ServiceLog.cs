@@ -35,16 +35,20 @@ internal static partial class ServiceLog
     [LoggerMessage(1007, LogLevel.Information, "A broker of {Brokers} answers again.")]
     public static partial void ConnectionBack(ILogger logger, string brokers);
 
-    [LoggerMessage(1008, LogLevel.Warning, "NO KAFKA BROKER answered at {Brokers} within {Timeout}, and the environment is Development: nothing will be sent or received, messages are only logged. Start a broker, or set KAFKA_MODE=Embedded for one inside this process. {Reason}")]
+    [LoggerMessage(1008, LogLevel.Warning,
+        "NO KAFKA BROKER answered at {Brokers} within {Timeout}, and the environment is Development: nothing will be sent or received, messages are only "
+            + "logged. Start a broker, or set KAFKA_MODE=Embedded for one inside this process. {Reason}")]
     public static partial void FellBackToConsole(ILogger logger, string brokers, string timeout, string reason);
 
     [LoggerMessage(1010, LogLevel.Warning, "Joining the groups takes longer than {Timeout}; the application starts meanwhile.")]
     public static partial void JoinTakesLong(ILogger logger, string timeout);
 
-    [LoggerMessage(1011, LogLevel.Error, "A subscription could not be started: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
+    [LoggerMessage(
+        1011, LogLevel.Error, "A subscription could not be started: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
     public static partial void JoinFailed(ILogger logger, Exception error);
 
-    [LoggerMessage(1012, LogLevel.Critical, "A handler failed and OnUnhandled is StopHost: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
+    [LoggerMessage(1012, LogLevel.Critical,
+        "A handler failed and OnUnhandled is StopHost: stopping the host. The process ends with exit code 1, unless Main returns another one.")]
     public static partial void StoppingHost(ILogger logger);
 
     [LoggerMessage(1009, LogLevel.Warning, "No broker answered at {Brokers} within {Timeout}; starting without one, as StartWithoutBroker says. {Reason}")]
@@ -56,10 +60,14 @@ internal static partial class ServiceLog
     [LoggerMessage(1016, LogLevel.Error, "{Client} is refused by a broker, and trying again will not help until something is changed: {Reason}")]
     public static partial void ClientRefused(ILogger logger, string client, string reason);
 
-    [LoggerMessage(1017, LogLevel.Warning, "Kafka:ShutdownTimeout is {Own}, and the host stops waiting after {Host} (HostOptions.ShutdownTimeout): handlers that still run then are cancelled. Raise the host's limit, or lower Kafka:ShutdownTimeout.")]
+    [LoggerMessage(1017, LogLevel.Warning,
+        "Kafka:ShutdownTimeout is {Own}, and the host stops waiting after {Host} (HostOptions.ShutdownTimeout): handlers that still run then are cancelled. "
+            + "Raise the host's limit, or lower Kafka:ShutdownTimeout.")]
     public static partial void HostStopsEarlier(ILogger logger, string own, string host);
 
-    [LoggerMessage(1018, LogLevel.Warning, "The host stopped waiting before Kafka was disconnected; it had {Limit}. What was not committed is handled again. Raise HostOptions.ShutdownTimeout, or lower Kafka:ShutdownTimeout.")]
+    [LoggerMessage(1018, LogLevel.Warning,
+        "The host stopped waiting before Kafka was disconnected; it had {Limit}. What was not committed is handled again. Raise HostOptions.ShutdownTimeout, "
+            + "or lower Kafka:ShutdownTimeout.")]
     public static partial void HostStoppedWaiting(ILogger logger, string limit);
 
     [LoggerMessage(1019, LogLevel.Error, "Disconnecting from Kafka failed. What was not committed is handled again.")]
@@ -68,6 +76,8 @@ internal static partial class ServiceLog
     [LoggerMessage(1020, LogLevel.Warning, "{Setting} of the configuration is overruled by code: remove one of them.")]
     public static partial void SubscriptionSettingOverruled(ILogger logger, string setting);
 
-    [LoggerMessage(1021, LogLevel.Warning, "No subscription uses the section {Section}, so its settings do nothing.{Meant} A section is named as the topic or the Name of a subscription. Subscriptions so far: {Names}.")]
+    [LoggerMessage(1021, LogLevel.Warning,
+        "No subscription uses the section {Section}, so its settings do nothing.{Meant} A section is named as the topic or the Name of a subscription. "
+            + "Subscriptions so far: {Names}.")]
     public static partial void SubscriptionSectionUnused(ILogger logger, string section, string meant, string names);
 }

@@ -15,7 +15,9 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Doctor;
 
-/// <summary>One examination of <see cref="KafkaDoctor"/>: its steps in the order of connecting, each beginning where the one before ended. Used once, by one caller.</summary>
+/// <summary>
+/// One examination of <see cref="KafkaDoctor"/>: its steps in the order of connecting, each beginning where the one before ended. Used once, by one caller.
+/// </summary>
 internal sealed class Examination : IAsyncDisposable
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -52,7 +54,8 @@ internal sealed class Examination : IAsyncDisposable
 
         if (_options.Mode is KafkaMode.Console)
         {
-            return new DoctorReport(_steps, $"the mode is Console, so nothing is connected and messages are only logged. Set {SettingNames.Of("Mode")} to Kafka to connect.");
+            return new DoctorReport(
+                _steps, $"the mode is Console, so nothing is connected and messages are only logged. Set {SettingNames.Of("Mode")} to Kafka to connect.");
         }
 
         _ = await StepAsync("names", NamesAsync).ConfigureAwait(false)
@@ -77,7 +80,8 @@ internal sealed class Examination : IAsyncDisposable
     private DoctorReport Report()
     {
         var last = _steps[^1];
-        return new DoctorReport(_steps, last.Outcome is DoctorOutcome.Failed ? $"{last.Details.ReplaceLineEndings(" ")}{(last.Recommendation is null ? "" : $" {last.Recommendation}")}" : null);
+        return new DoctorReport(_steps, last.Outcome is DoctorOutcome.Failed
+            ? $"{last.Details.ReplaceLineEndings(" ")}{(last.Recommendation is null ? "" : $" {last.Recommendation}")}" : null);
     }
 
     // Whether the next step is to be made.
@@ -120,7 +124,9 @@ internal sealed class Examination : IAsyncDisposable
 
         var what = _options.Mode is KafkaMode.Console
             ? $"mode {_options.Mode}, client '{_options.ClientId}'"
-            : $"mode {_options.Mode}, client '{_options.ClientId}', brokers {BrokerList.Describe(_transport!.BootstrapServers)}, {(_facts.Tls ? "TLS" : "no TLS")}, {(_facts.Mechanism is null ? "no login" : $"login {_options.Sasl.Mechanism}")}\n{DirectAccess.Describe()}";
+            : $"mode {_options.Mode}, client '{_options.ClientId}', brokers {BrokerList.Describe(_transport!.BootstrapServers)}, "
+                + $"{(_facts.Tls ? "TLS" : "no TLS")}, "
+                + $"{(_facts.Mechanism is null ? "no login" : $"login {_options.Sasl.Mechanism}")}\n{DirectAccess.Describe()}";
         return report.Warnings.Count == 0 ? Finding.Passed(what) : new Finding(DoctorOutcome.Warning, $"{what}\n{string.Join('\n', report.Warnings)}");
     }
 
@@ -151,7 +157,8 @@ internal sealed class Examination : IAsyncDisposable
     {
         try
         {
-            return (await Dns.GetHostAddressesAsync(BrokerList.Host(broker), _cancellation).Observe().WaitAsync(_options.ConnectTimeout, _time, _cancellation).ConfigureAwait(false), null);
+            return (await Dns.GetHostAddressesAsync(BrokerList.Host(broker), _cancellation).Observe().WaitAsync(_options.ConnectTimeout, _time, _cancellation)
+                .ConfigureAwait(false), null);
         }
         catch (Exception error) when (error is SocketException or TimeoutException or ArgumentException)
         {
@@ -162,7 +169,9 @@ internal sealed class Examination : IAsyncDisposable
     // ── connections ──
     private async Task<Finding> ConnectionsAsync()
     {
-        var tries = await Task.WhenAll(_resolved.Select(async known => (known.Broker, Result: await TryConnectAsync(known.Broker, known.Addresses).ConfigureAwait(false)))).ConfigureAwait(false);
+        var tries = await Task.WhenAll(
+            _resolved.Select(async known => (known.Broker, Result: await TryConnectAsync(known.Broker, known.Addresses).ConfigureAwait(false))))
+            .ConfigureAwait(false);
         ConnectionFault? fault = null;
         foreach (var (broker, result) in tries)
         {
@@ -192,7 +201,8 @@ internal sealed class Examination : IAsyncDisposable
             try
             {
                 await socket.ConnectAsync(address, BrokerList.Port(broker) ?? 0, deadline.Token).ConfigureAwait(false);
-                return (null, string.Create(CultureInfo.InvariantCulture, $"accepts connections ({Stopwatch.GetElapsedTime(started).TotalMilliseconds:0.0} ms)"));
+                return (null,
+                    string.Create(CultureInfo.InvariantCulture, $"accepts connections ({Stopwatch.GetElapsedTime(started).TotalMilliseconds:0.0} ms)"));
             }
             catch (SocketException error)
             {
@@ -225,11 +235,14 @@ internal sealed class Examination : IAsyncDisposable
             var (certificate, failure) = await LookAsync(broker).ConfigureAwait(false);
             if (certificate is not null)
             {
-                lines.Add($"{broker} {certificate.Protocol}, certificate for {string.Join(", ", certificate.Names)}, signed by {certificate.Issuer}, valid until {certificate.Until.UtcDateTime:u}");
+                lines.Add($"{broker} {certificate.Protocol}, certificate for {string.Join(", ", certificate.Names)}, signed by {certificate.Issuer}, valid "
+                    + $"until {certificate.Until.UtcDateTime:u}");
                 failure = certificate.Fault(broker, _facts, _config);
                 if (certificate.Errors is not SslPolicyErrors.None && failure is null)
                 {
-                    warnings.Add($"{broker} shows a certificate that is not accepted as such ({certificate.Errors}), and the settings say not to check: {SettingNames.Of("Ssl:RejectUnauthorized")}.");
+                    warnings.Add(
+                        $"{broker} shows a certificate that is not accepted as such ({certificate.Errors}), and the settings say not to check: "
+                            + $"{SettingNames.Of("Ssl:RejectUnauthorized")}.");
                 }
 
                 if (failure is null && certificate.Until - _time.GetUtcNow() < SoonExpired)
@@ -247,7 +260,8 @@ internal sealed class Examination : IAsyncDisposable
         }
 
         var finding = Of(lines, fault, all: good == 0);
-        return finding.Outcome is DoctorOutcome.Passed && warnings.Count > 0 ? new Finding(DoctorOutcome.Warning, finding.What, string.Join(' ', warnings)) : finding;
+        return finding.Outcome is DoctorOutcome.Passed && warnings.Count > 0 ? new Finding(DoctorOutcome.Warning, finding.What, string.Join(' ', warnings))
+            : finding;
     }
 
     private async Task<(BrokerCertificate? Certificate, ConnectionFault? Failure)> LookAsync(string broker)
@@ -260,15 +274,19 @@ internal sealed class Examination : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!_cancellation.IsCancellationRequested)
         {
-            return (null, ConnectionFaults.Of(ConnectionFaultKind.NoAnswer, _facts, broker, $"accepted the connection and did not shake hands within {Duration.Text(_options.ConnectTimeout)}"));
+            return (null,
+                ConnectionFaults.Of(ConnectionFaultKind.NoAnswer, _facts, broker,
+                    $"accepted the connection and did not shake hands within {Duration.Text(_options.ConnectTimeout)}"));
         }
         catch (Exception error) when (error is IOException or SocketException)
         {
-            return (null, ConnectionFaults.Of(ConnectionFaultKind.TlsToPlaintext, _facts, broker, $"closed the connection during the handshake: {error.Message}"));
+            return (null,
+                ConnectionFaults.Of(ConnectionFaultKind.TlsToPlaintext, _facts, broker, $"closed the connection during the handshake: {error.Message}"));
         }
         catch (AuthenticationException error)
         {
-            var kind = error.InnerException?.Message.Contains("alert", StringComparison.OrdinalIgnoreCase) is true && !_facts.HasCertificate ? ConnectionFaultKind.NoClientCertificate : ConnectionFaultKind.HandshakeFailed;
+            var kind = error.InnerException?.Message.Contains("alert", StringComparison.OrdinalIgnoreCase) is true && !_facts.HasCertificate
+                ? ConnectionFaultKind.NoClientCertificate : ConnectionFaultKind.HandshakeFailed;
             return (null, ConnectionFaults.Of(kind, _facts, broker, error.InnerException is { } inner ? $"{error.Message} {inner.Message}" : error.Message));
         }
         catch (Exception error) when (error is CryptographicException or UnauthorizedAccessException or ArgumentException)
@@ -307,7 +325,8 @@ internal sealed class Examination : IAsyncDisposable
         }
 
         return _facts.Mechanism is null
-            ? Finding.Passed(_facts.HasCertificate ? "a broker answered, and took the client certificate where it asks for one" : "a broker answered, without a login")
+            ? Finding.Passed(_facts.HasCertificate ? "a broker answered, and took the client certificate where it asks for one"
+                : "a broker answered, without a login")
             : Finding.Passed($"a broker answered, and took the login ({_options.Sasl.Mechanism})");
     }
 
@@ -326,16 +345,20 @@ internal sealed class Examination : IAsyncDisposable
         }
 
         var cluster = await _transport.DescribeClusterAsync(_options.ConnectTimeout, _cancellation).ConfigureAwait(false);
-        var brokers = cluster.Brokers.OrderBy(node => node.Id).Select(node => (node.Id, Address: string.Create(CultureInfo.InvariantCulture, $"{node.Host}:{node.Port}"))).ToList();
+        var brokers = cluster.Brokers.OrderBy(node => node.Id)
+            .Select(node => (node.Id, Address: string.Create(CultureInfo.InvariantCulture, $"{node.Host}:{node.Port}"))).ToList();
         var tries = await Task.WhenAll(brokers.Select(async broker =>
         {
             var (addresses, reason) = await ResolveAsync(broker.Address).ConfigureAwait(false);
-            var (failure, text) = addresses.Length == 0 ? (ConnectionFaultKind.UnknownHost, $"is unknown ({reason})") : await TryConnectAsync(broker.Address, addresses).ConfigureAwait(false);
+            var (failure, text) = addresses.Length == 0 ? (ConnectionFaultKind.UnknownHost, $"is unknown ({reason})")
+                : await TryConnectAsync(broker.Address, addresses).ConfigureAwait(false);
             return (broker.Id, broker.Address, Failure: failure, Text: text);
         })).ConfigureAwait(false);
         var unreachable = tries.FirstOrDefault(attempt => attempt.Failure is not null);
-        List<string> lines = [$"cluster {cluster.ClusterId}, {(brokers.Count == 1 ? "1 broker" : $"{brokers.Count} brokers")}", .. tries.Select(attempt => $"broker {attempt.Id} at {attempt.Address} {attempt.Text}")];
-        return Of(lines, unreachable.Address is null ? null : ConnectionFaults.Of(ConnectionFaultKind.AdvertisedAddress, _facts, unreachable.Address), all: true);
+        List<string> lines = [$"cluster {cluster.ClusterId}, {(brokers.Count == 1 ? "1 broker" : $"{brokers.Count} brokers")}",
+            .. tries.Select(attempt => $"broker {attempt.Id} at {attempt.Address} {attempt.Text}")];
+        return Of(lines, unreachable.Address is null ? null
+            : ConnectionFaults.Of(ConnectionFaultKind.AdvertisedAddress, _facts, unreachable.Address), all: true);
     }
 
     // ── topic ──
@@ -351,7 +374,8 @@ internal sealed class Examination : IAsyncDisposable
             var found = await _transport.Topics.GetPartitionCountsAsync([topic], _cancellation).ConfigureAwait(false);
             return found.TryGetValue(topic, out var partitions)
                 ? Finding.Passed($"topic '{topic}' has {(partitions == 1 ? "1 partition" : $"{partitions} partitions")}")
-                : Finding.Failed($"The topic '{topic}' does not exist.", $"Create it, or set {SettingNames.Of("TopicCreation")} to IfMissing, and check its name ({SettingNames.Of("Topics")}).");
+                : Finding.Failed($"The topic '{topic}' does not exist.",
+                    $"Create it, or set {SettingNames.Of("TopicCreation")} to IfMissing, and check its name ({SettingNames.Of("Topics")}).");
         }
         catch (NaradKafkaException error)
         {
@@ -366,23 +390,29 @@ internal sealed class Examination : IAsyncDisposable
         config.MessageTimeoutMs = Math.Max(1_000, (int)_options.ConnectTimeout.TotalMilliseconds);
         config.LingerMs = 0;
         var troubles = new ConnectionTroubles(_facts);
-        var producer = new ProducerBuilder<byte[], byte[]>(config).SetErrorHandler((_, error) => troubles.Add(error)).SetLogHandler((_, line) => troubles.Add(line)).Build();
+        var producer = new ProducerBuilder<byte[], byte[]>(config).SetErrorHandler((_, error) => troubles.Add(error))
+            .SetLogHandler((_, line) => troubles.Add(line)).Build();
         _transport.Tokens?.Add(producer);
         try
         {
             var message = new Message<byte[], byte[]> { Key = "narad-doctor"u8.ToArray(), Value = Guid.CreateVersion7().ToByteArray() };
-            _written = await producer.ProduceAsync(topic, message, _cancellation).Observe().WaitAsync(_options.ConnectTimeout + TimeSpan.FromSeconds(2), _time, _cancellation).ConfigureAwait(false);
-            return Finding.Passed(string.Create(CultureInfo.InvariantCulture, $"written to {topic}[{_written.Partition.Value}] at offset {_written.Offset.Value}"));
+            _written = await producer.ProduceAsync(topic, message, _cancellation).Observe()
+                .WaitAsync(_options.ConnectTimeout + TimeSpan.FromSeconds(2), _time, _cancellation).ConfigureAwait(false);
+            return Finding.Passed(
+                string.Create(CultureInfo.InvariantCulture, $"written to {topic}[{_written.Partition.Value}] at offset {_written.Offset.Value}"));
         }
         catch (ProduceException<byte[], byte[]> error)
         {
             return MissingRight.ToSend(error.Error.Code, topic) is { } right
-                ? Finding.Failed($"The broker refused the message: {error.Error.Reason} ({error.Error.Code}).", $"{char.ToUpperInvariant(right[0])}{right[1..]}.")
-                : troubles.Main is { } fault ? Failed(fault) : Finding.Failed($"The message was not acknowledged: {Hide(error.Error.Reason)} ({error.Error.Code}).", "See the brokers' logs.");
+                ? Finding.Failed(
+                    $"The broker refused the message: {error.Error.Reason} ({error.Error.Code}).", $"{char.ToUpperInvariant(right[0])}{right[1..]}.")
+                : troubles.Main is { } fault ? Failed(fault)
+                : Finding.Failed($"The message was not acknowledged: {Hide(error.Error.Reason)} ({error.Error.Code}).", "See the brokers' logs.");
         }
         catch (TimeoutException)
         {
-            return troubles.Main is { } fault ? Failed(fault) : Finding.Failed("The message was not acknowledged in time.", $"Raise {SettingNames.Of("ConnectTimeout")}, or see the brokers' logs.");
+            return troubles.Main is { } fault ? Failed(fault)
+                : Finding.Failed("The message was not acknowledged in time.", $"Raise {SettingNames.Of("ConnectTimeout")}, or see the brokers' logs.");
         }
         finally
         {
@@ -411,15 +441,20 @@ internal sealed class Examination : IAsyncDisposable
                 var read = await Task.Run(() => TryConsume(consumer, out refused), _cancellation).ConfigureAwait(false);
                 if (read is { IsPartitionEOF: false } && read.Message.Value.AsSpan().SequenceEqual(_written.Message.Value))
                 {
-                    return Finding.Passed(string.Create(CultureInfo.InvariantCulture, $"read from {topic}[{read.Partition.Value}] at offset {read.Offset.Value}"));
+                    return Finding.Passed(
+                        string.Create(CultureInfo.InvariantCulture, $"read from {topic}[{read.Partition.Value}] at offset {read.Offset.Value}"));
                 }
             }
 
             return refused switch
             {
-                { Code: ErrorCode.TopicAuthorizationFailed } => Finding.Failed($"The broker refused to be read: {refused.Reason} ({refused.Code}).", $"Give the user of {SettingNames.Of("Sasl:Username")} the right Read on topic '{topic}'."),
+                { Code: ErrorCode.TopicAuthorizationFailed } =>
+                    Finding.Failed($"The broker refused to be read: {refused.Reason} ({refused.Code}).",
+                        $"Give the user of {SettingNames.Of("Sasl:Username")} the right Read on topic '{topic}'."),
                 not null => Finding.Failed($"The message could not be read: {Hide(refused.Reason)} ({refused.Code}).", "See the brokers' logs."),
-                _ => troubles.Main is { } fault ? Failed(fault) : Finding.Failed($"The message was not read within {Duration.Text(_options.ConnectTimeout)}.", $"Raise {SettingNames.Of("ConnectTimeout")}, or see the brokers' logs."),
+                _ => troubles.Main is { } fault ? Failed(fault)
+                    : Finding.Failed($"The message was not read within {Duration.Text(_options.ConnectTimeout)}.",
+                        $"Raise {SettingNames.Of("ConnectTimeout")}, or see the brokers' logs."),
             };
         }
         finally
@@ -444,7 +479,8 @@ internal sealed class Examination : IAsyncDisposable
     }
 
     // ── findings ──
-    private static Finding Failed(ConnectionFault fault) => Finding.Failed(fault.Detail is null ? fault.Cause : $"{fault.Cause}\nThe client says: {fault.Detail}", fault.Advice);
+    private static Finding Failed(ConnectionFault fault) =>
+        Finding.Failed(fault.Detail is null ? fault.Cause : $"{fault.Cause}\nThe client says: {fault.Detail}", fault.Advice);
 
     private static Finding Of(IReadOnlyList<string> lines, ConnectionFault? fault, bool all)
     {

@@ -11,7 +11,8 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// Finds out why Kafka does not connect: checks the settings, resolves the brokers' names, connects, shakes hands (TLS), logs in, lists the brokers and tries
-/// each of their addresses, and, where a topic is given, sends a message to it and reads it back. It stops at the first step that fails and says what that means and what to change.
+/// each of their addresses, and, where a topic is given, sends a message to it and reads it back. It stops at the first step that fails and says what that
+/// means and what to change.
 /// </summary>
 /// <remarks>
 /// Leaves nothing behind but the one message, in the topic that is given: it joins no group, commits nothing and creates no topic (on the embedded broker the

@@ -9,7 +9,9 @@ namespace Narad.Kafka.Producing;
 /// the limit, after a refused record with each suspect alone, so that only refused records fail. Nothing goes while the client drains: the order is known
 /// only when everything has come back.
 /// </summary>
-/// <remarks>Threading: <see cref="Draining"/> is written under the lock of <see cref="SendQueue"/> and read by reports without it; each method states where it runs.</remarks>
+/// <remarks>
+/// Threading: <see cref="Draining"/> is written under the lock of <see cref="SendQueue"/> and read by reports without it; each method states where it runs.
+/// </remarks>
 internal sealed class BatchRefusals(SendQueue owner, Lock guard, TopicLimits? limits, TimeProvider time, ILogger logger, CancellationToken stopped)
 {
     private static readonly TimeSpan DrainTick = TimeSpan.FromMilliseconds(1);
@@ -58,7 +60,9 @@ internal sealed class BatchRefusals(SendQueue owner, Lock guard, TopicLimits? li
         }
     }
 
-    /// <summary>Something that followed a refused batch was written before the batch could be sent again: nobody can undo it, so it is said. On the client's thread.</summary>
+    /// <summary>
+    /// Something that followed a refused batch was written before the batch could be sent again: nobody can undo it, so it is said. On the client's thread.
+    /// </summary>
     public void WarnIfInverted(PendingSend send, int partition)
     {
         lock (guard)

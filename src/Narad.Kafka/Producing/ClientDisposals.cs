@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Producing;
 
-/// <summary>Closes clients on threads of their own, because closing one may block for a minute where a broker hangs, and knows which are not closed yet. Thread-safe.</summary>
+/// <summary>
+/// Closes clients on threads of their own, because closing one may block for a minute where a broker hangs, and knows which are not closed yet. Thread-safe.
+/// </summary>
 internal sealed class ClientDisposals(TimeProvider time, ILogger logger)
 {
     private readonly Lock _lock = new();

@@ -5,7 +5,9 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Producing;
 
-/// <summary>Console mode's client: writes what would be sent to the log, or to standard output where there is no logger, and acknowledges it. Thread-safe.</summary>
+/// <summary>
+/// Console mode's client: writes what would be sent to the log, or to standard output where there is no logger, and acknowledges it. Thread-safe.
+/// </summary>
 internal sealed class ConsoleProducerClient(KafkaDiagnostics diagnostics, TextWriter output) : IProducerClient
 {
     private static readonly Error NoError = new(ErrorCode.NoError);

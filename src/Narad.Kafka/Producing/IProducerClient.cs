@@ -15,9 +15,10 @@ internal interface IProducerClient : IDisposable
     bool SendsToBroker => true;
 
     /// <summary>
-    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>, <see cref="PendingSend.Report(int, long, ErrorCode, PersistenceStatus)"/> (or its form for many) is called exactly once,
-    /// possibly before this returns; otherwise never. Never throws. What it needs of the send afterwards it has copied, because the caller's memory (<see cref="PendingSend.Borrows"/>)
-    /// may be used again by then; before it reports an error, the send owns its bytes (<see cref="PendingSend.Own()"/>).
+    /// Takes a send without waiting. Where it answers <see cref="ErrorCode.NoError"/>,
+    /// <see cref="PendingSend.Report(int, long, ErrorCode, PersistenceStatus)"/> (or its form for many) is called exactly once, possibly before this returns;
+    /// otherwise never. Never throws. What it needs of the send afterwards it has copied, because the caller's memory (<see cref="PendingSend.Borrows"/>) may
+    /// be used again by then; before it reports an error, the send owns its bytes (<see cref="PendingSend.Own()"/>).
     /// </summary>
     Error TryProduce(PendingSend send);
 

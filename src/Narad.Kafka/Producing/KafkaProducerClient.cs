@@ -46,7 +46,8 @@ internal sealed class KafkaProducerClient : IProducerClient
     /// <param name="direct">False: all goes through Confluent.Kafka's own methods, as where there is no other way.</param>
     /// <param name="tokens">Where it gets its tokens from.</param>
     /// <param name="admin">Asks for the topics' limits; without it they stay unknown.</param>
-    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true, TokenRefresher? tokens = null, AdminConnection? admin = null)
+    public KafkaProducerClient(ProducerConfig config, KafkaDiagnostics diagnostics, Action<Error> onFatal, int largest = int.MaxValue, bool direct = true,
+        TokenRefresher? tokens = null, AdminConnection? admin = null)
     {
         _admin = admin;
         _tokens = tokens;
@@ -97,12 +98,15 @@ internal sealed class KafkaProducerClient : IProducerClient
             return [.. topics.Select(static _ => new LimitAnswer(null, ErrorCode.Unknown))];
         }
 
-        // Not through an administration client on the producer's own connections: one that died frees its queue, and the next call on it would crash the process.
+        // Not through an administration client on the producer's own connections: one that died frees its queue, and the next call on it would crash the
+        // process.
         var resources = topics.Select(static topic => new ConfigResource { Type = ResourceType.Topic, Name = topic });
         var answers = new Dictionary<string, LimitAnswer>(StringComparer.Ordinal);
         try
         {
-            foreach (var described in await _admin.CallAsync(client => client.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, CancellationToken.None).ConfigureAwait(false))
+            foreach (var described in await _admin.CallAsync(client =>
+                client.DescribeConfigsAsync(resources, new DescribeConfigsOptions { RequestTimeout = timeout }), timeout, CancellationToken.None)
+                .ConfigureAwait(false))
             {
                 answers[described.ConfigResource.Name] = Read(described.Entries);
             }

@@ -6,7 +6,8 @@ namespace Narad.Kafka;
 public sealed class KafkaSendException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>
-    public KafkaSendException(string message, string topic, MessageKey key, string reason, bool retriable, bool mayHaveBeenWritten, Exception? innerException = null)
+    public KafkaSendException(
+        string message, string topic, MessageKey key, string reason, bool retriable, bool mayHaveBeenWritten, Exception? innerException = null)
         : base(message, innerException)
     {
         Topic = topic;

@@ -28,7 +28,8 @@ internal sealed class MessageProducer : IAsyncDisposable
     public MessageProducer(ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics)
         : this(transport, options, diagnostics, generation => transport.Mode == KafkaMode.Console
             ? new ConsoleProducerClient(diagnostics, Console.Out)
-            : new KafkaProducerClient(transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, tokens: transport.Tokens, admin: transport.Admin))
+            : new KafkaProducerClient(
+                transport.Clients.Producer(), diagnostics, generation.Fail, options.MaxMessageBytes, tokens: transport.Tokens, admin: transport.Admin))
     {
     }
 
@@ -40,7 +41,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         _middleware = [.. options.SendMiddleware];
         _names = new RealNames(options);
         var creates = options.CreatesTopics(transport.Mode);
-        _queue = new SendQueue(build, creates ? transport.Topics : null, transport.Backpressure, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics)
+        _queue = new SendQueue(build, creates ? transport.Topics
+            : null, transport.Backpressure, learnLimits: transport.Mode == KafkaMode.Kafka, options.SendTimeout, diagnostics)
         {
             MaxMessageBytes = options.MaxMessageBytes,
         };
@@ -122,7 +124,8 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
-    public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
+    public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+        string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(messages);
         _queue.ThrowIfNotConnected();
@@ -175,13 +178,15 @@ internal sealed class MessageProducer : IAsyncDisposable
 
         var (first, reason) = failures.First();
         throw new KafkaSendManyException(
-            $"{failures.Count} of {results.Count} messages to topic '{topic}' were not acknowledged; the first is number {first + 1}: {ExceptionText.Message(reason)}",
+            $"{failures.Count} of {results.Count} messages to topic '{topic}' were not acknowledged; the first is number {first + 1}: "
+                + $"{ExceptionText.Message(reason)}",
             results,
             failures);
 
         // Those that were issued are not cancelled one by one: the client may have any of them.
         KafkaSendCanceledException Cancelled() => new(
-            $"Sending many messages to topic '{topic}' was cancelled. Those that were issued so far keep being sent and may be written; the others were not sent.",
+            $"Sending many messages to topic '{topic}' was cancelled. Those that were issued so far keep being sent and may be written; the others were not "
+                + $"sent.",
             topic,
             mayHaveBeenWritten: results.Count > 0 || pending.Count > 0,
             ct);
@@ -229,7 +234,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         if (timestamp?.ToUnixTimeMilliseconds() <= 0)
         {
             throw new ArgumentOutOfRangeException(
-                parameter, timestamp, $"{owner}.Timestamp must be 1970-01-01T00:00:00.001Z or later, because Kafka's time begins there; leave it out for the time of sending.");
+                parameter, timestamp,
+                    $"{owner}.Timestamp must be 1970-01-01T00:00:00.001Z or later, because Kafka's time begins there; leave it out for the time of sending.");
         }
     }
 
@@ -253,7 +259,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         {
             if (_encoder.TryEncode(message, out var payload))
             {
-                return Accept(topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct, borrowsPayload: RawSerialization.IsBytes(message));
+                return Accept(
+                    topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct, borrowsPayload: RawSerialization.IsBytes(message));
             }
         }
         catch (Exception exception) when (exception is not NaradKafkaException)
@@ -292,7 +299,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         return result;
     }
 
-    private async Task FinishEncodingAsync(PendingSend send, ValueTask<byte[]> encoding, string topic, MessageHeaders headers, int? partition, DateTimeOffset? timestamp)
+    private async Task FinishEncodingAsync(
+        PendingSend send, ValueTask<byte[]> encoding, string topic, MessageHeaders headers, int? partition, DateTimeOffset? timestamp)
     {
         try
         {
@@ -310,7 +318,8 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     private ValueTask<SendResult> Accept(
-        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct, bool borrowsPayload = false, bool isForwarded = false)
+        string topic, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct,
+            bool borrowsPayload = false, bool isForwarded = false)
     {
         var send = _queue.Rent(topic);
         send.IsForwarded = isForwarded;
@@ -321,7 +330,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         return result;
     }
 
-    private static void Fill(PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, bool borrowsPayload)
+    private static void Fill(
+        PendingSend send, byte[]? payload, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, bool borrowsPayload)
     {
         send.Key = key;
         send.KeyBytes = key.WireBytes;
@@ -356,7 +366,8 @@ internal sealed class MessageProducer : IAsyncDisposable
         }
     }
 
-    private async ValueTask<SendResult> SendThroughMiddlewareAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
+    private async ValueTask<SendResult> SendThroughMiddlewareAsync(
+        string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
     {
         using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(topic, key, _options.ClientId) : default;
 
@@ -415,7 +426,8 @@ internal sealed class MessageProducer : IAsyncDisposable
                 ? SendReservedAsync(first, message, ct)
                 : message.Message is null
                     ? producer.Accept(message.Topic, payload: null, message.Key, message.Headers, message.Partition, message.Timestamp, ct)
-                    : producer.SendEncoding(message.Topic, message.Message, message.MessageType, message.Key, message.Headers, message.Partition, message.Timestamp, ct);
+                    : producer.SendEncoding(
+                        message.Topic, message.Message, message.MessageType, message.Key, message.Headers, message.Partition, message.Timestamp, ct);
         }
 
         public void Release()
@@ -439,7 +451,8 @@ internal sealed class MessageProducer : IAsyncDisposable
                     producer._queue.Move(send, message.Topic);
                 }
 
-                Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp, borrowsPayload: !ReferenceEquals(payload, ownBytes) && producer.IsBorrowed(message.Message));
+                Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp, borrowsPayload: !ReferenceEquals(payload, ownBytes)
+                    && producer.IsBorrowed(message.Message));
                 send.Own();
             }
             catch (Exception exception)

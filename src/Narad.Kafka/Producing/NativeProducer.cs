@@ -56,7 +56,8 @@ internal sealed unsafe class NativeProducer : IDisposable
     /// <param name="onError">Errors of the client as a whole; must not throw.</param>
     public NativeProducer(Handle client, string name, Action<Error> onError)
     {
-        _owner = LibrdkafkaClient.Of(client) ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
+        _owner = LibrdkafkaClient.Of(client)
+            ?? throw new InvalidOperationException("Confluent.Kafka's client is not where this version of Narad.Kafka looks for it.");
         _onError = onError;
         var isAdded = false;
         _owner.DangerousAddRef(ref isAdded);
@@ -183,7 +184,8 @@ internal sealed unsafe class NativeProducer : IDisposable
             rd_kafka_headers_destroy(headers);
         }
 
-        var refused = LibrdkafkaClient.ErrorOf(_owner, rd_kafka_error_code(error), LibrdkafkaClient.Text(rd_kafka_error_string(error)), rd_kafka_error_is_fatal(error) != 0);
+        var refused = LibrdkafkaClient.ErrorOf(
+            _owner, rd_kafka_error_code(error), LibrdkafkaClient.Text(rd_kafka_error_string(error)), rd_kafka_error_is_fatal(error) != 0);
         rd_kafka_error_destroy(error);
         return refused;
     }
@@ -302,7 +304,8 @@ internal sealed unsafe class NativeProducer : IDisposable
 
                 break;
             case ErrorEvent:
-                _onError(LibrdkafkaClient.ErrorOf(_owner, rd_kafka_event_error(occurred), LibrdkafkaClient.Text(rd_kafka_event_error_string(occurred)), rd_kafka_event_error_is_fatal(occurred) != 0));
+                _onError(LibrdkafkaClient.ErrorOf(_owner, rd_kafka_event_error(occurred), LibrdkafkaClient.Text(rd_kafka_event_error_string(occurred)),
+                    rd_kafka_event_error_is_fatal(occurred) != 0));
                 break;
         }
     }

@@ -67,7 +67,9 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
     /// <summary>When its time is over, as a timestamp of the clock; 0 while it never had to wait.</summary>
     public long Deadline { get; set; }
 
-    /// <summary>Whether its awaiter was told that no acknowledgement came in time, while it was with the client. Belongs to the lock of the client's list.</summary>
+    /// <summary>
+    /// Whether its awaiter was told that no acknowledgement came in time, while it was with the client. Belongs to the lock of the client's list.
+    /// </summary>
     public bool IsTimedOut { get; set; }
 
     /// <summary>Whether it is a message of the broker's own, sent again: then only the broker says whether it is too large.</summary>

@@ -1,6 +1,8 @@
 namespace Narad.Kafka.Producing;
 
-/// <summary>What the sending side is doing. Changed only by <see cref="ProducerLife"/>, under the lock of <see cref="SendQueue"/>; the table is in its remarks.</summary>
+/// <summary>
+/// What the sending side is doing. Changed only by <see cref="ProducerLife"/>, under the lock of <see cref="SendQueue"/>; the table is in its remarks.
+/// </summary>
 internal enum ProducerState
 {
     /// <summary>Not connected yet.</summary>

@@ -1,6 +1,8 @@
 namespace Narad.Kafka.Producing;
 
-/// <summary>What became of every accepted send, counted here and not by the client; the first three and <see cref="Late"/> add up to what was accepted.</summary>
+/// <summary>
+/// What became of every accepted send, counted here and not by the client; the first three and <see cref="Late"/> add up to what was accepted.
+/// </summary>
 /// <param name="Delivered">Acknowledged.</param>
 /// <param name="Failed">Refused or timed out.</param>
 /// <param name="Unknown">Without an answer at the deadline.</param>

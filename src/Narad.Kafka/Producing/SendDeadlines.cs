@@ -28,7 +28,9 @@ internal sealed class SendDeadlines : IAsyncDisposable
         _timer = time.CreateTimer(static state => ((SendDeadlines)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>A send that has joined the line has to wait, for the first time or again. Deadlines never fall along a topic's line: only its head is looked at.</summary>
+    /// <summary>
+    /// A send that has joined the line has to wait, for the first time or again. Deadlines never fall along a topic's line: only its head is looked at.
+    /// </summary>
     public void Waits(PendingSend send)
     {
         if (send.Deadline == 0)

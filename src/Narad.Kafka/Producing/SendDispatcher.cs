@@ -4,10 +4,12 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// Hands sends to the client: at once, or, from the thread pool, those that wait when their turn has come. It never hands one over while the client's queue is full
-/// or being drained, and never chooses whose turn it is.
+/// Hands sends to the client: at once, or, from the thread pool, those that wait when their turn has come. It never hands one over while the client's queue is
+/// full or being drained, and never chooses whose turn it is.
 /// </summary>
-/// <remarks>Threading: under the lock of <see cref="SendQueue"/>, except for <see cref="Schedule"/> and <see cref="Reported"/>, which are thread-safe.</remarks>
+/// <remarks>
+/// Threading: under the lock of <see cref="SendQueue"/>, except for <see cref="Schedule"/> and <see cref="Reported"/>, which are thread-safe.
+/// </remarks>
 internal sealed class SendDispatcher(
     Lock guard,
     WaitingSends waiting,
@@ -49,7 +51,8 @@ internal sealed class SendDispatcher(
     /// <summary>Hands a new send over where nobody of its topic waits.</summary>
     /// <returns>True: it is with the client, or failed for good; false: it has to wait.</returns>
     public bool TryGo(PendingSend send)
-        => life.State == ProducerState.Running && !_queueFull && !refusals.Draining && send.Queue.Waiting.Count == 0 && send.Queue.MayGo(send) && HandOver(send);
+        => life.State == ProducerState.Running && !_queueFull && !refusals.Draining && send.Queue.Waiting.Count == 0 && send.Queue.MayGo(send)
+            && HandOver(send);
 
     /// <summary>A send joined the line: a report that came just before woke nobody.</summary>
     public void Joined()

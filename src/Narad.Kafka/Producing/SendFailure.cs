@@ -14,7 +14,8 @@ internal static class SendFailure
 
     /// <summary>A fatal error ended the client that it was with.</summary>
     public static KafkaSendException Fatal(PendingSend send, Error fatal, bool mayHaveBeenWritten)
-        => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Queue.Topic) is { } right ? $"{right} ({Text(fatal)})" : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
+        => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Queue.Topic) is { } right ? $"{right} ({Text(fatal)})"
+            : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
 
     /// <summary>It waited in the line for longer than a send may take.</summary>
     public static KafkaSendException TimedOut(PendingSend send, TimeSpan timeout, string waitedFor)
@@ -22,24 +23,29 @@ internal static class SendFailure
 
     /// <summary>The service was disconnected before there was an answer.</summary>
     public static KafkaSendException Unknown(PendingSend send, bool mayHaveBeenWritten)
-        => Create(send, "Disconnected", "the service was disconnected before the broker answered; what became of the message is unknown", retriable: true, mayHaveBeenWritten);
+        => Create(send, "Disconnected", "the service was disconnected before the broker answered; what became of the message is unknown", retriable: true,
+            mayHaveBeenWritten);
 
     /// <summary>Its topic could not be created.</summary>
     public static KafkaSendException NoTopic(PendingSend send, Exception cause)
-        => Create(send, Name(ErrorCode.UnknownTopicOrPart), $"the topic could not be created: {cause.Message}", retriable: true, mayHaveBeenWritten: false, cause);
+        => Create(send, Name(ErrorCode.UnknownTopicOrPart), $"the topic could not be created: {cause.Message}", retriable: true, mayHaveBeenWritten: false,
+            cause);
 
     /// <summary>Its serializer threw.</summary>
     public static KafkaSendException NotSerialized(string topic, MessageKey key, Exception cause)
-        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}", retriable: false, mayHaveBeenWritten: false, cause);
+        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}", retriable: false,
+            mayHaveBeenWritten: false, cause);
 
     /// <summary>A message of a transaction was refused: whatever was sent in that one, nothing of it counts.</summary>
     public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)
-        => Create(topic, key, Name(code), $"{reason ?? code.GetReason()} (its transaction is aborted where it was on its way)", retriable, mayHaveBeenWritten: false, cause: null);
+        => Create(topic, key, Name(code), $"{reason ?? code.GetReason()} (its transaction is aborted where it was on its way)", retriable,
+            mayHaveBeenWritten: false, cause: null);
 
     /// <summary>Its sender stopped waiting.</summary>
     public static KafkaSendCanceledException Cancelled(string topic, bool mayHaveBeenWritten, CancellationToken cancellationToken) => new(
         mayHaveBeenWritten
-            ? $"Waiting for the acknowledgement of a message to topic '{topic}' was cancelled. The client has the message and keeps sending it: it may be written."
+            ? $"Waiting for the acknowledgement of a message to topic '{topic}' was cancelled. The client has the message and keeps sending it: it may be "
+                + "written."
             : $"Sending a message to topic '{topic}' was cancelled while it waited in the send queue. The message was not written.",
         topic,
         mayHaveBeenWritten,
@@ -64,7 +70,8 @@ internal static class SendFailure
         and not ErrorCode.TopicException
         and not ErrorCode.TopicAuthorizationFailed);
 
-    public static string Text(Error error) => string.IsNullOrEmpty(error.Reason) || string.Equals(error.Reason, error.Code.GetReason(), StringComparison.Ordinal)
+    public static string Text(Error error) =>
+        string.IsNullOrEmpty(error.Reason) || string.Equals(error.Reason, error.Code.GetReason(), StringComparison.Ordinal)
         ? $"{error.Code.GetReason()} ({Name(error.Code)})"
         : $"{ForeignText.Reason(error.Reason)} ({Name(error.Code)})";
 
@@ -78,12 +85,18 @@ internal static class SendFailure
     private static string Explain(PendingSend send, ErrorCode code, string? reason) => code switch
     {
         ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
-        ErrorCode.Local_UnknownPartition => string.Create(CultureInfo.InvariantCulture, $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send again"),
+        ErrorCode.Local_UnknownPartition =>
+            string.Create(CultureInfo.InvariantCulture,
+                $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send "
+                    + $"again"),
         ErrorCode.MsgSizeTooLarge => string.Create(
             CultureInfo.InvariantCulture,
-            $"the message is too large: it has {send.Bytes} bytes with key and headers, Kafka:MaxMessageBytes is {send.MaxMessageBytes}, and the topic's max.message.bytes may be lower"),
+            $"the message is too large: it has {send.Bytes} bytes with key and headers, Kafka:MaxMessageBytes is {send.MaxMessageBytes}, and the topic's "
+                + $"max.message.bytes may be lower"),
         ErrorCode.InvalidRecord => "the broker refused the record (a topic with cleanup.policy=compact takes none without a key)",
-        ErrorCode.InvalidTimestamp => "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the topic)",
+        ErrorCode.InvalidTimestamp =>
+            "the broker refused its timestamp: it is too far from the present (message.timestamp.after.max.ms and message.timestamp.before.max.ms of the "
+                + "topic)",
         ErrorCode.Local_InvalidDifferentRecord => "the broker refused its batch for another record in it",
         ErrorCode.Local_MsgTimedOut => "no acknowledgement came within SendTimeout",
         ErrorCode.Local_QueueFull => "the message does not fit into the client's queue (queue.buffering.max.kbytes)",
@@ -118,9 +131,11 @@ internal static class SendFailure
     private static KafkaSendException Create(PendingSend send, string code, string reason, bool retriable, bool mayHaveBeenWritten, Exception? cause = null)
         => Create(send.Queue.Topic, send.Key, code, reason, retriable, mayHaveBeenWritten, cause);
 
-    private static KafkaSendException Create(string topic, MessageKey key, string code, string reason, bool retriable, bool mayHaveBeenWritten, Exception? cause)
+    private static KafkaSendException Create(
+        string topic, MessageKey key, string code, string reason, bool retriable, bool mayHaveBeenWritten, Exception? cause)
         => new(
-            $"Sending to topic '{topic}' failed, key {key}: {reason} [{code}]. {(mayHaveBeenWritten ? "It may have been written: sending it again may duplicate it." : "It was not written.")}",
+            $"Sending to topic '{topic}' failed, key {key}: {reason} [{code}]. "
+                + $"{(mayHaveBeenWritten ? "It may have been written: sending it again may duplicate it." : "It was not written.")}",
             topic,
             key,
             code,

@@ -6,7 +6,9 @@ public sealed record SendOptions
     /// <summary>Headers to add; default none.</summary>
     public MessageHeaders? Headers { get; init; }
 
-    /// <summary>The partition to write to, from 0 (below 0: <see cref="ArgumentOutOfRangeException"/>); default: chosen from the key, as the Java client does.</summary>
+    /// <summary>
+    /// The partition to write to, from 0 (below 0: <see cref="ArgumentOutOfRangeException"/>); default: chosen from the key, as the Java client does.
+    /// </summary>
     public int? Partition { get; init; }
 
     /// <summary>

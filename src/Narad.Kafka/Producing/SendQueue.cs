@@ -6,13 +6,14 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// The one door to the client: first come, first served within a topic, whatever a send has to wait for. A send that finds nobody waiting goes straight through;
-/// otherwise it joins the line and goes when its turn has come. It never blocks a thread, and never calls user code except loggers.
+/// The one door to the client: first come, first served within a topic, whatever a send has to wait for. A send that finds nobody waiting goes straight
+/// through; otherwise it joins the line and goes when its turn has come. It never blocks a thread, and never calls user code except loggers.
 /// </summary>
 /// <remarks>
 /// Thread-safe. The lock is held while a message is handed to the client, so that order is the order of tickets; reports of the client do not
 /// take it unless somebody waits. The types that it is made of (<see cref="ProducerLife"/>, <see cref="WaitingSends"/>, <see cref="SendDeadlines"/>,
-/// <see cref="TopicCreations"/>, <see cref="TopicLimits"/>, <see cref="BatchRefusals"/>, <see cref="SendDispatcher"/>, <see cref="SendShutdown"/>) share that one lock.
+/// <see cref="TopicCreations"/>, <see cref="TopicLimits"/>, <see cref="BatchRefusals"/>, <see cref="SendDispatcher"/>, <see cref="SendShutdown"/>) share that
+/// one lock.
 /// </remarks>
 internal sealed class SendQueue
 {
@@ -45,7 +46,8 @@ internal sealed class SendQueue
     /// <param name="learnLimits">Whether there are brokers that refuse batches for their size and can be asked for the limit.</param>
     /// <param name="timeout">How long a send may take.</param>
     /// <param name="diagnostics">Time and logs.</param>
-    public SendQueue(Func<ProducerGeneration, IProducerClient> build, IKafkaTopics? ensure, ISendBackpressure? backpressure, bool learnLimits, TimeSpan timeout, KafkaDiagnostics diagnostics)
+    public SendQueue(Func<ProducerGeneration, IProducerClient> build, IKafkaTopics? ensure, ISendBackpressure? backpressure, bool learnLimits, TimeSpan timeout,
+        KafkaDiagnostics diagnostics)
     {
         var time = diagnostics.Time;
         var logger = diagnostics.Logger<MessageProducer>();
@@ -215,7 +217,9 @@ internal sealed class SendQueue
         }
     }
 
-    /// <summary>Waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. A second call returns the first call's task.</summary>
+    /// <summary>
+    /// Waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. A second call returns the first call's task.
+    /// </summary>
     public Task<SendCounts> StopAsync(TimeSpan timeout)
     {
         lock (_lock)
@@ -433,7 +437,8 @@ internal sealed class SendQueue
             _ when queue.Limit is TopicLimit.Unasked or TopicLimit.Asking => "the topic's max.message.bytes",
             _ when _refusals.Draining || queue.Limit == TopicLimit.Refused => "messages that are sent again after the broker refused their batch",
             _ when queue.IsTakenByOne => "an earlier message of its topic that is sent again alone, because the broker refused its batch for a record in it",
-            _ when queue.Limit == TopicLimit.Limited => "earlier messages of its topic: its max.message.bytes is below a batch, so that few are under way at a time",
+            _ when queue.Limit == TopicLimit.Limited =>
+                "earlier messages of its topic: its max.message.bytes is below a batch, so that few are under way at a time",
             _ => "room in the client's queue: the broker acknowledges too slowly or is unreachable",
         };
     }

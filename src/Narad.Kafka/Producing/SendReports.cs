@@ -6,7 +6,8 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>What the client's answers do: each completes its send, once, or gives it its place in the line again. It never runs user code.</summary>
 /// <remarks>Runs on the client's threads: never throws, never blocks for long.</remarks>
-internal sealed class SendReports(ProducerLife life, SendDispatcher dispatcher, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendBackpressure? backpressure, ILogger logger)
+internal sealed class SendReports(
+    ProducerLife life, SendDispatcher dispatcher, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendBackpressure? backpressure, ILogger logger)
 {
     /// <summary>The client's answers to sends of one client, in the order in which it gave them.</summary>
     public void Take(ReadOnlySpan<SendReport> reports)

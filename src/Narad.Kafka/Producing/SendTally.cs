@@ -1,8 +1,8 @@
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// What became of every send, counted once each: an accepted send is delivered, late, failed or unknown, or was taken back before it reached the client and then is
-/// counted nowhere. Thread-safe, except for <see cref="Accept"/>.
+/// What became of every send, counted once each: an accepted send is delivered, late, failed or unknown, or was taken back before it reached the client and
+/// then is counted nowhere. Thread-safe, except for <see cref="Accept"/>.
 /// </summary>
 internal sealed class SendTally
 {

@@ -49,7 +49,8 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
     }
 
     /// <summary>
-    /// A message of a topic was delivered whose limit was not told, or is low: the broker can be asked again, once in a while, since limits are raised again. On the client's thread.
+    /// A message of a topic was delivered whose limit was not told, or is low: the broker can be asked again, once in a while, since limits are raised again.
+    /// On the client's thread.
     /// </summary>
     public void Delivered(TopicQueue queue)
     {

@@ -43,7 +43,10 @@ internal sealed class TopicQueue
         set => _limit = value;
     }
 
-    /// <summary>When an <see cref="TopicLimit.Untold"/> or <see cref="TopicLimit.Limited"/> limit is asked again, as a timestamp of the clock; written under the lock, read by reports without it.</summary>
+    /// <summary>
+    /// When an <see cref="TopicLimit.Untold"/> or <see cref="TopicLimit.Limited"/> limit is asked again, as a timestamp of the clock; written under the lock,
+    /// read by reports without it.
+    /// </summary>
     public long AskAgainAt
     {
         get => Volatile.Read(ref _askAgainAt);
@@ -71,7 +74,9 @@ internal sealed class TopicQueue
     /// <summary>The broker has no room; the gate says when to try again.</summary>
     public bool IsAtCapacity { get; set; }
 
-    /// <summary>Where the limit is below a batch: the most bytes of this topic with the client, so that no batch exceeds it; 0: one message at a time.</summary>
+    /// <summary>
+    /// Where the limit is below a batch: the most bytes of this topic with the client, so that no batch exceeds it; 0: one message at a time.
+    /// </summary>
     public long Window { get; set; } = long.MaxValue;
 
     /// <summary>Its place among the topics whose turn may come; see <see cref="WaitingSends"/>. Negative: it is not there.</summary>

@@ -63,7 +63,8 @@ internal static class TraceHeaders
 
     /// <summary>The trace context that a message came with; the default where it has none that can be read.</summary>
     public static ActivityContext ParentOf(MessageHeaders? received) =>
-        received is not null && ActivityContext.TryParse(received.GetText(TraceParent), received.GetText(TraceState), isRemote: true, out var parent) ? parent : default;
+        received is not null && ActivityContext.TryParse(received.GetText(TraceParent), received.GetText(TraceState), isRemote: true, out var parent) ? parent
+            : default;
 
     /// <summary>Gives an activity the baggage that a message came with.</summary>
     public static void TakeBaggage(Activity activity, MessageHeaders? received)
@@ -97,7 +98,8 @@ internal static class TraceHeaders
         }
     }
 
-    private static void Get(object? carrier, string name, out string? value, out IEnumerable<string>? values) => (value, values) = (((MessageHeaders)carrier!).GetText(name), null);
+    private static void Get(object? carrier, string name, out string? value, out IEnumerable<string>? values) =>
+        (value, values) = (((MessageHeaders)carrier!).GetText(name), null);
 
     public static void Delivered(GuardedActivity started, in SendResult result)
     {

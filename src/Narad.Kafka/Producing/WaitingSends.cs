@@ -4,8 +4,8 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>Who waits, by topic, and whose turn is next: the earliest ticket among the topics that may go. It never decides whether one may.</summary>
 /// <remarks>
-/// Threading: <see cref="Of"/> and <see cref="Any"/> are thread-safe; the rest belongs to the lock of <see cref="SendQueue"/>. A topic that nothing was sent to for long is forgotten where there
-/// are many (<see cref="Forget"/>), so that an application that makes up topic names does not keep them all.
+/// Threading: <see cref="Of"/> and <see cref="Any"/> are thread-safe; the rest belongs to the lock of <see cref="SendQueue"/>. A topic that nothing was sent to
+/// for long is forgotten where there are many (<see cref="Forget"/>), so that an application that makes up topic names does not keep them all.
 /// </remarks>
 internal sealed class WaitingSends(bool ensures, bool asks)
 {

@@ -10,8 +10,9 @@ using Narad.Kafka.Security;
 namespace Narad.Kafka;
 
 /// <summary>
-/// Fetches tokens from an identity provider by the client-credentials grant (OAuth 2.0, RFC 6749 §4.4): what <see cref="SaslOptions.Oidc"/> makes of itself, and
-/// <c>options.Sasl.TokenProvider = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no token: each call fetches one.
+/// Fetches tokens from an identity provider by the client-credentials grant (OAuth 2.0, RFC 6749 §4.4): what <see cref="SaslOptions.Oidc"/> makes of itself,
+/// and <c>options.Sasl.TokenProvider = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no token: each
+/// call fetches one.
 /// </summary>
 public sealed class OidcTokenProvider
 {
@@ -21,7 +22,8 @@ public sealed class OidcTokenProvider
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(20);   // below what the service waits for a source, so that the reason is known
 
     // One for the process, as sockets want it; an answer of an identity provider never leads elsewhere, least of all with a secret.
-    private static readonly Lazy<HttpClient> Shared = new(static () => new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    private static readonly Lazy<HttpClient> Shared = new(
+        static () => new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
     {
         Timeout = DefaultTimeout,
     });
@@ -37,7 +39,8 @@ public sealed class OidcTokenProvider
 
     /// <summary>Creates the source; asks for nothing yet.</summary>
     /// <param name="options">Where, as whom and for what; read once.</param>
-    /// <param name="http">Carries the requests, and is not disposed; default: one of the library's own, which follows no redirects and waits 20 s for an answer.</param>
+    /// <param name="http">Carries the requests, and is not disposed; default: one of the library's own, which follows no redirects and waits 20 s for an
+    /// answer.</param>
     /// <param name="time">The clock; default the system's.</param>
     /// <exception cref="ArgumentException">A setting is missing or malformed.</exception>
     public OidcTokenProvider(OidcOptions options, HttpClient? http = null, TimeProvider? time = null)
@@ -48,9 +51,11 @@ public sealed class OidcTokenProvider
             throw new ArgumentException("OidcOptions need a ClientId and a ClientSecret.", nameof(options));
         }
 
-        if (!Uri.TryCreate(options.TokenEndpoint, UriKind.Absolute, out var endpoint) || !(endpoint.Scheme is "https" || (endpoint.Scheme is "http" && endpoint.IsLoopback)))
+        if (!Uri.TryCreate(options.TokenEndpoint, UriKind.Absolute, out var endpoint)
+            || !(endpoint.Scheme is "https" || (endpoint.Scheme is "http" && endpoint.IsLoopback)))
         {
-            throw new ArgumentException("OidcOptions.TokenEndpoint must be an absolute https address (http on this machine only): the secret goes there.", nameof(options));
+            throw new ArgumentException(
+                "OidcOptions.TokenEndpoint must be an absolute https address (http on this machine only): the secret goes there.", nameof(options));
         }
 
         Extend("logicalCluster", options.LogicalCluster);
@@ -73,7 +78,8 @@ public sealed class OidcTokenProvider
     private string Where => _endpoint.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
     /// <summary>Fetches a token; a <see cref="OAuthBearerTokenProvider"/>.</summary>
-    /// <exception cref="OAuthBearerTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status and the provider's reason.</exception>
+    /// <exception cref="OAuthBearerTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status and
+    /// the provider's reason.</exception>
     public async ValueTask<OAuthBearerToken> GetAsync(CancellationToken cancellationToken)
     {
         var asked = _time.GetUtcNow();
@@ -137,7 +143,8 @@ public sealed class OidcTokenProvider
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         try
         {
-            using var response = await (_http ?? Shared.Value).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            using var response = await (_http ?? Shared.Value).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+                .ConfigureAwait(false);
             await response.Content.LoadIntoBufferAsync(LargestAnswer, cancellationToken).ConfigureAwait(false);
             return (response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false));
         }
@@ -196,7 +203,8 @@ public sealed class OidcTokenProvider
     }
 
     private static string? Text(JsonElement from, string name) =>
-        from.ValueKind is JsonValueKind.Object && from.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString() : null;
+        from.ValueKind is JsonValueKind.Object && from.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString()
+            : null;
 
     // Some providers write numbers as text.
     private static double? Seconds(JsonElement from, string name)

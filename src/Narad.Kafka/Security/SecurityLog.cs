@@ -5,7 +5,8 @@ namespace Narad.Kafka.Security;
 /// <summary>What the tokens log: events 9000 to 9999. Never a token.</summary>
 internal static partial class SecurityLog
 {
-    [LoggerMessage(9001, LogLevel.Error, "The token source of {ClientId} failed: {Reason}. {TokenState} It is asked again in {Delay}, then ever more rarely, at least every {Longest}.")]
+    [LoggerMessage(9001, LogLevel.Error,
+        "The token source of {ClientId} failed: {Reason}. {TokenState} It is asked again in {Delay}, then ever more rarely, at least every {Longest}.")]
     public static partial void SourceFailed(ILogger logger, string clientId, string reason, string tokenState, string delay, string longest);
 
     [LoggerMessage(9002, LogLevel.Information, "The token source of {ClientId} works again; the token is good until {ExpiresAt:u}.")]

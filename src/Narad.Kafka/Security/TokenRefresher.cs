@@ -6,12 +6,12 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Security;
 
 /// <summary>
-/// Asks the service's token source and hands each token to all of the service's clients: to those that are there, and at once to each that is built later. It never waits for
-/// a client to ask: a consumer's asks only while it is polled, and a handler that fails is not asked again.
+/// Asks the service's token source and hands each token to all of the service's clients: to those that are there, and at once to each that is built later. It
+/// never waits for a client to ask: a consumer's asks only while it is polled, and a handler that fails is not asked again.
 /// </summary>
 /// <remarks>
-/// Thread-safe. The source runs on the thread pool and can hold nothing up. A client is added right after it was built and removed before it is closed: tokens are handed over under the lock, so
-/// none is handed to a client that is being freed. Handing over takes microseconds.
+/// Thread-safe. The source runs on the thread pool and can hold nothing up. A client is added right after it was built and removed before it is closed: tokens
+/// are handed over under the lock, so none is handed to a client that is being freed. Handing over takes microseconds.
 /// </remarks>
 internal sealed class TokenRefresher : IAsyncDisposable
 {
@@ -57,7 +57,8 @@ internal sealed class TokenRefresher : IAsyncDisposable
     // Calls that were given up and have not returned yet; the pumping task's alone.
     private readonly List<Task> _hanging = [];
 
-    public TokenRefresher(OAuthBearerTokenProvider source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, OAuthBearerToken>? give = null, Action<IClient, string>? refuse = null)
+    public TokenRefresher(OAuthBearerTokenProvider source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, OAuthBearerToken>? give = null,
+        Action<IClient, string>? refuse = null)
     {
         _source = source;
         _clientId = clientId;
@@ -103,7 +104,9 @@ internal sealed class TokenRefresher : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the source fails, or did a moment ago: what brokers say of logins follows from that, and what a connection of before comes to is told late.</summary>
+    /// <summary>
+    /// Whether the source fails, or did a moment ago: what brokers say of logins follows from that, and what a connection of before comes to is told late.
+    /// </summary>
     public bool IsInTrouble
     {
         get
@@ -133,7 +136,9 @@ internal sealed class TokenRefresher : IAsyncDisposable
         return source is null ? null : new TokenRefresher(source, options.ClientId, diagnostics);
     }
 
-    /// <summary>Hands the client every token from now on; the first client makes it ask for the first. Called right after the client was built, from any thread.</summary>
+    /// <summary>
+    /// Hands the client every token from now on; the first client makes it ask for the first. Called right after the client was built, from any thread.
+    /// </summary>
     public void Add(IClient client)
     {
         lock (_lock)
@@ -192,7 +197,8 @@ internal sealed class TokenRefresher : IAsyncDisposable
     }
 
     private static void Give(IClient client, OAuthBearerToken token) =>
-        client.OAuthBearerSetToken(token.Value, token.ExpiresAt.ToUnixTimeMilliseconds(), token.Principal, token.Extensions.ToDictionary(StringComparer.Ordinal));
+        client.OAuthBearerSetToken(
+            token.Value, token.ExpiresAt.ToUnixTimeMilliseconds(), token.Principal, token.Extensions.ToDictionary(StringComparer.Ordinal));
 
     private static void Refuse(IClient client, string reason) => client.OAuthBearerSetTokenFailure(reason);
 

@@ -7,12 +7,14 @@ namespace Narad.Kafka.Security;
 /// <remarks>The client checks the same later, but says so with the token in its message.</remarks>
 internal static class TokenRules
 {
-    // RFC 6750 allows fewer characters in a bearer token; some servers issue others, but none a blank, which ends a token in the message to the broker's parser.
+    // RFC 6750 allows fewer characters in a bearer token; some servers issue others, but none a blank, which ends a token in the message to the broker's
+    // parser.
     private const char FirstVisible = '!';
     private const char LastVisible = '~';
 
     private static readonly SearchValues<char> Letters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-    private static readonly SearchValues<char> Printable = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static code => (char)code), '\t', '\r', '\n']);
+    private static readonly SearchValues<char> Printable = SearchValues.Create(
+        [.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static code => (char)code), '\t', '\r', '\n']);
 
     /// <summary>Null: the token can be used.</summary>
     public static (TokenError Kind, string Reason)? Error(OAuthBearerToken? token, DateTimeOffset now)
@@ -32,7 +34,8 @@ internal static class TokenRules
         {
             return (TokenError.Malformed, string.Create(
                 CultureInfo.InvariantCulture,
-                $"it returned a malformed token: character {odd + 1} of {token.Value.Length} is a space, a line break or not ASCII (is there one at the end of the file that it was read from?)"));
+                $"it returned a malformed token: character {odd + 1} of {token.Value.Length} is a space, a line break or not ASCII (is there one at the end "
+                    + $"of the file that it was read from?)"));
         }
 
         if (token.Principal is null)
@@ -46,7 +49,10 @@ internal static class TokenRules
         }
 
         return token.ExpiresAt <= now
-            ? (TokenError.Expired, string.Create(CultureInfo.InvariantCulture, $"it returned a token that expired at {token.ExpiresAt.UtcDateTime:u}: the source keeps tokens for too long, or this machine's clock is wrong"))
+            ? (TokenError.Expired,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"it returned a token that expired at {token.ExpiresAt.UtcDateTime:u}: the source keeps tokens for too long, or this machine's clock is "
+                        + $"wrong"))
             : null;
     }
 

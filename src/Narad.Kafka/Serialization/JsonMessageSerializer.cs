@@ -20,15 +20,15 @@ public sealed class JsonMessageSerializer : IMessageSerializer, IMessageDeserial
     public JsonMessageSerializer(JsonSerializerOptions? options = null) => _options = options is null ? Defaults : new(() => Completed(options));
 
     /// <summary>
-    /// The JSON of a message, UTF-8. A message declared as an interface or a base class is written whole, by its own type, as is an envelope's <c>data</c>; where the declared type
-    /// has <c>JsonDerivedType</c> or <c>JsonPolymorphic</c> attributes, or a converter, those decide.
+    /// The JSON of a message, UTF-8. A message declared as an interface or a base class is written whole, by its own type, as is an envelope's <c>data</c>;
+    /// where the declared type has <c>JsonDerivedType</c> or <c>JsonPolymorphic</c> attributes, or a converter, those decide.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// The application was published without JSON by reflection (trimmed or ahead of time), and the options name no source-generated context.
     /// </exception>
     /// <exception cref="NotSupportedException">
-    /// The options' source-generated context does not know the declared type or the message's own, the declared type names derived types and this is none of them,
-    /// or the type has no JSON form.
+    /// The options' source-generated context does not know the declared type or the message's own, the declared type names derived types and this is none of
+    /// them, or the type has no JSON form.
     /// </exception>
     public byte[] Serialize<T>(T message) => typeof(T).IsValueType || message is null || (message.GetType() == typeof(T) && message is not ISourced)
         ? JsonSerializer.SerializeToUtf8Bytes(message, (JsonTypeInfo<T>)TypeInfo(typeof(T)))

@@ -22,7 +22,9 @@ internal sealed class MessageEncoder
     /// <summary>Whether <see cref="TryEncode{T}"/> answers for every message: then headers are not looked at either.</summary>
     public bool IsSynchronous => _custom is null;
 
-    /// <summary>The value, where it takes no serializer of the application: for raw messages always, for all others where <see cref="IsSynchronous"/>.</summary>
+    /// <summary>
+    /// The value, where it takes no serializer of the application: for raw messages always, for all others where <see cref="IsSynchronous"/>.
+    /// </summary>
     public bool TryEncode<T>(T message, [NotNullWhen(true)] out byte[]? value)
     {
         if (RawSerialization.TryWrite(message, out value))
@@ -68,7 +70,8 @@ internal sealed class MessageEncoder
         async ValueTask<byte[]> AwaitAsync() => Checked(await encoding.ConfigureAwait(false));
     }
 
-    private byte[] Checked(byte[]? value) => value ?? throw new InvalidOperationException($"the serializer {_custom!.GetType()} answered null, which only a tombstone is (SendTombstoneAsync)");
+    private byte[] Checked(byte[]? value) =>
+        value ?? throw new InvalidOperationException($"the serializer {_custom!.GetType()} answered null, which only a tombstone is (SendTombstoneAsync)");
 
     private object Sourced(object message) => message is ISourced envelope ? envelope.WithSource(_clientId) : message;
 }

@@ -31,12 +31,15 @@ public static class MessageEnvelope
         };
     }
 
-    /// <summary>What messages of this type are called: <see cref="MessageTypeAttribute"/>, else the type's name (<c>OrderCreated</c>; generic ones without the arity).</summary>
+    /// <summary>
+    /// What messages of this type are called: <see cref="MessageTypeAttribute"/>, else the type's name (<c>OrderCreated</c>; generic ones without the arity).
+    /// </summary>
     public static string TypeNameOf<T>() => NameOf(typeof(T));
 
     // As it is written: by its own type, unless the declared one says how.
     private static string NameOf<T>(T data) => NameOf(
-        data is null or IEnumerable || typeof(T).IsDefined(typeof(JsonDerivedTypeAttribute), inherit: false) || typeof(T).IsDefined(typeof(JsonPolymorphicAttribute), inherit: false)
+        data is null or IEnumerable || typeof(T).IsDefined(typeof(JsonDerivedTypeAttribute), inherit: false)
+            || typeof(T).IsDefined(typeof(JsonPolymorphicAttribute), inherit: false)
             ? typeof(T)
             : data.GetType());
 

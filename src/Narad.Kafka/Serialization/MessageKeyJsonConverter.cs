@@ -29,7 +29,8 @@ internal sealed class MessageKeyJsonConverter : PropertyNameJsonConverter<Messag
             case JsonTokenType.StartObject when reader.Read() && reader.TokenType is JsonTokenType.PropertyName && reader.ValueTextEquals(Base64):
                 reader.Read();
                 var bytes = reader.GetBytesFromBase64();
-                return reader.Read() && reader.TokenType is JsonTokenType.EndObject ? bytes : throw new JsonException("An object with a key's base64 has no other property.");
+                return reader.Read() && reader.TokenType is JsonTokenType.EndObject ? bytes
+                    : throw new JsonException("An object with a key's base64 has no other property.");
             default:
                 throw new JsonException("A key is text, null, or an object with its bytes as base64.");
         }

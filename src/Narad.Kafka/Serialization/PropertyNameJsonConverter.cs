@@ -15,7 +15,8 @@ internal abstract class PropertyNameJsonConverter<T> : JsonConverter<T>
     public sealed override T ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         TryParse(reader.GetString() ?? "", out var value) ? value : throw new JsonException($"As a property name, a {typeof(T).Name} is written as {Format}.");
 
-    public sealed override void WriteAsPropertyName(Utf8JsonWriter writer, [DisallowNull] T value, JsonSerializerOptions options) => writer.WritePropertyName(TextOf(value));
+    public sealed override void WriteAsPropertyName(Utf8JsonWriter writer, [DisallowNull] T value, JsonSerializerOptions options) =>
+        writer.WritePropertyName(TextOf(value));
 
     /// <summary>Returns the text form of a value.</summary>
     protected abstract string TextOf(T value);

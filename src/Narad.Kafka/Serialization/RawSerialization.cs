@@ -99,7 +99,8 @@ internal static class RawSerialization
     {
         public static readonly Type Underlying = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
 
-        public static readonly bool IsRaw = Underlying == typeof(byte[]) || Underlying == typeof(string) || Underlying == typeof(ReadOnlyMemory<byte>) || Underlying == typeof(Memory<byte>)
+        public static readonly bool IsRaw = Underlying == typeof(byte[]) || Underlying == typeof(string) || Underlying == typeof(ReadOnlyMemory<byte>)
+            || Underlying == typeof(Memory<byte>)
             || Underlying == typeof(ArraySegment<byte>) || Underlying == typeof(ReadOnlySequence<byte>) || Underlying == typeof(ImmutableArray<byte>);
     }
 }

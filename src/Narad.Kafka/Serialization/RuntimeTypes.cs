@@ -11,8 +11,9 @@ internal static class RuntimeTypes
 {
     /// <summary>Whether the declared type's contract leaves out what a derived type adds.</summary>
     /// <remarks>
-    /// It does not where it names derived types (<c>JsonDerivedType</c>, <c>JsonPolymorphic</c> or a resolver's <see cref="JsonTypeInfo.PolymorphismOptions"/>), where a converter
-    /// writes it (<see cref="object"/> included, which is written by its own type), or where it is a collection.
+    /// It does not where it names derived types (<c>JsonDerivedType</c>, <c>JsonPolymorphic</c> or a resolver's
+    /// <see cref="JsonTypeInfo.PolymorphismOptions"/>), where a converter writes it (<see cref="object"/> included, which is written by its own type), or where
+    /// it is a collection.
     /// </remarks>
     public static bool Truncates(JsonTypeInfo declared) => declared is { Kind: JsonTypeInfoKind.Object, PolymorphismOptions: null };
 

@@ -33,6 +33,7 @@ public sealed class UnknownMessageTypeException : NaradKafkaException
         var what = type is null ? "has no \"type\" (a text at the top of its JSON)" : $"is of type \"{ForeignText.Name(type)}\", for which there is no handler";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"The message at {context.Topic}[{context.Partition}]@{context.Offset} {what}; known are {string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or set OnUnknownType = UnknownTypePolicy.Skip.");
+            $"The message at {context.Topic}[{context.Partition}]@{context.Offset} {what}; known are "
+                + $"{string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or set OnUnknownType = UnknownTypePolicy.Skip.");
     }
 }

@@ -6,7 +6,9 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Topics;
 
-/// <summary>Topics where there is no broker: remembers what was asked for, so that an application finds what it ensured, and creates nothing. Thread-safe.</summary>
+/// <summary>
+/// Topics where there is no broker: remembers what was asked for, so that an application finds what it ensured, and creates nothing. Thread-safe.
+/// </summary>
 internal sealed class ConsoleTopics : IKafkaTopics
 {
     private readonly KafkaOptions _options;
@@ -29,7 +31,8 @@ internal sealed class ConsoleTopics : IKafkaTopics
         {
             var partitions = spec.Partitions ?? _options.TopicPartitions;
             var settings = spec.Settings?.ToDictionary(StringComparer.Ordinal) ?? new Dictionary<string, string>(StringComparer.Ordinal);
-            var details = TopicSettings.Describe(spec.Name, partitions, Math.Max(1, (int)(spec.ReplicationFactor ?? _options.TopicReplicationFactor)), settings.GetValueOrDefault, settings);
+            var details = TopicSettings.Describe(
+                spec.Name, partitions, Math.Max(1, (int)(spec.ReplicationFactor ?? _options.TopicReplicationFactor)), settings.GetValueOrDefault, settings);
             var kept = _topics.GetOrAdd(spec.Name, details);
             if (!ReferenceEquals(kept, details))
             {
@@ -80,7 +83,8 @@ internal sealed class ConsoleTopics : IKafkaTopics
             _topics[topic] = details with
             {
                 Retention = retention,
-                Settings = new Dictionary<string, string>(details.Settings, StringComparer.Ordinal) { [TopicSettings.Retention] = TopicSettings.RetentionText(retention) },
+                Settings = new Dictionary<string,
+                    string>(details.Settings, StringComparer.Ordinal) { [TopicSettings.Retention] = TopicSettings.RetentionText(retention) },
             };
         }
 

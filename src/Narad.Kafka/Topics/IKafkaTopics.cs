@@ -1,6 +1,8 @@
 namespace Narad.Kafka;
 
-/// <summary>Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.TopicNames"/>). Thread-safe.</summary>
+/// <summary>
+/// Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.TopicNames"/>). Thread-safe.
+/// </summary>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>
@@ -22,13 +24,16 @@ public interface IKafkaTopics
     /// <exception cref="KafkaTopicException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or looking was refused.</exception>
     Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default);
 
-    /// <summary>Sets how long a topic keeps its messages (<c>retention.ms</c>) and leaves its other settings as they are. The brokers apply it within moments.</summary>
+    /// <summary>
+    /// Sets how long a topic keeps its messages (<c>retention.ms</c>) and leaves its other settings as they are. The brokers apply it within moments.
+    /// </summary>
     /// <param name="topic">The topic.</param>
     /// <param name="retention">1 ms or more; null for unlimited.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <exception cref="ArgumentException">The topic's name is not legal, or the retention below a millisecond.</exception>
     /// <exception cref="NotSupportedException">The broker is an embedded one, which keeps no settings.</exception>
-    /// <exception cref="KafkaTopicException">The topic does not exist, the change was refused, or no broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
+    /// <exception cref="KafkaTopicException">The topic does not exist, the change was refused, or no broker answered within
+    /// <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
     Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default);
 
     /// <summary>Deletes topics with all that they hold, for good. Completes when the brokers show them no more.</summary>
@@ -36,7 +41,8 @@ public interface IKafkaTopics
     /// <exception cref="ArgumentException">A topic's name is not legal.</exception>
     /// <exception cref="NotSupportedException">The broker is another process's embedded one.</exception>
     /// <exception cref="KafkaTopicException">
-    /// A topic could not be deleted (others may have been), or no broker answered in time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for deleting.
+    /// A topic could not be deleted (others may have been), or no broker answered in time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for
+    /// deleting.
     /// </exception>
     Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 

@@ -35,7 +35,8 @@ internal sealed class KafkaTopicSettings(AdminConnection admin, TimeSpan timeout
         {
             await admin.CallAsync(
                 client => client.IncrementalAlterConfigsAsync(
-                    new Dictionary<ConfigResource, List<ConfigEntry>> { [Resource(topic)] = [change] }, new IncrementalAlterConfigsOptions { RequestTimeout = timeout }),
+                    new Dictionary<ConfigResource, List<ConfigEntry>> { [Resource(topic)] = [change] },
+                        new IncrementalAlterConfigsOptions { RequestTimeout = timeout }),
                 timeout,
                 cancellationToken).ConfigureAwait(false);
         }

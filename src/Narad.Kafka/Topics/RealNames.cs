@@ -3,7 +3,8 @@ using System.Collections.Concurrent;
 namespace Narad.Kafka.Topics;
 
 /// <summary>
-/// Remembers which real topic a name stands for, so that each is checked once. Names may come from callers' data: at most 10,000 are kept, of at most 249 characters, which are about 10 MB. Thread-safe.
+/// Remembers which real topic a name stands for, so that each is checked once. Names may come from callers' data: at most 10,000 are kept, of at most 249
+/// characters, which are about 10 MB. Thread-safe.
 /// </summary>
 internal sealed class RealNames(KafkaOptions options)
 {

@@ -15,7 +15,10 @@ public sealed record TopicDetails
     /// <summary>How long messages are kept; null for unlimited. <c>retention.ms</c>.</summary>
     public TimeSpan? Retention { get; init; }
 
-    /// <summary>The largest batch of messages that it takes, bytes, as compressed; null where the broker has no such setting (the embedded one). <c>max.message.bytes</c>.</summary>
+    /// <summary>
+    /// The largest batch of messages that it takes, bytes, as compressed; null where the broker has no such setting (the embedded one).
+    /// <c>max.message.bytes</c>.
+    /// </summary>
     public int? MaxMessageBytes { get; init; }
 
     /// <summary>What becomes of old messages. <c>cleanup.policy</c>.</summary>

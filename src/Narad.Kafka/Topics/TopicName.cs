@@ -95,20 +95,24 @@ internal static class TopicName
 
         if (topic.Length > Longest)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"A topic's name must not be longer than 249 characters, and \"{topic.AsSpan(0, 40)}…\" has {topic.Length}.");
+            return string.Create(
+                CultureInfo.InvariantCulture, $"A topic's name must not be longer than 249 characters, and \"{topic.AsSpan(0, 40)}…\" has {topic.Length}.");
         }
 
         var illegal = topic.AsSpan().IndexOfAnyExcept(Legal);
         return illegal < 0
             ? null
-            : string.Create(CultureInfo.InvariantCulture, $"\"{Printable(topic)}\" is not a legal topic name: {Describe(topic[illegal])} at position {illegal} is not allowed. Write letters, digits, dots, underscores and hyphens, such as \"{Suggestion(topic)}\".");
+            : string.Create(CultureInfo.InvariantCulture,
+                $"\"{Printable(topic)}\" is not a legal topic name: {Describe(topic[illegal])} at position {illegal} is not allowed. Write letters, digits, "
+                    + $"dots, underscores and hyphens, such as \"{Suggestion(topic)}\".");
     }
 
     private static string Describe(char illegal) => illegal switch
     {
         ' ' => "the space",
         '/' => "the slash",
-        _ when char.IsControl(illegal) || char.IsSurrogate(illegal) || char.IsWhiteSpace(illegal) => string.Create(CultureInfo.InvariantCulture, $"the character U+{(int)illegal:X4}"),
+        _ when char.IsControl(illegal) || char.IsSurrogate(illegal) || char.IsWhiteSpace(illegal) =>
+            string.Create(CultureInfo.InvariantCulture, $"the character U+{(int)illegal:X4}"),
         _ => $"'{illegal}'",
     };
 

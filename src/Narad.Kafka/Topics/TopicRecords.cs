@@ -20,7 +20,8 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         var ends = OffsetsAsync(topic, partitions, OffsetSpec.Latest(), cancellationToken);
         await Task.WhenAll(starts, ends).ConfigureAwait(false);
         var (first, end) = (await starts.ConfigureAwait(false), await ends.ConfigureAwait(false));
-        return [.. Enumerable.Range(0, partitions).Select(partition => new PartitionSpan(partition, first[partition], Math.Max(first[partition], end[partition])))];
+        return [.. Enumerable.Range(0, partitions)
+            .Select(partition => new PartitionSpan(partition, first[partition], Math.Max(first[partition], end[partition])))];
     }
 
     /// <summary>Notes how far a group came, as a commit; it must have no members.</summary>
@@ -37,8 +38,12 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         }
         catch (AlterConsumerGroupOffsetsException refused)
         {
-            var error = refused.Results.Select(result => result.Error).Concat(refused.Results.SelectMany(result => result.Partitions ?? []).Select(partition => partition.Error)).FirstOrDefault(error => error.IsError);
-            throw new KafkaTopicException($"How far group {group} came in topic {topic} could not be noted: {error?.Reason} ({error?.Code}). The group must have no members, and this user the right to read with it.", topic, refused);
+            var error = refused.Results.Select(result => result.Error)
+                .Concat(refused.Results.SelectMany(result => result.Partitions ?? []).Select(partition => partition.Error))
+                .FirstOrDefault(error => error.IsError);
+            throw new KafkaTopicException(
+                $"How far group {group} came in topic {topic} could not be noted: {error?.Reason} ({error?.Code}). The group must have no members, and this "
+                    + $"user the right to read with it.", topic, refused);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -65,7 +70,8 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         {
             await admin.CallAsync(
                 client => client.DeleteRecordsAsync(
-                    offsets.Select(offset => new TopicPartitionOffset(topic, offset.Key, offset.Value)), new DeleteRecordsOptions { RequestTimeout = timeout, OperationTimeout = timeout }),
+                    offsets.Select(offset => new TopicPartitionOffset(topic, offset.Key, offset.Value)),
+                        new DeleteRecordsOptions { RequestTimeout = timeout, OperationTimeout = timeout }),
                 timeout,
                 cancellationToken).ConfigureAwait(false);
         }
@@ -76,9 +82,11 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         catch (DeleteRecordsException refused)
         {
             var failed = refused.Results.Find(result => result.Error.IsError)!;
-            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed ? " Grant Delete on it." : failed.Error.Code is ErrorCode.PolicyViolation ? " Its cleanup.policy must contain delete." : "";
+            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed ? " Grant Delete on it." : failed.Error.Code is ErrorCode.PolicyViolation
+                ? " Its cleanup.policy must contain delete." : "";
             throw new KafkaTopicException(
-                string.Create(CultureInfo.InvariantCulture, $"What {topic}[{failed.Partition.Value}] holds could not be deleted: {failed.Error.Reason} ({failed.Error.Code}).{hint}"), topic, refused);
+                string.Create(CultureInfo.InvariantCulture,
+                    $"What {topic}[{failed.Partition.Value}] holds could not be deleted: {failed.Error.Reason} ({failed.Error.Code}).{hint}"), topic, refused);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -88,7 +96,8 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
 
     private async Task<Dictionary<int, long>> OffsetsAsync(string topic, int partitions, OffsetSpec which, CancellationToken cancellationToken)
     {
-        var asked = Enumerable.Range(0, partitions).Select(partition => new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition), OffsetSpec = which }).ToList();
+        var asked = Enumerable.Range(0, partitions)
+            .Select(partition => new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition), OffsetSpec = which }).ToList();
         try
         {
             var found = await admin.CallAsync(
@@ -101,7 +110,9 @@ internal sealed class TopicRecords(AdminConnection admin, TimeSpan timeout, Embe
         {
             var failed = refused.Result.ResultInfos.Find(info => info.TopicPartitionOffsetError.Error.IsError)!.TopicPartitionOffsetError;
             throw new KafkaTopicException(
-                string.Create(CultureInfo.InvariantCulture, $"Where {topic}[{failed.Partition.Value}] begins and ends could not be found out: {failed.Error.Reason} ({failed.Error.Code})."), topic, refused);
+                string.Create(CultureInfo.InvariantCulture,
+                    $"Where {topic}[{failed.Partition.Value}] begins and ends could not be found out: {failed.Error.Reason} ({failed.Error.Code})."), topic,
+                    refused);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {

@@ -29,12 +29,14 @@ internal static class TopicSettings
     /// <param name="name">Its name.</param>
     /// <param name="value">The value of a setting that holds for the topic, whoever made it; null where there is none.</param>
     /// <param name="own">The settings made for this topic.</param>
-    public static TopicDetails Describe(string name, int partitions, int replicas, Func<string, string?> value, IReadOnlyDictionary<string, string> own) => new()
+    public static TopicDetails Describe(string name, int partitions, int replicas, Func<string, string?> value, IReadOnlyDictionary<string, string> own) =>
+        new()
     {
         Name = name,
         Partitions = partitions,
         ReplicationFactor = replicas,
-        Retention = value(Retention) is { } text && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds >= 0
+        Retention = value(Retention) is { } text && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds)
+            && milliseconds >= 0
             ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, (long)TimeSpan.MaxValue.TotalMilliseconds))
             : null,
         MaxMessageBytes = int.TryParse(value(MaxMessageBytes), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : null,

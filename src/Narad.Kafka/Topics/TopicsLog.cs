@@ -27,13 +27,19 @@ internal static partial class TopicsLog
     [LoggerMessage(6006, LogLevel.Information, "[DEV] Would let topic {Topic} keep its messages for {Retention}")]
     public static partial void WouldSetRetention(ILogger logger, string topic, string retention);
 
-    [LoggerMessage(6010, LogLevel.Warning, "Dead-letter topic '{Topic}' of '{Source}' keeps messages for {Retention} only (retention.ms): what nobody looks at by then is deleted. Set an unlimited retention: kafka.Topics.SetRetentionAsync(topic, null).")]
+    [LoggerMessage(6010, LogLevel.Warning,
+        "Dead-letter topic '{Topic}' of '{Source}' keeps messages for {Retention} only (retention.ms): what nobody looks at by then is deleted. Set an "
+            + "unlimited retention: kafka.Topics.SetRetentionAsync(topic, null).")]
     public static partial void DeadLettersExpire(ILogger logger, string topic, string retention, string source);
 
-    [LoggerMessage(6011, LogLevel.Warning, "Dead-letter topic '{Topic}' of '{Source}' is compacted (cleanup.policy): of several dead letters of one key only the last is kept. Set cleanup.policy=delete.")]
+    [LoggerMessage(6011, LogLevel.Warning,
+        "Dead-letter topic '{Topic}' of '{Source}' is compacted (cleanup.policy): of several dead letters of one key only the last is kept. Set "
+            + "cleanup.policy=delete.")]
     public static partial void DeadLettersCompacted(ILogger logger, string topic, string source);
 
-    [LoggerMessage(6012, LogLevel.Warning, "Topic '{Topic}' takes {Bytes} bytes at most (max.message.bytes), and its source '{Source}' {Wanted}: a failed message that is larger cannot be moved there and holds its key. Set it as high as the source's.")]
+    [LoggerMessage(6012, LogLevel.Warning,
+        "Topic '{Topic}' takes {Bytes} bytes at most (max.message.bytes), and its source '{Source}' {Wanted}: a failed message that is larger cannot be moved "
+            + "there and holds its key. Set it as high as the source's.")]
     public static partial void ForwardingTooSmall(ILogger logger, string topic, int bytes, string source, int wanted);
 
     [LoggerMessage(6016, LogLevel.Information, "Dead-letter topic '{Topic}' of '{Source}' keeps every message for ever again.")]
@@ -48,6 +54,8 @@ internal static partial class TopicsLog
     [LoggerMessage(6013, LogLevel.Information, "The settings of topic '{Topic}' could not be looked at, so its retention and largest message are not checked.")]
     public static partial void SettingsUnknown(ILogger logger, Exception error, string topic);
 
-    [LoggerMessage(6020, LogLevel.Warning, "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a version that this library was tested with.")]
+    [LoggerMessage(6020, LogLevel.Warning,
+        "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a "
+            + "version that this library was tested with.")]
     public static partial void NoTopicIds(ILogger logger, string version);
 }

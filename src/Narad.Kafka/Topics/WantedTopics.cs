@@ -17,12 +17,17 @@ internal static class WantedTopics
             TopicName.Validate(spec.Name, nameof(topics));
             if (spec.Partitions is < 1 or > 10_000)
             {
-                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Topic {spec.Name} cannot have {spec.Partitions} partitions: write 1 to 10,000, or null for the configured number."), nameof(topics));
+                throw new ArgumentException(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"Topic {spec.Name} cannot have {spec.Partitions} partitions: write 1 to 10,000, or null for the configured number."), nameof(topics));
             }
 
             if (spec.ReplicationFactor is 0 or < -1)
             {
-                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Topic {spec.Name} cannot have {spec.ReplicationFactor} replicas: write 1 or more, −1 for the broker's default, or null for the configured number."), nameof(topics));
+                throw new ArgumentException(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"Topic {spec.Name} cannot have {spec.ReplicationFactor} replicas: write 1 or more, −1 for the broker's default, or null for the "
+                            + $"configured number."), nameof(topics));
             }
 
             if (!byName.TryAdd(spec.Name, spec) && byName[spec.Name] != spec)
@@ -54,7 +59,9 @@ internal static class WantedTopics
         if (wanted.Partitions is { } partitions && partitions != found)
         {
             throw new KafkaTopicException(
-                string.Create(CultureInfo.InvariantCulture, $"Topic {wanted.Name} exists with {found} partitions, and {partitions} were asked for. It stays as it is: ask for {found}, or let an administrator change it (more partitions move keys to other partitions)."),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"Topic {wanted.Name} exists with {found} partitions, and {partitions} were asked for. It stays as it is: ask for {found}, or let an "
+                        + $"administrator change it (more partitions move keys to other partitions)."),
                 wanted.Name);
         }
     }

@@ -15,8 +15,8 @@ namespace Narad.Kafka.Transports;
 /// again after it got no answer or died. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
 /// </summary>
 /// <remarks>
-/// Brokers and topics are asked for with librdkafka's Metadata request only, see <see cref="LibrdkafkaMetadata"/>. Nothing here calls the client periodically but
-/// <see cref="ProbeAsync"/>.
+/// Brokers and topics are asked for with librdkafka's Metadata request only, see <see cref="LibrdkafkaMetadata"/>. Nothing here calls the client periodically
+/// but <see cref="ProbeAsync"/>.
 /// </remarks>
 internal sealed class AdminConnection : IAsyncDisposable
 {
@@ -137,7 +137,10 @@ internal sealed class AdminConnection : IAsyncDisposable
         var answer = await WithClientAsync(client => AskAsync(client, topics, timeout, cancellationToken)).ConfigureAwait(false);
         return answer.Topics.Count == topics.Count
             ? answer
-            : throw new KafkaException(new Error(ErrorCode.Local_Partial, $"a broker answered, and did not say whether there is a topic {topics.First(name => answer.Topics.All(topic => !string.Equals(topic.Name, name, StringComparison.Ordinal)))}"));
+            : throw new KafkaException(
+                new Error(ErrorCode.Local_Partial,
+                    $"a broker answered, and did not say whether there is a topic "
+                        + $"{topics.First(name => answer.Topics.All(topic => !string.Equals(topic.Name, name, StringComparison.Ordinal)))}"));
     }
 
     /// <summary>The cluster's id and the brokers that are up.</summary>
@@ -246,7 +249,8 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     private async Task<ClusterMetadata> AskAsync(AdminHandle client, IReadOnlyList<string> topics, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var answer = Task.Factory.StartNew(() => LibrdkafkaMetadata.Ask(client.Client, topics, timeout), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Observe();
+        var answer = Task.Factory.StartNew(() => LibrdkafkaMetadata.Ask(client.Client, topics, timeout), CancellationToken.None,
+            TaskCreationOptions.LongRunning, TaskScheduler.Default).Observe();
         return await answer.WaitAsync(timeout + AnswerGrace, _time, cancellationToken).ConfigureAwait(false);
     }
 
@@ -265,7 +269,8 @@ internal sealed class AdminConnection : IAsyncDisposable
                 _client = null;
                 _deaths.Add(client.Built);
                 _tokens?.Remove(client.Client);
-                TransportLog.AdminDied(_logger, _clients.BootstrapServers, death.Message, _deaths.Wait is { Ticks: > 0 } wait ? $"in {Duration.Text(wait)}" : "at once");
+                TransportLog.AdminDied(_logger, _clients.BootstrapServers, death.Message, _deaths.Wait is { Ticks: > 0 } wait ? $"in {Duration.Text(wait)}"
+                    : "at once");
             }
 
             return true;
@@ -284,7 +289,8 @@ internal sealed class AdminConnection : IAsyncDisposable
             }
 
             _client = null;
-            _retiring = client.Idle().ContinueWith(_ => CloseAsync(client), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).Unwrap();
+            _retiring = client.Idle().ContinueWith(_ => CloseAsync(client), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default)
+                .Unwrap();
         }
     }
 
@@ -315,7 +321,8 @@ internal sealed class AdminConnection : IAsyncDisposable
         {
             if (_news.IsDue(nameof(TransportLog.AdminNotBuilt)))
             {
-                TransportLog.AdminNotBuilt(_logger, BrokerList.Describe(_clients.BootstrapServers), _secrets.Hide($"{failure.GetType().Name}: {failure.Message}"));
+                TransportLog.AdminNotBuilt(
+                    _logger, BrokerList.Describe(_clients.BootstrapServers), _secrets.Hide($"{failure.GetType().Name}: {failure.Message}"));
             }
 
             throw;
@@ -367,7 +374,8 @@ internal sealed class AdminConnection : IAsyncDisposable
                 }
             }
         }
-        catch (Exception failure) when (failure is IOException or SocketException or AuthenticationException or CryptographicException or OperationCanceledException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is IOException or SocketException or AuthenticationException or CryptographicException
+            or OperationCanceledException or UnauthorizedAccessException)
         {
             TransportLog.CertificateNotSeen(_logger, broker ?? "", failure.Message);   // what the client said has to do
         }

@@ -51,7 +51,8 @@ internal sealed record BrokerCertificate(
                 {
                     using var copy = new X509Certificate2(certificate!);
                     var isTimely = chain?.ChainStatus.Any(status => status.Status is X509ChainStatusFlags.NotTimeValid) is not true;
-                    seen = new BrokerCertificate(NamesOf(copy), ForeignText.Name(copy.Issuer), new DateTimeOffset(copy.NotBefore), new DateTimeOffset(copy.NotAfter), errors, isTimely, SslProtocols.None);
+                    seen = new BrokerCertificate(NamesOf(copy), ForeignText.Name(copy.Issuer), new DateTimeOffset(copy.NotBefore),
+                        new DateTimeOffset(copy.NotAfter), errors, isTimely, SslProtocols.None);
                     return true;   // looked at, and nothing is sent
                 },
             };
@@ -70,7 +71,8 @@ internal sealed record BrokerCertificate(
 
         if (!IsTimely)
         {
-            return ConnectionFaults.Of(ConnectionFaultKind.ExpiredCertificate, facts, broker, detail, $"it is valid from {From.UtcDateTime:u} to {Until.UtcDateTime:u}");
+            return ConnectionFaults.Of(
+                ConnectionFaultKind.ExpiredCertificate, facts, broker, detail, $"it is valid from {From.UtcDateTime:u} to {Until.UtcDateTime:u}");
         }
 
         if (Errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors))
@@ -78,7 +80,8 @@ internal sealed record BrokerCertificate(
             return ConnectionFaults.Of(ConnectionFaultKind.UntrustedCertificate, facts, broker, detail, $"it is signed by {Issuer}");
         }
 
-        return Errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch) && config.SslEndpointIdentificationAlgorithm is not SslEndpointIdentificationAlgorithm.None
+        return Errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)
+            && config.SslEndpointIdentificationAlgorithm is not SslEndpointIdentificationAlgorithm.None
             ? ConnectionFaults.Of(ConnectionFaultKind.WrongHostName, facts, broker, detail, Names.Count == 0 ? "it names none" : string.Join(", ", Names))
             : null;
     }

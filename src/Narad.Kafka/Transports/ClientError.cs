@@ -4,12 +4,15 @@ using Confluent.Kafka;
 
 namespace Narad.Kafka.Transports;
 
-/// <summary>A line in which librdkafka says why a connection failed, taken apart: <c>sasl_ssl://host:9094/bootstrap: reason (after 12ms in state UP)</c>.</summary>
+/// <summary>
+/// A line in which librdkafka says why a connection failed, taken apart: <c>sasl_ssl://host:9094/bootstrap: reason (after 12ms in state UP)</c>.
+/// </summary>
 /// <param name="Code">The client's code; <see cref="ErrorCode.Local_Fail"/> where it was only logged.</param>
 /// <param name="Line">All of it.</param>
 /// <param name="Address">Where to; null where the line names no broker.</param>
 /// <param name="IsBootstrap">Whether the address is from the settings; else a broker named it.</param>
-/// <param name="State">How far the connection had got, such as <c>CONNECT</c>, <c>SSL_HANDSHAKE</c>, <c>APIVERSION_QUERY</c>, <c>AUTH_REQ</c>, <c>UP</c>.</param>
+/// <param name="State">How far the connection had got, such as <c>CONNECT</c>, <c>SSL_HANDSHAKE</c>, <c>APIVERSION_QUERY</c>, <c>AUTH_REQ</c>,
+/// <c>UP</c>.</param>
 /// <param name="StateFor">For how long it had been there.</param>
 internal sealed partial record ClientError(ErrorCode Code, string Line, string? Address, bool IsBootstrap, string? State, TimeSpan StateFor)
 {
@@ -34,7 +37,8 @@ internal sealed partial record ClientError(ErrorCode Code, string Line, string? 
             from.Success ? from.Groups["address"].Value : null,
             from.Success && from.Groups["node"].ValueSpan is "bootstrap",
             state.Success ? state.Groups["state"].Value : null,
-            state.Success && int.TryParse(state.Groups["ms"].ValueSpan, CultureInfo.InvariantCulture, out var ms) ? TimeSpan.FromMilliseconds(ms) : TimeSpan.Zero);
+            state.Success && int.TryParse(state.Groups["ms"].ValueSpan, CultureInfo.InvariantCulture, out var ms) ? TimeSpan.FromMilliseconds(ms)
+                : TimeSpan.Zero);
     }
 
     public bool Says(string phrase) => Line.Contains(phrase, StringComparison.OrdinalIgnoreCase);
@@ -42,9 +46,11 @@ internal sealed partial record ClientError(ErrorCode Code, string Line, string? 
     [GeneratedRegex(@"^\[thrd:[^\]]*\]: ", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Thread();
 
-    [GeneratedRegex(@"^(?:[a-z_]+://)?(?<address>[^\s/]+:\d+)/(?<node>[^\s:]+): |^(?<node>GroupCoordinator|TxnCoordinator): (?<address>[^\s/]+:\d+): ", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^(?:[a-z_]+://)?(?<address>[^\s/]+:\d+)/(?<node>[^\s:]+): |^(?<node>GroupCoordinator|TxnCoordinator): (?<address>[^\s/]+:\d+): ",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Broker();
 
-    [GeneratedRegex(@"\(after (?<ms>\d+)ms in state (?<state>[A-Z_]+)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"\(after (?<ms>\d+)ms in state (?<state>[A-Z_]+)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex After();
 }

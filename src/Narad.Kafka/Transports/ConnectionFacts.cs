@@ -4,7 +4,9 @@ using Narad.Kafka.Security;
 
 namespace Narad.Kafka.Transports;
 
-/// <summary>What a client was told about where and as whom to connect, as far as it matters for what its errors mean. Holds no secret but in <see cref="Hide"/>.</summary>
+/// <summary>
+/// What a client was told about where and as whom to connect, as far as it matters for what its errors mean. Holds no secret but in <see cref="Hide"/>.
+/// </summary>
 internal sealed class ConnectionFacts
 {
     private readonly SecretHiding _secrets;
@@ -25,7 +27,8 @@ internal sealed class ConnectionFacts
         HasAuthority = !string.IsNullOrEmpty(config.SslCaLocation) || !string.IsNullOrEmpty(config.SslCaPem);
         var properties = config.ToDictionary(property => property.Key, property => property.Value, StringComparer.Ordinal);
         HasCertificate = properties.Keys.Any(name => name is "ssl.certificate.location" or "ssl.certificate.pem" or "ssl.keystore.location");
-        HasTokenSource = LogsInWithToken && properties.GetValueOrDefault("sasl.oauthbearer.method") is not "oidc" && properties.GetValueOrDefault("enable.sasl.oauthbearer.unsecure.jwt") is not "true";
+        HasTokenSource = LogsInWithToken && properties.GetValueOrDefault("sasl.oauthbearer.method") is not "oidc"
+            && properties.GetValueOrDefault("enable.sasl.oauthbearer.unsecure.jwt") is not "true";
         _secrets = SecretHiding.Of(config);
     }
 

@@ -1,6 +1,8 @@
 namespace Narad.Kafka.Transports;
 
-/// <summary>Why a broker cannot be worked with: one sentence each for the likely cause and for what to do, which names the settings. Without any secret.</summary>
+/// <summary>
+/// Why a broker cannot be worked with: one sentence each for the likely cause and for what to do, which names the settings. Without any secret.
+/// </summary>
 /// <param name="Kind">The kind; a service says each once for as long as it lasts.</param>
 /// <param name="Cause">The likely cause.</param>
 /// <param name="Advice">What to look at or to change.</param>
@@ -26,8 +28,9 @@ internal sealed record ConnectionFault(ConnectionFaultKind Kind, string Cause, s
         or ConnectionFaultKind.NotBuilt;
 
     /// <summary>
-    /// Whether no broker was there at all, so far as is known. A listener that speaks otherwise than the settings, a login or certificate that was refused and an address that a broker advertised are all
-    /// answers. So is a missing token: the client connects only once it has one, and nothing is known of the broker.
+    /// Whether no broker was there at all, so far as is known. A listener that speaks otherwise than the settings, a login or certificate that was refused and
+    /// an address that a broker advertised are all answers. So is a missing token: the client connects only once it has one, and nothing is known of the
+    /// broker.
     /// </summary>
     public bool IsNoBroker => Kind
         is ConnectionFaultKind.NoAnswer

@@ -31,7 +31,8 @@ internal static class ConnectionFaults
         new(ConnectionFaultKind.WrongMechanism, (e, _) => e.Says("Unsupported SASL mechanism")),
         new(ConnectionFaultKind.LoginNotAsked, (e, _) => e.Says("Request not valid in current SASL state")),
         new(ConnectionFaultKind.TokenRefused, (e, f) => f.LogsInWithToken && (e.Says("SASL authentication error") || e.Says("invalid_token"))),
-        new(ConnectionFaultKind.WrongCredentials, (e, _) => e.Says("SASL authentication error") || e.Says("invalid credentials") || e.Code is ErrorCode.SaslAuthenticationFailed),
+        new(ConnectionFaultKind.WrongCredentials, (e, _) => e.Says("SASL authentication error") || e.Says("invalid credentials")
+            || e.Code is ErrorCode.SaslAuthenticationFailed),
         new(ConnectionFaultKind.TokenRefused, (e, f) => f.LogsInWithToken && e.Code is ErrorCode.Local_Authentication),
         new(ConnectionFaultKind.WrongCredentials, (e, _) => e.Code is ErrorCode.Local_Authentication),
 
@@ -39,7 +40,8 @@ internal static class ConnectionFaults
         new(ConnectionFaultKind.UntrustedCertificate, (e, _) => e.Says("certificate verify failed") || e.Says("Failed to verify broker certificate")),
         new(ConnectionFaultKind.NoClientCertificate, (e, f) => IsCertificateAlert(e) && !f.HasCertificate),
         new(ConnectionFaultKind.ClientCertificateRefused, (e, _) => IsCertificateAlert(e)),
-        new(ConnectionFaultKind.TlsToPlaintext, (e, f) => f.Tls && e.State is "SSL_HANDSHAKE" && (IsDisconnect(e) || e.Says("PLAINTEXT broker listener") || e.Says("wrong version number") || e.Says("packet length too long"))),
+        new(ConnectionFaultKind.TlsToPlaintext, (e, f) => f.Tls && e.State is "SSL_HANDSHAKE"
+            && (IsDisconnect(e) || e.Says("PLAINTEXT broker listener") || e.Says("wrong version number") || e.Says("packet length too long"))),
         new(ConnectionFaultKind.HandshakeFailed, (e, _) => e.Code is ErrorCode.Local_Ssl || e.Says("SSL handshake failed")),
         new(ConnectionFaultKind.PlaintextToTls, (e, f) => !f.Tls && ((e.State is "APIVERSION_QUERY" && IsDisconnect(e)) || e.Says("Invalid response size"))),
         new(ConnectionFaultKind.LoginMissing, (e, f) => f.Mechanism is null && e.State is "UP" && e.StateFor < AtOnce && IsDisconnect(e)),
@@ -51,14 +53,16 @@ internal static class ConnectionFaults
         new(ConnectionFaultKind.NoAnswer, (e, _) => e.Says("ApiVersionRequest failed: Local: Timed out") || e.Says("Connection setup timed out")),
 
         // ── rights ──
-        new(ConnectionFaultKind.RightMissing, (e, _) => e.Code is ErrorCode.ClusterAuthorizationFailed or ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed),
+        new(ConnectionFaultKind.RightMissing, (e, _) => e.Code is ErrorCode.ClusterAuthorizationFailed or ErrorCode.TopicAuthorizationFailed
+            or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed),
     ];
 
     /// <summary>What an error means; null where it says nothing of a connection.</summary>
     /// <param name="code">The client's code.</param>
     /// <param name="line">Its line.</param>
     /// <param name="facts">What the client was told.</param>
-    /// <param name="worked">Whether these settings have worked: a listener that closes connections then has not changed what it speaks, it is restarting.</param>
+    /// <param name="worked">Whether these settings have worked: a listener that closes connections then has not changed what it speaks, it is
+    /// restarting.</param>
     public static ConnectionFault? Explain(ErrorCode code, string line, ConnectionFacts facts, bool worked = false)
     {
         // "1/1 brokers are down" comes beside the reason, and says less.
@@ -69,11 +73,13 @@ internal static class ConnectionFaults
 
         var error = ClientError.Parse(code, line);
         var kind = Rules.FirstOrDefault(rule => rule.Fits(error, facts))?.Kind ?? ConnectionFaultKind.Other;
-        if (worked && kind is ConnectionFaultKind.TlsToPlaintext or ConnectionFaultKind.PlaintextToTls or ConnectionFaultKind.LoginMissing or ConnectionFaultKind.LoginNotAsked)
+        if (worked && kind is ConnectionFaultKind.TlsToPlaintext or ConnectionFaultKind.PlaintextToTls or ConnectionFaultKind.LoginMissing
+            or ConnectionFaultKind.LoginNotAsked)
         {
             kind = ConnectionFaultKind.Other;
         }
-        else if (!worked && kind is ConnectionFaultKind.UnknownHost or ConnectionFaultKind.NobodyListens or ConnectionFaultKind.Unreachable && !error.IsBootstrap && !facts.Names(error.Address))
+        else if (!worked && kind is ConnectionFaultKind.UnknownHost or ConnectionFaultKind.NobodyListens or ConnectionFaultKind.Unreachable
+            && !error.IsBootstrap && !facts.Names(error.Address))
         {
             kind = ConnectionFaultKind.AdvertisedAddress;
         }
@@ -96,8 +102,10 @@ internal static class ConnectionFaults
         var (cause, advice) = kind switch
         {
             ConnectionFaultKind.NoAnswer => (
-                $"Nothing refused the connection to {at}, and nothing answered: a firewall drops it, the port belongs to something else than Kafka, or the broker hangs.",
-                $"Check host and port in {Brokers}, firewalls in between, and the broker's health; where it is only slow, raise {SettingNames.Of("ConnectTimeout")}."),
+                $"Nothing refused the connection to {at}, and nothing answered: a firewall drops it, the port belongs to something else than Kafka, or the "
+                    + $"broker hangs.",
+                $"Check host and port in {Brokers}, firewalls in between, and the broker's health; where it is only slow, raise "
+                    + $"{SettingNames.Of("ConnectTimeout")}."),
             ConnectionFaultKind.UnknownHost => (
                 $"The host name of {at} is unknown here: it is misspelt, or only known in another network (a VPN, a cluster, a container network).",
                 $"Check host and port in {Brokers}, and that this machine's DNS knows the name."),
@@ -122,7 +130,8 @@ internal static class ConnectionFaults
                     : $"The certificate of {at} was not accepted: it is not signed by an authority of the system's store{Because(seen)}.",
                 facts.HasAuthority
                     ? $"Give the authority that signed the brokers' certificates as {Authority}: a PEM file or PEM text."
-                    : $"Where the authority is your own, give it as {Authority}: a PEM file or PEM text. Where it is a public one, install the system's certificates (ca-certificates)."),
+                    : $"Where the authority is your own, give it as {Authority}: a PEM file or PEM text. Where it is a public one, install the system's "
+                        + "certificates (ca-certificates)."),
             ConnectionFaultKind.WrongHostName => (
                 $"The certificate of {at} is for other names{Because(seen)}.",
                 $"Write one of the certificate's names in {Brokers}, or have the broker's certificate made for the name that you use."),
@@ -158,7 +167,8 @@ internal static class ConnectionFaults
                 "Wait until the brokers have caught up; where that does not end, see the logs of brokers and controller."),
             ConnectionFaultKind.AdvertisedAddress => (
                 $"A broker of {facts.Brokers} answered, and named {at} as the address of the cluster's broker, which cannot be reached from here.",
-                $"Correct advertised.listeners of the broker to an address that its clients reach, or use in {Brokers} the listener that is meant for clients of this network."),
+                $"Correct advertised.listeners of the broker to an address that its clients reach, or use in {Brokers} the listener that is meant for clients "
+                    + $"of this network."),
             ConnectionFaultKind.RightMissing => (
                 $"The user lacks a right at {at}.",
                 $"Give the user of {User} the right that is named."),
@@ -174,11 +184,13 @@ internal static class ConnectionFaults
         static string Because(string? seen) => seen is null ? "" : $" ({seen})";
     }
 
-    private static bool IsDisconnect(ClientError error) => error.Says("Disconnected") || error.Says("Connection reset") || error.Says("closed by peer") || error.Says("Broken pipe");
+    private static bool IsDisconnect(ClientError error) =>
+        error.Says("Disconnected") || error.Says("Connection reset") || error.Says("closed by peer") || error.Says("Broken pipe");
 
     // The alerts that a broker answers a client's certificate, or its absence, with.
     private static bool IsCertificateAlert(ClientError error) => error.Says("alert") &&
-        (error.Says("bad certificate") || error.Says("certificate required") || error.Says("unknown ca") || error.Says("certificate unknown") || error.Says("certificate expired") || error.Says("certificate revoked")
+        (error.Says("bad certificate") || error.Says("certificate required") || error.Says("unknown ca") || error.Says("certificate unknown")
+            || error.Says("certificate expired") || error.Says("certificate revoked")
             || error.Says("unsupported certificate") || error.Says("handshake failure"));
 
     private static string Supported(string? detail)

@@ -20,7 +20,9 @@ internal sealed class ConnectionTroubles(ConnectionFacts facts)
     public ConnectionFault? Add(Error error) => Add(ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, _worked));
 
     /// <summary>For a client's log handler: a listener that closes the connection shows there alone.</summary>
-    public ConnectionFault? Add(LogMessage line) => string.Equals(line.Facility, "FAIL", StringComparison.Ordinal) ? Add(ConnectionFaults.Explain(ErrorCode.Local_Fail, line.Message, facts, _worked)) : null;
+    public ConnectionFault? Add(LogMessage line) =>
+        string.Equals(line.Facility, "FAIL", StringComparison.Ordinal) ? Add(ConnectionFaults.Explain(ErrorCode.Local_Fail, line.Message, facts, _worked))
+        : null;
 
     /// <summary>Of the same kind the first is kept.</summary>
     public ConnectionFault? Add(ConnectionFault? fault)

@@ -7,7 +7,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Transports;
 
 /// <summary>The offsets that a group has committed, one for each partition asked for.</summary>
-internal delegate Task<IReadOnlyList<TopicPartitionOffset>> ReadCommitted(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken);
+internal delegate Task<IReadOnlyList<TopicPartitionOffset>> ReadCommitted(
+    string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken);
 
 /// <summary>
 /// Keeps the embedded broker from dropping what no group has committed: it holds 5 MiB or 100,000 batches a partition, so a topic's sends in
@@ -108,7 +109,8 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
         }
     }
 
-    private TopicBackpressure Of(string topic) => _topics.TryGetValue(topic, out var backpressure) ? backpressure : _topics.GetOrAdd(topic, static name => new TopicBackpressure(name));
+    private TopicBackpressure Of(string topic) =>
+        _topics.TryGetValue(topic, out var backpressure) ? backpressure : _topics.GetOrAdd(topic, static name => new TopicBackpressure(name));
 
     private void Read()
     {
@@ -361,10 +363,13 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
         {
             lock (_lock)
             {
-                var held = string.Create(CultureInfo.InvariantCulture, $"the embedded broker keeps 5 MiB a partition and drops the oldest beyond, so sends to topic {name} wait while {_backlogMessages} messages ({_backlogBytes / 1024.0:0} KiB) of its fullest partition are not committed");
+                var held = string.Create(CultureInfo.InvariantCulture,
+                    $"the embedded broker keeps 5 MiB a partition and drops the oldest beyond, so sends to topic {name} wait while {_backlogMessages} "
+                        + $"messages ({_backlogBytes / 1024.0:0} KiB) of its fullest partition are not committed");
                 return _groups.Length == 0
                     ? $"{held}, and no group in this process reads it: subscribe to it, or use a real broker for what nobody reads"
-                    : $"{held} by {(_groups.Length == 1 ? "group" : "groups")} {string.Join(", ", _groups)}: look for a slow handler, a stopped partition or a group that does not run";
+                    : $"{held} by {(_groups.Length == 1 ? "group" : "groups")} {string.Join(", ", _groups)}: look for a slow handler, a stopped partition or "
+                        + "a group that does not run";
             }
         }
 
@@ -394,7 +399,8 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
             }
         }
 
-        private static ObjectDisposedException Closed() => new(nameof(EmbeddedBackpressure), "The embedded broker was disposed, and a send waited for room in it.");
+        private static ObjectDisposedException Closed() =>
+            new(nameof(EmbeddedBackpressure), "The embedded broker was disposed, and a send waited for room in it.");
 
         private void Open()
         {
@@ -404,7 +410,9 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
         }
     }
 
-    /// <summary>What one partition holds uncommitted, in chunks of 16 KiB or 500 messages; a chunk is released as a whole. Guarded by its topic's lock.</summary>
+    /// <summary>
+    /// What one partition holds uncommitted, in chunks of 16 KiB or 500 messages; a chunk is released as a whole. Guarded by its topic's lock.
+    /// </summary>
     private sealed class Backlog
     {
         private const long ChunkBytes = 16 * 1024;

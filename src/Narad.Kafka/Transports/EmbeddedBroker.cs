@@ -56,7 +56,10 @@ public sealed class EmbeddedBroker : IDisposable
     /// <summary>What clients connect to, without security.</summary>
     public string BootstrapServers { get; }
 
-    /// <summary>A snapshot of the topics created by <see cref="CreateTopic"/>, with their partitions. A bare client's metadata request creates others, with 4 partitions.</summary>
+    /// <summary>
+    /// A snapshot of the topics created by <see cref="CreateTopic"/>, with their partitions. A bare client's metadata request creates others, with 4
+    /// partitions.
+    /// </summary>
     public IReadOnlyDictionary<string, int> Topics => new Dictionary<string, int>(_topics, StringComparer.Ordinal);
 
     private MockCluster.ClusterHandle Cluster
@@ -129,7 +132,9 @@ public sealed class EmbeddedBroker : IDisposable
         var error = MockCluster.DeleteRecords(Cluster, topic, partition, beforeOffset);
         if (error != ErrorCode.NoError)
         {
-            throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"The embedded broker did not delete the records of {topic}[{partition}] below {beforeOffset}: {new Error(error).Reason}."), topic);
+            throw new KafkaTopicException(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The embedded broker did not delete the records of {topic}[{partition}] below {beforeOffset}: {new Error(error).Reason}."), topic);
         }
 
         RecordsDeleted?.Invoke(this, new RecordsDeletedEventArgs(topic, partition, beforeOffset));

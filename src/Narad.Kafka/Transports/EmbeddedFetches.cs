@@ -3,9 +3,9 @@ using System.Collections.Concurrent;
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// How long the embedded broker waits for messages before it answers a fetch. It answers at the end of the wait, also where messages come earlier, so the wait is what a message
-/// is late at most; and each fetch costs processor time for every topic. So the wait grows with the number of consumers and topics: a few of them are quick, and many of
-/// them cost no more than a few. Thread-safe.
+/// How long the embedded broker waits for messages before it answers a fetch. It answers at the end of the wait, also where messages come earlier, so the wait
+/// is what a message is late at most; and each fetch costs processor time for every topic. So the wait grows with the number of consumers and topics: a few of
+/// them are quick, and many of them cost no more than a few. Thread-safe.
 /// </summary>
 internal sealed class EmbeddedFetches
 {

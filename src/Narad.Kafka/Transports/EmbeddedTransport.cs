@@ -25,7 +25,8 @@ internal sealed class EmbeddedTransport : ITransport
     {
         _owned = options.EmbeddedBroker is null;
         _broker = options.EmbeddedBroker ?? EmbeddedBroker.Start();
-        Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true) { EmbeddedFetchWait = group => _broker.Fetches.WaitFor(this, group, _broker.TopicCount) };
+        Clients = new ClientSettings(options, _broker.BootstrapServers, embedded: true) { EmbeddedFetchWait = group =>
+            _broker.Fetches.WaitFor(this, group, _broker.TopicCount) };
         _admin = new AdminConnection(Clients, diagnostics);
         Topics = new KafkaTopics(_admin, options, diagnostics, _broker);
         Records = new TopicRecords(_admin, options.ConnectTimeout, _broker);
@@ -58,7 +59,8 @@ internal sealed class EmbeddedTransport : ITransport
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
-    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.DescribeClusterAsync(timeout, cancellationToken);
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.DescribeClusterAsync(timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -77,10 +79,12 @@ internal sealed class EmbeddedTransport : ITransport
 
     private void OnRecordsDeleted(object? sender, RecordsDeletedEventArgs deleted) => _backpressure.Deleted(deleted.Topic, deleted.Partition, deleted.Before);
 
-    private async Task<IReadOnlyList<TopicPartitionOffset>> CommittedAsync(string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<TopicPartitionOffset>> CommittedAsync(
+        string group, IReadOnlyList<TopicPartition> partitions, CancellationToken cancellationToken)
     {
         var results = await _admin.CallAsync(
-            client => client.ListConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitions(group, [.. partitions])], new ListConsumerGroupOffsetsOptions { RequestTimeout = CommittedTimeout }),
+            client => client.ListConsumerGroupOffsetsAsync(
+                [new ConsumerGroupTopicPartitions(group, [.. partitions])], new ListConsumerGroupOffsetsOptions { RequestTimeout = CommittedTimeout }),
             CommittedTimeout,
             cancellationToken).ConfigureAwait(false);
         return results[0].Partitions.ConvertAll(partition => partition.TopicPartitionOffset);

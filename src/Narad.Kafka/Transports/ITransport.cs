@@ -33,7 +33,9 @@ internal interface ITransport : IAsyncDisposable
     /// <summary>Holds sends back where the broker would drop what nobody has consumed; null where it would not.</summary>
     ISendBackpressure? Backpressure { get; }
 
-    /// <summary>Hands tokens to clients: every client that is built for this transport is added to it, and removed before it is closed. Null where none is needed.</summary>
+    /// <summary>
+    /// Hands tokens to clients: every client that is built for this transport is added to it, and removed before it is closed. Null where none is needed.
+    /// </summary>
     TokenRefresher? Tokens { get; }
 
     /// <summary>Whether a broker answers within <paramref name="timeout"/>. Never throws, except for cancellation; false in Console.</summary>

@@ -41,7 +41,8 @@ internal sealed class KafkaTransport : ITransport
 
     public Task<bool> ProbeAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.ProbeAsync(timeout, cancellationToken);
 
-    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) => _admin.DescribeClusterAsync(timeout, cancellationToken);
+    public Task<ClusterMetadata> DescribeClusterAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _admin.DescribeClusterAsync(timeout, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -3,7 +3,9 @@ using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka.Transports;
 
-/// <summary>Which right a refusal is about, in the words of Kafka's access control lists; beside <see cref="ConnectionFaults"/>, for users that are known.</summary>
+/// <summary>
+/// Which right a refusal is about, in the words of Kafka's access control lists; beside <see cref="ConnectionFaults"/>, for users that are known.
+/// </summary>
 internal static class MissingRight
 {
     private static readonly string User = $"the user of {SettingNames.Of("Sasl:Username")}";
@@ -32,15 +34,18 @@ internal static class MissingRight
 
     private static string Refused(ErrorCode code, string group, IReadOnlyList<string> topics, string reason)
     {
+        var named = topics.Where(topic => topics.Count == 1 || reason.Contains(topic, StringComparison.Ordinal)).DefaultIfEmpty(string.Join(", ", topics));
         var what = code is ErrorCode.GroupAuthorizationFailed
             ? $"Read on group '{group}'"
-            : $"Read on topic {string.Join(" or ", topics.Where(topic => topics.Count == 1 || reason.Contains(topic, StringComparison.Ordinal)).DefaultIfEmpty(string.Join(", ", topics)).Select(topic => $"'{topic}'"))}";
+            : $"Read on topic {string.Join(" or ", named.Select(topic => $"'{topic}'"))}";
         return $"Group '{group}' may not read: {User} lacks the right {what}";
     }
 
     /// <summary>The cluster says that a group's user may not read a topic.</summary>
-    public static string ToRead(string group, string topic) => $"Group '{group}' may not read: {User} lacks the right Read on topic '{topic}'. Give it that one, and subscribe again.";
+    public static string ToRead(string group, string topic) =>
+        $"Group '{group}' may not read: {User} lacks the right Read on topic '{topic}'. Give it that one, and subscribe again.";
 
     /// <summary>Looking at a topic was refused.</summary>
-    public static string ToLookAt(string topic) => $"{User} lacks the right Describe on topic '{topic}', which Read and Write include: give it the one that it needs";
+    public static string ToLookAt(string topic) =>
+        $"{User} lacks the right Describe on topic '{topic}', which Read and Write include: give it the one that it needs";
 }

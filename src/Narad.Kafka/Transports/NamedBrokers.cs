@@ -9,7 +9,8 @@ internal static class NamedBrokers
     private const int MostAtOnce = 10;
 
     /// <summary>Whether one of them accepts a connection in time.</summary>
-    public static async Task<bool> AnyAcceptsAsync(IReadOnlyList<ClusterBroker> brokers, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<bool> AnyAcceptsAsync(
+        IReadOnlyList<ClusterBroker> brokers, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
         if (timeout <= TimeSpan.Zero)
         {

@@ -18,13 +18,15 @@ internal sealed class RefusedClients(ILogger logger, TimeProvider time)
     private readonly OncePerKind<(string Client, ConnectionFaultKind Kind)> _news = new(time, Lasting);
 
     /// <summary>What is refused now, a sentence each.</summary>
-    public IReadOnlyList<string> Now => [.. _refused.Where(entry => IsLasting(entry.Value.Seen)).Select(entry => $"{entry.Key.Client}: {entry.Value.Fault}").Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Now =>
+        [.. _refused.Where(entry => IsLasting(entry.Value.Seen)).Select(entry => $"{entry.Key.Client}: {entry.Value.Fault}").Order(StringComparer.Ordinal)];
 
     /// <summary>For a client's error handler.</summary>
     /// <returns>Whether it was a refusal, which then is seen to.</returns>
     public bool Report(string client, Error error, ConnectionFacts facts)
     {
-        if (error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
+        if (error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed
+            or ErrorCode.ClusterAuthorizationFailed
             || ConnectionFaults.Explain(error.Code, error.Reason ?? "", facts, worked: true) is not { IsRefusal: true } fault
             || (fault.Kind is ConnectionFaultKind.NoToken && facts.HasTokenSource)   // the old token may still be good: health says so with the tokens
             || facts.LacksTokens)

@@ -8,7 +8,8 @@ internal static partial class TransportLog
     [LoggerMessage(4001, LogLevel.Information, "The embedded broker runs in this process and listens on {BootstrapServers}; what it holds is lost at exit.")]
     public static partial void EmbeddedBrokerStarted(ILogger logger, string bootstrapServers);
 
-    [LoggerMessage(4002, LogLevel.Warning, "The administration client for {BootstrapServers} did not close within {Seconds} s (a broker hangs); it is left to itself.")]
+    [LoggerMessage(
+        4002, LogLevel.Warning, "The administration client for {BootstrapServers} did not close within {Seconds} s (a broker hangs); it is left to itself.")]
     public static partial void AdminAbandoned(ILogger logger, string bootstrapServers, double seconds);
 
     [LoggerMessage(EventId = 4004, Message = "{Client} {Facility}: {Text}")]

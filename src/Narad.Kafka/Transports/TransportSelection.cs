@@ -3,15 +3,21 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transports;
 
-/// <summary>Decides the mode, once, and connects it. Auto becomes Console only in Development, and only where no broker is there: one that refuses fails the start everywhere.</summary>
+/// <summary>
+/// Decides the mode, once, and connects it. Auto becomes Console only in Development, and only where no broker is there: one that refuses fails the start
+/// everywhere.
+/// </summary>
 internal static class TransportSelection
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ProbePause = TimeSpan.FromMilliseconds(100);   // a client that cannot even be built fails at once, again and again
 
-    /// <summary>The transport that is used from now on, and whether it was reached: only <see cref="KafkaOptions.StartWithoutBroker"/> lets it not be.</summary>
+    /// <summary>
+    /// The transport that is used from now on, and whether it was reached: only <see cref="KafkaOptions.StartWithoutBroker"/> lets it not be.
+    /// </summary>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
-    public static async Task<(ITransport Transport, bool Reached)> ConnectAsync(KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
+    public static async Task<(ITransport Transport, bool Reached)> ConnectAsync(
+        KafkaOptions options, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
     {
         if (options.Mode is KafkaMode.Console or KafkaMode.Embedded)
         {
@@ -49,7 +55,9 @@ internal static class TransportSelection
             ServiceLog.FellBackToConsole(logger, options.Brokers, Duration.Text(options.ConnectTimeout), reason);
             if (!diagnostics.HasLogger)
             {
-                await Console.Out.WriteLineAsync($"[DEV] No Kafka broker answered at {options.Brokers} within {Duration.Text(options.ConnectTimeout)}: messages are only logged.").ConfigureAwait(false);
+                await Console.Out.WriteLineAsync(
+                    $"[DEV] No Kafka broker answered at {options.Brokers} within {Duration.Text(options.ConnectTimeout)}: messages are only logged.")
+                    .ConfigureAwait(false);
             }
 
             return (Transport.For(KafkaMode.Console, options, diagnostics), true);

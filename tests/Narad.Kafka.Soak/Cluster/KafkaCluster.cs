@@ -32,7 +32,8 @@ internal sealed class KafkaCluster : IAsyncDisposable
         var brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA");
         var control = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER");
         return brokers is not { Length: > 0 } ? (null, "NARAD_TEST_KAFKA is not set: name three brokers, HOST:PORT,HOST:PORT,HOST:PORT.")
-            : control is not { Length: > 0 } ? (null, "NARAD_TEST_KAFKA_BROKER is not set: name the command that makes brokers fail (COMMAND kill|stop|start|pause|resume N).")
+            : control is not { Length: > 0 }
+            ? (null, "NARAD_TEST_KAFKA_BROKER is not set: name the command that makes brokers fail (COMMAND kill|stop|start|pause|resume N).")
             : !File.Exists(control) ? (null, $"NARAD_TEST_KAFKA_BROKER names '{control}', which does not exist.")
             : (new KafkaCluster(brokers, control), "");
     }
@@ -95,7 +96,8 @@ internal sealed class KafkaCluster : IAsyncDisposable
         {
             specification.ReplicationFactor = -1;
             specification.ReplicasAssignments = Enumerable.Range(0, partitions).ToDictionary(partition => partition, _ => new List<int> { 2, 3 });
-            specification.Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["min.insync.replicas"] = "1", ["unclean.leader.election.enable"] = "true" };
+            specification.Configs = new Dictionary<string,
+                string>(StringComparer.Ordinal) { ["min.insync.replicas"] = "1", ["unclean.leader.election.enable"] = "true" };
         }
 
         await Until(
@@ -118,27 +120,35 @@ internal sealed class KafkaCluster : IAsyncDisposable
 
     /// <summary>The session of a group whose members leave it to the broker (KIP-848); the broker's own default is 45 s.</summary>
     public Task SetSessionAsync(string group, TimeSpan session) =>
-        SetAsync(ResourceType.Group, [group], "consumer.session.timeout.ms", session.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        SetAsync(ResourceType.Group, [group], "consumer.session.timeout.ms",
+            session.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Changes a setting of these topics, groups or brokers; null: back to the default.</summary>
     public async Task SetAsync(ResourceType type, IEnumerable<string> names, string setting, string? value)
     {
         foreach (var name in names)   // of brokers, one a request
         {
-            var change = new ConfigEntry { Name = setting, Value = value, IncrementalOperation = value is null ? AlterConfigOpType.Delete : AlterConfigOpType.Set };
-            await Admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>> { [new ConfigResource { Type = type, Name = name }] = [change] });
+            var change = new ConfigEntry
+            {
+                Name = setting, Value = value, IncrementalOperation = value is null ? AlterConfigOpType.Delete : AlterConfigOpType.Set,
+            };
+            await Admin.IncrementalAlterConfigsAsync(
+                new Dictionary<ConfigResource, List<ConfigEntry>> { [new ConfigResource { Type = type, Name = name }] = [change] });
         }
     }
 
     /// <summary>Runs one of Kafka's own tools, by its name or class, and returns what it said.</summary>
     public async Task<string> ToolAsync(params string[] arguments)
     {
-        var tool = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_TOOL") is { Length: > 0 } named ? named : Path.Combine(Path.GetDirectoryName(_control)!, "kafka-tool");
-        using var process = Process.Start(new ProcessStartInfo(tool, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var tool = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_TOOL") is { Length: > 0 } named ? named
+            : Path.Combine(Path.GetDirectoryName(_control)!, "kafka-tool");
+        using var process = Process.Start(
+            new ProcessStartInfo(tool, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true })!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{tool} {string.Join(' ', arguments)} ended with {process.ExitCode}: {output}{await errors}");
+        return process.ExitCode == 0 ? output
+            : throw new InvalidOperationException($"{tool} {string.Join(' ', arguments)} ended with {process.ExitCode}: {output}{await errors}");
     }
 
     public Task GrowAsync(IEnumerable<string> topics, int partitions) =>
@@ -149,7 +159,8 @@ internal sealed class KafkaCluster : IAsyncDisposable
 
     /// <summary>Waits until a broker leads all partitions of these topics.</summary>
     public Task LedByAsync(IReadOnlyList<string> topics, int broker) => Until(
-        () => topics.All(topic => Admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single().Partitions.TrueForAll(partition => partition.Leader == broker)),
+        () => topics.All(topic => Admin.GetMetadata(topic, TimeSpan.FromSeconds(10)).Topics.Single()
+            .Partitions.TrueForAll(partition => partition.Leader == broker)),
         $"broker {broker} leads",
         TimeSpan.FromMinutes(2));
 
@@ -182,7 +193,9 @@ internal sealed class KafkaCluster : IAsyncDisposable
         try
         {
             var found = admin.GetMetadata(topic, TimeSpan.FromSeconds(5)).Topics.Single();
-            return found.Partitions.Count > 0 && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.Replicas.Length >= Math.Min(2, Replicas) && partition.InSyncReplicas.Length == partition.Replicas.Length);
+            return found.Partitions.Count > 0
+                && found.Partitions.TrueForAll(partition => partition.Leader >= 0 && partition.Replicas.Length >= Math.Min(2, Replicas)
+                    && partition.InSyncReplicas.Length == partition.Replicas.Length);
         }
         catch (KafkaException)
         {

@@ -16,7 +16,8 @@ internal static class TopicReader
     /// <param name="cluster">Where.</param>
     /// <param name="topics">Which.</param>
     /// <param name="isolation">Whether what a transaction wrote is read before, or without, its commit.</param>
-    public static async Task<IReadOnlyList<ForwardedRecord>> ReadForwardedAsync(KafkaCluster cluster, IReadOnlyList<string> topics, IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
+    public static async Task<IReadOnlyList<ForwardedRecord>> ReadForwardedAsync(
+        KafkaCluster cluster, IReadOnlyList<string> topics, IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
         [.. (await Task.Run(() => Read(cluster, topics, ForwardedRecordOf, isolation))).OfType<ForwardedRecord>()];
 
     /// <summary>Where each partition that holds anything ends, by its name.</summary>
@@ -26,7 +27,8 @@ internal static class TopicReader
         return Ends(cluster, consumer, topics).ToDictionary(end => NameOf(end.Key), end => end.Value, StringComparer.Ordinal);
     });
 
-    private static IConsumer<byte[]?, byte[]?> NewConsumer(KafkaCluster cluster, IsolationLevel isolation) => new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
+    private static IConsumer<byte[]?, byte[]?> NewConsumer(KafkaCluster cluster, IsolationLevel isolation) =>
+        new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
     {
         BootstrapServers = cluster.Brokers,
         GroupId = "independent-reader",   // the client wants one; nothing is joined or committed
@@ -86,7 +88,8 @@ internal static class TopicReader
     }
 
     // The end that counts is that of everything written: a transaction that nobody ends holds back a reader of committed messages, and that is said.
-    private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take, IsolationLevel isolation = IsolationLevel.ReadCommitted)
+    private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take,
+        IsolationLevel isolation = IsolationLevel.ReadCommitted)
     {
         using var ending = NewConsumer(cluster, IsolationLevel.ReadUncommitted);
         var ends = Ends(cluster, ending, topics);

@@ -41,7 +41,8 @@ internal sealed class ChildMember : IAsyncDisposable
             start.ArgumentList.Add(typeof(ChildMember).Assembly.Location);
         }
 
-        foreach (var argument in (string[])["--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, work?.Name ?? "", identity ?? ""])
+        foreach (var argument in (string[])[
+            "--child", number.ToString(CultureInfo.InvariantCulture), brokers, group, string.Join(',', topics), path, log, work?.Name ?? "", identity ?? ""])
         {
             start.ArgumentList.Add(argument);
         }
@@ -64,8 +65,11 @@ internal sealed class ChildMember : IAsyncDisposable
         }
 
         void Handled(Handling handling) => Write($"{handling.Key} {handling.Sequence} {handling.Started} {handling.Finished}");
-        void Invoked(Invocation one) =>
-            Write($"{one.Handling.Key} {one.Handling.Sequence} {one.Handling.Started} {one.Handling.Finished} {one.Retry} {one.Attempt} {(one.Failed ? 1 : 0)} {one.At} {one.Log} {one.Offset}");
+        void Invoked(Invocation one)
+        {
+            var did = one.Handling;
+            Write($"{did.Key} {did.Sequence} {did.Started} {did.Finished} {one.Retry} {one.Attempt} {(one.Failed ? 1 : 0)} {one.At} {one.Log} {one.Offset}");
+        }
 
         void Configure(KafkaOptions options)
         {

@@ -15,7 +15,8 @@ internal sealed class FailingHandler(int member, Fates fates, Action<Invocation>
         var fate = fates.Of(key, sequence);
         var fails = fate.FailsAt(context.Retry);
         invoked(new Invocation(
-            new Handling(key, sequence, member, started, Stopwatch.GetTimestamp()), context.Retry, context.Attempt, fails, at, $"{context.Topic}[{context.Partition}]", context.Offset));
+            new Handling(key, sequence, member, started, Stopwatch.GetTimestamp()), context.Retry, context.Attempt, fails, at,
+                $"{context.Topic}[{context.Partition}]", context.Offset));
         if (fails)
         {
             throw fate.Kind is FateKind.Later ? new RetryLaterException(Fate.MuchLater) : new InvalidOperationException("fails on purpose");

@@ -3,7 +3,8 @@ using Narad.Kafka.Soak.Verification;
 namespace Narad.Kafka.Soak.Load;
 
 /// <summary>One message in ten fails, some for good, and what is behind it on its key waits for it.</summary>
-internal sealed class KeyOrderWork(int seed, KafkaGroupProtocol protocol) : Work(protocol is KafkaGroupProtocol.Consumer ? Kind + "-consumer" : Kind, FatesOf(seed))
+internal sealed class KeyOrderWork(int seed, KafkaGroupProtocol protocol)
+    : Work(protocol is KafkaGroupProtocol.Consumer ? Kind + "-consumer" : Kind, FatesOf(seed))
 {
     public const string Kind = "key-order";
 

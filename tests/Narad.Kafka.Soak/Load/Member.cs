@@ -5,7 +5,9 @@ using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
-/// <summary>A service that is one member of the group: handles every topic of the run by key, in parallel, and writes to the recorder what it handled.</summary>
+/// <summary>
+/// A service that is one member of the group: handles every topic of the run by key, in parallel, and writes to the recorder what it handled.
+/// </summary>
 internal sealed class Member : IAsyncDisposable
 {
     private readonly List<ISubscription> _subscriptions = [];
@@ -68,7 +70,8 @@ internal sealed class Member : IAsyncDisposable
         {
             foreach (var stopped in subscription.StoppedPartitions)
             {
-                resumed += (offset(stopped.Partition) is { } at ? await subscription.SeekAsync(stopped.Partition, at) : await subscription.ResumeAsync(stopped.Partition)) ? 1 : 0;
+                resumed += (offset(stopped.Partition) is { } at ? await subscription.SeekAsync(stopped.Partition, at)
+                    : await subscription.ResumeAsync(stopped.Partition)) ? 1 : 0;
             }
         }
 
@@ -77,7 +80,8 @@ internal sealed class Member : IAsyncDisposable
 
     public ValueTask DisposeAsync() => Service.DisposeAsync();
 
-    private static async Task<Member> StartAsync(int number, KafkaService service, string group, IEnumerable<string> topics, Func<string, Task<ISubscription>> subscribe)
+    private static async Task<Member> StartAsync(
+        int number, KafkaService service, string group, IEnumerable<string> topics, Func<string, Task<ISubscription>> subscribe)
     {
         var member = new Member(number, service);
         try

@@ -6,8 +6,8 @@ using Narad.Kafka.Soak.Verification;
 namespace Narad.Kafka.Soak.Load;
 
 /// <summary>
-/// One output for each message, in one transaction with its offset. Of a thousand messages ten fail the first time in each process that handles them, three fail always and two cannot be read;
-/// those that fail have written their output by then, which nobody may ever see.
+/// One output for each message, in one transaction with its offset. Of a thousand messages ten fail the first time in each process that handles them, three
+/// fail always and two cannot be read; those that fail have written their output by then, which nobody may ever see.
 /// </summary>
 internal sealed class OnceWork(int seed, bool isStatic) : Work(isStatic ? Kind + "-static" : Kind, FatesOf(seed))
 {
@@ -41,7 +41,8 @@ internal sealed class OnceWork(int seed, bool isStatic) : Work(isStatic ? Kind +
                 var fate = Fates.Of(key, sequence);
                 var fails = fate.IsDeadLetter || (fate.Kind is FateKind.Recovers && _failed.TryAdd((key, sequence), value: true));
                 invoked(new Invocation(
-                    new Handling(key, sequence, member, started, Stopwatch.GetTimestamp()), context.Retry, context.Attempt, fails, at, string.Create(CultureInfo.InvariantCulture, $"{context.Topic}[{context.Partition}]"), context.Offset));
+                    new Handling(key, sequence, member, started, Stopwatch.GetTimestamp()), context.Retry, context.Attempt, fails, at,
+                        string.Create(CultureInfo.InvariantCulture, $"{context.Topic}[{context.Partition}]"), context.Offset));
                 if (fails)
                 {
                     throw new InvalidOperationException("fails on purpose");

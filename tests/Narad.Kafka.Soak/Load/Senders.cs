@@ -26,7 +26,8 @@ internal sealed class Senders : IAsyncDisposable
         _bytes = bytes;
     }
 
-    public static async Task<Senders> StartAsync(KafkaService service, Recorder recorder, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate, int most)
+    public static async Task<Senders> StartAsync(
+        KafkaService service, Recorder recorder, Func<int, string> topicOf, Func<int, int, byte[]> bytes, int tasks, int rate, int most)
     {
         await service.ConnectProducerAsync();
         var senders = new Senders(service, recorder, topicOf, bytes) { _left = most };

@@ -4,7 +4,10 @@ using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
-/// <summary>What the handlers of a run do where messages fail, and with which settings. Its name says all of it, so that a member in another process does the same. Immutable.</summary>
+/// <summary>
+/// What the handlers of a run do where messages fail, and with which settings. Its name says all of it, so that a member in another process does the same.
+/// Immutable.
+/// </summary>
 /// <param name="kind">The first part of its name.</param>
 /// <param name="fates">Which messages fail.</param>
 internal abstract class Work(string kind, Fates fates)

@@ -42,13 +42,15 @@ internal static class BrokerFaults
             await Task.Delay(100);
         }
 
-        run.Check(member.Service.IsConnected, $"the service is connected again after the last of them ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
+        run.Check(member.Service.IsConnected,
+            $"the service is connected again after the last of them ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
         while (run.Members.Any(static one => one.Partitions == 0) && Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(120))
         {
             await Task.Delay(100);
         }
 
-        run.Check(run.Members.All(static one => one.Partitions > 0), $"each member has partitions again ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
+        run.Check(run.Members.All(static one => one.Partitions > 0),
+            $"each member has partitions again ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s)");
         await run.BecomesAsync(says: null, TimeSpan.FromSeconds(30));
         await Task.Delay(TimeSpan.FromSeconds(5));
     }
@@ -74,7 +76,9 @@ internal static class BrokerFaults
             var started = Stopwatch.GetTimestamp();
             var report = await run.LeaveAsync(leaving);
             var took = Stopwatch.GetElapsedTime(started);
-            run.Check(took < TimeSpan.FromSeconds(12), $"a member with a ShutdownTimeout of 10 s left a hung coordinator within 12 s (took {took.TotalSeconds:0.0} s; abandoned: {(report.Abandoned.Count == 0 ? "nothing" : string.Join("; ", report.Abandoned))})");
+            run.Check(took < TimeSpan.FromSeconds(12),
+                $"a member with a ShutdownTimeout of 10 s left a hung coordinator within 12 s (took {took.TotalSeconds:0.0} s; abandoned: "
+                    + $"{(report.Abandoned.Count == 0 ? "nothing" : string.Join("; ", report.Abandoned))})");
         });
         await Task.Delay(TimeSpan.FromSeconds(5));
     }

@@ -70,7 +70,9 @@ internal static class Churn
         var second = await run.JoinAsync(options => options.GroupInstanceId = "the-one");
         await Cluster.KafkaCluster.Until(() => first.Service.Completion.IsCompleted, "the first member is told", TimeSpan.FromSeconds(60));
         run.Recorder.Fault(at, TimeSpan.FromSeconds(2), TimeSpan.Zero);
-        run.Check(first.Service.Completion.IsFaulted && first.Subscriptions.All(subscription => subscription.State is SubscriptionState.Faulted), $"the first member's subscriptions are faulted: {first.Subscriptions[0].Error?.Message}");
+        run.Check(first.Service.Completion.IsFaulted
+            && first.Subscriptions.All(subscription => subscription.State is SubscriptionState.Faulted),
+            $"the first member's subscriptions are faulted: {first.Subscriptions[0].Error?.Message}");
         await Cluster.KafkaCluster.Until(() => second.Partitions > 0, "the second member has the partitions", TimeSpan.FromSeconds(60));
         await Task.Delay(TimeSpan.FromSeconds(5));
     }

@@ -6,7 +6,10 @@ using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
-/// <summary>Messages that are read, worked on and written in transactions, while processes are killed or stand still and a member comes and goes. What happens when is drawn from the seed before it begins.</summary>
+/// <summary>
+/// Messages that are read, worked on and written in transactions, while processes are killed or stand still and a member comes and goes. What happens when is
+/// drawn from the seed before it begins.
+/// </summary>
 internal static class ExactlyOnce
 {
     private const int Messages = 20_000;
@@ -79,7 +82,8 @@ internal static class ExactlyOnce
         }
 
         await KafkaCluster.Until(() => run.Recorder.Sent >= Messages, "all messages are sent", TimeSpan.FromMinutes(5));
-        run.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left {changes} times; {run.Status()}");
+        run.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left "
+            + $"{changes} times; {run.Status()}");
         run.Check(kills == Kills && stops == Stops, $"{Kills} kills and {Stops} stops came about");
     }
 

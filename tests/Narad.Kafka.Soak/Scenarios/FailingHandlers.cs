@@ -5,7 +5,10 @@ using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
-/// <summary>The soak with messages that fail in their handlers and messages that cannot be read: through the retry topic and into the dead-letter topic, under the same faults.</summary>
+/// <summary>
+/// The soak with messages that fail in their handlers and messages that cannot be read: through the retry topic and into the dead-letter topic, under the same
+/// faults.
+/// </summary>
 internal static class FailingHandlers
 {
     private const int Partitions = 6;
@@ -25,8 +28,11 @@ internal static class FailingHandlers
 
     public static async Task<IVerdict> FinishAsync(TestRun run) => (await AddUpAsync(run)).Verdict;
 
-    /// <summary>Ends the load, lets the members finish and leave, and adds up; with what the topics, the retry topics and the dead-letter topics hold.</summary>
-    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<ForwardedRecord> Records, IReadOnlyList<ForwardedRecord> Retries, IReadOnlyList<ForwardedRecord> DeadLetters)> AddUpAsync(TestRun run)
+    /// <summary>
+    /// Ends the load, lets the members finish and leave, and adds up; with what the topics, the retry topics and the dead-letter topics hold.
+    /// </summary>
+    public static async Task<(FailuresVerdict Verdict, IReadOnlyList<ForwardedRecord> Records, IReadOnlyList<ForwardedRecord> Retries,
+        IReadOnlyList<ForwardedRecord> DeadLetters)> AddUpAsync(TestRun run)
     {
         await run.EndLoadAsync();
         await SettleAsync(run, (run.Group, run.Topics), (RetryGroup(run), run.RetryTopics));
@@ -76,7 +82,8 @@ internal static class FailingHandlers
 
             if (Stopwatch.GetElapsedTime(progressed) > NoProgress)
             {
-                run.Check(false, $"everything is committed to the ends of the topics: {behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
+                run.Check(false,
+                    $"everything is committed to the ends of the topics: {behind} messages are left, and nothing moved for {NoProgress.TotalSeconds} s");
                 return;
             }
 

@@ -50,7 +50,8 @@ internal static class HandlerFaults
         var held = run.Records.Where(record => record.Key == Stuck).MinBy(record => record.Offset);
         await using var service = run.NewService(0);
         var committed = await service.Topics.GetCommittedOffsetsAsync(run.Group, run.TopicOf(Stuck));
-        run.Check(committed.All(partition => !held.Log.StartsWith(partition.Key + "#", StringComparison.Ordinal) || partition.Value <= held.Offset), $"nothing is committed past the stuck message ({held.Log} offset {held.Offset})");
+        run.Check(committed.All(partition => !held.Log.StartsWith(partition.Key + "#", StringComparison.Ordinal) || partition.Value <= held.Offset),
+            $"nothing is committed past the stuck message ({held.Log} offset {held.Offset})");
         release.SetResult();
     }
 
@@ -71,13 +72,17 @@ internal static class HandlerFaults
         var began = Stopwatch.GetTimestamp();
         var report = await sending.DisconnectAsync();
         var took = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        run.Check(sends.TrueForAll(send => send.Send.IsCompleted), $"no send is left hanging; {open} of {Flight} were under way when the service was disconnected, which took {took:0.0} s");
+        run.Check(sends.TrueForAll(send => send.Send.IsCompleted),
+            $"no send is left hanging; {open} of {Flight} were under way when the service was disconnected, which took {took:0.0} s");
         foreach (var (key, sequence, send) in sends)
         {
-            run.Recorder.Settle(key, sequence, send.IsCompletedSuccessfully ? SendOutcome.Acknowledged : send.Exception?.InnerException is KafkaSendException { MayHaveBeenWritten: false } ? SendOutcome.Failed : SendOutcome.Unknown);
+            run.Recorder.Settle(key, sequence, send.IsCompletedSuccessfully ? SendOutcome.Acknowledged
+                : send.Exception?.InnerException is KafkaSendException { MayHaveBeenWritten: false } ? SendOutcome.Failed : SendOutcome.Unknown);
         }
 
-        run.Check(report.Delivered + report.Late + report.Failed + report.Unknown == Flight && report.Delivered == run.Recorder.Acknowledged, $"the report adds up: delivered {report.Delivered}, late {report.Late}, failed {report.Failed}, unknown {report.Unknown}");
+        run.Check(report.Delivered + report.Late + report.Failed + report.Unknown == Flight
+            && report.Delivered == run.Recorder.Acknowledged,
+            $"the report adds up: delivered {report.Delivered}, late {report.Late}, failed {report.Failed}, unknown {report.Unknown}");
 
         // Handling: a member that holds tens of thousands of them is disconnected, and another one does the rest.
         await run.ReadAsync();
@@ -90,14 +95,18 @@ internal static class HandlerFaults
         await KafkaCluster.Until(() => run.Recorder.Handled > 5_000, "5,000 are handled", TimeSpan.FromSeconds(60));
         began = Stopwatch.GetTimestamp();
         var left = await run.LeaveAsync(leaving);
-        run.Check(left.Abandoned.Count == 0, $"a member in the middle of its work left in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, nothing abandoned; {run.Status()}");
+        run.Check(left.Abandoned.Count == 0,
+            $"a member in the middle of its work left in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, nothing abandoned; {run.Status()}");
 
         // What is behind the first unhandled message of its partition could not be committed: that, and no more, is handled again.
         var ahead = run.Records.GroupBy(record => record.Log, StringComparer.Ordinal)
-            .Sum(log => log.SkipWhile(record => run.Recorder.IsHandled(record.Key, record.Sequence)).Count(record => run.Recorder.IsHandled(record.Key, record.Sequence)));
+            .Sum(log => log.SkipWhile(record => run.Recorder.IsHandled(record.Key, record.Sequence))
+                .Count(record => run.Recorder.IsHandled(record.Key, record.Sequence)));
         await run.JoinAsync(large);
         await run.SettleAsync();
-        run.Check(run.Recorder.Handlings.Count == run.Recorder.Handled + ahead, $"handled twice after an orderly shutdown: {run.Recorder.Handlings.Count - run.Recorder.Handled}, exactly what had finished behind an unfinished message ({ahead})");
+        run.Check(run.Recorder.Handlings.Count == run.Recorder.Handled
+            + ahead, $"handled twice after an orderly shutdown: {run.Recorder.Handlings.Count - run.Recorder.Handled}, exactly what had finished behind an "
+            + $"unfinished message ({ahead})");
     }
 
     public static async Task AllFailingAsync(TestRun run)

@@ -4,7 +4,10 @@ using Narad.Kafka.Soak.Load;
 
 namespace Narad.Kafka.Soak.Scenarios;
 
-/// <summary>Failing messages that hold back their key, while members come and go, processes are killed and processes stand still. What happens when is drawn from the seed before it begins.</summary>
+/// <summary>
+/// Failing messages that hold back their key, while members come and go, processes are killed and processes stand still. What happens when is drawn from the
+/// seed before it begins.
+/// </summary>
 internal static class KeyOrderScenarios
 {
     private const int Kills = 10;
@@ -90,7 +93,8 @@ internal static class KeyOrderScenarios
             }
         }
 
-        run.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left {changes} times");
+        run.Say($"{(DateTime.UtcNow - started).TotalSeconds:0} s: killed {kills} times, stood still beyond the session {stops} times, joined or left "
+            + $"{changes} times");
         run.Check(kills == Kills && stops == Stops, $"{Kills} kills and {Stops} stops came about");
     }
 
@@ -105,7 +109,8 @@ internal static class KeyOrderScenarios
         {
             var which = random.Next(Processes);
             plan.Add((at, fault, which));
-            plan.Add(fault is What.Kill ? (at + Between(random, 1, 4), What.Start, which) : (at + MemberOptions.Session + Between(random, 2, 5), What.Continue, which));
+            plan.Add(fault is What.Kill ? (at + Between(random, 1, 4), What.Start, which)
+                : (at + MemberOptions.Session + Between(random, 2, 5), What.Continue, which));
             at += Between(random, 12, 18);
         }
 
@@ -135,5 +140,6 @@ internal static class KeyOrderScenarios
         return new KeyOrderVerdict(failures, order);
     }
 
-    private static HashSet<(int Key, int Sequence)> Numbers(IEnumerable<ForwardedRecord> records) => [.. records.Select(record => (record.Place.Key, record.Place.Sequence))];
+    private static HashSet<(int Key, int Sequence)> Numbers(IEnumerable<ForwardedRecord> records) =>
+        [.. records.Select(record => (record.Place.Key, record.Place.Sequence))];
 }

@@ -35,7 +35,8 @@ internal static class Operators
         Again("reset-memory", "the offsets of a group that repeats in memory are reset: everything is handled again", static _ => null, DeleteOffsets: false),
         Again("reset-retry", "the same with retry topics, while messages wait there", static _ => new FailingWork(), DeleteOffsets: false),
         Again("reset-key-order", "the same with keys kept in order", static seed => new KeyOrderWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: false),
-        Again("deleted-key-order", "the same where the group is deleted", static seed => new KeyOrderWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: true),
+        Again("deleted-key-order", "the same where the group is deleted", static seed =>
+            new KeyOrderWork(seed, KafkaGroupProtocol.Classic), DeleteOffsets: true),
         new("admin-dies", "the administration client of each member dies again and again: it is replaced, and the members are healthy", AdminDiesAsync),
         new("topic-right", "the right to read the topics is taken away and given back (classic)", TopicRightAsync),
         new("topic-right-consumer", "the same with the consumer protocol", run => RightAsync(run, ResourceType.Topic, KafkaGroupProtocol.Consumer)),
@@ -61,7 +62,8 @@ internal static class Operators
         new(name, outcome, run) { Work = static _ => new FailingWork(), FinishAsync = FailingHandlers.FinishAsync, Unclean = unclean };
 
     private static Scenario KeyOrderState(string name, string outcome, Func<TestRun, Task> run) =>
-        new(name, outcome, run) { Work = static seed => new KeyOrderWork(seed, KafkaGroupProtocol.Classic), FinishAsync = KeyOrderScenarios.FinishAsync, Rate = 200 };
+        new(name, outcome, run) { Work = static seed =>
+            new KeyOrderWork(seed, KafkaGroupProtocol.Classic), FinishAsync = KeyOrderScenarios.FinishAsync, Rate = 200 };
 
     // Offsets are reset while messages wait; in the end each message of before is handled once more, or a dead letter once more.
     private static Scenario Again(string name, string outcome, Func<int, Work?> work, bool DeleteOffsets)
@@ -89,10 +91,12 @@ internal static class Operators
                     verdict = await run.FinishAsync();
                 }
 
-                again.UnionWith(run.Recorder.Handlings.Where(handling => handling.Started >= reset).Select(static handling => (handling.Key, handling.Sequence)));
+                again.UnionWith(run.Recorder.Handlings.Where(handling => handling.Started >= reset)
+                    .Select(static handling => (handling.Key, handling.Sequence)));
                 var missing = run.Recorder.Sends().Where(sent => !again.Contains((sent.Key, sent.Sequence))).ToList();
                 var examples = string.Concat(missing.Take(3).Select(static one => $"; key {one.Key} number {one.Sequence}"));
-                run.Check(missing.Count == 0, $"all {run.Recorder.Sent} messages were handled, or dead letters, after the reset; not {missing.Count}{examples}");
+                run.Check(missing.Count == 0,
+                    $"all {run.Recorder.Sent} messages were handled, or dead letters, after the reset; not {missing.Count}{examples}");
                 return verdict;
             },
         };
@@ -265,7 +269,8 @@ internal static class Operators
         run.Recorder.Disturb(run.Started, TimeSpan.FromHours(1));
         return reset;
 
-        static void Repeating(SubscriptionOptions options) => (options.Retry.InMemory.MaxAttempts, options.Retry.InMemory.Delay) = (2, TimeSpan.FromMilliseconds(100));
+        static void Repeating(SubscriptionOptions options) =>
+            (options.Retry.InMemory.MaxAttempts, options.Retry.InMemory.Delay) = (2, TimeSpan.FromMilliseconds(100));
     }
 
     private static Task AdminDiesAsync(TestRun run) => ActAsync(run, async () =>

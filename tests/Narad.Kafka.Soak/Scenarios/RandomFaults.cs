@@ -9,9 +9,13 @@ internal static class RandomFaults
 {
     private const int MostPartitions = 24;
 
-    public static Scenario For(TimeSpan time) => new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", run => RunAsync(run, time, MostPartitions, calm: TimeSpan.Zero));
+    public static Scenario For(TimeSpan time) =>
+        new("soak", $"random faults for {time.TotalMinutes:0.#} minutes: nothing is lost, nothing is out of order", run =>
+            RunAsync(run, time, MostPartitions, calm: TimeSpan.Zero));
 
-    /// <summary>Members, a load, and faults for a while; the topics grow up to so many partitions. After each fault it is calm for so long and a little longer.</summary>
+    /// <summary>
+    /// Members, a load, and faults for a while; the topics grow up to so many partitions. After each fault it is calm for so long and a little longer.
+    /// </summary>
     public static async Task RunAsync(TestRun run, TimeSpan time, int mostPartitions, TimeSpan calm)
     {
         await run.JoinAsync();
@@ -73,7 +77,8 @@ internal static class RandomFaults
 
                     what = "partitions";
                     partitions += 3;
-                    await run.Cluster.Admin.CreatePartitionsAsync(run.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
+                    await run.Cluster.Admin.CreatePartitionsAsync(
+                        run.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
                     run.Say($"{partitions} partitions a topic");
                     break;
             }
@@ -82,6 +87,7 @@ internal static class RandomFaults
             await Task.Delay(calm + TimeSpan.FromSeconds(random.Next(1, 10)));
         }
 
-        run.Say($"{Stopwatch.GetElapsedTime(started).TotalMinutes:0.0} minutes; faults: {string.Join(", ", counts.Select(count => $"{count.Key} {count.Value}"))}");
+        run.Say($"{Stopwatch.GetElapsedTime(started).TotalMinutes:0.0} minutes; faults: "
+            + $"{string.Join(", ", counts.Select(count => $"{count.Key} {count.Value}"))}");
     }
 }

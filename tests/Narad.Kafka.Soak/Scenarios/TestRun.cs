@@ -161,7 +161,8 @@ internal sealed class TestRun : IAsyncDisposable
         }
     }
 
-    public async Task<Member> JoinAsync(Action<KafkaOptions>? configure = null, Func<int, int, CancellationToken, Task>? work = null, Action<SubscriptionOptions>? subscription = null)
+    public async Task<Member> JoinAsync(
+        Action<KafkaOptions>? configure = null, Func<int, int, CancellationToken, Task>? work = null, Action<SubscriptionOptions>? subscription = null)
     {
         var number = ++_number;
         var began = Stopwatch.GetTimestamp();
@@ -227,8 +228,10 @@ internal sealed class TestRun : IAsyncDisposable
 
         Recorder.Zombie(new Zombie(number, from, continued, (told ?? Stopwatch.GetTimestamp()) + (Stopwatch.Frequency / 10)));
         Recorder.Disturb(from, AfterFault);
-        Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {(told is { } at
-            ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are another's" : $"was not told within {UntilTold.TotalSeconds:0} s")}; {Status()}");
+        var news = told is { } at
+            ? $"was told {Stopwatch.GetElapsedTime(continued, at).TotalSeconds:0.000} s later that its partitions are another's"
+            : $"was not told within {UntilTold.TotalSeconds:0} s";
+        Say($"m{number} stood still for {Stopwatch.GetElapsedTime(from, continued).TotalSeconds:0.0} s; {news}; {Status()}");
     }
 
     /// <summary>A broker is broken, stays so for a while, and comes back; what is handled meanwhile may be handled again.</summary>
@@ -296,7 +299,9 @@ internal sealed class TestRun : IAsyncDisposable
             last = string.Join("; ", bad.Select(static one => $"m{one.Member} {one.Health.Status}: {one.Health.Description}"));
             if (says is null ? bad.Count == 0 : last.Contains(says, StringComparison.Ordinal))
             {
-                Check(true, $"health after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s: {(says is null ? "all healthy" : last[..Math.Min(last.Length, 400)])}; {Status()}");
+                Check(true,
+                    $"health after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s: "
+                        + $"{(says is null ? "all healthy" : last[..Math.Min(last.Length, 400)])}; {Status()}");
                 return;
             }
 
@@ -370,7 +375,8 @@ internal sealed class TestRun : IAsyncDisposable
         foreach (var member in _members.ToList())
         {
             var report = await LeaveAsync(member);
-            Check(report.Abandoned.Count == 0, $"member {member.Number} leaves with nothing abandoned{string.Concat(report.Abandoned.Select(left => $"; {left}"))}");
+            Check(report.Abandoned.Count == 0,
+                $"member {member.Number} leaves with nothing abandoned{string.Concat(report.Abandoned.Select(left => $"; {left}"))}");
         }
 
         foreach (var (number, child) in _children)
@@ -412,13 +418,15 @@ internal sealed class TestRun : IAsyncDisposable
         long beyond = 0;
         foreach (var topic in topics)
         {
-            var committed = (await service.Topics.GetCommittedOffsetsAsync(group, topic)).ToDictionary(partition => partition.Key.ToString(), partition => partition.Value, StringComparer.Ordinal);
+            var committed = (await service.Topics.GetCommittedOffsetsAsync(group, topic))
+                .ToDictionary(partition => partition.Key.ToString(), partition => partition.Value, StringComparer.Ordinal);
             foreach (var (partition, offset) in committed)
             {
                 beyond += Math.Max(0, offset - ends.GetValueOrDefault(partition));
             }
 
-            behind += ends.Where(end => end.Key.StartsWith($"{topic}[", StringComparison.Ordinal)).Sum(end => Math.Max(0, end.Value - committed.GetValueOrDefault(end.Key)));
+            behind += ends.Where(end => end.Key.StartsWith($"{topic}[", StringComparison.Ordinal))
+                .Sum(end => Math.Max(0, end.Value - committed.GetValueOrDefault(end.Key)));
         }
 
         return (behind, beyond);

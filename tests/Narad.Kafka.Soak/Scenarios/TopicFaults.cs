@@ -18,7 +18,9 @@ internal static class TopicFaults
         {
             await Task.Delay(TimeSpan.FromSeconds(5));
             await run.Cluster.Admin.CreatePartitionsAsync(run.Topics.Select(topic => new PartitionsSpecification { Topic = topic, IncreaseTo = partitions }));
-            await KafkaCluster.Until(() => run.Members.Sum(member => member.Partitions) == partitions * run.Topics.Count, $"all {partitions} partitions of each topic are assigned", Limit);
+            await KafkaCluster.Until(() =>
+                run.Members.Sum(member => member.Partitions) == partitions * run.Topics.Count, $"all {partitions} partitions of each topic are assigned",
+                Limit);
             run.Say($"{partitions} partitions a topic, all assigned; {run.Status()}");
         }
 
@@ -56,7 +58,9 @@ internal static class TopicFaults
         await Task.Delay(TimeSpan.FromSeconds(2));   // until it is committed
 
         var zero = run.Topics.SelectMany(topic => Enumerable.Range(0, 6).Select(partition => new TopicPartitionOffset(topic, partition, 0))).ToList();
-        run.Check(await RefusalAsync(() => run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)])) is { } refused, "the broker refuses to alter the offsets of a group that has members");
+        run.Check(await RefusalAsync(() =>
+            run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)])) is { } refused,
+            "the broker refuses to alter the offsets of a group that has members");
         run.Check(run.Recorder.Handlings.Count == run.Recorder.Handled, "nothing was handled again by that");
 
         // A client that is no member commits for the group: refused as well, or the members continue and overwrite it.
@@ -72,7 +76,9 @@ internal static class TopicFaults
         var began = System.Diagnostics.Stopwatch.GetTimestamp();
         await run.LeaveAsync(run.Members[0]);
         string? still = "";
-        await KafkaCluster.Until(() => (still = RefusalAsync(() => run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)])).GetAwaiter().GetResult()) is null, "the offsets of the empty group are altered", Limit);
+        await KafkaCluster.Until(() =>
+            (still = RefusalAsync(() => run.Cluster.Admin.AlterConsumerGroupOffsetsAsync([new ConsumerGroupTopicPartitionOffsets(run.Group, zero)]))
+                .GetAwaiter().GetResult()) is null, "the offsets of the empty group are altered", Limit);
         run.Recorder.Fault(began, TimeSpan.FromHours(1), TimeSpan.Zero);
         await run.JoinAsync();
         await KafkaCluster.Until(() => run.Recorder.Handlings.Count >= before + run.Recorder.Handled, "everything is handled again", Limit);
@@ -91,7 +97,8 @@ internal static class TopicFaults
         // While nobody consumes, 6,000 more come, and retention deletes the first half of what each partition then holds unhandled.
         await run.SendAllAsync(6_000);
         await ReadAgainAsync(run);
-        var unhandled = run.Records.Where(record => !run.Recorder.IsHandled(record.Key, record.Sequence)).GroupBy(record => record.Log, StringComparer.Ordinal).ToList();
+        var unhandled = run.Records.Where(record => !run.Recorder.IsHandled(record.Key, record.Sequence)).GroupBy(record => record.Log, StringComparer.Ordinal)
+            .ToList();
         var deletions = new List<TopicPartitionOffset>();
         long deleted = 0;
         foreach (var log in unhandled)
@@ -99,7 +106,9 @@ internal static class TopicFaults
             var offsets = log.OrderBy(record => record.Offset).ToList();
             var cut = offsets[offsets.Count / 2].Offset;
             var bracket = log.Key.IndexOf('[', StringComparison.Ordinal);
-            deletions.Add(new TopicPartitionOffset(log.Key[..bracket], int.Parse(log.Key[(bracket + 1)..log.Key.IndexOf(']', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture), cut));
+            deletions.Add(
+                new TopicPartitionOffset(log.Key[..bracket], int.Parse(log.Key[(bracket + 1)..log.Key.IndexOf(']', StringComparison.Ordinal)],
+                    System.Globalization.CultureInfo.InvariantCulture), cut));
             var gone = offsets.Where(record => record.Offset < cut).ToList();
             run.Delete(gone);
             deleted += gone.Count;
@@ -108,7 +117,10 @@ internal static class TopicFaults
         await run.Cluster.Admin.DeleteRecordsAsync(deletions);
         await run.JoinAsync();
         await KafkaCluster.Until(() => run.Members[0].Stopped.Count() == deletions.Count, "every partition stopped and says so", Limit);
-        run.Check(run.Members[0].Stopped.All(stopped => stopped.Reason is OffsetUnavailableException), $"all {deletions.Count} partitions stopped with an {nameof(OffsetUnavailableException)}: {deleted} messages that were deleted unhandled are not passed over in silence");
+        run.Check(run.Members[0]
+            .Stopped.All(stopped => stopped.Reason is OffsetUnavailableException),
+            $"all {deletions.Count} partitions stopped with an {nameof(OffsetUnavailableException)}: {deleted} messages that were deleted unhandled are not "
+                + $"passed over in silence");
         await ResumeStoppedAsync(run);
     }
 
@@ -150,7 +162,8 @@ internal static class TopicFaults
 
     private static void CommitAsStranger(TestRun run, List<TopicPartitionOffset> offsets)
     {
-        using var consumer = new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig { BootstrapServers = run.Cluster.Brokers, GroupId = run.Group, EnableAutoCommit = false })
+        using var consumer = new ConsumerBuilder<byte[]?,
+            byte[]?>(new ConsumerConfig { BootstrapServers = run.Cluster.Brokers, GroupId = run.Group, EnableAutoCommit = false })
             .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
         consumer.Assign(offsets);
         consumer.Commit(offsets);

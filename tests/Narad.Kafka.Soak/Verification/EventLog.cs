@@ -19,9 +19,9 @@ internal sealed class EventLog(string file) : ILoggerFactory
     public string File => file;
 
     /// <summary>
-    /// How long before an event what was finished may not have been committed, and so may be handled again; null where it says nothing of that. It may: a commit that the broker
-    /// refuses, as in the middle of a rebalance; a handler that its revoke deadline or the end of its member interrupts; a copy whose publication failed and may be there; and
-    /// a partition that is lost, since the broker has heard nothing of its member for a session then.
+    /// How long before an event what was finished may not have been committed, and so may be handled again; null where it says nothing of that. It may: a
+    /// commit that the broker refuses, as in the middle of a rebalance; a handler that its revoke deadline or the end of its member interrupts; a copy whose
+    /// publication failed and may be there; and a partition that is lost, since the broker has heard nothing of its member for a session then.
     /// </summary>
     public static TimeSpan? Uncommitted(string name) => name switch
     {
@@ -92,7 +92,9 @@ internal sealed class EventLog(string file) : ILoggerFactory
 
             lock (log._lock)
             {
-                log._file.WriteLine($"{DateTime.UtcNow:HH:mm:ss.fff} {logLevel} {member} {eventId.Id} {formatter(state, exception)}{(exception is null ? "" : $" | {exception.GetType().Name}: {exception.Message}")}");
+                log._file.WriteLine(
+                    $"{DateTime.UtcNow:HH:mm:ss.fff} {logLevel} {member} {eventId.Id} "
+                        + $"{formatter(state, exception)}{(exception is null ? "" : $" | {exception.GetType().Name}: {exception.Message}")}");
             }
         }
     }

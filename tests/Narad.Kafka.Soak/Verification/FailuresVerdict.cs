@@ -5,9 +5,10 @@ namespace Narad.Kafka.Soak.Verification;
 /// <list type="bullet">
 /// <item>Lost: acknowledged and not in the topic, or in the topic and neither handled nor a dead letter.</item>
 /// <item>Early: a copy whose handler began before its due time, or before the failure that led to it and the wait that the policy has behind that.</item>
-/// <item>Wrong: a dead letter that should not be one, or is not the message that it says byte for byte, or not in its partition; an attempt that the policy does not have, or that was left out.</item>
-/// <item>Repeats: what was begun again after it had been done, each counted once where it began (what follows from it is not counted again), and why. Duplicates are
-/// what comes of them: successes and dead letters beyond a message's first.</item>
+/// <item>Wrong: a dead letter that should not be one, or is not the message that it says byte for byte, or not in its partition; an attempt that the policy
+/// does not have, or that was left out.</item>
+/// <item>Repeats: what was begun again after it had been done, each counted once where it began (what follows from it is not counted again), and why.
+/// Duplicates are what comes of them: successes and dead letters beyond a message's first.</item>
 /// <item>Late: from the due time to the handler, where no broker was broken and no member came or went meanwhile.</item>
 /// </list>
 /// </summary>
@@ -64,12 +65,16 @@ internal sealed record FailuresVerdict : IVerdict
 
     public bool IsClean => Lost == 0 && Early == 0 && Wrong == 0 && Count(RepeatCause.Unexplained) == 0;
 
-    public string Columns => "acknowledged | handled | dead letters (poison) | lost | early | wrong | repeats (by a fault, ahead, begun again, not explained) | late: p99, most";
+    public string Columns =>
+        "acknowledged | handled | dead letters (poison) | lost | early | wrong | repeats (by a fault, ahead, begun again, not explained) | late: p99, most";
 
     public string Row =>
-        $"{Acknowledged:N0} | {Handled:N0} | {DeadLettered:N0} ({Poison:N0}) | {Lost} | {Early} | {Wrong} | {Repeats} ({Causes}) | {Percentile(0.99)} ms, {Percentile(1)} ms";
+        $"{Acknowledged:N0} | {Handled:N0} | {DeadLettered:N0} ({Poison:N0}) | {Lost} | {Early} | {Wrong} | {Repeats} ({Causes}) | {Percentile(0.99)} ms, "
+            + $"{Percentile(1)} ms";
 
-    private string Causes => $"{Count(RepeatCause.Fault)}, {Count(RepeatCause.Ahead) + Count(RepeatCause.AheadOfRetry)}, {Count(RepeatCause.BegunAgain)}, {Count(RepeatCause.Unexplained)}";
+    private string Causes =>
+        $"{Count(RepeatCause.Fault)}, {Count(RepeatCause.Ahead) + Count(RepeatCause.AheadOfRetry)}, {Count(RepeatCause.BegunAgain)}, "
+            + $"{Count(RepeatCause.Unexplained)}";
 
     /// <param name="recorder">What was sent and handled.</param>
     /// <param name="fates">Which messages fail.</param>
@@ -78,7 +83,8 @@ internal sealed record FailuresVerdict : IVerdict
     /// <param name="retries">What the retry topics hold.</param>
     /// <param name="deadLetters">What the dead-letter topics hold.</param>
     /// <param name="deleted">Messages whose waiting copies were deleted on purpose.</param>
-    public static FailuresVerdict Of(Recorder recorder, Fates fates, bool ordered, IReadOnlyList<ForwardedRecord> records, IReadOnlyList<ForwardedRecord> retries, IReadOnlyList<ForwardedRecord> deadLetters, IReadOnlySet<(int Key, int Sequence)>? deleted = null)
+    public static FailuresVerdict Of(Recorder recorder, Fates fates, bool ordered, IReadOnlyList<ForwardedRecord> records,
+        IReadOnlyList<ForwardedRecord> retries, IReadOnlyList<ForwardedRecord> deadLetters, IReadOnlySet<(int Key, int Sequence)>? deleted = null)
     {
         var verdict = new FailuresVerdict();
         var stories = verdict.Tell(recorder, fates, records, retries, deadLetters);
@@ -136,7 +142,9 @@ internal sealed record FailuresVerdict : IVerdict
     }
 
     // What was found, by message.
-    private Dictionary<(int, int), MessageStory> Tell(Recorder recorder, Fates fates, IReadOnlyList<ForwardedRecord> records, IReadOnlyList<ForwardedRecord> retries, IReadOnlyList<ForwardedRecord> deadLetters)
+    private Dictionary<(int, int),
+        MessageStory> Tell(Recorder recorder, Fates fates, IReadOnlyList<ForwardedRecord> records, IReadOnlyList<ForwardedRecord> retries,
+            IReadOnlyList<ForwardedRecord> deadLetters)
     {
         var stories = new Dictionary<(int, int), MessageStory>(records.Count);
         MessageStory StoryOf(int key, int sequence)
@@ -269,7 +277,8 @@ internal sealed record FailuresVerdict : IVerdict
                     {
                         IsWrong($"an attempt that no failure led to: {story}");
                     }
-                    else if (one.At < forwardedRecord.Due || one.At + 1 < failures.Min(failure => failure.FinishedAt) + story.Fate.DelayBefore(forwardedRecord.Retry).TotalMilliseconds)
+                    else if (one.At < forwardedRecord.Due || one.At + 1 < failures.Min(failure => failure.FinishedAt)
+                        + story.Fate.DelayBefore(forwardedRecord.Retry).TotalMilliseconds)
                     {
                         Early++;
                         Example($"EARLY: {story}");
@@ -305,7 +314,8 @@ internal sealed record FailuresVerdict : IVerdict
         }
 
         var last = fate.Retries;
-        if (story.Invocations.Exists(one => one.Retry > last || one.Attempt > 1 + fate.Policy.InMemory) || story.Retries.Exists(forwardedRecord => forwardedRecord.Retry > last))
+        if (story.Invocations.Exists(one => one.Retry > last || one.Attempt > 1 + fate.Policy.InMemory)
+            || story.Retries.Exists(forwardedRecord => forwardedRecord.Retry > last))
         {
             IsWrong($"more attempts than the policy has: {story}");
         }
@@ -375,7 +385,10 @@ internal sealed record FailuresVerdict : IVerdict
             }
 
             followed = Math.Max(0, here.Count - 1);
-            VerifyForwarded(story, retry == 0 ? "blocked again" : "forwarded again", [.. story.Retries.Where(forwardedRecord => forwardedRecord.Retry == retry).DistinctBy(forwardedRecord => forwardedRecord.Due)], retry == 0 ? 1 : story.Forwards(retry - 1), faults, below);
+            VerifyForwarded(story, retry == 0 ? "blocked again"
+                : "forwarded again",
+                [.. story.Retries.Where(forwardedRecord => forwardedRecord.Retry == retry).DistinctBy(forwardedRecord => forwardedRecord.Due)], retry == 0 ? 1
+                : story.Forwards(retry - 1), faults, below);
         }
 
         Hopped += story.Retries.Count - story.Retries.DistinctBy(forwardedRecord => (forwardedRecord.Retry, forwardedRecord.Due)).Count();
@@ -401,7 +414,8 @@ internal sealed record FailuresVerdict : IVerdict
     }
 
     // More copies than there were failures to copy.
-    private void VerifyForwarded(MessageStory story, string what, IReadOnlyList<ForwardedRecord> forwarded, int forwards, Windows faults, Dictionary<string, long> below)
+    private void VerifyForwarded(
+        MessageStory story, string what, IReadOnlyList<ForwardedRecord> forwarded, int forwards, Windows faults, Dictionary<string, long> below)
     {
         for (var i = Math.Max(1, forwards); i < forwarded.Count; i++)
         {

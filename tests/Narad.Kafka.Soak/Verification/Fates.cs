@@ -11,7 +11,8 @@ internal sealed record Fates(int InMemory, IReadOnlyList<TimeSpan> Delays, IRead
     public static Fates Mixed { get; } = new(
         1,
         [TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(5)],
-        [(10, FateKind.Poison, 0), (15, FateKind.Fails, 3), (10, FateKind.Recovers, 1), (9, FateKind.Recovers, 2), (9, FateKind.Recovers, 3), (7, FateKind.Later, 1)],
+        [(10, FateKind.Poison, 0), (15, FateKind.Fails, 3), (10, FateKind.Recovers, 1), (9, FateKind.Recovers, 2), (9, FateKind.Recovers, 3),
+            (7, FateKind.Later, 1)],
         0);
 
     /// <summary>The fate of a message.</summary>

@@ -4,16 +4,18 @@ using System.Globalization;
 namespace Narad.Kafka.Soak.Verification;
 
 /// <summary>
-/// The order of each key's successful handlings over time, by the one clock that all processes share, against the order of its messages in the topic. A message's rank is its place among
-/// its key's messages; dead letters are left out.
+/// The order of each key's successful handlings over time, by the one clock that all processes share, against the order of its messages in the topic. A
+/// message's rank is its place among its key's messages; dead letters are left out.
 /// <list type="bullet">
-/// <item>Skipped: a success whose rank is higher than that of the next message after the success before it, while one in between had not been handled by then. Order is broken.</item>
-/// <item>Not followed: the same where all in between had been handled before. A message was handled again, alone: what is behind it was not handled again in order.</item>
+/// <item>Skipped: a success whose rank is higher than that of the next message after the success before it, while one in between had not been handled by then.
+/// Order is broken.</item>
+/// <item>Not followed: the same where all in between had been handled before. A message was handled again, alone: what is behind it was not handled again in
+/// order.</item>
 /// <item>Overtook: the first invocation of a message began before an earlier one of its key was handled, or had failed for the last time.</item>
 /// <item>At once: two handlers of one key ran at the same time, in one member or in two.</item>
 /// </list>
-/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could tell it yet. So is what follows
-/// from what it wrote then: whoever reads that first takes it for a message of its own time.
+/// What a process did that had stood still beyond its session (<see cref="Zombie"/>) is counted apart: its partitions were another member's, and nobody could
+/// tell it yet. So is what follows from what it wrote then: whoever reads that first takes it for a message of its own time.
 /// </summary>
 internal sealed class KeyOrder
 {
@@ -45,13 +47,15 @@ internal sealed class KeyOrder
     public IReadOnlyList<string> Examples => _examples;
 
     /// <param name="fates">Which messages fail.</param>
-    /// <param name="records">What the topics hold, each log in the order of its offsets. A key whose partition changed is in two logs, and in order in each.</param>
+    /// <param name="records">What the topics hold, each log in the order of its offsets. A key whose partition changed is in two logs, and in order in
+    /// each.</param>
     /// <param name="invocations">What was handled, in any order.</param>
     /// <param name="deadLetters">What is in the dead-letter topics.</param>
     /// <param name="zombies">Processes that stood still.</param>
     /// <param name="stale">Messages of which such a process wrote a copy before it was told.</param>
     public static KeyOrder Of(
-        Fates fates, IReadOnlyList<LogRecord> records, IReadOnlyCollection<Invocation> invocations, IReadOnlySet<(int Key, int Sequence)> deadLetters, IReadOnlyCollection<Zombie> zombies,
+        Fates fates, IReadOnlyList<LogRecord> records, IReadOnlyCollection<Invocation> invocations, IReadOnlySet<(int Key, int Sequence)> deadLetters,
+            IReadOnlyCollection<Zombie> zombies,
         IReadOnlySet<(int Key, int Sequence)> stale)
     {
         var order = new KeyOrder();
@@ -71,7 +75,8 @@ internal sealed class KeyOrder
           by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}
         """;
 
-    private void Verify(Fates fates, int key, int[] sequences, IEnumerable<Invocation> invocations, IReadOnlySet<(int, int)> deadLetters, IReadOnlyCollection<Zombie> zombies, IReadOnlySet<(int, int)> stale)
+    private void Verify(Fates fates, int key, int[] sequences, IEnumerable<Invocation> invocations, IReadOnlySet<(int, int)> deadLetters,
+        IReadOnlyCollection<Zombie> zombies, IReadOnlySet<(int, int)> stale)
     {
         Keys++;
         var ranks = sequences.Index().ToDictionary(one => one.Item, one => one.Index);
@@ -80,7 +85,8 @@ internal sealed class KeyOrder
         ByZombies += all.Count(one => one.ByZombie);
         bool IsDead(int rank) => deadLetters.Contains((key, sequences[rank]));
         Follow(key, all, sequences.Length, IsDead, rank => stale.Contains((key, sequences[rank])));
-        Overtakes(key, all, sequences.Length, one => !one.Failed || (fates.Of(key, one.Handling.Sequence) is { IsDeadLetter: true } fate && one.Retry >= fate.Retries && one.Attempt >= fate.Invocations));
+        Overtakes(key, all, sequences.Length, one => !one.Failed
+            || (fates.Of(key, one.Handling.Sequence) is { IsDeadLetter: true } fate && one.Retry >= fate.Retries && one.Attempt >= fate.Invocations));
         Overlaps(key, all);
     }
 
@@ -104,7 +110,8 @@ internal sealed class KeyOrder
                 var afterZombie = last >= 0 && isStale(last);
                 NotFollowed++;
                 NotFollowedAfterZombies += afterZombie ? 1 : 0;
-                Example($"NOT FOLLOWED{(afterZombie ? ", after a copy of a process that had stood still" : "")}: key {key}, rank {last} was handled again, and then rank {one.Rank} without {Some(between)}", all, at);
+                Example($"NOT FOLLOWED{(afterZombie ? ", after a copy of a process that had stood still" : "")}: key {key}, rank {last} was handled again, "
+                    + $"and then rank {one.Rank} without {Some(between)}", all, at);
             }
 
             handled[one.Rank] = true;
@@ -160,7 +167,8 @@ internal sealed class KeyOrder
                 else
                 {
                     AtOnce++;
-                    Example($"AT ONCE: key {key}, rank {other.Rank} in member {other.What.Handling.Member} and rank {one.Rank} in member {one.What.Handling.Member}", all, all.IndexOf(one));
+                    Example($"AT ONCE: key {key}, rank {other.Rank} in member {other.What.Handling.Member} and rank {one.Rank} in member "
+                        + $"{one.What.Handling.Member}", all, all.IndexOf(one));
                 }
             }
 
@@ -176,11 +184,13 @@ internal sealed class KeyOrder
     {
         if (_examples.Count < 10)
         {
-            _examples.Add(text + string.Concat(all.Skip(at - Around).Take((2 * Around) + 1).Select(one => $"\n        {(ReferenceEquals(one, all[at]) ? '>' : ' ')} {one}")));
+            _examples.Add(text
+                + string.Concat(all.Skip(at - Around).Take((2 * Around) + 1).Select(one => $"\n        {(ReferenceEquals(one, all[at]) ? '>' : ' ')} {one}")));
         }
     }
 
-    private static string Some(List<int> ranks) => $"rank {string.Join(", ", ranks.Take(5))}{(ranks.Count > 5 ? string.Create(CultureInfo.InvariantCulture, $" … ({ranks.Count})") : "")}";
+    private static string Some(List<int> ranks) =>
+        $"rank {string.Join(", ", ranks.Take(5))}{(ranks.Count > 5 ? string.Create(CultureInfo.InvariantCulture, $" … ({ranks.Count})") : "")}";
 
     private sealed record Done(Invocation What, int Rank, bool ByZombie)
     {
@@ -190,7 +200,8 @@ internal sealed class KeyOrder
             var took = Stopwatch.GetElapsedTime(What.Handling.Started, What.Handling.Finished);
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{began:HH:mm:ss.fff} to {began + took:HH:mm:ss.fff} member {What.Handling.Member}{(ByZombie ? " (had stood still)" : "")} rank {Rank}, number {What.Handling.Sequence} #{What.Retry}.{What.Attempt} {(What.Failed ? "failed" : "handled")}, {What.Log}@{What.Offset}");
+                $"{began:HH:mm:ss.fff} to {began + took:HH:mm:ss.fff} member {What.Handling.Member}{(ByZombie ? " (had stood still)" : "")} rank {Rank}, "
+                    + $"number {What.Handling.Sequence} #{What.Retry}.{What.Attempt} {(What.Failed ? "failed" : "handled")}, {What.Log}@{What.Offset}");
         }
     }
 }

@@ -7,9 +7,13 @@ internal sealed record KeyOrderVerdict(FailuresVerdict Failures, KeyOrder Order)
 
     public IReadOnlyList<string> Examples => [.. Order.Examples, .. Failures.Examples];
 
-    public string Columns => $"skipped | not followed (after a copy of a process that had stood still) | overtook | at once (with a process that had stood still) | {Failures.Columns}";
+    public string Columns =>
+        $"skipped | not followed (after a copy of a process that had stood still) | overtook | at once (with a process that had stood still) | "
+            + $"{Failures.Columns}";
 
-    public string Row => $"{Order.Skipped} | {Order.NotFollowed} ({Order.NotFollowedAfterZombies}) | {Order.Overtook} | {Order.AtOnce} ({Order.AtOnceWithZombies}) | {Failures.Row}";
+    public string Row =>
+        $"{Order.Skipped} | {Order.NotFollowed} ({Order.NotFollowedAfterZombies}) | {Order.Overtook} | {Order.AtOnce} ({Order.AtOnceWithZombies}) | "
+            + $"{Failures.Row}";
 
     public override string ToString() => $"{Order}\n{Failures}";
 }

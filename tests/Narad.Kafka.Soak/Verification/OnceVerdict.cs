@@ -6,8 +6,8 @@ namespace Narad.Kafka.Soak.Verification;
 /// <item>Missing: acknowledged and not in the topic, or in the topic with neither output nor dead letter.</item>
 /// <item>Duplicates: outputs and dead letters beyond a message's first.</item>
 /// <item>Both: an output and a dead letter.</item>
-/// <item>Wrong: a dead letter of a message that does not fail for good or an output of one that does; an output of nothing; a copy that is not its message byte for byte; outputs of a key in
-/// another order than its messages.</item>
+/// <item>Wrong: a dead letter of a message that does not fail for good or an output of one that does; an output of nothing; a copy that is not its message byte
+/// for byte; outputs of a key in another order than its messages.</item>
 /// </list>
 /// </summary>
 internal sealed class OnceVerdict : IVerdict
@@ -52,7 +52,8 @@ internal sealed class OnceVerdict : IVerdict
     /// <param name="deadLetters">What it finds in the dead-letter topics.</param>
     /// <param name="written">What these hold for a reader that does not ask what was committed.</param>
     public static OnceVerdict Of(
-        Recorder recorder, Fates fates, IReadOnlyList<ForwardedRecord> records, IReadOnlyList<ForwardedRecord> outputs, IReadOnlyList<ForwardedRecord> deadLetters, IReadOnlyCollection<ForwardedRecord> written)
+        Recorder recorder, Fates fates, IReadOnlyList<ForwardedRecord> records, IReadOnlyList<ForwardedRecord> outputs,
+            IReadOnlyList<ForwardedRecord> deadLetters, IReadOnlyCollection<ForwardedRecord> written)
     {
         var verdict = new OnceVerdict
         {
@@ -79,7 +80,8 @@ internal sealed class OnceVerdict : IVerdict
         var handled = recorder.Invocations.ToLookup(one => (one.Handling.Key, one.Handling.Sequence));
         foreach (var (number, record) in messages)
         {
-            verdict.Verify(record, fates.Of(number.Key, number.Sequence), [.. made[number]], [.. dead[number]], [.. handled[number].OrderBy(one => one.Handling.Started)]);
+            verdict.Verify(
+                record, fates.Of(number.Key, number.Sequence), [.. made[number]], [.. dead[number]], [.. handled[number].OrderBy(one => one.Handling.Started)]);
         }
 
         foreach (var stray in outputs.Concat(deadLetters).Where(forwardedRecord => !messages.ContainsKey(Number(forwardedRecord))))
@@ -104,7 +106,10 @@ internal sealed class OnceVerdict : IVerdict
     {
         string Story(string what) =>
             $"{what}: key {record.Place.Key} number {record.Place.Sequence} ({fate.Kind}) at {record.Name}"
-            + string.Concat(invocations.Select(one => $"\n          {Time(one.At)} to {Time(one.FinishedAt)} member {one.Handling.Member} #{one.Retry}.{one.Attempt} {(one.Failed ? "failed" : "handled")}"))
+            + string.Concat(
+                invocations.Select(one =>
+                    $"\n          {Time(one.At)} to {Time(one.FinishedAt)} member {one.Handling.Member} #{one.Retry}.{one.Attempt} "
+                        + $"{(one.Failed ? "failed" : "handled")}"))
             + string.Concat(outputs.Select(forwardedRecord => $"\n          {Time(forwardedRecord.Written)} output {forwardedRecord.Name}"))
             + string.Concat(deadLetters.Select(forwardedRecord => $"\n          {Time(forwardedRecord.Written)} dead letter {forwardedRecord.Name}"));
 
@@ -133,7 +138,8 @@ internal sealed class OnceVerdict : IVerdict
 
         foreach (var forwardedRecord in deadLetters)
         {
-            if (!string.Equals(forwardedRecord.Origin, record.Name, StringComparison.Ordinal) || !forwardedRecord.Key.AsSpan().SequenceEqual(record.Key) || !forwardedRecord.Value.AsSpan().SequenceEqual(record.Value))
+            if (!string.Equals(forwardedRecord.Origin, record.Name, StringComparison.Ordinal) || !forwardedRecord.Key.AsSpan().SequenceEqual(record.Key)
+                || !forwardedRecord.Value.AsSpan().SequenceEqual(record.Value))
             {
                 IsWrong(Story($"not byte for byte, or of another place ({forwardedRecord.Origin})"));
             }
@@ -149,7 +155,8 @@ internal sealed class OnceVerdict : IVerdict
             {
                 if (before is not null && output.Place.Sequence < before.Place.Sequence)
                 {
-                    IsWrong($"outputs out of order: key {output.Place.Key} number {output.Place.Sequence} at {output.Name} behind number {before.Place.Sequence} at {before.Name}");
+                    IsWrong($"outputs out of order: key {output.Place.Key} number {output.Place.Sequence} at {output.Name} behind number "
+                        + $"{before.Place.Sequence} at {before.Name}");
                 }
 
                 before = output;
@@ -171,5 +178,6 @@ internal sealed class OnceVerdict : IVerdict
         }
     }
 
-    private static string Time(long at) => DateTimeOffset.FromUnixTimeMilliseconds(at).ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Time(long at) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(at).ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -3,7 +3,9 @@ using System.Diagnostics;
 
 namespace Narad.Kafka.Soak.Verification;
 
-/// <summary>What was sent, acknowledged and handled, and when something was broken on purpose. Verifies nothing: see <see cref="Verdict"/>. Thread-safe.</summary>
+/// <summary>
+/// What was sent, acknowledged and handled, and when something was broken on purpose. Verifies nothing: see <see cref="Verdict"/>. Thread-safe.
+/// </summary>
 internal sealed class Recorder(int keys)
 {
     /// <summary>What a fault leaves uncommitted: two intervals of the commits before it.</summary>

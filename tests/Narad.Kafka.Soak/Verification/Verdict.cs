@@ -5,9 +5,10 @@ namespace Narad.Kafka.Soak.Verification;
 /// <list type="bullet">
 /// <item>Lost: acknowledged and not in the topic, or in the topic and never handled.</item>
 /// <item>Out of order: for two messages that follow each other on one key in one partition's log, the first handling of the second began before the
-/// first handling of the first had finished; or the log holds them in another order than they were sent in; or two handlers of one key and partition ran at the same time in one member.</item>
-/// <item>Duplicates: handlings beyond the first one of a message; explained, where the handling before it finished while a fault was on, or shortly before a refused commit or a lost partition,
-/// or while a message below it in its partition had not begun.</item>
+/// first handling of the first had finished; or the log holds them in another order than they were sent in; or two handlers of one key and partition ran at the
+/// same time in one member.</item>
+/// <item>Duplicates: handlings beyond the first one of a message; explained, where the handling before it finished while a fault was on, or shortly before a
+/// refused commit or a lost partition, or while a message below it in its partition had not begun.</item>
 /// </list>
 /// </summary>
 internal sealed record Verdict : IVerdict
@@ -120,14 +121,16 @@ internal sealed record Verdict : IVerdict
             latest[message] = handling;
             if (!first.TryGetValue(message, out var earliest) || handling.Finished < earliest.Finished)
             {
-                first[message] = new Handling(handling.Key, handling.Sequence, handling.Member, Math.Min(handling.Started, earliest.Started == 0 ? long.MaxValue : earliest.Started), handling.Finished);
+                first[message] = new Handling(handling.Key, handling.Sequence, handling.Member,
+                    Math.Min(handling.Started, earliest.Started == 0 ? long.MaxValue : earliest.Started), handling.Finished);
             }
 
             var keyQueue = (handling.Member, handling.Key, logs.GetValueOrDefault(message));
             if (running.TryGetValue(keyQueue, out var other) && handling.Started < other.Finished)
             {
                 overlapping++;
-                Example($"two handlers at once in member {handling.Member}: {keyQueue.Item3}, key {handling.Key} numbers {other.Sequence} and {handling.Sequence}");
+                Example($"two handlers at once in member {handling.Member}: {keyQueue.Item3}, key {handling.Key} numbers {other.Sequence} and "
+                    + $"{handling.Sequence}");
             }
             else if (latestOfKey.TryGetValue((handling.Member, handling.Key), out var elsewhere) && handling.Started < elsewhere.Finished)
             {
@@ -176,12 +179,15 @@ internal sealed record Verdict : IVerdict
                 if (record.Sequence < predecessor.Sequence)
                 {
                     writtenOutOfOrder++;
-                    Example($"written out of order: {record.Log} offset {record.Offset}, key {record.Key} number {record.Sequence} behind {predecessor.Sequence}");
+                    Example($"written out of order: {record.Log} offset {record.Offset}, key {record.Key} number {record.Sequence} behind "
+                        + $"{predecessor.Sequence}");
                 }
-                else if (record.Sequence > predecessor.Sequence && handled.Finished != 0 && first.TryGetValue((predecessor.Key, predecessor.Sequence), out var earlier) && handled.Started < earlier.Finished)
+                else if (record.Sequence > predecessor.Sequence && handled.Finished != 0
+                    && first.TryGetValue((predecessor.Key, predecessor.Sequence), out var earlier) && handled.Started < earlier.Finished)
                 {
                     inverted++;
-                    Example($"handled out of order: {record.Log} offset {record.Offset}, key {record.Key} number {record.Sequence} (member {handled.Member}) began {Seconds(earlier.Finished - handled.Started)} s before number {predecessor.Sequence} (member {earlier.Member}) had finished");
+                    Example($"handled out of order: {record.Log} offset {record.Offset}, key {record.Key} number {record.Sequence} (member {handled.Member}) "
+                        + $"began {Seconds(earlier.Finished - handled.Started)} s before number {predecessor.Sequence} (member {earlier.Member}) had finished");
                 }
             }
 
@@ -189,8 +195,11 @@ internal sealed record Verdict : IVerdict
         }
 
         // What finished before a message below it had begun could not be committed then.
-        var unexplained = repeats.Where(repeat => lastBelowMessage.GetValueOrDefault((repeat.Again.Key, repeat.Again.Sequence)) <= repeat.Before.Finished).ToList();
-        var whence = unexplained.GroupBy(repeat => $"{TimeOf(repeat.Again.Started):HH:mm:ss} by member {repeat.Again.Member}, before by member {repeat.Before.Member}", StringComparer.Ordinal);
+        var unexplained = repeats.Where(repeat => lastBelowMessage.GetValueOrDefault((repeat.Again.Key, repeat.Again.Sequence)) <= repeat.Before.Finished)
+            .ToList();
+        var whence = unexplained.GroupBy(
+            repeat => $"{TimeOf(repeat.Again.Started):HH:mm:ss} by member {repeat.Again.Member}, before by member {repeat.Before.Member}",
+            StringComparer.Ordinal);
         return new Verdict
         {
             Sent = outcomes.Count,
@@ -226,5 +235,6 @@ internal sealed record Verdict : IVerdict
 
     private static DateTime TimeOf(long timestamp) => DateTime.UtcNow - System.Diagnostics.Stopwatch.GetElapsedTime(timestamp);
 
-    private static string Seconds(long ticks) => ((double)ticks / System.Diagnostics.Stopwatch.Frequency).ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Seconds(long ticks) =>
+        ((double)ticks / System.Diagnostics.Stopwatch.Frequency).ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
 }

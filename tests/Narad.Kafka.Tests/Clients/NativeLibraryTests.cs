@@ -4,7 +4,9 @@ using Narad.Kafka.Clients.Interop;
 
 namespace Narad.Kafka.Tests.Clients;
 
-/// <summary>The functions of librdkafka are bound to the library that Confluent.Kafka loaded, under each of its names, in a process that uses the mode Kafka only.</summary>
+/// <summary>
+/// The functions of librdkafka are bound to the library that Confluent.Kafka loaded, under each of its names, in a process that uses the mode Kafka only.
+/// </summary>
 public sealed class NativeLibraryTests : IDisposable
 {
     private readonly EmbeddedBroker _broker = EmbeddedBroker.Start();
@@ -64,9 +66,11 @@ public sealed class NativeLibraryTests : IDisposable
 
         var output = await program.RunAsync(_broker.BootstrapServers, _topic);
 
-        Lines(output, "Information 4101: ").Should().ContainSingle().Which.Should().Contain("librdkafka has no rd_kafka_event_message_array").And.Contain(Confluent.Kafka.Library.VersionString);
+        Lines(output, "Information 4101: ").Should().ContainSingle().Which.Should().Contain("librdkafka has no rd_kafka_event_message_array")
+            .And.Contain(Confluent.Kafka.Library.VersionString);
         Lines(output, "Debug 4100: ").Should().ContainSingle("consuming lacks nothing").Which.Should().Contain("#consumer-");
-        output.Should().Contain("through the methods of Confluent.Kafka, which is slower (librdkafka has no rd_kafka_event_message_array)", "the doctor says it too");
+        output.Should()
+            .Contain("through the methods of Confluent.Kafka, which is slower (librdkafka has no rd_kafka_event_message_array)", "the doctor says it too");
         output.Should().Contain("sent and consumed 100 messages");
     }
 
@@ -89,9 +93,11 @@ public sealed class NativeLibraryTests : IDisposable
     {
         var direct = Lines(output, "Debug 4100: ");
         direct.Should().HaveCount(2).And.OnlyContain(line => line.Contains(library, StringComparison.Ordinal));
-        direct.Should().ContainSingle(line => line.Contains("#producer-", StringComparison.Ordinal)).And.ContainSingle(line => line.Contains("#consumer-", StringComparison.Ordinal));
+        direct.Should().ContainSingle(line => line.Contains("#producer-", StringComparison.Ordinal))
+            .And.ContainSingle(line => line.Contains("#consumer-", StringComparison.Ordinal));
         Lines(output, "Information 4101: ").Should().BeEmpty();
-        Lines(output, $"librdkafka {Confluent.Kafka.Library.VersionString} (").Should().ContainSingle("the doctor says it too").Which.Should().Contain(library).And.EndWith("called directly");
+        Lines(output, $"librdkafka {Confluent.Kafka.Library.VersionString} (").Should().ContainSingle("the doctor says it too").Which.Should().Contain(library)
+            .And.EndWith("called directly");
         output.Should().Contain("sent and consumed 100 messages");
     }
 

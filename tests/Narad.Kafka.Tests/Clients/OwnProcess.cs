@@ -17,7 +17,8 @@ internal sealed class OwnProcess : IDisposable
         get
         {
             Skip.IfNot(
-                OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is Architecture.X64 && !RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal),
+                OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is Architecture.X64
+                    && !RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal),
                 "The package delivers a library that can be renamed and still loads for Linux x64 with glibc only.");
             return Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "centos8-librdkafka.so");
         }
@@ -32,7 +33,8 @@ internal sealed class OwnProcess : IDisposable
     /// <summary>Runs the program in its folder, with the libraries that were put there and no other.</summary>
     public Task<string> RunAsync(params string[] arguments)
     {
-        foreach (var pattern in (string[])[$"{Program}.dll", $"{Program}.runtimeconfig.json", "Narad.Kafka.dll", "Confluent.Kafka.dll", "Microsoft.Extensions.*.dll"])
+        foreach (var pattern in (string[])[
+            $"{Program}.dll", $"{Program}.runtimeconfig.json", "Narad.Kafka.dll", "Confluent.Kafka.dll", "Microsoft.Extensions.*.dll"])
         {
             foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, pattern))
             {

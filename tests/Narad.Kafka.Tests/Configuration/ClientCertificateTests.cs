@@ -28,7 +28,8 @@ public sealed class ClientCertificateTests
 
         foreach (var options in forms)
         {
-            KafkaOptionsValidator.Check(options, "Production").Should().BeEquivalentTo(new ConfigurationReport([], []), "of {0}", Array.IndexOf(forms, options));
+            KafkaOptionsValidator.Check(options, "Production").Should()
+                .BeEquivalentTo(new ConfigurationReport([], []), "of {0}", Array.IndexOf(forms, options));
         }
     }
 
@@ -53,7 +54,8 @@ public sealed class ClientCertificateTests
         Error(own.File, own.File, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("no private key");
         Error(own.Pem, other.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("key of another certificate");
         Error(own.Pem, unlike.KeyPem, null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key");
-        Error(own.Pem, own.KeyPem[..^60] + own.KeyPem[^30..], null).Should().Contain("Kafka:Ssl:Key ").And.Contain("not the certificate's private key, or not whole");
+        Error(own.Pem, own.KeyPem[..^60] + own.KeyPem[^30..], null).Should().Contain("Kafka:Ssl:Key ")
+            .And.Contain("not the certificate's private key, or not whole");
         Error(own.Pem[..^40], own.KeyPem, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
         Error(own.KeyFile, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("no certificate in it");
         Error(Path.GetDirectoryName(own.File)!, own.KeyFile, null).Should().Contain("Kafka:Ssl:Certificate").And.Contain("cannot be read");
@@ -68,7 +70,8 @@ public sealed class ClientCertificateTests
     {
         using var own = TestCertificate.New(rsa: true);
 
-        KafkaOptionsValidator.Check(new KafkaOptions().Tls(certificate: own.Pem, key: Traditional(own), keyPassword: "any"), "Production").Errors.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions().Tls(certificate: own.Pem, key: Traditional(own), keyPassword: "any"), "Production").Errors.Should()
+            .BeEmpty();
     }
 
     [Fact]
@@ -92,11 +95,13 @@ public sealed class ClientCertificateTests
     }
 
     private static string Traditional(TestCertificate own) =>
-        own.KeyPem.Replace("PRIVATE KEY", "RSA PRIVATE KEY").Replace("-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n");
+        own.KeyPem.Replace("PRIVATE KEY", "RSA PRIVATE KEY")
+            .Replace("-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n");
 
     private static string Error(string certificate, string? key, string? password)
     {
         var options = new KafkaOptions().Tls(certificate: certificate, key: key, keyPassword: password);
-        return KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle("of {0}", certificate.Length > 300 ? "PEM text" : certificate).Subject;
+        return KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle("of {0}", certificate.Length > 300 ? "PEM text" : certificate)
+            .Subject;
     }
 }

@@ -170,7 +170,10 @@ public sealed class ClientSettingsTests
     [Fact]
     public void The_embedded_broker_is_spoken_to_without_security_and_quickly()
     {
-        var options = new KafkaOptions { Sasl = { Username = "u", Password = "p" }, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "x" } };
+        var options = new KafkaOptions
+        {
+            Sasl = { Username = "u", Password = "p" }, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "x" },
+        };
         var consumer = new ClientSettings(options, "127.0.0.1:1", embedded: true).Consumer("group");
 
         consumer.Select(property => property.Key).Should().NotContain(["security.protocol", "sasl.mechanism", "sasl.password", "ssl.cipher.suites"]);

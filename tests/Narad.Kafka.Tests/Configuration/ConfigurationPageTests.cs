@@ -10,8 +10,8 @@ using Narad.Kafka.Shared;
 namespace Narad.Kafka.Tests.Configuration;
 
 /// <summary>
-/// docs/configuration.md is what the code is: its tables are made of the tables of settings, the defaults and the XML docs (written anew with <c>NARAD_TEST_APPROVE_API=1</c>), and its
-/// complete file binds.
+/// docs/configuration.md is what the code is: its tables are made of the tables of settings, the defaults and the XML docs (written anew with
+/// <c>NARAD_TEST_APPROVE_API=1</c>), and its complete file binds.
 /// </summary>
 public sealed partial class ConfigurationPageTests
 {
@@ -23,7 +23,8 @@ public sealed partial class ConfigurationPageTests
         var documentation = XDocument.Load(Path.ChangeExtension(typeof(KafkaOptions).Assembly.Location, ".xml")).Descendants("member").ToDictionary(
             static member => member.Attribute("name")!.Value, static member => Text(member.Element("summary")), StringComparer.Ordinal);
         var page = File.ReadAllText(Page);
-        var made = Tables().Replace(page, match => $"<!-- settings: {match.Groups["name"].Value} -->\n{Table(match.Groups["name"].Value, documentation)}<!-- end -->");
+        var made = Tables()
+            .Replace(page, match => $"<!-- settings: {match.Groups["name"].Value} -->\n{Table(match.Groups["name"].Value, documentation)}<!-- end -->");
         if (Environment.GetEnvironmentVariable("NARAD_TEST_APPROVE_API") == "1")
         {
             File.WriteAllText(Page, made);
@@ -67,13 +68,15 @@ public sealed partial class ConfigurationPageTests
     private static string Table(string name, Dictionary<string, string> documentation)
     {
         var table = new StringBuilder("| Setting | Variable | Default | What it does |\n|---|---|---|---|\n");
-        var (names, options) = name == "service" ? (KafkaConfigurationSection.Names, (object)new KafkaOptions { Sasl = { Oidc = new() } }) : (SubscriptionSection.Names, new SubscriptionOptions());
+        var (names, options) = name == "service" ? (KafkaConfigurationSection.Names, (object)new KafkaOptions { Sasl = { Oidc = new() } })
+            : (SubscriptionSection.Names, new SubscriptionOptions());
         foreach (var setting in names)
         {
             var (property, value) = Walk(options, setting);
             var variable = name == "service" && SettingNames.VariableOf(setting) is { } known ? $"`{known}`" : "";
             var standard = Convert.ToString(value, CultureInfo.InvariantCulture) is { Length: > 0 } text ? $"`{text}`" : "";
-            table.Append(CultureInfo.InvariantCulture, $"| `{setting}` | {variable} | {standard} | {documentation[$"P:{property.DeclaringType!.FullName}.{property.Name}"]} |\n");
+            table.Append(CultureInfo.InvariantCulture,
+                $"| `{setting}` | {variable} | {standard} | {documentation[$"P:{property.DeclaringType!.FullName}.{property.Name}"]} |\n");
         }
 
         return table.ToString();
@@ -94,7 +97,8 @@ public sealed partial class ConfigurationPageTests
     // "<see cref="P:Narad.Kafka.KafkaOptions.Mode"/>" and "<c>x</c>" as code, the rest as it is.
     private static string Text(XElement? summary) => summary is null ? "" : Spaces().Replace(string.Concat(summary.Nodes().Select(static node => node switch
     {
-        XElement { Name.LocalName: "see" or "seealso" } see => $"`{(see.Attribute("cref")?.Value.Split('(')[0].Split('.') is { Length: > 1 } path ? $"{path[^2]}.{path[^1]}" : see.Value)}`",
+        XElement { Name.LocalName: "see" or "seealso" } see =>
+            $"`{(see.Attribute("cref")?.Value.Split('(')[0].Split('.') is { Length: > 1 } path ? $"{path[^2]}.{path[^1]}" : see.Value)}`",
         XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
         XElement other => other.Value,
         _ => node.ToString(),

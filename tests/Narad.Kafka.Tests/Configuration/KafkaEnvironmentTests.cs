@@ -64,7 +64,8 @@ public sealed class KafkaEnvironmentTests
     {
         var options = FromVariables(
             ("KAFKA_BROKERS", "b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092,b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092"),
-            ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"), ("KAFKA_SASL_MECHANISM", "aws_msk_iam"), ("KAFKA_SSL_ENABLED", "true"));
+            ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"), ("KAFKA_SASL_MECHANISM", "aws_msk_iam"),
+                ("KAFKA_SSL_ENABLED", "true"));
 
         options.BindingErrors.Should().BeEmpty();
         var errors = KafkaOptionsValidator.Check(options, "Production").Errors;
@@ -99,8 +100,10 @@ public sealed class KafkaEnvironmentTests
     public void A_section_binds_every_kind_of_setting()
     {
         var options = FromConfiguration(
-            ("Kafka:Brokers:0", "a:1"), ("Kafka:Brokers:1", "b:2"), ("kafka:mode", "kafka"), ("Kafka:SendTimeout", "00:00:05"), ("Kafka:RevokeTimeout", "00:00:01.5"),
-            ("Kafka:MaxBufferedBytes", "4294967296"), ("Kafka:TopicReplicationFactor", "-1"), ("Kafka:StartWithoutBroker", "true"), ("Kafka:Ssl:Enabled", "true"),
+            ("Kafka:Brokers:0", "a:1"), ("Kafka:Brokers:1", "b:2"), ("kafka:mode", "kafka"), ("Kafka:SendTimeout", "00:00:05"),
+                ("Kafka:RevokeTimeout", "00:00:01.5"),
+            ("Kafka:MaxBufferedBytes", "4294967296"), ("Kafka:TopicReplicationFactor", "-1"), ("Kafka:StartWithoutBroker", "true"),
+                ("Kafka:Ssl:Enabled", "true"),
             ("Kafka:Sasl:Password", "p"), ("Kafka:TopicNames:x-y", "real"), ("Kafka:ClientProperties:client.rack", "r1"));
 
         options.Brokers.Should().Be("a:1,b:2");
@@ -158,7 +161,8 @@ public sealed class KafkaEnvironmentTests
         var options = FromConfiguration((key, "hunter2"), ("Kafka:Brokers", "a:1"));
 
         KafkaOptionsValidator.Check(options).Errors.Should().ContainSingle()
-            .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)])).And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
+            .Which.Should().Contain(string.Join(':', key.Split(':')[..^(key.EndsWith("orders", StringComparison.Ordinal) ? 1 : 0)]))
+            .And.Contain($"did you mean {meant}?").And.NotContain("hunter2");
     }
 
     [Fact]
@@ -170,7 +174,8 @@ public sealed class KafkaEnvironmentTests
     [Fact]
     public void An_unknown_key_that_resembles_none_is_a_error_too_and_free_places_stay_free()
     {
-        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it").And.NotContain("did you mean");
+        FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it")
+            .And.NotContain("did you mean");
         FromConfiguration(("Kafka:TopicNames:brokes", "x"), ("Kafka:ClientProperties:client.rack", "r")).BindingErrors.Should().BeEmpty();
     }
 
@@ -179,8 +184,10 @@ public sealed class KafkaEnvironmentTests
     public void A_value_where_a_section_belongs_and_a_section_where_a_value_belongs_are_errors()
     {
         FromConfiguration(("Kafka:Ssl", "true")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Ssl:Enabled = true");
-        FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId").And.NotContain("hunter2");
-        FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:SendTimeout is a section and takes one value");
+        FromConfiguration(("Kafka:Sasl:Oidc", "hunter2")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Sasl:Oidc:ClientId")
+            .And.NotContain("hunter2");
+        FromConfiguration(("Kafka:SendTimeout:Seconds", "5")).BindingErrors.Should().ContainSingle().Which.Should()
+            .Contain("Kafka:SendTimeout is a section and takes one value");
         FromConfiguration(("Kafka:Ssl", ""), ("Kafka:SendTimeout", "")).BindingErrors.Should().BeEmpty("what is empty is not set");
     }
 
@@ -189,12 +196,15 @@ public sealed class KafkaEnvironmentTests
     public void A_error_masks_no_other()
     {
         var options = FromVariables(("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_MECHANISM", "md5"), ("KAFKA_MODE", "9"));
-        KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Paralelism", "3"), ("Kafka:ClientProperties:no.such", "1"), ("Kafka:ClientProperties:batch.size", "lots"), ("Kafka:ClientProperties:acks", "1"), ("Kafka:Linger", "-00:00:01")));
+        KafkaConfigurationSection.Apply(options,
+            Configuration(("Kafka:Paralelism", "3"), ("Kafka:ClientProperties:no.such", "1"), ("Kafka:ClientProperties:batch.size", "lots"),
+                ("Kafka:ClientProperties:acks", "1"), ("Kafka:Linger", "-00:00:01")));
 
         var errors = KafkaOptionsValidator.Check(options).Errors;
 
         errors.Should().HaveCount(8);
-        string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:ClientProperties:acks", "Kafka:ClientProperties:no.such", "Kafka:ClientProperties:batch.size"];
+        string[] settings = ["KAFKA_MODE", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD", "Kafka:Paralelism", "Kafka:Linger", "Kafka:ClientProperties:acks",
+            "Kafka:ClientProperties:no.such", "Kafka:ClientProperties:batch.size"];
         settings.Where(setting => !errors.Any(error => error.Contains(setting, StringComparison.Ordinal))).Should().BeEmpty();
     }
 
@@ -215,7 +225,8 @@ public sealed class KafkaEnvironmentTests
         {
             foreach (var setting in type.GetProperties().Select(property => property.Name).Except(["TokenProvider"]))
             {
-                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingErrors.Should().NotContain(error => error.Contains("no setting"), "of {0}:{1}", section, setting);
+                FromConfiguration(($"Kafka:{section}:{setting}", "x")).BindingErrors.Should()
+                    .NotContain(error => error.Contains("no setting"), "of {0}:{1}", section, setting);
             }
         }
     }
@@ -224,7 +235,8 @@ public sealed class KafkaEnvironmentTests
     public void Whatever_the_variables_hold_reading_and_checking_them_never_throws() =>
         Prop.ForAll<string[]>(values =>
         {
-            string[] names = ["KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_MODE", "KAFKA_BROKERS", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_CLIENT_ID", "KAFKA_TOPIC_A_B", "KAFKA_SSL_CA", "KAFKA_SSL_CERT", "KAFKA_SSL_KEY", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_PASSWORD"];
+            string[] names = ["KAFKA_SSL", "KAFKA_SSL_ENABLED", "KAFKA_MODE", "KAFKA_BROKERS", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_CLIENT_ID",
+                "KAFKA_TOPIC_A_B", "KAFKA_SSL_CA", "KAFKA_SSL_CERT", "KAFKA_SSL_KEY", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_PASSWORD"];
             var options = FromVariables([.. names.Zip(values ?? [], (name, value) => (name, value ?? ""))]);
             var report = KafkaOptionsValidator.Check(options, "Production");
             var valid = report.Errors.Count == 0;

@@ -27,15 +27,20 @@ public sealed class KafkaOptionsValidatorTests
         { "instance", o => o.GroupInstanceId = "a b", ["Kafka:GroupInstanceId", "a b"] },
         { "topic", o => o.TopicNames["orders"] = "ord ers", ["Kafka:TopicNames:orders", "ord ers", "letters"] },
         { "mode", o => o.Mode = (KafkaMode)9, ["Kafka:Mode (KAFKA_MODE)", "Auto, Kafka, Embedded, Console"] },
-        { "round robin with KIP-848", o => (o.GroupProtocol, o.Assignor) = (KafkaGroupProtocol.Consumer, KafkaAssignor.RoundRobin), ["Kafka:Assignor", "Range"] },
+        { "round robin with KIP-848", o =>
+            (o.GroupProtocol, o.Assignor) = (KafkaGroupProtocol.Consumer, KafkaAssignor.RoundRobin), ["Kafka:Assignor", "Range"] },
         { "connect timeout", o => o.ConnectTimeout = TimeSpan.Zero, ["Kafka:ConnectTimeout = 00:00:00", "00:10:00"] },
         { "send timeout", o => o.SendTimeout = TimeSpan.FromHours(2), ["Kafka:SendTimeout = 02:00:00", "01:00:00"] },
         { "linger", o => o.Linger = TimeSpan.FromSeconds(-1), ["Kafka:Linger"] },
-        { "linger beyond the send", o => (o.Linger, o.SendTimeout) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)), ["Kafka:Linger", "less than SendTimeout"] },
+        { "linger beyond the send", o =>
+            (o.Linger, o.SendTimeout) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)), ["Kafka:Linger", "less than SendTimeout"] },
         { "message size", o => o.MaxMessageBytes = 1, ["Kafka:MaxMessageBytes = 1", "1,000 to 1,000,000,000"] },
         { "shutdown", o => o.ShutdownTimeout = TimeSpan.FromHours(2), ["Kafka:ShutdownTimeout"] },
-        { "revoke beyond shutdown", o => o.RevokeTimeout = TimeSpan.FromSeconds(31), ["Kafka:RevokeTimeout = 00:00:31", "at most ShutdownTimeout", "00:00:30"] },
-        { "revoke beyond the poll interval", o => (o.RevokeTimeout, o.MaxPollInterval, o.SessionTimeout) = (TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(6)), ["Kafka:RevokeTimeout", "00:00:05", "half of MaxPollInterval"] },
+        { "revoke beyond shutdown", o =>
+            o.RevokeTimeout = TimeSpan.FromSeconds(31), ["Kafka:RevokeTimeout = 00:00:31", "at most ShutdownTimeout", "00:00:30"] },
+        { "revoke beyond the poll interval", o =>
+            (o.RevokeTimeout, o.MaxPollInterval, o.SessionTimeout) = (TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(6)),
+            ["Kafka:RevokeTimeout", "00:00:05", "half of MaxPollInterval"] },
         { "revoke below zero", o => o.RevokeTimeout = TimeSpan.FromSeconds(-1), ["Kafka:RevokeTimeout", "0 or more"] },
         { "commit interval", o => o.CommitInterval = TimeSpan.FromMilliseconds(1), ["Kafka:CommitInterval"] },
         { "probe", o => o.ProbeInterval = TimeSpan.FromSeconds(4), ["Kafka:ProbeInterval", "00:00:03"] },
@@ -56,16 +61,27 @@ public sealed class KafkaOptionsValidatorTests
         { "user without password", o => o.Sasl.Username = "u", ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)", "Kafka:Sasl:Username"] },
         { "password without user", o => o.Sasl.Password = Secret, ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
         { "tokens from nowhere", o => (o.Sasl.Mechanism, o.Ssl.Enabled) = ("OAuthBearer", true), ["Kafka:Sasl:Mechanism", "oidc"] },
-        { "tokens without TLS", o => (o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"]) = ("oauthbearer", "oidc"), ["Kafka:Ssl:Enabled", "a token is a password"] },
-        { "unverified in Production", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), ["KAFKA_SSL_REJECT_UNAUTHORIZED", "Production", "AllowUnverifiedInProduction"] },
+        { "tokens without TLS", o =>
+            (o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"]) = ("oauthbearer", "oidc"), ["Kafka:Ssl:Enabled", "a token is a password"] },
+        { "unverified in Production", o =>
+            (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), ["KAFKA_SSL_REJECT_UNAUTHORIZED", "Production", "AllowUnverifiedInProduction"] },
         { "no such authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "/no/such/ca.pem"), ["Kafka:Ssl:Ca (KAFKA_SSL_CA)", "no such file"] },
         { "half an authority", o => (o.Ssl.Enabled, o.Ssl.Ca) = (true, "-----BEGIN CERTIFICATE-----"), ["Kafka:Ssl:Ca", "END CERTIFICATE"] },
-        { "MSK IAM on 9092", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092"; o.Sasl = new() { Mechanism = "aws_msk_iam", Username = "AWS", Password = Secret }; o.Ssl.Enabled = true; }, ["b-1.x.kafka.us-east-1.amazonaws.com:9092", "use 9098"] },
-        { "MSK IAM", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098"; o.Sasl.Mechanism = "AWS_MSK_IAM"; o.Ssl.Enabled = true; }, ["AWS_MSK_IAM", "add the package Narad.Kafka.Aws and .UseMskIam()"] },
-        { "MSK SCRAM on 9094", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094"; o.Sasl = new() { Mechanism = "scram-sha-512", Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["use 9096"] },
+        { "MSK IAM on 9092", o =>
+            { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092"; o.Sasl =
+                new() { Mechanism = "aws_msk_iam", Username = "AWS", Password = Secret }; o.Ssl.Enabled = true; },
+                ["b-1.x.kafka.us-east-1.amazonaws.com:9092", "use 9098"] },
+        { "MSK IAM", o =>
+            { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098"; o.Sasl.Mechanism = "AWS_MSK_IAM"; o.Ssl.Enabled = true; },
+            ["AWS_MSK_IAM", "add the package Narad.Kafka.Aws and .UseMskIam()"] },
+        { "MSK SCRAM on 9094", o =>
+            { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094"; o.Sasl =
+                new() { Mechanism = "scram-sha-512", Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["use 9096"] },
         { "MSK TLS on 9092", o => (o.Brokers, o.Ssl.Enabled) = ("b-1.x.kafka.us-east-1.amazonaws.com:9092", true), ["use 9094"] },
         { "MSK open on 9094", o => o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", ["use 9092"] },
-        { "MSK PLAIN", o => { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; o.Sasl = new() { Username = "u", Password = Secret }; o.Ssl.Enabled = true; }, ["MSK takes scram-sha-512"] },
+        { "MSK PLAIN", o =>
+            { o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; o.Sasl = new() { Username = "u", Password = Secret }; o.Ssl.Enabled = true; },
+            ["MSK takes scram-sha-512"] },
         { "Confluent Cloud port", o => { Confluent(o); o.Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9093"; }, ["use 9092"] },
         { "Confluent Cloud without TLS", o => { Confluent(o); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "Confluent Cloud"] },
         { "Confluent Cloud SCRAM", o => { Confluent(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Confluent Cloud takes plain"] },
@@ -77,59 +93,89 @@ public sealed class KafkaOptionsValidatorTests
         { "Event Hubs snappy", o => { EventHubs(o); o.Compression = KafkaCompression.Snappy; }, ["Kafka:Compression = Snappy"] },
         { "Event Hubs expanded by the shell", o => { EventHubs(o); o.Sasl.Username = ""; }, ["your shell expanded `$ConnectionString`"] },
         { "Event Hubs other user", o => { EventHubs(o); o.Sasl.Username = "me"; }, ["Kafka:Sasl:Username", "$ConnectionString"] },
-        { "Event Hubs SCRAM and the shell", o => { EventHubs(o); o.Sasl = new() { Mechanism = "scram-sha-256", Password = Secret }; }, ["your shell expanded"] },
+        { "Event Hubs SCRAM and the shell", o =>
+            { EventHubs(o); o.Sasl = new() { Mechanism = "scram-sha-256", Password = Secret }; }, ["your shell expanded"] },
         { "Confluent Cloud SCRAM without a key", o => { Confluent(o); o.Sasl = new() { Mechanism = "scram-sha-256" }; }, ["API key as the user"] },
         { "no mechanism and no password", o => (o.Sasl.Mechanism, o.Sasl.Username) = ("md5", "u"), ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)"] },
         { "no mechanism and no user", o => (o.Sasl.Mechanism, o.Sasl.Password) = ("md5", Secret), ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
-        { "raw unknown beside another fault", o => (o.Parallelism, o.ClientProperties["no.such"]) = (0, "1"), ["Kafka:ClientProperties:no.such", "No such configuration property"] },
+        { "raw unknown beside another fault", o =>
+            (o.Parallelism, o.ClientProperties["no.such"]) = (0, "1"), ["Kafka:ClientProperties:no.such", "No such configuration property"] },
         { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
-        { "Local with TLS", o => { o.UseLocal(); o.Ssl.Enabled = true; }, ["Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = true", "Local is plain text", "Provider = Custom"] },
+        { "Local with TLS", o =>
+            { o.UseLocal(); o.Ssl.Enabled = true; }, ["Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = true", "Local is plain text", "Provider = Custom"] },
         { "Local with a user", o => o.UseLocal().Sasl("u", Secret), ["Kafka:Sasl:Username", "Local has no login"] },
         { "Local with tokens", o => { o.UseLocal(); o.Sasl.Mechanism = "oauthbearer"; }, ["Kafka:Sasl:Mechanism", "Local has no login"] },
-        { "Local on Confluent Cloud", o => o.UseLocal("pkc-1.us-east-1.aws.confluent.cloud:9092"), ["Kafka:Provider = Local", "Confluent Cloud: write ConfluentCloud"] },
-        { "Confluent Cloud on MSK", o => { Confluent(o); o.Provider = KafkaProvider.ConfluentCloud; o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; }, ["Kafka:Provider = ConfluentCloud", "MSK: write MskIam, MskScram"] },
-        { "MSK on Event Hubs", o => { o.UseMskScram("u", Secret); o.Brokers = "ns.servicebus.windows.net:9093"; }, ["Kafka:Provider = MskScram", "Event Hubs: write EventHubs"] },
+        { "Local on Confluent Cloud", o =>
+            o.UseLocal("pkc-1.us-east-1.aws.confluent.cloud:9092"), ["Kafka:Provider = Local", "Confluent Cloud: write ConfluentCloud"] },
+        { "Confluent Cloud on MSK", o =>
+            { Confluent(o); o.Provider = KafkaProvider.ConfluentCloud; o.Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9096"; },
+            ["Kafka:Provider = ConfluentCloud", "MSK: write MskIam, MskScram"] },
+        { "MSK on Event Hubs", o =>
+            { o.UseMskScram("u", Secret); o.Brokers = "ns.servicebus.windows.net:9093"; }, ["Kafka:Provider = MskScram", "Event Hubs: write EventHubs"] },
         { "no such provider", o => o.Provider = (KafkaProvider)99, ["Kafka:Provider = 99", "Custom, Local, ConfluentCloud"] },
         { "Confluent Cloud nowhere", o => o.UseConfluentCloud("key", Secret), ["Kafka:Brokers (KAFKA_BROKERS)", "pkc-", ":9092"] },
         { "MSK IAM nowhere", o => o.Provider = KafkaProvider.MskIam, ["Kafka:Brokers", ":9098"] },
         { "MSK SCRAM nowhere", o => o.UseMskScram("u", Secret), ["Kafka:Brokers", ":9096"] },
         { "MSK TLS nowhere", o => o.UseMskTls("client.pem"), ["Kafka:Brokers", ":9094"] },
         { "MSK open nowhere", o => o.UseMskOpen(), ["Kafka:Brokers", ":9092"] },
-        { "Event Hubs nowhere", o => { o.Provider = KafkaProvider.EventHubs; o.Sasl.Mechanism = "oauthbearer"; }, ["Kafka:Brokers", "NAMESPACE.servicebus.windows.net:9093"] },
-        { "Confluent Cloud named, without a key", o => { o.Brokers = "proxy:9092"; o.Provider = KafkaProvider.ConfluentCloud; }, ["Kafka:Sasl:Username", "API key"] },
+        { "Event Hubs nowhere", o =>
+            { o.Provider = KafkaProvider.EventHubs; o.Sasl.Mechanism = "oauthbearer"; }, ["Kafka:Brokers", "NAMESPACE.servicebus.windows.net:9093"] },
+        { "Confluent Cloud named, without a key", o =>
+            { o.Brokers = "proxy:9092"; o.Provider = KafkaProvider.ConfluentCloud; }, ["Kafka:Sasl:Username", "API key"] },
         { "Confluent Cloud without its secret", o => o.UseConfluentCloud("key", ""), ["Kafka:Sasl:Password", "no password"] },
-        { "Confluent Cloud without its cluster", o => o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", ""), ["Kafka:Sasl:Oidc:LogicalCluster", "lkc-"] },
+        { "Confluent Cloud without its cluster", o =>
+            o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", ""), ["Kafka:Sasl:Oidc:LogicalCluster", "lkc-"] },
         { "OIDC without an id", o => o.UseConfluentCloudOidc("", Secret, "https://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:ClientId"] },
         { "OIDC without its secret", o => o.UseConfluentCloudOidc("id", "", "https://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:ClientSecret"] },
         { "OIDC from nowhere", o => o.UseConfluentCloudOidc("id", Secret, "login.example", "lkc-1"), ["Kafka:Sasl:Oidc:TokenEndpoint", "https://"] },
-        { "OIDC in plain text", o => o.UseConfluentCloudOidc("id", Secret, "http://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:TokenEndpoint", "write https"] },
-        { "OIDC and a password's mechanism", o => { o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", "lkc-1"); o.Sasl.Mechanism = "plain"; }, ["Kafka:Sasl:Mechanism", "plain", "only oauthbearer"] },
-        { "MSK IAM with another mechanism", o => { o.Provider = KafkaProvider.MskIam; o.Sasl.Mechanism = "scram-sha-512"; }, ["Kafka:Sasl:Mechanism", "MskIam takes aws_msk_iam"] },
+        { "OIDC in plain text", o =>
+            o.UseConfluentCloudOidc("id", Secret, "http://login.example/token", "lkc-1"), ["Kafka:Sasl:Oidc:TokenEndpoint", "write https"] },
+        { "OIDC and a password's mechanism", o =>
+            { o.UseConfluentCloudOidc("id", Secret, "https://login.example/token", "lkc-1"); o.Sasl.Mechanism = "plain"; },
+            ["Kafka:Sasl:Mechanism", "plain", "only oauthbearer"] },
+        { "MSK IAM with another mechanism", o =>
+            { o.Provider = KafkaProvider.MskIam; o.Sasl.Mechanism = "scram-sha-512"; }, ["Kafka:Sasl:Mechanism", "MskIam takes aws_msk_iam"] },
         { "MSK SCRAM with the lesser hash", o => { o.UseMskScram("u", Secret); o.Sasl.Mechanism = "scram-sha-256"; }, ["MskScram takes scram-sha-512"] },
         { "MSK SCRAM without a user", o => o.Provider = KafkaProvider.MskScram, ["Kafka:Sasl:Username", "AmazonMSK_"] },
         { "MSK SCRAM without TLS", o => { o.UseMskScram("u", Secret); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "for MSK write true"] },
         { "MSK TLS without a certificate", o => o.Provider = KafkaProvider.MskTls, ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT)", "MskOpen"] },
         { "MSK TLS without TLS", o => { o.UseMskTls("client.pem"); o.Ssl.Enabled = false; }, ["Kafka:Ssl:Enabled", "for MSK write true"] },
-        { "MSK TLS with a user", o => o.UseMskTls("client.pem").Sasl("u", Secret, "scram-sha-512"), ["Kafka:Sasl:Username", "MskTls has no login", "MskScram"] },
+        { "MSK TLS with a user", o => o.UseMskTls("client.pem")
+            .Sasl("u", Secret, "scram-sha-512"), ["Kafka:Sasl:Username", "MskTls has no login", "MskScram"] },
         { "MSK open with tokens", o => { o.UseMskOpen(); o.Sasl.Mechanism = "aws_msk_iam"; }, ["Kafka:Sasl:Mechanism", "MskOpen has no login", "MskIam"] },
-        { "Event Hubs named, with lz4", o => { o.UseEventHubs(Connection); o.Compression = KafkaCompression.Lz4; }, ["Kafka:Compression = Lz4", "None or Gzip"] },
-        { "Event Hubs and a million bytes", o => { o.UseEventHubs(Connection); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
-        { "Event Hubs by its host and a million bytes", o => { EventHubs(o); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
+        { "Event Hubs named, with lz4", o =>
+            { o.UseEventHubs(Connection); o.Compression = KafkaCompression.Lz4; }, ["Kafka:Compression = Lz4", "None or Gzip"] },
+        { "Event Hubs and a million bytes", o =>
+            { o.UseEventHubs(Connection); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
+        { "Event Hubs by its host and a million bytes", o =>
+            { EventHubs(o); o.MaxMessageBytes = 1_000_000; }, ["Kafka:MaxMessageBytes = 1000000", "at most 999999"] },
         { "Event Hubs named, and the shell", o => { o.UseEventHubs(Connection); o.Sasl.Username = ""; }, ["your shell expanded"] },
-        { "Event Hubs cut at its first semicolon", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/"), ["Kafka:Sasl:Password", "cut it at its first `;`"] },
-        { "connection string cut, wherever the broker is", o => (o.Sasl.Username, o.Sasl.Password) = ("$ConnectionString", "Endpoint=sb://ns.servicebus.windows.net/"), ["cut it at its first `;`"] },
-        { "Event Hubs without a key", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all"), ["Kafka:Sasl:Password", "no SharedAccessKey:"] },
-        { "Event Hubs without the key's name", o => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKey={Secret}"), ["Kafka:Sasl:Password", "no SharedAccessKeyName:"] },
-        { "Event Hubs without both", o => o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;EntityPath=orders"), ["Kafka:Sasl:Password", "no SharedAccessKeyName and no SharedAccessKey"] },
-        { "Event Hubs with a signature", o => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessSignature={Secret}"), ["takes no SharedAccessSignature"] },
+        { "Event Hubs cut at its first semicolon", o =>
+            o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/"), ["Kafka:Sasl:Password", "cut it at its first `;`"] },
+        { "connection string cut, wherever the broker is", o =>
+            (o.Sasl.Username, o.Sasl.Password) = ("$ConnectionString", "Endpoint=sb://ns.servicebus.windows.net/"), ["cut it at its first `;`"] },
+        { "Event Hubs without a key", o =>
+            o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all"), ["Kafka:Sasl:Password", "no SharedAccessKey:"] },
+        { "Event Hubs without the key's name", o =>
+            o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKey={Secret}"), ["Kafka:Sasl:Password", "no SharedAccessKeyName:"] },
+        { "Event Hubs without both", o =>
+            o.UseEventHubs("Endpoint=sb://ns.servicebus.windows.net/;EntityPath=orders"),
+            ["Kafka:Sasl:Password", "no SharedAccessKeyName and no SharedAccessKey"] },
+        { "Event Hubs with a signature", o =>
+            o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessSignature={Secret}"), ["takes no SharedAccessSignature"] },
         { "Event Hubs with another password", o => o.UseEventHubs(Secret), ["Kafka:Sasl:Password", "Endpoint=sb://NAMESPACE"] },
         { "Event Hubs in double quotes", o => o.UseEventHubs($"\"{Connection}\""), ["Kafka:Sasl:Password", "Endpoint=sb://NAMESPACE"] },
-        { "key without a certificate", o => (o.Ssl.Enabled, o.Ssl.Key) = (true, Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "set Kafka:Ssl:Certificate (KAFKA_SSL_CERT)"] },
-        { "key's password without a certificate", o => (o.Ssl.Enabled, o.Ssl.KeyPassword) = (true, Secret), ["Kafka:Ssl:KeyPassword (KAFKA_SSL_KEY_PASSWORD)", "no certificate"] },
+        { "key without a certificate", o =>
+            (o.Ssl.Enabled, o.Ssl.Key) = (true, Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "set Kafka:Ssl:Certificate (KAFKA_SSL_CERT)"] },
+        { "key's password without a certificate", o =>
+            (o.Ssl.Enabled, o.Ssl.KeyPassword) = (true, Secret), ["Kafka:Ssl:KeyPassword (KAFKA_SSL_KEY_PASSWORD)", "no certificate"] },
         { "no such certificate", o => o.Tls(certificate: "/no/such/client.pem"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT): ", "no such file"] },
         { "no such PFX", o => o.Tls(certificate: "/no/such/client.pfx"), ["Kafka:Ssl:Certificate (KAFKA_SSL_CERT): ", "no such file"] },
-        { "a key where its file belongs", o => o.Tls(certificate: "-----BEGIN CERTIFICATE-----", key: Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "no such file"] },
-        { "two certificates", o => { o.Tls(certificate: "/no/such/client.pem"); o.ClientProperties["ssl.keystore.location"] = "/other.pfx"; }, ["Kafka:ClientProperties:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
+        { "a key where its file belongs", o =>
+            o.Tls(certificate: "-----BEGIN CERTIFICATE-----", key: Secret), ["Kafka:Ssl:Key (KAFKA_SSL_KEY)", "no such file"] },
+        { "two certificates", o =>
+            { o.Tls(certificate: "/no/such/client.pem"); o.ClientProperties["ssl.keystore.location"] = "/other.pfx"; },
+            ["Kafka:ClientProperties:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
         { "an authority that is none", o => o.Tls(ca: typeof(KafkaOptions).Assembly.Location), ["Kafka:Ssl:Ca", "no certificate in the file"] },
         { "raw acks", o => o.ClientProperties["acks"] = "1", ["Kafka:ClientProperties:acks", "S1"] },
         { "raw idempotence", o => o.ClientProperties["enable.idempotence"] = "false", ["Kafka:ClientProperties:enable.idempotence", "S2"] },
@@ -186,14 +232,16 @@ public sealed class KafkaOptionsValidatorTests
         options.Failures.Should().HaveCount(3).And.BeEquivalentTo(service.Errors);
         foreach (var setting in new[] { "Kafka:Parallelism", "Kafka:Brokers", "Kafka:Sasl:Username" })
         {
-            options.Failures.Should().ContainSingle(error => error.Contains(setting, StringComparison.Ordinal) && !error.Contains(Secret, StringComparison.Ordinal));
+            options.Failures.Should()
+                .ContainSingle(error => error.Contains(setting, StringComparison.Ordinal) && !error.Contains(Secret, StringComparison.Ordinal));
         }
     }
 
     [Fact]
     public void A_raw_certificate_is_one_too() =>
         KafkaOptionsValidator.Check(
-            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls, ClientProperties = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094", Provider = KafkaProvider.MskTls,
+                ClientProperties = { ["ssl.keystore.location"] = "/c.pfx", ["ssl.keystore.password"] = Secret } }, "Production")
             .Errors.Should().NotContain(error => error.Contains("Kafka:Ssl:Certificate"));
 
     [Fact]
@@ -214,12 +262,14 @@ public sealed class KafkaOptionsValidatorTests
         [
             new KafkaOptions().UseLocal(),
             new KafkaOptions { Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092" }.UseConfluentCloud("key", Secret),
-            new KafkaOptions { Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092" }.UseConfluentCloudOidc("id", Secret, "https://login.example/token", "lkc-1", "pool-1"),
+            new KafkaOptions { Brokers = "pkc-1.us-east-1.aws.confluent.cloud:9092" }.UseConfluentCloudOidc(
+                "id", Secret, "https://login.example/token", "lkc-1", "pool-1"),
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9196" }.UseMskScram("u", Secret),
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9092" }.UseMskOpen(),
             new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9094" }.UseMskOpen(tls: true),
             new KafkaOptions().UseEventHubs(Connection),
-            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098", Provider = KafkaProvider.MskIam, Sasl = { Username = "AWS", Password = Secret, TokenProvider = _ => throw new NotSupportedException() } },
+            new KafkaOptions { Brokers = "b-1.x.kafka.us-east-1.amazonaws.com:9098", Provider = KafkaProvider.MskIam,
+                Sasl = { Username = "AWS", Password = Secret, TokenProvider = _ => throw new NotSupportedException() } },
         ];
 
         foreach (var options in named.Concat([new KafkaOptions(), confluent, hubs, msk, six]))
@@ -231,7 +281,10 @@ public sealed class KafkaOptionsValidatorTests
     [Fact]
     public void A_wrong_port_on_other_hosts_is_only_a_warning()
     {
-        var options = new KafkaOptions { Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Connection }, Ssl = { Enabled = true } };
+        var options = new KafkaOptions
+        {
+            Brokers = "kafka.example:9092", Sasl = { Username = "$ConnectionString", Password = Connection }, Ssl = { Enabled = true },
+        };
         var report = KafkaOptionsValidator.Check(options, "Production");
 
         report.Errors.Should().BeEmpty();
@@ -257,7 +310,8 @@ public sealed class KafkaOptionsValidatorTests
         report.Errors.Should().BeEmpty();
         report.Warnings.Should().HaveCount(2);
         report.Warnings.Should().Contain(warning => warning.Contains("EntityPath") && warning.Contains("'orders'"));
-        report.Warnings.Should().Contain(warning => warning.Contains("other.servicebus.windows.net:9093") && warning.Contains("write ns.servicebus.windows.net:9093"));
+        report.Warnings.Should()
+            .Contain(warning => warning.Contains("other.servicebus.windows.net:9093") && warning.Contains("write ns.servicebus.windows.net:9093"));
         string.Concat(report.Warnings).Should().NotContain(Secret);
     }
 
@@ -304,7 +358,10 @@ public sealed class KafkaOptionsValidatorTests
     {
         var options = new KafkaOptions
         {
-            ClientProperties = { ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret },
+            ClientProperties =
+            {
+                ["no.such.thing"] = "1", ["batch.size"] = "lots", ["fetch.min.bytes"] = "-5", ["client.rack"] = "r1", ["ssl.key.pem"] = Secret,
+            },
         };
         var errors = ClientBuildCheck.Check(options);
 
@@ -319,7 +376,10 @@ public sealed class KafkaOptionsValidatorTests
     [Fact]
     public void The_embedded_brokers_security_and_the_consoles_properties_are_not_tried()
     {
-        var embedded = new KafkaOptions { Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, ClientProperties = { ["client.rack"] = "r1" } };
+        var embedded = new KafkaOptions
+        {
+            Mode = KafkaMode.Embedded, Ssl = { Enabled = true, Ca = "/no/such/ca.pem" }, ClientProperties = { ["client.rack"] = "r1" },
+        };
         var console = new KafkaOptions { Mode = KafkaMode.Console, ClientProperties = { ["no.such"] = "1" } };
 
         KafkaOptionsValidator.Check(embedded, "Production").Errors.Should().BeEmpty();

@@ -25,7 +25,8 @@ public sealed class OverruledSettingTests
         options.Sasl.Password = "hunter2-code";
 
         var warnings = KafkaOptionsValidator.Check(options, "Development").Warnings;
-        warnings.Should().Contain("Kafka:Sasl:Password of the configuration is overruled by code: remove one of them.").And.Contain("KAFKA_SASL_PASSWORD is overruled by code: remove one of them.");
+        warnings.Should().Contain("Kafka:Sasl:Password of the configuration is overruled by code: remove one of them.")
+            .And.Contain("KAFKA_SASL_PASSWORD is overruled by code: remove one of them.");
         string.Concat(warnings).Should().NotContain("hunter2");
     }
 
@@ -35,7 +36,8 @@ public sealed class OverruledSettingTests
         var options = New(("KAFKA_SSL_ENABLED", "false"));
         options.UseMskTls("client.pem");
 
-        KafkaOptionsValidator.Check(options, "Development").Warnings.Should().Contain("KAFKA_SSL_ENABLED is overruled by code or Kafka:Provider = MskTls: remove one of them.");
+        KafkaOptionsValidator.Check(options, "Development").Warnings.Should()
+            .Contain("KAFKA_SSL_ENABLED is overruled by code or Kafka:Provider = MskTls: remove one of them.");
     }
 
     [Fact]
@@ -44,7 +46,8 @@ public sealed class OverruledSettingTests
         var options = New(("KAFKA_BROKERS", "right:9092"));
         Configure(options, ("Kafka:Brokers", "no-port"));
 
-        KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle().Which.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.EndWith("KAFKA_BROKERS is overruled by Kafka:Brokers of the configuration: remove one of them.");
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should().ContainSingle().Which.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)")
+            .And.EndWith("KAFKA_BROKERS is overruled by Kafka:Brokers of the configuration: remove one of them.");
     }
 
     [Fact]

@@ -42,8 +42,10 @@ public sealed partial class ProviderPagesTests
         foreach (var client in new ClientConfig[] { settings.Producer(), settings.Consumer("group"), settings.Reader("group"), settings.Admin() })
         {
             var given = client.ToDictionary(StringComparer.Ordinal);
-            properties.Where(property => given.GetValueOrDefault(property.Split('=')[0]) != property[(property.IndexOf('=', StringComparison.Ordinal) + 1)..]).Should().BeEmpty();
-            given.Keys.Where(ClientProperties.IsSecurity).Should().BeSubsetOf(properties.Select(property => property.Split('=')[0]), "the page names all of them");
+            properties.Where(property => given.GetValueOrDefault(property.Split('=')[0]) != property[(property.IndexOf('=', StringComparison.Ordinal) + 1)..])
+                .Should().BeEmpty();
+            given.Keys.Where(ClientProperties.IsSecurity).Should()
+                .BeSubsetOf(properties.Select(property => property.Split('=')[0]), "the page names all of them");
         }
 
         options.BindingErrors.Should().BeEmpty();
@@ -53,7 +55,8 @@ public sealed partial class ProviderPagesTests
     // KAFKA_* as the library reads it, Kafka__* as a host does.
     private static KafkaOptions FromEnvironment(string block)
     {
-        var variables = block.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('=', 2)).ToDictionary(variable => variable[0], variable => variable[1]);
+        var variables = block.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('=', 2))
+            .ToDictionary(variable => variable[0], variable => variable[1]);
         var options = new KafkaOptions();
         KafkaEnvironment.Apply(options, variables);
         KafkaConfigurationSection.Apply(options, new ConfigurationBuilder().AddInMemoryCollection(
@@ -70,9 +73,11 @@ public sealed partial class ProviderPagesTests
     }
 
     private static Dictionary<string, string> Blocks(string kind) =>
-        Directory.EnumerateFiles(Path.Combine(RepositoryFolder.Root, "docs", "providers"), "*.md").SelectMany(page => Block().Matches(File.ReadAllText(page).ReplaceLineEndings("\n")))
+        Directory.EnumerateFiles(Path.Combine(RepositoryFolder.Root, "docs", "providers"), "*.md")
+            .SelectMany(page => Block().Matches(File.ReadAllText(page).ReplaceLineEndings("\n")))
             .Where(match => match.Groups["kind"].Value == kind).ToDictionary(match => match.Groups["way"].Value, match => match.Groups["text"].Value);
 
-    [GeneratedRegex(@"<!-- (?<kind>environment|configuration|properties): (?<way>[a-z-]+) -->\n```\w+\n(?<text>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(@"<!-- (?<kind>environment|configuration|properties): (?<way>[a-z-]+) -->\n```\w+\n(?<text>.*?)```", RegexOptions.Singleline,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Block();
 }

@@ -24,7 +24,8 @@ public sealed class ProviderProfileTests
             ["bootstrap.servers=pkc-1.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=key", "sasl.password=secret"]
         },
         {
-            "Confluent Cloud with OIDC", o => o.UseConfluentCloudOidc("id", "secret", "https://login.example/token", "lkc-1", "pool-1", "kafka").Brokers = "pkc-1.confluent.cloud:9092",
+            "Confluent Cloud with OIDC", o =>
+                o.UseConfluentCloudOidc("id", "secret", "https://login.example/token", "lkc-1", "pool-1", "kafka").Brokers = "pkc-1.confluent.cloud:9092",
             ["bootstrap.servers=pkc-1.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=OAUTHBEARER"]
         },
         {
@@ -33,12 +34,14 @@ public sealed class ProviderProfileTests
         },
         {
             "MSK with SCRAM", o => o.UseMskScram("user", "secret").Brokers = "b-1.kafka.eu-central-1.amazonaws.com:9096",
-            ["bootstrap.servers=b-1.kafka.eu-central-1.amazonaws.com:9096", "security.protocol=sasl_ssl", "sasl.mechanism=SCRAM-SHA-512", "sasl.username=user", "sasl.password=secret"]
+            ["bootstrap.servers=b-1.kafka.eu-central-1.amazonaws.com:9096", "security.protocol=sasl_ssl", "sasl.mechanism=SCRAM-SHA-512", "sasl.username=user",
+                "sasl.password=secret"]
         },
         {
             "MSK with TLS", o => o.UseMskTls("/etc/client.pem", "/etc/client.key", "secret").Brokers = "b-1.kafka.eu-central-1.amazonaws.com:9094",
             [
-                "bootstrap.servers=b-1.kafka.eu-central-1.amazonaws.com:9094", "security.protocol=ssl", "ssl.certificate.location=/etc/client.pem", "ssl.key.location=/etc/client.key",
+                "bootstrap.servers=b-1.kafka.eu-central-1.amazonaws.com:9094", "security.protocol=ssl", "ssl.certificate.location=/etc/client.pem",
+                    "ssl.key.location=/etc/client.key",
                 "ssl.key.password=secret",
             ]
         },
@@ -53,14 +56,17 @@ public sealed class ProviderProfileTests
         {
             "Event Hubs", o => o.UseEventHubs(Connection),
             [
-                "bootstrap.servers=shop.servicebus.windows.net:9093", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=$ConnectionString", $"sasl.password={Connection}",
+                "bootstrap.servers=shop.servicebus.windows.net:9093", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=$ConnectionString",
+                    $"sasl.password={Connection}",
                 "metadata.max.age.ms=180000", "connections.max.idle.ms=180000",
             ]
         },
         {
-            "another one's PFX", o => (o.Tls(ca: Pem, certificate: "/etc/client.p12", keyPassword: "secret").Sasl("user", "pass", "scram-sha-256")).Brokers = "kafka:9093",
+            "another one's PFX", o =>
+                (o.Tls(ca: Pem, certificate: "/etc/client.p12", keyPassword: "secret").Sasl("user", "pass", "scram-sha-256")).Brokers = "kafka:9093",
             [
-                "bootstrap.servers=kafka:9093", "security.protocol=sasl_ssl", "sasl.mechanism=SCRAM-SHA-256", "sasl.username=user", "sasl.password=pass", $"ssl.ca.pem={Pem}",
+                "bootstrap.servers=kafka:9093", "security.protocol=sasl_ssl", "sasl.mechanism=SCRAM-SHA-256", "sasl.username=user", "sasl.password=pass",
+                    $"ssl.ca.pem={Pem}",
                 "ssl.keystore.location=/etc/client.p12", "ssl.keystore.password=secret",
             ]
         },
@@ -70,7 +76,8 @@ public sealed class ProviderProfileTests
         },
         {
             "one PEM file with certificate and key", o => o.Tls(ca: "/etc/ca.pem", certificate: "/etc/both.pem").Brokers = "kafka:9093",
-            ["bootstrap.servers=kafka:9093", "security.protocol=ssl", "ssl.ca.location=/etc/ca.pem", "ssl.certificate.location=/etc/both.pem", "ssl.key.location=/etc/both.pem"]
+            ["bootstrap.servers=kafka:9093", "security.protocol=ssl", "ssl.ca.location=/etc/ca.pem", "ssl.certificate.location=/etc/both.pem",
+                "ssl.key.location=/etc/both.pem"]
         },
     };
 
@@ -86,7 +93,8 @@ public sealed class ProviderProfileTests
         foreach (var client in new ClientConfig[] { settings.Producer(), settings.Consumer("group"), settings.Reader("group"), settings.Admin() })
         {
             // A producer names the client's own default for the age of its metadata, where the profile names none.
-            Security(client).Where(static property => property != $"metadata.max.age.ms={ClientSettings.ProducerMetadataAgeMs}").Should().BeEquivalentTo(properties, "of {0} in {1}", name, client.GetType().Name);
+            Security(client).Where(static property => property != $"metadata.max.age.ms={ClientSettings.ProducerMetadataAgeMs}").Should()
+                .BeEquivalentTo(properties, "of {0} in {1}", name, client.GetType().Name);
         }
     }
 
@@ -106,7 +114,8 @@ public sealed class ProviderProfileTests
                 builder.UseConfluentCloud("key", "secret").Configure(o => o.Brokers = "pkc-1.confluent.cloud:9092");
                 break;
             case "Confluent Cloud with OIDC":
-                builder.UseConfluentCloudOidc("id", "secret", "https://login.example/token", "lkc-1", "pool-1", "kafka").Configure(o => o.Brokers = "pkc-1.confluent.cloud:9092");
+                builder.UseConfluentCloudOidc("id", "secret", "https://login.example/token", "lkc-1", "pool-1", "kafka")
+                    .Configure(o => o.Brokers = "pkc-1.confluent.cloud:9092");
                 break;
             case "MSK with SCRAM":
                 builder.UseMskScram("user", "secret").Configure(o => o.Brokers = "b-1.kafka.eu-central-1.amazonaws.com:9096");
@@ -124,7 +133,8 @@ public sealed class ProviderProfileTests
                 builder.UseEventHubs(Connection);
                 break;
             case "another one's PFX":
-                builder.Tls(ca: Pem, certificate: "/etc/client.p12", keyPassword: "secret").Sasl("user", "pass", "scram-sha-256").Configure(o => o.Brokers = "kafka:9093");
+                builder.Tls(ca: Pem, certificate: "/etc/client.p12", keyPassword: "secret").Sasl("user", "pass", "scram-sha-256")
+                    .Configure(o => o.Brokers = "kafka:9093");
                 break;
             default:
                 builder.Configure(use);
@@ -144,7 +154,8 @@ public sealed class ProviderProfileTests
     [Fact]
     public void Oidc_keeps_what_the_tokens_source_needs() =>
         new KafkaOptions().UseConfluentCloudOidc("id", "secret", "https://login.example/token", "lkc-1", "pool-1", "kafka").Sasl.Oidc.Should().BeEquivalentTo(
-            new OidcOptions { ClientId = "id", ClientSecret = "secret", TokenEndpoint = "https://login.example/token", Scope = "kafka", LogicalCluster = "lkc-1", IdentityPoolId = "pool-1" });
+            new OidcOptions { ClientId = "id", ClientSecret = "secret", TokenEndpoint = "https://login.example/token", Scope = "kafka",
+                LogicalCluster = "lkc-1", IdentityPoolId = "pool-1" });
 
     [Fact]
     [Trait("Promise", "S28")]
@@ -170,7 +181,10 @@ public sealed class ProviderProfileTests
     [Trait("Promise", "S28")]
     public void Event_hubs_takes_no_part_in_transactions_however_it_is_named()
     {
-        foreach (var options in new[] { new KafkaOptions { Brokers = "proxy:9093" }.UseEventHubs(Connection), new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" } })
+        foreach (var options in new[]
+        {
+            new KafkaOptions { Brokers = "proxy:9093" }.UseEventHubs(Connection), new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" },
+        })
         {
             ExactlyOnceRules.Check(new SubscriptionOptions { ExactlyOnce = { Enabled = true } }, "orders", KafkaMode.Kafka, options)
                 .Should().ContainSingle().Which.Should().Match("*'orders'*ExactlyOnce.Enabled*Event Hubs*");
@@ -196,7 +210,8 @@ public sealed class ProviderProfileTests
         var options = named is null ? new KafkaOptions() : new KafkaOptions { Brokers = named };
 
         options.UseEventHubs(Connection).Brokers.Should().Be(expected);
-        FromVariables(("KAFKA_SASL_USERNAME", "$ConnectionString"), ("KAFKA_SASL_PASSWORD", Connection)).Brokers.Should().Be("shop.servicebus.windows.net:9093");
+        FromVariables(("KAFKA_SASL_USERNAME", "$ConnectionString"), ("KAFKA_SASL_PASSWORD", Connection)).Brokers.Should()
+            .Be("shop.servicebus.windows.net:9093");
     }
 
     [Fact]
@@ -212,16 +227,20 @@ public sealed class ProviderProfileTests
         var named = FromVariables(environment);
         KafkaConfigurationSection.Apply(named, Configuration(("Kafka:Provider", "confluentcloud")));
         Security(named).Should().BeEquivalentTo(
-            "bootstrap.servers=pkc-1.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=from environment", "sasl.password=environment");
+            "bootstrap.servers=pkc-1.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=from environment",
+                "sasl.password=environment");
 
         var besides = FromVariables(environment);
-        KafkaConfigurationSection.Apply(besides, Configuration(("Kafka:Brokers", "kafka:9096"), ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:ClientProperties:client.rack", "r")));
+        KafkaConfigurationSection.Apply(besides,
+            Configuration(
+                ("Kafka:Brokers", "kafka:9096"), ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:ClientProperties:client.rack", "r")));
         besides.Sasl.Password.Should().Be("environment");
         besides.Sasl.Username.Should().Be("user");
         besides.Sasl.Mechanism.Should().Be("scram-sha-512");
 
         besides.UseConfluentCloud("code", "secret");
-        Security(besides).Should().BeEquivalentTo("bootstrap.servers=kafka:9096", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=code", "sasl.password=secret");
+        Security(besides).Should()
+            .BeEquivalentTo("bootstrap.servers=kafka:9096", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=code", "sasl.password=secret");
 
         besides.UseLocal();
         Security(besides).Should().BeEquivalentTo("bootstrap.servers=kafka:9096", "security.protocol=plaintext");
@@ -234,7 +253,8 @@ public sealed class ProviderProfileTests
     [Trait("Promise", "S28")]
     public void A_provider_without_a_login_drops_the_one_that_was_left_behind(string provider, string protocol)
     {
-        var options = FromVariables(("KAFKA_SASL_USERNAME", "user"), ("KAFKA_SASL_PASSWORD", "password"), ("KAFKA_SSL_ENABLED", "true"), ("KAFKA_SSL_CA", "/etc/ca.pem"));
+        var options = FromVariables(
+            ("KAFKA_SASL_USERNAME", "user"), ("KAFKA_SASL_PASSWORD", "password"), ("KAFKA_SSL_ENABLED", "true"), ("KAFKA_SSL_CA", "/etc/ca.pem"));
         KafkaConfigurationSection.Apply(options, Configuration(("Kafka:Provider", provider)));
 
         string[] trust = provider == "Local" ? [] : ["ssl.ca.location=/etc/ca.pem"];
@@ -256,7 +276,8 @@ public sealed class ProviderProfileTests
     {
         var options = new KafkaOptions();
         KafkaConfigurationSection.Apply(options, Configuration(
-            ("Kafka:Brokers", "b-1.kafka.eu-central-1.amazonaws.com:9094"), ("Kafka:Provider", "MskOpen"), ("Kafka:Ssl:Enabled", "true"), ("Kafka:Sasl:Oidc:ClientId", "id")));
+            ("Kafka:Brokers", "b-1.kafka.eu-central-1.amazonaws.com:9094"), ("Kafka:Provider", "MskOpen"), ("Kafka:Ssl:Enabled", "true"),
+                ("Kafka:Sasl:Oidc:ClientId", "id")));
 
         options.Ssl.Enabled.Should().BeTrue();
         options.Sasl.Oidc!.ClientId.Should().Be("id");
@@ -269,14 +290,21 @@ public sealed class ProviderProfileTests
     {
         var options = new KafkaOptions();
         KafkaConfigurationSection.Apply(options, Configuration(
-            ("Kafka:Provider", "ConfluentCloud"), ("Kafka:Ssl:Certificate", "c"), ("Kafka:Ssl:Key", "k"), ("Kafka:Ssl:KeyPassword", "p"), ("Kafka:Sasl:Oidc:ClientId", "id"),
-            ("Kafka:Sasl:Oidc:ClientSecret", "s"), ("Kafka:Sasl:Oidc:TokenEndpoint", "https://t"), ("Kafka:Sasl:Oidc:Scope", "x"), ("Kafka:Sasl:Oidc:LogicalCluster", "lkc"),
+            ("Kafka:Provider", "ConfluentCloud"), ("Kafka:Ssl:Certificate", "c"), ("Kafka:Ssl:Key", "k"), ("Kafka:Ssl:KeyPassword", "p"),
+                ("Kafka:Sasl:Oidc:ClientId", "id"),
+            ("Kafka:Sasl:Oidc:ClientSecret", "s"), ("Kafka:Sasl:Oidc:TokenEndpoint", "https://t"), ("Kafka:Sasl:Oidc:Scope", "x"),
+                ("Kafka:Sasl:Oidc:LogicalCluster", "lkc"),
             ("Kafka:Sasl:Oidc:IdentityPoolId", "pool")));
 
         options.BindingErrors.Should().BeEmpty();
         options.Provider.Should().Be(KafkaProvider.ConfluentCloud);
         options.Ssl.Should().BeEquivalentTo(new SslOptions { Enabled = true, Certificate = "c", Key = "k", KeyPassword = "p" });
-        options.Sasl.Oidc.Should().BeEquivalentTo(new OidcOptions { ClientId = "id", ClientSecret = "s", TokenEndpoint = "https://t", Scope = "x", LogicalCluster = "lkc", IdentityPoolId = "pool" });
+        options.Sasl.Oidc.Should()
+            .BeEquivalentTo(
+                new OidcOptions
+                {
+                    ClientId = "id", ClientSecret = "s", TokenEndpoint = "https://t", Scope = "x", LogicalCluster = "lkc", IdentityPoolId = "pool",
+                });
     }
 
     [Fact]
@@ -303,17 +331,20 @@ public sealed class ProviderProfileTests
                 ("KAFKA_CLIENT_ID", "narad"), ("KAFKA_BROKERS", "localhost:9092,localhost:9093"), ("KAFKA_SSL", "false"), ("KAFKA_SASL_MECHANISM", "plain"),
                 ("KAFKA_SASL_USERNAME", "your_username"), ("KAFKA_SASL_PASSWORD", "your_password"),
             ],
-            ["bootstrap.servers=localhost:9092,localhost:9093", "security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN", "sasl.username=your_username", "sasl.password=your_password"],
+            ["bootstrap.servers=localhost:9092,localhost:9093", "security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN", "sasl.username=your_username",
+                "sasl.password=your_password"],
             []
         },
         {
             "Confluent Cloud",
             [
-                ("KAFKA_BROKERS", "pkc-xxxxx.us-east-1.aws.confluent.cloud:9092"), ("KAFKA_SASL_USERNAME", "your_api_key"), ("KAFKA_SASL_PASSWORD", "your_api_secret"),
+                ("KAFKA_BROKERS", "pkc-xxxxx.us-east-1.aws.confluent.cloud:9092"), ("KAFKA_SASL_USERNAME", "your_api_key"),
+                    ("KAFKA_SASL_PASSWORD", "your_api_secret"),
                 ("KAFKA_SASL_MECHANISM", "plain"), ("KAFKA_SSL_ENABLED", "true"), ("KAFKA_SSL_REJECT_UNAUTHORIZED", "false"),
             ],
             [
-                "bootstrap.servers=pkc-xxxxx.us-east-1.aws.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=your_api_key",
+                "bootstrap.servers=pkc-xxxxx.us-east-1.aws.confluent.cloud:9092", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN",
+                    "sasl.username=your_api_key",
                 "sasl.password=your_api_secret", "enable.ssl.certificate.verification=False",
             ],
             ["in Production anybody could pose as the broker"]
@@ -324,18 +355,22 @@ public sealed class ProviderProfileTests
                 ("KAFKA_BROKERS", "b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092,b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092"), ("KAFKA_SASL_USERNAME", "AWS"),
                 ("KAFKA_SASL_PASSWORD", "your_aws_credentials"), ("KAFKA_SASL_MECHANISM", "aws_msk_iam"), ("KAFKA_SSL_ENABLED", "true"),
             ],
-            ["bootstrap.servers=b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092,b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092", "security.protocol=sasl_ssl", "sasl.mechanism=OAUTHBEARER"],
-            ["b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092: for aws_msk_iam on MSK use 9098", "b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092: for aws_msk_iam on MSK use 9098", "add the package Narad.Kafka.Aws and .UseMskIam()"]
+            ["bootstrap.servers=b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092,b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092", "security.protocol=sasl_ssl",
+                "sasl.mechanism=OAUTHBEARER"],
+            ["b-1.xxxxx.kafka.us-east-1.amazonaws.com:9092: for aws_msk_iam on MSK use 9098",
+                "b-2.xxxxx.kafka.us-east-1.amazonaws.com:9092: for aws_msk_iam on MSK use 9098", "add the package Narad.Kafka.Aws and .UseMskIam()"]
         },
         {
             "Event Hubs",
             [
                 ("KAFKA_BROKERS", "your-namespace.servicebus.windows.net:9093"), ("KAFKA_SASL_USERNAME", "$ConnectionString"),
-                ("KAFKA_SASL_PASSWORD", "Endpoint=sb://your-namespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=your-key"),
+                ("KAFKA_SASL_PASSWORD",
+                    "Endpoint=sb://your-namespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=your-key"),
                 ("KAFKA_SASL_MECHANISM", "plain"), ("KAFKA_SSL_ENABLED", "true"),
             ],
             [
-                "bootstrap.servers=your-namespace.servicebus.windows.net:9093", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN", "sasl.username=$ConnectionString",
+                "bootstrap.servers=your-namespace.servicebus.windows.net:9093", "security.protocol=sasl_ssl", "sasl.mechanism=PLAIN",
+                    "sasl.username=$ConnectionString",
                 "sasl.password=Endpoint=sb://your-namespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=your-key",
                 "metadata.max.age.ms=180000", "connections.max.idle.ms=180000",
             ],
@@ -348,14 +383,16 @@ public sealed class ProviderProfileTests
     [Trait("Promise", "S28")]
     public void The_chats_and_the_services_environment_blocks_bind_as_they_are(string name, (string, string)[] variables, string[] properties, string[] errors)
     {
-        var options = FromVariables([.. variables, ("KAFKA_TOPIC_CHAT_MESSAGES", "your-chat-messages-topic"), ("KAFKA_CONSUMER_GROUP_ID", "your-consumer-group")]);
+        var options = FromVariables(
+            [.. variables, ("KAFKA_TOPIC_CHAT_MESSAGES", "your-chat-messages-topic"), ("KAFKA_CONSUMER_GROUP_ID", "your-consumer-group")]);
 
         Security(options).Should().BeEquivalentTo(properties, "of {0}", name);
         options.TopicNames["chat-messages"].Should().Be("your-chat-messages-topic");
         options.ConsumerGroupId.Should().Be("your-consumer-group");
         var found = KafkaOptionsValidator.Check(options, "Production").Errors;
         found.Should().HaveCount(errors.Length);
-        errors.Where(error => !found.Any(sentence => sentence.Contains(error, StringComparison.Ordinal))).Should().BeEmpty("of {0}: {1}", name, string.Join(" / ", found));
+        errors.Where(error => !found.Any(sentence => sentence.Contains(error, StringComparison.Ordinal))).Should()
+            .BeEmpty("of {0}: {1}", name, string.Join(" / ", found));
     }
 
     private static KafkaOptions FromVariables(params (string Name, string Value)[] variables)
@@ -368,10 +405,12 @@ public sealed class ProviderProfileTests
     private static IConfiguration Configuration(params (string Key, string Value)[] settings) =>
         new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(setting => setting.Key, setting => (string?)setting.Value)).Build();
 
-    private static IEnumerable<string> Security(KafkaOptions options) => Security(new ClientSettings(options, options.Brokers, embedded: false).Consumer("group"));
+    private static IEnumerable<string> Security(KafkaOptions options) =>
+        Security(new ClientSettings(options, options.Brokers, embedded: false).Consumer("group"));
 
     // What is the same for all clients: where the cluster is, and how it is talked to.
     private static IEnumerable<string> Security(ClientConfig client) => client
-        .Where(property => ClientProperties.IsSecurity(property.Key) || property.Key is "bootstrap.servers" or "metadata.max.age.ms" or "connections.max.idle.ms")
+        .Where(property => ClientProperties.IsSecurity(property.Key) || property.Key is "bootstrap.servers" or "metadata.max.age.ms"
+            or "connections.max.idle.ms")
         .Select(property => $"{property.Key}={property.Value}");
 }

@@ -2,7 +2,10 @@ using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka.Tests.Configuration;
 
-/// <summary>What would give a password, a token or a client secret away, by a setting of ours or by a raw property: refused in every environment but Development, unless it is allowed by name.</summary>
+/// <summary>
+/// What would give a password, a token or a client secret away, by a setting of ours or by a raw property: refused in every environment but Development, unless
+/// it is allowed by name.
+/// </summary>
 [Trait("Promise", "S31")]
 public sealed class RawSecurityRulesTests
 {
@@ -11,10 +14,17 @@ public sealed class RawSecurityRulesTests
     public static TheoryData<string, Action<KafkaOptions>, string, Action<KafkaOptions>> Refused => new()
     {
         { "plain without TLS", o => o.Sasl("u", "p", "plain"), "Kafka:Ssl:Enabled (KAFKA_SSL_ENABLED) = false", o => o.Sasl.AllowPlainWithoutTls = true },
-        { "certificates unchecked", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), "Kafka:Ssl:RejectUnauthorized", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "names unchecked", o => (o.Ssl.Enabled, o.ClientProperties["ssl.endpoint.identification.algorithm"]) = (true, "none"), "Kafka:ClientProperties:ssl.endpoint.identification.algorithm", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "ciphers without encryption", o => (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:eNULL"), "Kafka:ClientProperties:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
-        { "ciphers without certificates", o => (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:ADH-AES256-SHA:@SECLEVEL=0"), "Kafka:ClientProperties:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "certificates unchecked", o => (o.Ssl.Enabled, o.Ssl.RejectUnauthorized) = (true, false), "Kafka:Ssl:RejectUnauthorized", o =>
+            o.Ssl.AllowUnverifiedInProduction = true },
+        { "names unchecked", o =>
+            (o.Ssl.Enabled, o.ClientProperties["ssl.endpoint.identification.algorithm"]) = (true, "none"),
+            "Kafka:ClientProperties:ssl.endpoint.identification.algorithm", o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "ciphers without encryption", o =>
+            (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:eNULL"), "Kafka:ClientProperties:ssl.cipher.suites",
+            o => o.Ssl.AllowUnverifiedInProduction = true },
+        { "ciphers without certificates", o =>
+            (o.Ssl.Enabled, o.ClientProperties["ssl.cipher.suites"]) = (true, "ECDHE-RSA-AES256-GCM-SHA384:ADH-AES256-SHA:@SECLEVEL=0"),
+            "Kafka:ClientProperties:ssl.cipher.suites", o => o.Ssl.AllowUnverifiedInProduction = true },
     };
 
     public static TheoryData<string, string, bool> Endpoints => new()
@@ -31,11 +41,13 @@ public sealed class RawSecurityRulesTests
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public void What_gives_a_secret_away_is_refused_in_every_environment_but_Development(string what, Action<KafkaOptions> set, string setting, Action<KafkaOptions> allow)
+    public void What_gives_a_secret_away_is_refused_in_every_environment_but_Development(
+        string what, Action<KafkaOptions> set, string setting, Action<KafkaOptions> allow)
     {
         foreach (var environment in (string[])["Production", "Prod", "Staging", "Test", "DevelopmentEurope"])
         {
-            KafkaOptionsValidator.Check(New(), environment).Errors.Should().ContainSingle("{0} in {1}", what, environment).Which.Should().Contain(setting).And.Contain(" = true");
+            KafkaOptionsValidator.Check(New(), environment).Errors.Should().ContainSingle("{0} in {1}", what, environment).Which.Should().Contain(setting)
+                .And.Contain(" = true");
         }
 
         var development = KafkaOptionsValidator.Check(New(), "development");
@@ -69,8 +81,11 @@ public sealed class RawSecurityRulesTests
     [Fact]
     public void The_rules_of_TLS_are_not_asked_of_settings_without_TLS_and_strong_ciphers_pass()
     {
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, ClientProperties = { ["ssl.endpoint.identification.algorithm"] = "none" } }, "Production").Errors.Should().BeEmpty();
-        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } }, "Production").Errors.Should().BeEmpty();
+        KafkaOptionsValidator.Check(new KafkaOptions { Brokers = Elsewhere, ClientProperties = { ["ssl.endpoint.identification.algorithm"] = "none" } },
+            "Production").Errors.Should().BeEmpty();
+        KafkaOptionsValidator.Check(
+            new KafkaOptions { Brokers = Elsewhere, Ssl = { Enabled = true }, ClientProperties = { ["ssl.cipher.suites"] = "HIGH:!aNULL:!eNULL:-ADH" } },
+            "Production").Errors.Should().BeEmpty();
     }
 
     [Theory]
@@ -89,7 +104,8 @@ public sealed class RawSecurityRulesTests
 
         foreach (var environment in (string[])["Production", "Development"])
         {
-            var errors = KafkaOptionsValidator.Check(options, environment).Errors.Where(error => error.Contains("token.endpoint.url", StringComparison.Ordinal)).ToList();
+            var errors = KafkaOptionsValidator.Check(options, environment).Errors.Where(error => error.Contains("token.endpoint.url", StringComparison.Ordinal))
+                .ToList();
             errors.Should().HaveCount(allowed ? 0 : 1);
             string.Concat(errors).Should().NotContain("login.example.com/token").And.NotContain("hunter2");
         }
@@ -98,8 +114,12 @@ public sealed class RawSecurityRulesTests
     [Fact]
     public void Raw_tokens_that_the_mechanism_does_not_take_are_refused()
     {
-        var options = new KafkaOptions { ClientProperties = { ["sasl.oauthbearer.method"] = "oidc", ["sasl.oauthbearer.token.endpoint.url"] = "https://login.example.com/token" } }.Sasl("u", "p", "scram-sha-512");
+        var options = new KafkaOptions
+        {
+            ClientProperties = { ["sasl.oauthbearer.method"] = "oidc", ["sasl.oauthbearer.token.endpoint.url"] = "https://login.example.com/token" },
+        }.Sasl("u", "p", "scram-sha-512");
 
-        KafkaOptionsValidator.Check(options, "Production").Errors.Should().Contain(error => error.Contains("Kafka:ClientProperties:sasl.oauthbearer.method") && error.Contains("only oauthbearer takes"));
+        KafkaOptionsValidator.Check(options, "Production").Errors.Should()
+            .Contain(error => error.Contains("Kafka:ClientProperties:sasl.oauthbearer.method") && error.Contains("only oauthbearer takes"));
     }
 }

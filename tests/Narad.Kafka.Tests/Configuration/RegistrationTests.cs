@@ -10,14 +10,16 @@ public sealed class RegistrationTests
     public void Registering_twice_is_an_error_in_each_form()
     {
         var configuration = new ConfigurationBuilder().Build();
-        Action<IServiceCollection>[] forms = [services => services.AddNaradKafka(), services => services.AddNaradKafka(options => options.Brokers = "other:9092"), services => services.AddNaradKafka(configuration)];
+        Action<IServiceCollection>[] forms = [services => services.AddNaradKafka(),
+            services => services.AddNaradKafka(options => options.Brokers = "other:9092"), services => services.AddNaradKafka(configuration)];
         foreach (var first in forms)
         {
             foreach (var second in forms)
             {
                 var services = new ServiceCollection();
                 first(services);
-                FluentActions.Invoking(() => second(services)).Should().Throw<InvalidOperationException>().WithMessage("*AddNaradKafka was called before*builder that the first call returns*");
+                FluentActions.Invoking(() => second(services)).Should().Throw<InvalidOperationException>()
+                    .WithMessage("*AddNaradKafka was called before*builder that the first call returns*");
             }
         }
     }

@@ -22,7 +22,9 @@ public sealed class SecretHidingTests
     {
         { "plain", s => s },
         { "URL", Uri.EscapeDataString },
-        { "URL, lower case", s => Regex.Replace(Uri.EscapeDataString(s), "%[0-9A-F]{2}", static match => match.Value.ToLowerInvariant(), RegexOptions.None, TimeSpan.FromSeconds(1)) },
+        { "URL, lower case", s =>
+            Regex.Replace(Uri.EscapeDataString(s), "%[0-9A-F]{2}", static match =>
+                match.Value.ToLowerInvariant(), RegexOptions.None, TimeSpan.FromSeconds(1)) },
         { "form", s => WebUtility.UrlEncode(s) },
         { "JSON", s => JsonSerializer.Serialize(s) },
         { "base64", s => Base64(s) },
@@ -66,7 +68,8 @@ public sealed class SecretHidingTests
         {
             var core = $"Zq{Guid.NewGuid():n}";
             var hiding = SecretHiding.Of($"{before.Get}{core}{after.Get}");
-            return !hiding.Hide($"x {before.Get}{core}{after.Get} {Convert.ToBase64String(Encoding.UTF8.GetBytes($"id:{before.Get}{core}{after.Get}"))}").Contains(core, StringComparison.Ordinal);
+            return !hiding.Hide($"x {before.Get}{core}{after.Get} {Convert.ToBase64String(Encoding.UTF8.GetBytes($"id:{before.Get}{core}{after.Get}"))}")
+                .Contains(core, StringComparison.Ordinal);
         }).Check(FsCheck.Config.QuickThrowOnFailure);
 
     [Fact]
@@ -80,7 +83,8 @@ public sealed class SecretHidingTests
         await Waiting.Until(() => logs.Count(4004) == 1, "the line logged");
 
         logs.The(4004).Message.Should().Contain("[thrd:x]: … ").And.NotContain(Core);
-        SecretHiding.Of(config).Hide(new Error(ErrorCode.Local_Authentication, $"no {Secret}")).Should().BeEquivalentTo(new { Code = ErrorCode.Local_Authentication, Reason = "no …" });
+        SecretHiding.Of(config).Hide(new Error(ErrorCode.Local_Authentication, $"no {Secret}")).Should()
+            .BeEquivalentTo(new { Code = ErrorCode.Local_Authentication, Reason = "no …" });
     }
 
     [Fact]

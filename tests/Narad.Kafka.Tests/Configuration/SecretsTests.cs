@@ -31,7 +31,8 @@ public sealed class SecretsTests
         ("code: MSK SCRAM", (o, s) => o.UseMskScram("user", s)),
         ("code: MSK SCRAM without a user", (o, s) => o.UseMskScram("", s)),
         ("code: Event Hubs", (o, s) => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}")),
-        ("code: Event Hubs, other order", (o, s) => o.UseEventHubs($"SharedAccessKey={s};SharedAccessKeyName=all;Endpoint=sb://ns.servicebus.windows.net/;EntityPath=orders")),
+        ("code: Event Hubs, other order", (o, s) =>
+            o.UseEventHubs($"SharedAccessKey={s};SharedAccessKeyName=all;Endpoint=sb://ns.servicebus.windows.net/;EntityPath=orders")),
         ("code: Event Hubs, no name", (o, s) => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKey={s}")),
         ("code: Event Hubs, signature", (o, s) => o.UseEventHubs($"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessSignature={s}")),
         ("code: Event Hubs, quoted", (o, s) => o.UseEventHubs($"\"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}\"")),
@@ -41,7 +42,9 @@ public sealed class SecretsTests
         ("code: Sasl, no mechanism", (o, s) => o.Sasl("user", s, "kerberos")),
         ("code: Sasl, tokens", (o, s) => o.Sasl("user", s, "aws_msk_iam")),
         ("code: Local and a password", (o, s) => o.UseLocal().Sasl("user", s)),
-        ("code: token", (o, s) => (o.Sasl.Mechanism, o.Ssl.Enabled, o.Sasl.TokenProvider) = ("oauthbearer", true, _ => ValueTask.FromResult(new OAuthBearerToken(s, DateTimeOffset.MaxValue, "me")))),
+        ("code: token", (o, s) =>
+            (o.Sasl.Mechanism, o.Ssl.Enabled, o.Sasl.TokenProvider) = (
+                "oauthbearer", true, _ => ValueTask.FromResult(new OAuthBearerToken(s, DateTimeOffset.MaxValue, "me")))),
         ("code: key", (o, s) => o.Tls(certificate: Own.Value.Pem, key: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
         ("code: key, one line", (o, s) => o.Tls(certificate: Own.Value.Pem, key: s)),
         ("code: key beside its certificate", (o, s) => o.UseMskTls($"{Own.Value.Pem}-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
@@ -61,15 +64,21 @@ public sealed class SecretsTests
         ("code: PEM key where the certificate belongs", (o, s) => o.Tls(certificate: $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
         ("code: password where the mechanism belongs", (o, s) => o.Sasl("user", "x", s)),
         ("raw: key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.pem"]) = (true, s)),
-        ("raw: PEM key where the certificate belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.pem"]) = (true, $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
+        ("raw: PEM key where the certificate belongs", (o, s) =>
+            (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.pem"]) = (true, $"-----BEGIN PRIVATE KEY-----\n{s}\n-----END PRIVATE KEY-----")),
         ("raw: key where a path belongs", (o, s) => (o.Ssl.Enabled, o.ClientProperties["ssl.certificate.location"]) = (true, $"a-word-and-{s}")),
         ("raw: key where a number belongs", (o, s) => o.ClientProperties["batch.size"] = $"a-word-and-{s}"),
         ("raw: key where a word belongs", (o, s) => o.ClientProperties["client.dns.lookup"] = $"a-word-and-{s}"),
         ("raw: OIDC endpoint with a user", (o, s) => RawOidc(o, "x", $"https://u:{s}@127.0.0.1:1/token?key={s}")),
-        ("raw: OIDC by its other names", (o, s) => (o.Ssl.Enabled, o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"], o.ClientProperties["sasl.oauthbearer.client.credentials.client.id"], o.ClientProperties["sasl.oauthbearer.client.credentials.client.secret"], o.ClientProperties["sasl.oauthbearer.token.endpoint.url"]) = (true, "oauthbearer", "oidc", "id", s, "http://127.0.0.1:1/token")),
+        ("raw: OIDC by its other names", (o, s) =>
+            (o.Ssl.Enabled, o.Sasl.Mechanism, o.ClientProperties["sasl.oauthbearer.method"],
+                o.ClientProperties["sasl.oauthbearer.client.credentials.client.id"], o.ClientProperties["sasl.oauthbearer.client.credentials.client.secret"],
+                o.ClientProperties["sasl.oauthbearer.token.endpoint.url"]) = (true, "oauthbearer", "oidc", "id", s, "http://127.0.0.1:1/token")),
         ("raw: OIDC, complete", (o, s) => RawOidc(o, s, "http://127.0.0.1:1/token")),
-        ("configuration: where a word belongs", (o, s) => Configure(o, ("Kafka:Mode", s), ("Kafka:Compression", s), ("Kafka:Ssl:Enabled", s), ("Kafka:Parallelism", s), ("Kafka:SendTimeout", s))),
-        ("environment: where a word belongs", (o, s) => Set(o, ("KAFKA_MODE", s), ("KAFKA_SSL", s), ("KAFKA_SASL_MECHANISM", s), ("KAFKA_SSL_CA", s), ("KAFKA_SSL_CERT", s))),
+        ("configuration: where a word belongs", (o, s) =>
+            Configure(o, ("Kafka:Mode", s), ("Kafka:Compression", s), ("Kafka:Ssl:Enabled", s), ("Kafka:Parallelism", s), ("Kafka:SendTimeout", s))),
+        ("environment: where a word belongs", (o, s) =>
+            Set(o, ("KAFKA_MODE", s), ("KAFKA_SSL", s), ("KAFKA_SASL_MECHANISM", s), ("KAFKA_SSL_CA", s), ("KAFKA_SSL_CERT", s))),
         ("raw: password", (o, s) => o.ClientProperties["sasl.password"] = s),
         ("raw: key", (o, s) => o.ClientProperties["ssl.key.pem"] = s),
         ("raw: key's password", (o, s) => o.ClientProperties["ssl.key.password"] = s),
@@ -80,12 +89,16 @@ public sealed class SecretsTests
         ("raw: misspelt", (o, s) => o.ClientProperties["sasl.pasword"] = s),
         ("configuration: password", (o, s) => Configure(o, ("Kafka:Provider", "MskScram"), ("Kafka:Sasl:Username", "user"), ("Kafka:Sasl:Password", s))),
         ("configuration: OIDC", (o, s) => Configure(o, ("Kafka:Sasl:Oidc:ClientId", "id"), ("Kafka:Sasl:Oidc:ClientSecret", s))),
-        ("configuration: key", (o, s) => Configure(o, ("Kafka:Ssl:Enabled", "true"), ("Kafka:Ssl:Certificate", Own.Value.File), ("Kafka:Ssl:Key", s), ("Kafka:Ssl:KeyPassword", s))),
+        ("configuration: key", (o, s) =>
+            Configure(o, ("Kafka:Ssl:Enabled", "true"), ("Kafka:Ssl:Certificate", Own.Value.File), ("Kafka:Ssl:Key", s), ("Kafka:Ssl:KeyPassword", s))),
         ("configuration: raw", (o, s) => Configure(o, ("Kafka:ClientProperties:sasl.password", s), ("Kafka:ClientProperties:ssl.key.pem", s))),
         ("configuration: raw, nested", (o, s) => Configure(o, ("Kafka:ClientProperties:sasl:password", s))),
-        ("configuration: misplaced", (o, s) => Configure(o, ("Kafka:Password", s), ("Kafka:Sasl:Pasword", s), ("Kafka:ApiSecret", s), ("Kafka:Ssl:Key:Pem", s), ("Kafka:Sasl:Oidc:Secret", s))),
-        ("configuration: where a section belongs", (o, s) => Configure(o, ("Kafka:Sasl", s), ("Kafka:Ssl", s), ("Kafka:ClientProperties", s), ("Kafka:Sasl:Oidc", s))),
-        ("configuration: connection string", (o, s) => Configure(o, ("ConnectionStrings:kafka", $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}"))),
+        ("configuration: misplaced", (o, s) =>
+            Configure(o, ("Kafka:Password", s), ("Kafka:Sasl:Pasword", s), ("Kafka:ApiSecret", s), ("Kafka:Ssl:Key:Pem", s), ("Kafka:Sasl:Oidc:Secret", s))),
+        ("configuration: where a section belongs", (o, s) =>
+            Configure(o, ("Kafka:Sasl", s), ("Kafka:Ssl", s), ("Kafka:ClientProperties", s), ("Kafka:Sasl:Oidc", s))),
+        ("configuration: connection string", (o, s) =>
+            Configure(o, ("ConnectionStrings:kafka", $"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey={s}"))),
         ("environment: password", (o, s) => Set(o, ("KAFKA_SASL_USERNAME", "user"), ("KAFKA_SASL_PASSWORD", s))),
         ("environment: password alone", (o, s) => Set(o, ("KAFKA_SASL_PASSWORD", s))),
         ("environment: shell", (o, s) => Set(o, ("KAFKA_BROKERS", "ns.servicebus.windows.net:9093"), ("KAFKA_SASL_USERNAME", ""), ("KAFKA_SASL_PASSWORD", s))),
@@ -144,7 +157,8 @@ public sealed class SecretsTests
     [Fact]
     public async Task Health_does_not_show_what_looks_like_a_secret_among_the_brokers()
     {
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Console, Environment = "Development", Brokers = "user:Zq7-hunter2,with-a-comma@kafka:9092" });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Console, Environment = "Development", Brokers = "user:Zq7-hunter2,with-a-comma@kafka:9092" });
         await kafka.ConnectProducerAsync();
 
         var health = await new KafkaHealthCheck(kafka).CheckHealthAsync(new HealthCheckContext());
@@ -192,7 +206,8 @@ public sealed class SecretsTests
 
     private static void Copy(KafkaOptions from, KafkaOptions to)
     {
-        foreach (var property in typeof(KafkaOptions).GetProperties().Where(property => property is { CanRead: true, CanWrite: true }).OrderBy(property => property.Name is not nameof(KafkaOptions.Provider)))
+        foreach (var property in typeof(KafkaOptions).GetProperties().Where(property => property is { CanRead: true, CanWrite: true })
+            .OrderBy(property => property.Name is not nameof(KafkaOptions.Provider)))
         {
             property.SetValue(to, property.GetValue(from));
         }

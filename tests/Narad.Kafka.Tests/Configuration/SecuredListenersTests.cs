@@ -4,15 +4,17 @@ using Narad.Kafka.Tests.Service;
 namespace Narad.Kafka.Tests.Configuration;
 
 /// <summary>
-/// Each way in to a real, secured broker, through everything that a service has clients for: topics created, a message sent, handled, moved to a retry topic, read a
-/// second time there and handled again.
+/// Each way in to a real, secured broker, through everything that a service has clients for: topics created, a message sent, handled, moved to a retry topic,
+/// read a second time there and handled again.
 /// </summary>
 public sealed class SecuredListenersTests
 {
     public static TheoryData<string> Ways => new()
     {
-        "local", "plain", "scram-sha-256", "scram-sha-512", "plain over TLS", "scram-sha-256 over TLS", "scram-sha-512 over TLS", "authority as text", "authority unchecked",
-        "Confluent Cloud", "MSK SCRAM", "Event Hubs", "MSK TLS, PEM files", "MSK TLS, PEM text", "MSK TLS, one PEM file", "MSK TLS, one PEM text", "MSK TLS, encrypted key file",
+        "local", "plain", "scram-sha-256", "scram-sha-512", "plain over TLS", "scram-sha-256 over TLS", "scram-sha-512 over TLS", "authority as text",
+            "authority unchecked",
+        "Confluent Cloud", "MSK SCRAM", "Event Hubs", "MSK TLS, PEM files", "MSK TLS, PEM text", "MSK TLS, one PEM file", "MSK TLS, one PEM text",
+            "MSK TLS, encrypted key file",
         "MSK TLS, encrypted key text", "MSK TLS, PFX",
     };
 
@@ -64,7 +66,10 @@ public sealed class SecuredListenersTests
     [SkippableFact]
     public async Task The_systems_store_does_not_trust_an_authority_of_ones_own()
     {
-        var options = new KafkaOptions { Brokers = RealKafka.Variable("NARAD_TEST_KAFKA_SASL_SSL"), Mode = KafkaMode.Kafka, ConnectTimeout = TimeSpan.FromSeconds(3) }
+        var options = new KafkaOptions
+        {
+            Brokers = RealKafka.Variable("NARAD_TEST_KAFKA_SASL_SSL"), Mode = KafkaMode.Kafka, ConnectTimeout = TimeSpan.FromSeconds(3),
+        }
             .Tls().Sasl(RealKafka.Variable("NARAD_TEST_KAFKA_USER"), RealKafka.Variable("NARAD_TEST_KAFKA_PASSWORD"));
         await using var kafka = new KafkaService(options);
 

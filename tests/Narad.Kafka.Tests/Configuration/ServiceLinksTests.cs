@@ -10,11 +10,14 @@ public sealed class ServiceLinksTests
     {
         var options = From(
             ("KAFKA_TOPIC_EXPORTER_PORT", "tcp://10.0.0.7:80"), ("KAFKA_TOPIC_EXPORTER_SERVICE_HOST", "10.0.0.7"), ("KAFKA_TOPIC_EXPORTER_SERVICE_PORT", "80"),
-            ("KAFKA_TOPIC_EXPORTER_SERVICE_PORT_HTTP", "80"), ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP", "tcp://10.0.0.7:80"), ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP_PROTO", "tcp"),
-            ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP_ADDR", "10.0.0.7"), ("KAFKA_PORT", "tcp://10.0.0.8:9092"), ("KAFKA_SERVICE_HOST", "10.0.0.8"), ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.8:9092"),
+            ("KAFKA_TOPIC_EXPORTER_SERVICE_PORT_HTTP", "80"), ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP", "tcp://10.0.0.7:80"),
+                ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP_PROTO", "tcp"),
+            ("KAFKA_TOPIC_EXPORTER_PORT_80_TCP_ADDR", "10.0.0.7"), ("KAFKA_PORT", "tcp://10.0.0.8:9092"), ("KAFKA_SERVICE_HOST", "10.0.0.8"),
+                ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.8:9092"),
             ("KAFKA_TOPIC_ORDERS", "shop-orders"), ("KAFKA_TOPIC_EXPORTER_SERVICE", "exports"), ("KAFKA_TOPIC_EXPORTER_PORTS", "ports"));
 
-        options.TopicNames.Should().Equal(new Dictionary<string, string> { ["orders"] = "shop-orders", ["exporter-service"] = "exports", ["exporter-ports"] = "ports" });
+        options.TopicNames.Should()
+            .Equal(new Dictionary<string, string> { ["orders"] = "shop-orders", ["exporter-service"] = "exports", ["exporter-ports"] = "ports" });
         var report = KafkaOptionsValidator.Check(options, "Production");
         report.Errors.Should().BeEmpty();
         report.Warnings.Should().ContainSingle().Which.Should().Contain("KAFKA_PORT and 9 more").And.Contain("enableServiceLinks: false");

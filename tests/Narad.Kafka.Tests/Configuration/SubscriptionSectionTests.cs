@@ -16,8 +16,10 @@ public sealed class SubscriptionSectionTests
     public void All_errors_of_a_subscription_come_at_once_with_setting_value_and_remedy()
     {
         var options = Build("orders", o => o.Retry.Topic.Name = "not a topic", out _,
-            ("Kafka:Subscriptions:orders:Parallelism", "0"), ("Kafka:Subscriptions:orders:Timeout", "5"), ("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempt", "2"),
-            ("Kafka:Subscriptions:orders:Order", "BySize"), ("Kafka:Subscriptions:orders:CircuitBreaker:FailureRatio", "1.5"), ("Kafka:Subscriptions:orders:DeadLetter", "true"),
+            ("Kafka:Subscriptions:orders:Parallelism", "0"), ("Kafka:Subscriptions:orders:Timeout", "5"),
+                ("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempt", "2"),
+            ("Kafka:Subscriptions:orders:Order", "BySize"), ("Kafka:Subscriptions:orders:CircuitBreaker:FailureRatio", "1.5"),
+                ("Kafka:Subscriptions:orders:DeadLetter", "true"),
             ("Kafka:Subscriptions:orders:ExactlyOnce:TimeLimit", "00:02:00"));
 
         var validating = () => SubscriptionOptionsValidator.ThrowIfInvalid(options, "orders", KafkaAssignor.CooperativeSticky, isBatch: false, []);
@@ -45,7 +47,8 @@ public sealed class SubscriptionSectionTests
     public void Code_beats_the_section_and_what_is_overruled_is_named()
     {
         var options = Build("orders", static o => o.Parallelism = 8, out var overruled,
-            ("Kafka:Subscriptions:orders:Parallelism", "64"), ("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempts", "2"), ("Kafka:Subscriptions:other:Parallelism", "3"));
+            ("Kafka:Subscriptions:orders:Parallelism", "64"), ("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempts", "2"),
+                ("Kafka:Subscriptions:other:Parallelism", "3"));
 
         options.Parallelism.Should().Be(8);
         options.Retry.InMemory.MaxAttempts.Should().Be(2);
@@ -55,7 +58,8 @@ public sealed class SubscriptionSectionTests
     [Fact]
     public void A_subscription_with_a_name_has_the_section_of_that_name()
     {
-        var options = Build("orders", static o => o.Name = "billing", out _, ("Kafka:Subscriptions:orders:Parallelism", "64"), ("Kafka:Subscriptions:billing:Parallelism", "3"));
+        var options = Build("orders", static o => o.Name = "billing", out _, ("Kafka:Subscriptions:orders:Parallelism", "64"),
+            ("Kafka:Subscriptions:billing:Parallelism", "3"));
 
         options.Parallelism.Should().Be(3);
     }
@@ -80,14 +84,16 @@ public sealed class SubscriptionSectionTests
 
         await Waiting.Until(() => service.Kafka.Groups.Sum(static group => group.Metrics.DeadLetters) == 1, "it is a dead letter");
         attempts.Should().Be(2);
-        service.Log.All.Where(static logged => logged.Id == 1020).Should().ContainSingle().Which.Message.Should().Contain("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempts");
+        service.Log.All.Where(static logged => logged.Id == 1020).Should().ContainSingle().Which.Message.Should()
+            .Contain("Kafka:Subscriptions:orders:Retry:InMemory:MaxAttempts");
     }
 
     [Fact]
     public void Without_arguments_the_hosts_configuration_is_read_and_one_service_is_the_producer_too()
     {
         var builder = Host.CreateApplicationBuilder();
-        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create("Kafka:ClientId", (string?)"billing"), KeyValuePair.Create("Kafka:Mode", (string?)"Embedded")]);
+        builder.Configuration.AddInMemoryCollection(
+            [KeyValuePair.Create("Kafka:ClientId", (string?)"billing"), KeyValuePair.Create("Kafka:Mode", (string?)"Embedded")]);
         builder.Services.AddNaradKafka();
         using var host = builder.Build();
 
@@ -138,7 +144,8 @@ public sealed class SubscriptionSectionTests
         builder.Logging.ClearProviders().AddProvider(log);
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["Kafka:Mode"] = "Embedded", ["Kafka:Subscriptions:ordes:Parallelism"] = "2", ["Kafka:Subscriptions:orders:Parallelism"] = "3", ["Kafka:Subscriptions:late:Parallelism"] = "4",
+            ["Kafka:Mode"] = "Embedded", ["Kafka:Subscriptions:ordes:Parallelism"] = "2", ["Kafka:Subscriptions:orders:Parallelism"] = "3",
+                ["Kafka:Subscriptions:late:Parallelism"] = "4",
         });
         builder.Services.AddNaradKafka().AddSubscription<string, Accept>("orders", group: "g");
         using var host = builder.Build();
@@ -157,7 +164,8 @@ public sealed class SubscriptionSectionTests
         public Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
-    private static SubscriptionOptions Build(string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled, params (string Key, string Value)[] settings)
+    private static SubscriptionOptions Build(
+        string topic, Action<SubscriptionOptions>? configure, out IReadOnlyList<string> overruled, params (string Key, string Value)[] settings)
     {
         var options = new KafkaOptions();
         KafkaConfigurationSection.Apply(options, Configuration(settings));

@@ -51,11 +51,13 @@ internal sealed class TestCertificate : IDisposable
         if (rsa)
         {
             using var key = RSA.Create(2048);
-            return new TestCertificate(new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(now.AddDays(fromDays), now.AddDays(toDays)), key);
+            return new TestCertificate(new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+                .CreateSelfSigned(now.AddDays(fromDays), now.AddDays(toDays)), key);
         }
 
         using var curve = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return new TestCertificate(new CertificateRequest("CN=test", curve, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(fromDays), now.AddDays(toDays)), curve);
+        return new TestCertificate(new CertificateRequest("CN=test", curve, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(now.AddDays(fromDays), now.AddDays(toDays)), curve);
     }
 
     /// <summary>The one that the brokers' authority signed; skips the test where there is none.</summary>

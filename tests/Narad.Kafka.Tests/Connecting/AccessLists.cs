@@ -4,12 +4,13 @@ using Confluent.Kafka.Admin;
 namespace Narad.Kafka.Tests.Connecting;
 
 /// <summary>
-/// What the user <c>denied</c> of the test cluster may do with topics and groups of the test's own. A resource with an entry is closed to everybody who has none,
-/// so each gets one for a user that does not exist. Taken away again at the end.
+/// What the user <c>denied</c> of the test cluster may do with topics and groups of the test's own. A resource with an entry is closed to everybody who has
+/// none, so each gets one for a user that does not exist. Taken away again at the end.
 /// </summary>
 internal sealed class AccessLists : IAsyncDisposable
 {
-    private readonly IAdminClient _admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = RealKafka.Brokers }).SetLogHandler((_, _) => { }).Build();
+    private readonly IAdminClient _admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = RealKafka.Brokers }).SetLogHandler((_, _) => { })
+        .Build();
     private readonly List<AclBinding> _entries = [];
 
     public const string User = "denied";

@@ -27,7 +27,9 @@ public sealed class AutoModeTests : IDisposable
     [Fact]
     public async Task A_token_source_that_fails_does_not_become_Console()
     {
-        var options = Auto(new KafkaOptions { Brokers = ConnectionTests.Nobody(), Sasl = { Mechanism = "oauthbearer", TokenProvider = _ => throw new InvalidOperationException("the vault is sealed") } });
+        var options = Auto(
+            new KafkaOptions { Brokers = ConnectionTests.Nobody(),
+                Sasl = { Mechanism = "oauthbearer", TokenProvider = _ => throw new InvalidOperationException("the vault is sealed") } });
 
         await ExpectRefusalAsync(options, "There is no token to log in with");
     }
@@ -78,7 +80,8 @@ public sealed class AutoModeTests : IDisposable
     private static async Task ExpectRefusalAsync(KafkaOptions options, string phrase)
     {
         await using var kafka = new KafkaService(options, new LogEvents());
-        (await kafka.Awaiting(service => service.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>()).Which.Message.Should().Contain(phrase);
+        (await kafka.Awaiting(service => service.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>()).Which.Message.Should()
+            .Contain(phrase);
         kafka.Mode.Should().Be(KafkaMode.Auto, "it was not decided");
         await kafka.Awaiting(service => service.SendAsync("orders", "x").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>();
     }

@@ -68,7 +68,8 @@ public sealed class SymptomTests : IDisposable
         ["it worked, and no broker is known any more"] = async _ =>
         {
             using var broker = new Transports.FakeBroker();
-            await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.Address, ProbeInterval = TimeSpan.FromMilliseconds(200) });
+            await using var kafka = new KafkaService(
+                new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.Address, ProbeInterval = TimeSpan.FromMilliseconds(200) });
             await kafka.ConnectProducerAsync();
             broker.Answer = Transports.MetadataAnswer.Nothing;
             await Waiting.Until(() => !kafka.IsConnected, "noticed");
@@ -115,7 +116,8 @@ public sealed class SymptomTests : IDisposable
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka };
         configure(options);
-        return Task.FromResult(new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>().Which.Message.Replace("`", "", StringComparison.Ordinal));
+        return Task.FromResult(new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>()
+            .Which.Message.Replace("`", "", StringComparison.Ordinal));
     }
 
     private async Task<string> ConnectAsync(string setUp)
@@ -124,5 +126,6 @@ public sealed class SymptomTests : IDisposable
         return (await kafka.Awaiting(service => service.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>()).Which.Message;
     }
 
-    private KafkaService Embedded() => new(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = _broker.BootstrapServers, ProbeInterval = TimeSpan.FromMilliseconds(200) });
+    private KafkaService Embedded() =>
+        new(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = _broker.BootstrapServers, ProbeInterval = TimeSpan.FromMilliseconds(200) });
 }

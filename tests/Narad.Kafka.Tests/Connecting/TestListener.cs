@@ -6,7 +6,9 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Narad.Kafka.Tests.Connecting;
 
-/// <summary>A listener of the test's own on loopback: one that never answers, one with a certificate of the test's own, or one that passes on to another.</summary>
+/// <summary>
+/// A listener of the test's own on loopback: one that never answers, one with a certificate of the test's own, or one that passes on to another.
+/// </summary>
 internal sealed class TestListener : IDisposable
 {
     private readonly TcpListener _listener;
@@ -40,7 +42,8 @@ internal sealed class TestListener : IDisposable
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var subject = new X500DistinguishedNameBuilder();
         subject.AddCommonName(name);
-        using var signed = new CertificateRequest(subject.Build(), key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var signed = new CertificateRequest(subject.Build(), key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         var certificate = X509CertificateLoader.LoadPkcs12(signed.Export(X509ContentType.Pfx), null);
         return new TestListener(IPAddress.Loopback, async (client, cancellation) =>
         {
@@ -112,7 +115,8 @@ internal sealed class TestListener : IDisposable
         {
             await serve(client, _stopping.Token);
         }
-        catch (Exception error) when (error is IOException or OperationCanceledException or ObjectDisposedException or SocketException or System.Security.Authentication.AuthenticationException)
+        catch (Exception error) when (error is IOException or OperationCanceledException or ObjectDisposedException or SocketException
+            or System.Security.Authentication.AuthenticationException)
         {
             client.Dispose();   // the client under test gave it up, as it should
         }

@@ -46,7 +46,8 @@ public sealed class WrongSetUpTests(ITestOutputHelper output) : IDisposable
             failure.Message.Should().Contain(setting);
         }
 
-        foreach (var secret in new[] { options.Sasl.Password, options.ClientProperties.TryGetValue("sasl.oauthbearer.client.secret", out var client) ? client : null }.OfType<string>())
+        foreach (var secret in new[] { options.Sasl.Password, options.ClientProperties.TryGetValue("sasl.oauthbearer.client.secret", out var client) ? client
+            : null }.OfType<string>())
         {
             failure.ToString().Should().NotContain(secret);
         }

@@ -3,7 +3,8 @@ namespace Narad.Kafka.Tests.Connecting;
 /// <summary>Settings that connect to nothing, by the name that docs/troubleshooting.md has for each.</summary>
 internal static class WrongSetUps
 {
-    public static readonly IReadOnlyDictionary<string, Func<ICollection<IDisposable>, KafkaOptions>> Connecting = new Dictionary<string, Func<ICollection<IDisposable>, KafkaOptions>>(StringComparer.Ordinal)
+    public static readonly IReadOnlyDictionary<string, Func<ICollection<IDisposable>, KafkaOptions>> Connecting = new Dictionary<string,
+        Func<ICollection<IDisposable>, KafkaOptions>>(StringComparer.Ordinal)
     {
         ["wrong password (plain)"] = _ => Login(Listeners.Sasl, "plain", password: "not-it-1"),
         ["wrong password (SCRAM)"] = _ => Login(Listeners.Sasl, "scram-sha-512", password: "not-it-2"),
@@ -12,8 +13,11 @@ internal static class WrongSetUps
         ["a login where the listener knows none"] = _ => Login(Listeners.Plaintext, "plain"),
         ["no login where the listener asks for one"] = _ => Options(Listeners.Sasl),
         ["no login, with TLS"] = _ => Trusting(Options(Listeners.SaslTls)),
-        ["a token that the broker does not take"] = _ => WithTokens(new() { ["enable.sasl.oauthbearer.unsecure.jwt"] = "true", ["sasl.oauthbearer.config"] = "principalClaimName=nobody principal=narad" }),
-        ["a token that has expired"] = _ => WithTokenSource(_ => ValueTask.FromResult(new OAuthBearerToken(Jwt(DateTimeOffset.UtcNow.AddMinutes(-10)), DateTimeOffset.UtcNow.AddHours(1), "narad"))),
+        ["a token that the broker does not take"] = _ =>
+            WithTokens(new() { ["enable.sasl.oauthbearer.unsecure.jwt"] = "true", ["sasl.oauthbearer.config"] = "principalClaimName=nobody principal=narad" }),
+        ["a token that has expired"] = _ =>
+            WithTokenSource(_ =>
+                ValueTask.FromResult(new OAuthBearerToken(Jwt(DateTimeOffset.UtcNow.AddMinutes(-10)), DateTimeOffset.UtcNow.AddHours(1), "narad"))),
         ["a token source that fails"] = _ => WithTokenSource(_ => throw new InvalidOperationException("the vault is sealed")),
         ["nobody makes a token"] = _ => WithTokens(new()
         {
@@ -48,7 +52,8 @@ internal static class WrongSetUps
         ["an advertised address that cannot be reached"] = _ => Options(Listeners.Proxied),
     };
 
-    public static KafkaOptions Options(string brokers) => new() { Mode = KafkaMode.Kafka, Brokers = brokers, Environment = "Staging", ConnectTimeout = TimeSpan.FromSeconds(3) };
+    public static KafkaOptions Options(string brokers) =>
+        new() { Mode = KafkaMode.Kafka, Brokers = brokers, Environment = "Staging", ConnectTimeout = TimeSpan.FromSeconds(3) };
 
     public static KafkaOptions Login(string brokers, string mechanism, string? user = null, string? password = null)
     {

@@ -18,7 +18,8 @@ public sealed class NoiseTests(ITestOutputHelper output)
     {
         await using var service = await EmbeddedService.StartAsync(options => options.ProbeInterval = TimeSpan.FromMilliseconds(250));
         await service.Kafka.ConnectConsumerAsync("h");
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "g", subscription => (subscription.Retry.Topic.MaxAttempts, subscription.DeadLetter.Enabled) = (3, true));
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "g", subscription =>
+            (subscription.Retry.Topic.MaxAttempts, subscription.DeadLetter.Enabled) = (3, true));
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask, "h");
         await service.SendAsync("orders", "x");
 
@@ -125,8 +126,10 @@ public sealed class NoiseTests(ITestOutputHelper output)
 
         await Waiting.Until(() => service.Log.Count(3015) == 1, "moved to the dead-letter topic");
         service.Log.All.Where(line => line.Error is not null).Should().ContainSingle().Which.Id.Should().Be(3015);
-        service.Log.All.Where(line => line.Id == 3012).Should().HaveCount(6).And.OnlyContain(line => line.Level == LogLevel.Debug && line.Message.Contains("InvalidOperationException: the reason"));
-        service.Log.All.Where(line => line.Id == 3018).Should().HaveCount(2).And.OnlyContain(line => line.Level == LogLevel.Information && line.Message.Contains("InvalidOperationException: the reason"));
+        service.Log.All.Where(line => line.Id == 3012).Should().HaveCount(6)
+            .And.OnlyContain(line => line.Level == LogLevel.Debug && line.Message.Contains("InvalidOperationException: the reason"));
+        service.Log.All.Where(line => line.Id == 3018).Should().HaveCount(2)
+            .And.OnlyContain(line => line.Level == LogLevel.Information && line.Message.Contains("InvalidOperationException: the reason"));
         service.Log.All.Where(line => line.Level >= LogLevel.Warning).Should().ContainSingle();
     }
 
@@ -177,12 +180,15 @@ public sealed class NoiseTests(ITestOutputHelper output)
         var perHour = TimeSpan.FromHours(1) / Stopwatch.GetElapsedTime(since);
         foreach (var kind in service.Log.All.Where(line => line.Level >= LogLevel.Information).GroupBy(line => (line.Id, line.Level)).OrderBy(kind => kind.Key))
         {
-            output.WriteLine($"| {kind.Key.Id} | {kind.Key.Level} | {kind.Count()} | {kind.Count() * perHour:0} an hour | {kind.First().Message[..Math.Min(90, kind.First().Message.Length)]}");
+            output.WriteLine(
+                $"| {kind.Key.Id} | {kind.Key.Level} | {kind.Count()} | {kind.Count() * perHour:0} an hour | "
+                    + $"{kind.First().Message[..Math.Min(90, kind.First().Message.Length)]}");
         }
 
         output.WriteLine($"{sent} messages, {rebalances} rebalances, {Stopwatch.GetElapsedTime(since)}");
         service.Log.All.Where(line => line.Level >= LogLevel.Warning && line.Id != 3015).Should().BeEmpty();
-        service.Log.All.Count(line => Rebalance.Contains(line.Id)).Should().BeLessThanOrEqualTo((4 * rebalances) + 4, "a rebalance is one line that takes and one that gives");
+        service.Log.All.Count(line => Rebalance.Contains(line.Id)).Should()
+            .BeLessThanOrEqualTo((4 * rebalances) + 4, "a rebalance is one line that takes and one that gives");
     }
 
     private static async Task<EmbeddedService> JoinAsync(EmbeddedBroker broker)
@@ -197,7 +203,8 @@ public sealed class NoiseTests(ITestOutputHelper output)
         (message, context, _) =>
         {
             var number = int.Parse(message, System.Globalization.CultureInfo.InvariantCulture);
-            return (number % 50 == 0 && context is { Attempt: 1, Retry: 0 }) || number % 1_000 == 1 ? throw new InvalidOperationException("as it happens") : Task.CompletedTask;
+            return (number % 50 == 0 && context is { Attempt: 1, Retry: 0 }) || number % 1_000 == 1 ? throw new InvalidOperationException("as it happens")
+                : Task.CompletedTask;
         },
         configure: subscription =>
         {

@@ -31,8 +31,10 @@ internal static class AbandonedCalls
             topics.GetPartitionCountsAsync(["orders"], leaving.Token),
             topics.GetCommittedOffsetsAsync("g", "orders", leaving.Token),
             admin.ProbeAsync(Timeout, leaving.Token),
-            admin.CallAsync(Recording(client => client.ListOffsetsAsync([Latest], new ListOffsetsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
-            admin.CallAsync(Recording(client => client.DescribeConsumerGroupsAsync(["g"], new DescribeConsumerGroupsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
+            admin.CallAsync(
+                Recording(client => client.ListOffsetsAsync([Latest], new ListOffsetsOptions { RequestTimeout = Timeout })), Timeout, leaving.Token),
+            admin.CallAsync(Recording(client => client.DescribeConsumerGroupsAsync(["g"], new DescribeConsumerGroupsOptions { RequestTimeout = Timeout })),
+                Timeout, leaving.Token),
         ];
         await leaving.CancelAsync();
         foreach (var caller in callers)

@@ -16,14 +16,16 @@ internal static class BadMetadata
     public static async Task<int> RunAsync(string[] arguments)
     {
         using var broker = new FakeBroker();
-        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.Address, ConsumerGroupId = "g", ProbeInterval = TimeSpan.FromMilliseconds(100), ShutdownTimeout = TimeSpan.FromSeconds(2) };
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.Address, ConsumerGroupId = "g",
+            ProbeInterval = TimeSpan.FromMilliseconds(100), ShutdownTimeout = TimeSpan.FromSeconds(2) };
         await using var kafka = new KafkaService(options);
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("g");
         _ = kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask).ContinueWith(static joined => joined.Exception, TaskScheduler.Default);
 
         // What the groups' watches ask for every few seconds, here all the time.
-        await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = Timeout }, new KafkaDiagnostics());
+        await using var transport = Transport.For(
+            KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = Timeout }, new KafkaDiagnostics());
         using var stop = new CancellationTokenSource();
         var topics = (KafkaTopics)transport.Topics;
         Task[] work =

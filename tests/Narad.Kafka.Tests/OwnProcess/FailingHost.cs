@@ -28,7 +28,8 @@ internal static class FailingHost
                 options.Brokers = broker.BootstrapServers;
                 options.StartWithoutBroker = true;
                 options.ConnectTimeout = TimeSpan.FromSeconds(1);
-            }).AddSubscription<string, Fails>("orders", group: "g", subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.PreserveKeyOrder) = (3, true));
+            }).AddSubscription<string,
+                Fails>("orders", group: "g", subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.PreserveKeyOrder) = (3, true));
         }
         else
         {

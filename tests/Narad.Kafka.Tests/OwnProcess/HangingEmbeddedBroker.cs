@@ -12,7 +12,8 @@ internal static class HangingEmbeddedBroker
         var handled = 0;
         var options = new KafkaOptions
         {
-            Mode = KafkaMode.Embedded, EmbeddedBroker = broker, ConsumerGroupId = "g", ProbeInterval = TimeSpan.FromMilliseconds(100), SendTimeout = TimeSpan.FromSeconds(60), ShutdownTimeout = TimeSpan.FromSeconds(5),
+            Mode = KafkaMode.Embedded, EmbeddedBroker = broker, ConsumerGroupId = "g", ProbeInterval = TimeSpan.FromMilliseconds(100),
+                SendTimeout = TimeSpan.FromSeconds(60), ShutdownTimeout = TimeSpan.FromSeconds(5),
         };
         await using var kafka = new KafkaService(options);
         await kafka.ConnectProducerAsync();
@@ -28,7 +29,8 @@ internal static class HangingEmbeddedBroker
         [
             ("down", () => broker.StopBroker(), () => broker.StartBroker()),
             ("hanging", () => broker.SetLatency(TimeSpan.FromMinutes(1)), () => broker.SetLatency(TimeSpan.Zero)),
-            ("closing", () => broker.FailNext(KafkaRequest.Metadata, [.. Enumerable.Repeat(ErrorCode.Local_Transport, 20)]), () => broker.ClearFailures(KafkaRequest.Metadata)),
+            ("closing", () => broker.FailNext(KafkaRequest.Metadata, [.. Enumerable.Repeat(ErrorCode.Local_Transport, 20)]), () =>
+                broker.ClearFailures(KafkaRequest.Metadata)),
         ])
         {
             begin();

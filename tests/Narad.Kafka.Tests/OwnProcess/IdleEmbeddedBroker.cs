@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace Narad.Kafka.Tests.OwnProcess;
 
-/// <summary>An embedded broker with many topics and groups that nobody sends to: writes the processor time of its process, in percent of one processor.</summary>
+/// <summary>
+/// An embedded broker with many topics and groups that nobody sends to: writes the processor time of its process, in percent of one processor.
+/// </summary>
 internal static class IdleEmbeddedBroker
 {
     private const int Topics = 500;
@@ -13,7 +15,8 @@ internal static class IdleEmbeddedBroker
 
     public static async Task<int> RunAsync(string[] arguments)
     {
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, TopicPartitions = 1, ShutdownTimeout = TimeSpan.FromSeconds(10) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Embedded, TopicPartitions = 1, ShutdownTimeout = TimeSpan.FromSeconds(10) });
         await kafka.ConnectProducerAsync();
         var subscribing = new List<Task>();
         for (var group = 0; group < Groups; group++)
@@ -47,8 +50,10 @@ internal static class IdleEmbeddedBroker
     }
 
     private static IEnumerable<string> ThreadTimes() => Directory.GetDirectories("/proc/self/task")
-        .Select(static task => (Name: File.ReadAllText(Path.Combine(task, "comm")).Trim(), Fields: File.ReadAllText(Path.Combine(task, "stat")).Split(") ")[^1].Split(' ')))
-        .GroupBy(static thread => thread.Name, static thread => long.Parse(thread.Fields[11], CultureInfo.InvariantCulture) + long.Parse(thread.Fields[12], CultureInfo.InvariantCulture))
+        .Select(static task =>
+            (Name: File.ReadAllText(Path.Combine(task, "comm")).Trim(), Fields: File.ReadAllText(Path.Combine(task, "stat")).Split(") ")[^1].Split(' ')))
+        .GroupBy(static thread => thread.Name, static thread => long.Parse(thread.Fields[11], CultureInfo.InvariantCulture)
+            + long.Parse(thread.Fields[12], CultureInfo.InvariantCulture))
         .OrderByDescending(static threads => threads.Sum())
         .Take(15)
         .Select(static threads => $"{threads.Key} x{threads.Count()}: {threads.Sum() * 10} ms");

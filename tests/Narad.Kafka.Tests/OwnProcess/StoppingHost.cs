@@ -5,14 +5,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Tests.OwnProcess;
 
-/// <summary>A host that is stopped while a handler runs that ends only when its token is cancelled. Arguments: the host's limit, the service's, and how long the handler takes (for ever where it is left out), in seconds.</summary>
+/// <summary>
+/// A host that is stopped while a handler runs that ends only when its token is cancelled. Arguments: the host's limit, the service's, and how long the handler
+/// takes (for ever where it is left out), in seconds.
+/// </summary>
 internal static class StoppingHost
 {
     public static async Task<int> RunAsync(string[] arguments)
     {
         var hosts = TimeSpan.FromSeconds(double.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
         var own = TimeSpan.FromSeconds(double.Parse(arguments[1], System.Globalization.CultureInfo.InvariantCulture));
-        Endless.Takes = arguments.Length > 2 ? TimeSpan.FromSeconds(double.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture)) : Timeout.InfiniteTimeSpan;
+        Endless.Takes = arguments.Length > 2 ? TimeSpan.FromSeconds(double.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture))
+            : Timeout.InfiniteTimeSpan;
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("orders", 1);
         var builder = Host.CreateApplicationBuilder();
@@ -40,7 +44,8 @@ internal static class StoppingHost
             await Endless.Started.Task;
             var since = Stopwatch.GetTimestamp();
             await host.StopAsync();
-            Console.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"stopped after {Stopwatch.GetElapsedTime(since).TotalSeconds:0.00} s"));
+            Console.WriteLine(
+                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"stopped after {Stopwatch.GetElapsedTime(since).TotalSeconds:0.00} s"));
         }
     }
 

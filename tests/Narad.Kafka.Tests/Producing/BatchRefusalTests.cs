@@ -95,8 +95,8 @@ public sealed class BatchRefusalTests
     [Fact, Trait("Promise", "S6")]
     public async Task Behind_a_batch_that_is_refused_unforeseen_only_what_is_on_its_way_can_overtake_and_that_is_logged()
     {
-        // One request of five messages at a time, each answered after a while: when the refusal comes all that follows is in the client, which continues with the
-        // next request at once. No more than that one may be written before the refused messages.
+        // One request of five messages at a time, each answered after a while: when the refusal comes all that follows is in the client, which continues with
+        // the next request at once. No more than that one may be written before the refused messages.
         using var broker = EmbeddedBroker.Start();
         broker.CreateTopic("t", 1);
         var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, Linger = TimeSpan.Zero };
@@ -145,7 +145,8 @@ public sealed class BatchRefusalTests
         read.Should().HaveCount(count);
         foreach (var key in read.GroupBy(result => Encoding.UTF8.GetString(result.Message.Key!)))
         {
-            key.Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!).Split(' ')[0])).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
+            key.Select(result => int.Parse(Encoding.UTF8.GetString(result.Message.Value!).Split(' ')[0])).Should().BeInAscendingOrder()
+                .And.OnlyHaveUniqueItems();
         }
     }
 
@@ -177,7 +178,11 @@ public sealed class BatchRefusalTests
     {
         var topic = Sending.NewTopic();
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Sending.RealKafka }).Build();
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = partitions, ReplicationFactor = 1, Configs = new() { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
+        await admin.CreateTopicsAsync(
+            [new TopicSpecification
+            {
+                Name = topic, NumPartitions = partitions, ReplicationFactor = 1, Configs = new() { ["max.message.bytes"] = $"{maxMessageBytes}" },
+            }]);
         return topic;
     }
 }

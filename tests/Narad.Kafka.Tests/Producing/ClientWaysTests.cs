@@ -28,7 +28,8 @@ public sealed class ClientWaysTests
         {
             foreach (var value in values)
             {
-                var headers = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", Array.Empty<byte>()).Add("bytes", [0, 255]).Add("größe", "ä").Add("bytes", [1]);
+                var headers = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", Array.Empty<byte>()).Add("bytes", [0, 255]).Add("größe", "ä")
+                    .Add("bytes", [1]);
                 await sending.SendAsync(topic, value, key is null ? MessageKey.None : key, new SendOptions { Headers = headers, Partition = 1 });
                 expected.Add((key, value));
             }
@@ -97,7 +98,8 @@ public sealed class ClientWaysTests
 
         await Task.WhenAll(sends).WaitAsync(Sending.Timeout);
 
-        sends.Select((send, i) => (send.Result.Topic, send.Result.Offset)).Should().Equal(sends.Select((_, i) => (topics[i % topics.Length], 1L + (i / topics.Length))));
+        sends.Select((send, i) => (send.Result.Topic, send.Result.Offset)).Should()
+            .Equal(sends.Select((_, i) => (topics[i % topics.Length], 1L + (i / topics.Length))));
     }
 
     private static byte[] Bytes(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)(i * 31))];

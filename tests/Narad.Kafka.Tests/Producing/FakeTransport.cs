@@ -44,15 +44,18 @@ internal sealed class FakeTransport : ITransport, IKafkaTopics
         return FakeTopics.Next.Task;
     }
 
-    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<TopicPartitionId,
+        long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -58,7 +58,8 @@ public sealed class FatalErrorTests
     [Trait("Trap", "fatal-with-plain-codes")]
     public async Task A_real_client_that_dies_is_replaced_and_nothing_is_lost_or_left_hanging(string where)
     {
-        var options = where == "Embedded" ? new KafkaOptions { Mode = KafkaMode.Embedded } : new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Sending.RealKafka ?? "", TopicCreation = TopicCreation.IfMissing };
+        var options = where == "Embedded" ? new KafkaOptions { Mode = KafkaMode.Embedded }
+            : new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Sending.RealKafka ?? "", TopicCreation = TopicCreation.IfMissing };
         Skip.If(where == "Kafka" && Sending.RealKafka is null, "NARAD_TEST_KAFKA names no broker.");
         var diagnostics = new KafkaDiagnostics();
         await using var transport = Transport.For(options.Mode, options, diagnostics);
@@ -104,9 +105,13 @@ public sealed class FatalErrorTests
         await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker });
         var topic = Sending.NewTopic();
 
-        var first = (await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var first = (
+            await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>())
+            .Which;
         await Sending.Until(() => sending.Producer.Health.State == ProducerState.Refused, "the refusal");
-        var later = (await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(TimeSpan.FromSeconds(1)).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var later = (
+            await sending.SendAsync(topic, "m", "k").AsTask().WaitAsync(TimeSpan.FromSeconds(1)).Invoking(send => send).Should()
+            .ThrowAsync<KafkaSendException>()).Which;
 
         first.Reason.Should().Be(nameof(ErrorCode.ClusterAuthorizationFailed));
         first.Retriable.Should().BeFalse();

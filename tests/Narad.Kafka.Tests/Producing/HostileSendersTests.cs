@@ -5,7 +5,8 @@ namespace Narad.Kafka.Tests.Producing;
 /// <summary>What of the application throws while a message is sent fails that message, by name, and holds no other message of the topic up.</summary>
 public sealed class HostileSendersTests
 {
-    public static TheoryData<string> Places => ["serializer", "serializer later", "serializer answers null", "serializer answers null later", "middleware before", "middleware later"];
+    public static TheoryData<string> Places =>
+        ["serializer", "serializer later", "serializer answers null", "serializer answers null later", "middleware before", "middleware later"];
 
     [Theory, Trait("Promise", "S2")]
     [MemberData(nameof(Places))]
@@ -43,7 +44,8 @@ public sealed class HostileSendersTests
         await using var sending = await Sending.ConnectAsync(clients);
 
         var sent = sending.Producer.SendManyAsync(
-            "t", ["1", "bad", "3"], message => message == "bad" ? throw new HostileException(HostileException.Fault.AllThrow) : message, options: null, default);
+            "t", ["1", "bad", "3"], message =>
+                message == "bad" ? throw new HostileException(HostileException.Fault.AllThrow) : message, options: null, default);
         await AnswerAsync(clients, sent);
 
         var failure = sent.Exception!.InnerException.Should().BeOfType<KafkaSendManyException>().Which;
@@ -63,7 +65,8 @@ public sealed class HostileSendersTests
 
     private sealed class Serializer(string place) : IMessageSerializer
     {
-        public ValueTask<byte[]> SerializeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) => ((Text)message, place) switch
+        public ValueTask<byte[]> SerializeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) =>
+            ((Text)message, place) switch
         {
             ({ Value: "bad" }, "serializer") => throw new HostileException(HostileException.Fault.AllThrow),
             ({ Value: "bad" }, "serializer answers null") => new((byte[])null!),

@@ -46,7 +46,9 @@ public sealed class MessageKeyTests
     public async Task What_middleware_sets_is_checked_like_what_the_sender_sets(int? partition, int? millisecondsSince1970)
     {
         var clients = new ScriptedClients();
-        var sets = new Sets(message => (message.Partition, message.Timestamp) = (partition, millisecondsSince1970 is { } time ? DateTimeOffset.UnixEpoch.AddMilliseconds(time) : null));
+        var sets = new Sets(
+            message =>
+            (message.Partition, message.Timestamp) = (partition, millisecondsSince1970 is { } time ? DateTimeOffset.UnixEpoch.AddMilliseconds(time) : null));
         await using var sending = await Sending.ConnectAsync(clients, options => options.SendMiddleware.Add(sets));
 
         var sends = () => sending.SendAsync("t", "m").AsTask();

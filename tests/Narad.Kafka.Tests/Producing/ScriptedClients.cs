@@ -88,7 +88,9 @@ internal sealed class ScriptedClient(ScriptedClients owner, ProducerGeneration g
         }
 
         var taken = System.Text.Encoding.UTF8.GetString(send.Payload ?? []);
-        TakenWhole.Enqueue(string.Join('|', ((byte[]?[])[send.KeyBytes, send.Payload, .. (send.Headers ?? []).Select(header => header.Value)]).Select(bytes => System.Text.Encoding.UTF8.GetString(bytes ?? []))));
+        TakenWhole.Enqueue(
+            string.Join('|', ((byte[]?[])[send.KeyBytes, send.Payload, .. (send.Headers ?? []).Select(header => header.Value)])
+                .Select(bytes => System.Text.Encoding.UTF8.GetString(bytes ?? []))));
         LastPayload = send.Payload;
         _queue.Enqueue(send);
         Taken.Enqueue(taken);

@@ -24,7 +24,8 @@ public sealed class SendConditionsTests
         });
         var topic = Sending.NewTopic();
 
-        var failure = (await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var failure = (
+            await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
         failure.Reason.Should().Be(nameof(ErrorCode.UnknownTopicOrPart));
         failure.Message.Should().Contain($"'{topic}'").And.Contain("does not exist").And.Contain("0x00000007");
@@ -36,16 +37,19 @@ public sealed class SendConditionsTests
     public async Task A_send_without_an_answer_in_time_fails_and_says_that_it_may_have_been_written()
     {
         using var broker = EmbeddedBroker.Start();
-        await using var sending = await Sending.ConnectAsync(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, SendTimeout = TimeSpan.FromSeconds(1) });
+        await using var sending = await Sending.ConnectAsync(
+            new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, SendTimeout = TimeSpan.FromSeconds(1) });
         var topic = Sending.NewTopic();
         await sending.SendAsync(topic, "first");
         broker.SetLatency(TimeSpan.FromMinutes(5));
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
 
-        var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
+        var failure = (await sending.SendAsync(topic, "m").AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>())
+            .Which;
 
-        watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance, "the client looks once a second");
+        watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9))
+            .And.BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance, "the client looks once a second");
         failure.Reason.Should().Be(nameof(ErrorCode.Local_MsgTimedOut));
         failure.Retriable.Should().BeTrue();
         failure.MayHaveBeenWritten.Should().BeTrue();

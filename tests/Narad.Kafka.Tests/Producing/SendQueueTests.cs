@@ -153,7 +153,8 @@ public sealed class SendQueueTests
         failure.MayHaveBeenWritten.Should().BeTrue("it is with the client");
         sending.Producer.InFlight.Should().Be(1);
         clients.Last.Report();
-        (await sending.Producer.StopAsync(Sending.Timeout)).Should().BeEquivalentTo(new SendCounts(1, 0, 0, []) { Late = 1 }, "its awaiter was told that it failed, and it was written");
+        (await sending.Producer.StopAsync(Sending.Timeout)).Should()
+            .BeEquivalentTo(new SendCounts(1, 0, 0, []) { Late = 1 }, "its awaiter was told that it failed, and it was written");
     }
 
     [Fact, Trait("Promise", "S2")]
@@ -180,7 +181,8 @@ public sealed class SendQueueTests
     {
         var clients = new ScriptedClients();
         Sending? sending = null;
-        await using var connected = await Sending.ConnectAsync(clients, options => options.SendMiddleware.Add(new Announcing((topic, text) => sending!.SendAsync(topic, text))));
+        await using var connected = await Sending.ConnectAsync(
+            clients, options => options.SendMiddleware.Add(new Announcing((topic, text) => sending!.SendAsync(topic, text))));
         sending = connected;
         var sends = Enumerable.Range(0, 3).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
 
@@ -231,7 +233,8 @@ public sealed class SendQueueTests
         var after = sending.SendAsync("t", "after").AsTask();
 
         serializer.Go.SetException(new FormatException("no"));
-        (await slow.Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which.Message.Should().Contain("'t'").And.Contain("key k").And.Contain("no");
+        (await slow.Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which.Message.Should().Contain("'t'").And.Contain("key k")
+            .And.Contain("no");
         await Sending.Until(() => clients.Last.Taken.Count == 1, "the other to be taken");
         clients.Last.Report();
         await after.WaitAsync(Sending.Timeout);
@@ -304,7 +307,8 @@ public sealed class SendQueueTests
             using var cancellation = new CancellationTokenSource();
             var cancelled = sending.SendAsync("t", $"c{round}", ct: cancellation.Token);
             await cancellation.CancelAsync();
-            (await cancelled.AsTask().Invoking(send => send).Should().ThrowAsync<OperationCanceledException>()).Which.CancellationToken.Should().Be(cancellation.Token);
+            (await cancelled.AsTask().Invoking(send => send).Should().ThrowAsync<OperationCanceledException>()).Which.CancellationToken.Should()
+                .Be(cancellation.Token);
             var next = sending.SendAsync("t", $"n{round}").AsTask();
             clients.Last.Report();
             next.IsCompleted.Should().BeFalse("the report was the cancelled one's");
@@ -317,7 +321,8 @@ public sealed class SendQueueTests
     {
         public TaskCompletionSource<byte[]> Go { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public ValueTask<byte[]> SerializeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) => new(Go.Task);
+        public ValueTask<byte[]> SerializeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) =>
+            new(Go.Task);
     }
 
     private sealed class Backpressure : ISendMiddleware

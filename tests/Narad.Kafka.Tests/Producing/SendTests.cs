@@ -18,7 +18,8 @@ public sealed class SendTests
         var topic = Sending.NewTopic();
         var time = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeMilliseconds());
 
-        var sent = await sending.SendAsync(topic, new Greeting("Hello World"), "a", new SendOptions { Headers = new MessageHeaders().Add("h", "v"), Timestamp = time });
+        var sent = await sending.SendAsync(
+            topic, new Greeting("Hello World"), "a", new SendOptions { Headers = new MessageHeaders().Add("h", "v"), Timestamp = time });
         var tombstone = await sending.Producer.SendTombstoneAsync(topic, "a", null, default);
 
         sent.Topic.Should().Be(topic);

@@ -56,7 +56,8 @@ internal sealed class Sending : IAsyncDisposable
     }
 
     /// <summary>On a client that the test scripts.</summary>
-    public static async Task<Sending> ConnectAsync(ScriptedClients clients, Action<KafkaOptions>? configure = null, TimeProvider? time = null, ITransport? transport = null, ILoggerFactory? loggers = null)
+    public static async Task<Sending> ConnectAsync(ScriptedClients clients, Action<KafkaOptions>? configure = null, TimeProvider? time = null,
+        ITransport? transport = null, ILoggerFactory? loggers = null)
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka };
         configure?.Invoke(options);
@@ -68,7 +69,8 @@ internal sealed class Sending : IAsyncDisposable
     }
 
     /// <summary>On a client that the test brings.</summary>
-    public static async Task<Sending> ConnectAsync(Func<ProducerGeneration, IProducerClient> build, Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
+    public static async Task<Sending> ConnectAsync(
+        Func<ProducerGeneration, IProducerClient> build, Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
     {
         var options = new KafkaOptions { Mode = KafkaMode.Kafka };
         configure?.Invoke(options);
@@ -85,7 +87,8 @@ internal sealed class Sending : IAsyncDisposable
     /// <summary>Everything that a topic holds, per partition in offset order.</summary>
     public List<ConsumeResult<byte[]?, byte[]?>> ReadAll(string topic, int expected)
     {
-        var config = new ConsumerConfig(new Dictionary<string, string> { ["bootstrap.servers"] = _transport.BootstrapServers, ["group.id"] = Guid.NewGuid().ToString("N") })
+        var config = new ConsumerConfig(
+            new Dictionary<string, string> { ["bootstrap.servers"] = _transport.BootstrapServers, ["group.id"] = Guid.NewGuid().ToString("N") })
         {
             AutoOffsetReset = AutoOffsetReset.Earliest,
             EnableAutoCommit = false,

@@ -70,7 +70,9 @@ public sealed class StopTests
         var counts = await sending.Producer.StopAsync(TimeSpan.FromMilliseconds(100)).WaitAsync(Sending.Timeout);
 
         await Task.WhenAll(accepted.Concat(takenBack)).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Sending.Timeout);
-        counts.Should().BeEquivalentTo(new SendCounts(Delivered: 1, Failed: 2, Unknown: 1, []) { Late = 1 }, "the cancelled one was delivered, the first was written late, and what waited failed");
+        counts.Should()
+            .BeEquivalentTo(new SendCounts(Delivered: 1, Failed: 2, Unknown: 1, []) { Late = 1 },
+                "the cancelled one was delivered, the first was written late, and what waited failed");
         (counts.Delivered + counts.Late + counts.Failed + counts.Unknown).Should().Be(accepted.Count + 1);
         accepted[2].IsCanceled.Should().BeTrue();
         sending.Producer.InFlight.Should().Be(0);

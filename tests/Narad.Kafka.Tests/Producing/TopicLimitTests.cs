@@ -227,7 +227,8 @@ public sealed class TopicLimitTests
             // Together, then together within what the broker tells, then one at a time.
             var before = taken.Count;
             var sends = Enumerable.Range(0, 2).Select(i => sending.SendAsync("t", $"{i}".PadRight(700)).AsTask()).ToList();
-            foreach (var (count, code) in ((int, ErrorCode)[])[(2, ErrorCode.MsgSizeTooLarge), (2, ErrorCode.MsgSizeTooLarge), (1, ErrorCode.NoError), (1, ErrorCode.NoError)])
+            foreach (var (count, code) in ((int, ErrorCode)[])[
+                (2, ErrorCode.MsgSizeTooLarge), (2, ErrorCode.MsgSizeTooLarge), (1, ErrorCode.NoError), (1, ErrorCode.NoError)])
             {
                 before += count;
                 await Sending.Until(() => taken.Count == before, $"{count} to be taken");
@@ -294,7 +295,8 @@ public sealed class TopicLimitTests
             foreach (var topic in topics)
             {
                 Asked.Enqueue(topic);
-                answers.Add(Default is 0 ? await Of(topic).Task : new LimitAnswer(Default, Default is null ? ErrorCode.TopicAuthorizationFailed : ErrorCode.NoError));
+                answers.Add(Default is 0 ? await Of(topic).Task
+                    : new LimitAnswer(Default, Default is null ? ErrorCode.TopicAuthorizationFailed : ErrorCode.NoError));
             }
 
             Interlocked.Decrement(ref _questions);

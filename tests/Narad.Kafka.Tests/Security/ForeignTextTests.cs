@@ -56,7 +56,8 @@ public sealed class ForeignTextTests
 
         var certificate = await BrokerCertificate.LookAsync(listener.Address, config, CancellationToken.None);
         var fault = certificate.Fault(listener.Address, new ConnectionFacts(config), config, detail: Forged)!;
-        var report = new DoctorReport([new DoctorStep("TLS", DoctorOutcome.Failed, TimeSpan.Zero, $"{fault.Cause}\nThe client says: {fault.Detail}", Forged)], fault.ToString());
+        var report = new DoctorReport(
+            [new DoctorStep("TLS", DoctorOutcome.Failed, TimeSpan.Zero, $"{fault.Cause}\nThe client says: {fault.Detail}", Forged)], fault.ToString());
 
         fault.ToString().Where(char.IsControl).Should().BeEmpty();
         fault.Cause.Should().Contain("\\u001b[2K");
@@ -70,7 +71,8 @@ public sealed class ForeignTextTests
     {
         await using var service = await EmbeddedService.StartAsync();
         service.Broker.CreateTopic("t", 1);
-        var subscription = (Kafka.Consuming.Subscription)await service.Kafka.SubscribeAsync<string>("t", static (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline);
+        var subscription = (Kafka.Consuming.Subscription)await service.Kafka.SubscribeAsync<string>("t", static (_, _, _) => Task.CompletedTask)
+            .WaitAsync(Waiting.Deadline);
 
         subscription.MoveTo(SubscriptionState.Faulted, new InvalidOperationException($"no\u001b[2K\r\nKafka connection successful{new string('x', 900_000)}"));
 

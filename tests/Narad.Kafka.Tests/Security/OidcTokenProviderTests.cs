@@ -64,7 +64,8 @@ public sealed class OidcTokenProviderTests
         var options = Options(endpoint);
         options.TokenEndpoint += "?key=s3cret/&=ü";
 
-        var failed = await new OidcTokenProvider(options).Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>();
+        var failed = await new OidcTokenProvider(options).Awaiting(source => source.GetAsync(default).AsTask()).Should()
+            .ThrowAsync<OAuthBearerTokenException>();
 
         failed.Which.Message.Should().Contain($"{endpoint.Address}token").And.Contain(words).And.Contain("me:me");
         failed.Which.ToString().Should().NotContain(Secret).And.NotContain("s3cret").And.NotContain("opaque");
@@ -81,8 +82,10 @@ public sealed class OidcTokenProviderTests
         options.TokenEndpoint = "http://127.0.0.1:1/token";
         var absent = new OidcTokenProvider(options);
 
-        (await slow.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage($"*{endpoint.Address}token did not answer in time*");
-        (await absent.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>()).WithMessage("*http://127.0.0.1:1/token could not be asked*");
+        (await slow.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>())
+            .WithMessage($"*{endpoint.Address}token did not answer in time*");
+        (await absent.Awaiting(source => source.GetAsync(default).AsTask()).Should().ThrowAsync<OAuthBearerTokenException>())
+            .WithMessage("*http://127.0.0.1:1/token could not be asked*");
     }
 
     [Fact]
@@ -105,7 +108,9 @@ public sealed class OidcTokenProviderTests
     [InlineData("me", "s", "token", null)]
     [InlineData("me", "s", "https://id/token", "lkc-ü")]
     public void Settings_that_cannot_work_are_refused(string id, string secret, string endpoint, string? cluster) =>
-        FluentActions.Invoking(() => new OidcTokenProvider(new OidcOptions { ClientId = id, ClientSecret = secret, TokenEndpoint = endpoint, LogicalCluster = cluster })).Should().Throw<ArgumentException>();
+        FluentActions.Invoking(() =>
+            new OidcTokenProvider(new OidcOptions { ClientId = id, ClientSecret = secret, TokenEndpoint = endpoint, LogicalCluster = cluster })).Should()
+            .Throw<ArgumentException>();
 
     [SkippableFact]
     public async Task Settings_alone_log_in_to_a_real_broker_through_an_identity_provider()

@@ -4,7 +4,9 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Security;
 
-/// <summary>The listeners of a real cluster that take unsecured tokens and close connections whose token has expired; skips with the reason where there is none.</summary>
+/// <summary>
+/// The listeners of a real cluster that take unsecured tokens and close connections whose token has expired; skips with the reason where there is none.
+/// </summary>
 internal static class TokenListener
 {
     public const string Plaintext = "NARAD_TEST_KAFKA_SASL";

@@ -43,7 +43,8 @@ public sealed class TokenListenerTests
         watch.Elapsed.Should().BeLessThan(AtOnce);
         service.Received.Should().Equal("first", "after");
         service.Log.Count(9003).Should().BeGreaterThan((int)(idle / life), "tokens were renewed");
-        service.Log.All.Where(line => line.Level >= LogLevel.Warning && line.Message.Contains("authenticat", StringComparison.OrdinalIgnoreCase)).Should().BeEmpty();
+        service.Log.All.Where(line => line.Level >= LogLevel.Warning && line.Message.Contains("authenticat", StringComparison.OrdinalIgnoreCase)).Should()
+            .BeEmpty();
     }
 
     [SkippableFact]
@@ -78,7 +79,8 @@ public sealed class TokenListenerTests
                 s.Retry.Topic.BackoffType = DelayBackoffType.Constant;
                 s.DeadLetter.Enabled = true;
             });
-        await kafka.SubscribeAsync<string>(exact, async (message, context, token) => await context.SendAsync(output, $"{message}, exactly", cancellationToken: token), exactly, s => s.ExactlyOnce.Enabled = true);
+        await kafka.SubscribeAsync<string>(exact, async (message, context, token) =>
+            await context.SendAsync(output, $"{message}, exactly", cancellationToken: token), exactly, s => s.ExactlyOnce.Enabled = true);
 
         await kafka.SendAsync(failing, "poison");
         await kafka.SendAsync(exact, "once");
@@ -123,7 +125,8 @@ public sealed class TokenListenerTests
     {
         var asked = 0;
         var faulty = Faulty(fault);
-        var options = TokenListener.Options(TokenListener.Plaintext, token => ++asked <= 2 ? faulty(token) : new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test")));
+        var options = TokenListener.Options(
+            TokenListener.Plaintext, token => ++asked <= 2 ? faulty(token) : new ValueTask<OAuthBearerToken>(UnsecuredToken.Create("token-test")));
         options.ConnectTimeout = TimeSpan.FromSeconds(20);
         await using var service = new TokenService(options);
         var topic = await RealKafka.CreateTopicAsync();
@@ -153,7 +156,8 @@ public sealed class TokenListenerTests
         service.Kafka.IsConnected.Should().BeTrue("the token is good for a while");
         await UntilAsync(HealthStatus.Unhealthy);
         await Waiting.Until(() => !service.Kafka.IsConnected, "the connections are cut");
-        (await service.HealthAsync()).Description.Should().Contain("no broker answers (").And.Contain("there is no token: the token source failed: it threw InvalidOperationException: The vault is sealed");
+        (await service.HealthAsync()).Description.Should().Contain("no broker answers (")
+            .And.Contain("there is no token: the token source failed: it threw InvalidOperationException: The vault is sealed");
         var sending = service.Kafka.SendAsync(topic, "meanwhile");
         Volatile.Write(ref broken, false);
 
@@ -178,7 +182,8 @@ public sealed class TokenListenerTests
     public async Task A_token_that_the_broker_refuses_fails_within_the_timeout_and_is_in_no_message()
     {
         const string Secret = "not-a-token-but-a-secret";
-        var options = TokenListener.Options(TokenListener.Plaintext, _ => new ValueTask<OAuthBearerToken>(new OAuthBearerToken(Secret, DateTimeOffset.UtcNow.AddHours(1), "me")));
+        var options = TokenListener.Options(
+            TokenListener.Plaintext, _ => new ValueTask<OAuthBearerToken>(new OAuthBearerToken(Secret, DateTimeOffset.UtcNow.AddHours(1), "me")));
         options.ConnectTimeout = TimeSpan.FromSeconds(3);
         await using var service = new TokenService(options);
 

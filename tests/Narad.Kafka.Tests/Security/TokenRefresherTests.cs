@@ -30,9 +30,14 @@ public sealed class TokenRefresherTests : IAsyncDisposable
         { "not ASCII", new OAuthBearerToken("é", DateTimeOffset.MaxValue, "me"), "not ASCII" },
         { "expired", new OAuthBearerToken(Secret, DateTimeOffset.UnixEpoch, "me"), "expired at 1970-01-01 00:00:00Z" },
         { "without a principal", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, null!), "principal" },
-        { "extension's name", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["logical_cluster"] = Secret } }, "'logical_cluster'" },
-        { "extension named auth", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["auth"] = Secret } }, "'auth'" },
-        { "extension's value", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["pool"] = $"{Secret}\0" } }, "'pool'" },
+        { "extension's name",
+            new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["logical_cluster"] = Secret } },
+            "'logical_cluster'" },
+        { "extension named auth",
+            new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["auth"] = Secret } }, "'auth'" },
+        { "extension's value",
+            new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = new Dictionary<string, string> { ["pool"] = $"{Secret}\0" } },
+            "'pool'" },
         { "null extensions", new OAuthBearerToken(Secret, DateTimeOffset.MaxValue, "me") { Extensions = null! }, "extensions" },
     };
 
@@ -128,7 +133,9 @@ public sealed class TokenRefresherTests : IAsyncDisposable
     public async Task A_source_that_throws_is_asked_again_ever_more_rarely_and_each_kind_of_failure_is_logged_once_until_it_works_again()
     {
         var works = false;
-        var refresher = Refresher(_ => works ? new ValueTask<OAuthBearerToken>(Token("t", seconds: 3600)) : throw new InvalidOperationException("The vault is sealed.", new TimeoutException("No answer.")));
+        var refresher = Refresher(
+            _ => works ? new ValueTask<OAuthBearerToken>(Token("t", seconds: 3600))
+            : throw new InvalidOperationException("The vault is sealed.", new TimeoutException("No answer.")));
         refresher.Add(_client);
         var asked = 1;
         await NappingAsync(asked);
@@ -166,7 +173,8 @@ public sealed class TokenRefresherTests : IAsyncDisposable
     [Fact]
     public async Task A_failed_renewal_leaves_the_clients_the_token_that_they_have_and_is_repeated_before_it_expires()
     {
-        var refresher = Refresher(_ => _asked == 2 ? throw new InvalidOperationException("Busy.") : new ValueTask<OAuthBearerToken>(Token($"t{_asked}", seconds: 10)));
+        var refresher = Refresher(
+            _ => _asked == 2 ? throw new InvalidOperationException("Busy.") : new ValueTask<OAuthBearerToken>(Token($"t{_asked}", seconds: 10)));
         refresher.Add(_client);
         await NappingAsync(asked: 1);
         Advance(seconds: 8);
@@ -249,7 +257,8 @@ public sealed class TokenRefresherTests : IAsyncDisposable
     [Fact]
     public async Task A_client_that_refuses_a_token_is_reported_in_other_words_than_its_own()
     {
-        var refresher = Refresher(_ => new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10)), (_, _) => throw new KafkaException(new Error(ErrorCode.Local_InvalidArg, $"malformed: {Secret}")));
+        var refresher = Refresher(_ => new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10)),
+            (_, _) => throw new KafkaException(new Error(ErrorCode.Local_InvalidArg, $"malformed: {Secret}")));
         refresher.Add(_client);
         await NappingAsync(asked: 1);
 
@@ -263,7 +272,9 @@ public sealed class TokenRefresherTests : IAsyncDisposable
     [Trait("Promise", "S30")]
     public async Task A_token_is_in_no_text_not_even_where_the_source_itself_writes_it_into_its_exception()
     {
-        var refresher = Refresher(_ => _asked == 1 ? new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10)) : throw new InvalidOperationException($"Still have {Secret}.", new ArgumentException(Secret)));
+        var refresher = Refresher(
+            _ => _asked == 1 ? new ValueTask<OAuthBearerToken>(Token(Secret, seconds: 10))
+            : throw new InvalidOperationException($"Still have {Secret}.", new ArgumentException(Secret)));
         refresher.Add(_client);
         await NappingAsync(asked: 1);
         Advance(seconds: 8);

@@ -9,7 +9,9 @@ public sealed class ByteTypesTests
 {
     private static readonly byte[] Bytes = [0, 255, 34, 128];
 
-    public static TheoryData<string> Types => ["byte[]", "ReadOnlyMemory", "ReadOnlyMemory?", "Memory", "Memory?", "ArraySegment", "ArraySegment?", "ReadOnlySequence", "ReadOnlySequence in parts", "ImmutableArray"];
+    public static TheoryData<string> Types =>
+        ["byte[]", "ReadOnlyMemory", "ReadOnlyMemory?", "Memory", "Memory?", "ArraySegment", "ArraySegment?", "ReadOnlySequence", "ReadOnlySequence in parts",
+            "ImmutableArray"];
 
     [Theory]
     [MemberData(nameof(Types))]

@@ -163,7 +163,8 @@ public sealed partial class MessageEncoderTests
     {
         var envelope = MessageEnvelope.Create(new Unlisted(1), "SOMETHING", "me") with { Version = "2.0" };
 
-        Encode(envelope, new KafkaOptions { ClientId = "shop" }).Should().Contain("\"SOMETHING\"").And.Contain("\"me\"").And.Contain("\"2.0\"").And.NotContain("shop");
+        Encode(envelope, new KafkaOptions { ClientId = "shop" }).Should().Contain("\"SOMETHING\"").And.Contain("\"me\"").And.Contain("\"2.0\"")
+            .And.NotContain("shop");
         MessageEnvelope.TypeNameOf<Unlisted>().Should().Be("Unlisted");
         MessageEnvelope.TypeNameOf<List<int>>().Should().Be("List");
     }

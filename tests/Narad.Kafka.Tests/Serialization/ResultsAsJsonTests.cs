@@ -15,15 +15,20 @@ public sealed partial class ResultsAsJsonTests
     private static readonly JsonSerializerOptions[] Serializers = [JsonSerializerOptions.Default, JsonSerializerOptions.Web];
 
     // What the members of the public interfaces return, and what they hand to delegates.
-    private static readonly Type[] Sources = [typeof(IKafkaService), typeof(IDeadLetters), typeof(IKafkaTopics), typeof(ISubscription), typeof(KafkaDoctor), typeof(IFailureObserver)];
+    private static readonly Type[] Sources = [
+        typeof(IKafkaService), typeof(IDeadLetters), typeof(IKafkaTopics), typeof(ISubscription), typeof(KafkaDoctor), typeof(IFailureObserver)];
 
     // An exception is written where it is a member of a result; by itself it is not this library's. A subscription is tried below, as it is.
-    public static TheoryData<Type> Results => [.. Sources.SelectMany(ResultsOf).Where(type => type != typeof(Exception) && !type.GetGenericArguments().Append(type).Any(Sources.Contains)).Distinct().OrderBy(type => type.FullName, StringComparer.Ordinal)];
+    public static TheoryData<Type> Results =>
+        [.. Sources.SelectMany(ResultsOf).Where(type => type != typeof(Exception) && !type.GetGenericArguments().Append(type).Any(Sources.Contains)).Distinct()
+            .OrderBy(type => type.FullName, StringComparer.Ordinal)];
 
     [Fact]
     public void The_results_are_found() =>
-        Results.Cast<object[]>().Select(result => (Type)result[0]).Should().Contain([typeof(RedriveReport), typeof(RedriveProgress), typeof(DeadLetterPage), typeof(DeadLetter), typeof(DisconnectReport),
-            typeof(DoctorReport), typeof(SendResult), typeof(StoppedPartition), typeof(TopicDetails), typeof(TopicPartitionId), typeof(IReadOnlyDictionary<TopicPartitionId, long>), typeof(FailedMessage)]);
+        Results.Cast<object[]>().Select(result => (Type)result[0]).Should()
+            .Contain([typeof(RedriveReport), typeof(RedriveProgress), typeof(DeadLetterPage), typeof(DeadLetter), typeof(DisconnectReport),
+            typeof(DoctorReport), typeof(SendResult), typeof(StoppedPartition), typeof(TopicDetails), typeof(TopicPartitionId),
+                typeof(IReadOnlyDictionary<TopicPartitionId, long>), typeof(FailedMessage)]);
 
     [Theory]
     [MemberData(nameof(Results))]
@@ -43,7 +48,8 @@ public sealed partial class ResultsAsJsonTests
     public void A_redrive_report_is_read_back_as_it_was_written()
     {
         var place = new TopicPartitionId("orders-dlt", 2);
-        var report = new RedriveReport(3, 1, new Dictionary<SkippedReason, long> { [SkippedReason.TooLarge] = 1 }, new Dictionary<TopicPartitionId, long> { [place] = 7 }, "g")
+        var report = new RedriveReport(
+            3, 1, new Dictionary<SkippedReason, long> { [SkippedReason.TooLarge] = 1 }, new Dictionary<TopicPartitionId, long> { [place] = 7 }, "g")
         {
             FirstSkipped = [new SkippedDeadLetter(new TopicPartitionOffsetId(place, 4), SkippedReason.TooLarge, "too large")],
         };
@@ -91,21 +97,24 @@ public sealed partial class ResultsAsJsonTests
     [InlineData("[]")]
     [InlineData("{}")]
     [InlineData("""{"base64":"AAAA","more":1}""")]
-    public void What_is_no_key_is_refused(string json) => FluentActions.Invoking(() => JsonSerializer.Deserialize<MessageKey>(json)).Should().Throw<JsonException>();
+    public void What_is_no_key_is_refused(string json) =>
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<MessageKey>(json)).Should().Throw<JsonException>();
 
     [Fact]
     public void Coordinates_and_keys_are_read_back_from_the_names_of_properties()
     {
         var partitions = new Dictionary<TopicPartitionId, int> { [new("orders", 3)] = 1, [new("a[1]@2", 0)] = 2 };
         var offsets = new Dictionary<TopicPartitionOffsetId, int> { [new("orders", 3, 7)] = 1, [new("a[1]@2", 0, long.MaxValue)] = 2 };
-        var keys = new Dictionary<MessageKey, int> { ["customer-7"] = 1, [MessageKey.From("")] = 2, [new byte[] { 255, 0 }] = 3, ["base64:AAAA"] = 4, [42] = 5 };
+        var keys = new Dictionary<MessageKey,
+            int> { ["customer-7"] = 1, [MessageKey.From("")] = 2, [new byte[] { 255, 0 }] = 3, ["base64:AAAA"] = 4, [42] = 5 };
 
         JsonSerializer.Serialize(partitions).Should().Be("""{"orders[3]":1,"a[1]@2[0]":2}""");
         JsonSerializer.Serialize(offsets).Should().Be("""{"orders[3]@7":1,"a[1]@2[0]@9223372036854775807":2}""");
         ReadBack(partitions).Should().BeEquivalentTo(partitions);
         ReadBack(offsets).Should().BeEquivalentTo(offsets);
         ReadBack(keys).Should().BeEquivalentTo(keys);
-        FluentActions.Invoking(() => ReadBack(new Dictionary<MessageKey, int> { [MessageKey.None] = 1 })).Should().Throw<JsonException>().WithMessage("*without a key*");
+        FluentActions.Invoking(() => ReadBack(new Dictionary<MessageKey, int> { [MessageKey.None] = 1 })).Should().Throw<JsonException>()
+            .WithMessage("*without a key*");
         FluentActions.Invoking(() => JsonSerializer.Deserialize<Dictionary<MessageKey, int>>("""{"base64:?":1}""")).Should().Throw<JsonException>();
         FluentActions.Invoking(() => JsonSerializer.Deserialize<Dictionary<TopicPartitionOffsetId, int>>("""{"orders[3]":1}""")).Should().Throw<JsonException>().WithMessage("*topic*partition*@offset*");
 
@@ -115,7 +124,8 @@ public sealed partial class ResultsAsJsonTests
     [Theory]
     [InlineData("""{"topic":"t","partition":1}""")]
     [InlineData("7")]
-    public void What_has_no_offset_is_refused(string json) => FluentActions.Invoking(() => JsonSerializer.Deserialize<TopicPartitionOffsetId>(json)).Should().Throw<JsonException>();
+    public void What_has_no_offset_is_refused(string json) =>
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<TopicPartitionOffsetId>(json)).Should().Throw<JsonException>();
 
     [Theory]
     [InlineData("{}")]
@@ -136,7 +146,8 @@ public sealed partial class ResultsAsJsonTests
         await service.SendAsync("orders", "x");
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "it stops");
 
-        foreach (var json in (string[])[JsonSerializer.Serialize(subscription, JsonSerializerOptions.Web), JsonSerializer.Serialize<object>(subscription, JsonSerializerOptions.Web)])
+        foreach (var json in (string[])[
+            JsonSerializer.Serialize(subscription, JsonSerializerOptions.Web), JsonSerializer.Serialize<object>(subscription, JsonSerializerOptions.Web)])
         {
             using var document = JsonDocument.Parse(json);
             document.RootElement.GetProperty("topic").GetString().Should().Be("orders");
@@ -145,15 +156,18 @@ public sealed partial class ResultsAsJsonTests
             stopped.GetProperty("partition").GetProperty("partition").GetInt32().Should().Be(0);
             stopped.GetProperty("reason").GetProperty("message").GetString().Should().Be("not today");
             stopped.GetProperty("reason").GetProperty("type").GetString().Should().Be("System.InvalidOperationException");
-            document.RootElement.EnumerateObject().Select(property => property.Name).Should().BeEquivalentTo(typeof(ISubscription).GetProperties().Select(property => JsonNamingPolicy.CamelCase.ConvertName(property.Name)));
+            document.RootElement.EnumerateObject().Select(property => property.Name).Should()
+                .BeEquivalentTo(typeof(ISubscription).GetProperties().Select(property => JsonNamingPolicy.CamelCase.ConvertName(property.Name)));
         }
     }
 
     private static IEnumerable<Type> ResultsOf(Type source) =>
         source.GetMethods().Where(method => method.DeclaringType != typeof(object)).SelectMany(method =>
-            method.GetParameters().Select(parameter => parameter.ParameterType).Where(type => source == typeof(IFailureObserver) || IsProgress(type)).Append(method.ReturnType))
+            method.GetParameters().Select(parameter => parameter.ParameterType).Where(type => source == typeof(IFailureObserver) || IsProgress(type))
+                .Append(method.ReturnType))
             .Select(Unwrapped).OfType<Type>()
-            .SelectMany(type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? (Type[])[type, type.GetGenericArguments()[0]] : [type])
+            .SelectMany(type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? (Type[])[type, type.GetGenericArguments()[0]]
+                : [type])
             .Where(type => !type.IsGenericMethodParameter);
 
     private static bool IsProgress(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IProgress<>);
@@ -166,7 +180,8 @@ public sealed partial class ResultsAsJsonTests
         }
 
         var isWrapper = type.IsGenericType && type.GetGenericTypeDefinition() is var definition
-            && (definition == typeof(Task<>) || definition == typeof(ValueTask<>) || definition == typeof(IAsyncEnumerable<>) || definition == typeof(IProgress<>) || definition == typeof(Nullable<>));
+            && (definition == typeof(Task<>) || definition == typeof(ValueTask<>) || definition == typeof(IAsyncEnumerable<>)
+                || definition == typeof(IProgress<>) || definition == typeof(Nullable<>));
         return isWrapper ? type.GetGenericArguments()[0] : type;
     }
 
@@ -216,7 +231,8 @@ public sealed partial class ResultsAsJsonTests
                 .Where(candidate => candidate.GetParameters() is not [var only] || only.ParameterType != type)
                 .MaxBy(candidate => candidate.GetParameters().Length)!;
             var value = constructor.Invoke([.. constructor.GetParameters().Select(parameter => Of(parameter.ParameterType))]);
-            foreach (var property in type.GetProperties().Where(property => property.SetMethod is { IsPublic: true } && property.GetIndexParameters().Length == 0))
+            foreach (var property in type.GetProperties()
+                .Where(property => property.SetMethod is { IsPublic: true } && property.GetIndexParameters().Length == 0))
             {
                 property.SetValue(value, Of(property.PropertyType));
             }

@@ -46,7 +46,8 @@ public sealed partial class RuntimeTypeTests
     {
         Encode<IShape>(new Circle(2)).Should().Be("""{"kind":"circle","radius":2}""");
         Encode(MessageEnvelope.Create<IShape>(new Circle(2))).Should().EndWith("""data":{"kind":"circle","radius":2}}""").And.Contain("\"type\":\"IShape\"");
-        FluentActions.Invoking(() => Encode<IShape>(new Square(2))).Should().Throw<NotSupportedException>("it is not one of the derived types that the declared one names");
+        FluentActions.Invoking(() => Encode<IShape>(new Square(2))).Should()
+            .Throw<NotSupportedException>("it is not one of the derived types that the declared one names");
     }
 
     [Fact]

@@ -20,7 +20,8 @@ public sealed class SubscribeByTypeTests
     [Fact]
     public async Task The_type_chooses_the_handler_of_envelopes_and_of_flat_messages()
     {
-        var typed = Typed(types => types.On<Login>("USER_LOGIN", Handle).On<Logout>(Handle).On<MessageEnvelope<Login>>("WHOLE", Handle).On<string>("TEXT", Handle));
+        var typed = Typed(
+            types => types.On<Login>("USER_LOGIN", Handle).On<Logout>(Handle).On<MessageEnvelope<Login>>("WHOLE", Handle).On<string>("TEXT", Handle));
 
         await Receive(typed, """{"type":"USER_LOGIN","user":"flat"}""");
         await Receive(typed, """{"id":"1","type":"USER_LOGIN","version":"1.0","timestamp":"2026-01-01T00:00:00Z","source":null,"data":{"user":"wrapped"}}""");
@@ -139,7 +140,8 @@ public sealed class SubscribeByTypeTests
         Prop.ForAll<KeyValuePair<string, string>[], int>((fields, at) =>
         {
             var properties = (fields ?? []).Where(field => field.Key is not null and not "type" and not "data")
-                .Select(field => (field.Key, Value: (object)new Dictionary<string, object?> { ["type"] = field.Value, ["data"] = new[] { 1 } })).DistinctBy(field => field.Key).ToList();
+                .Select(field => (field.Key, Value: (object)new Dictionary<string, object?> { ["type"] = field.Value, ["data"] = new[] { 1 } }))
+                .DistinctBy(field => field.Key).ToList();
             var expected = "T\"\\é" + at;
             properties.Insert((int)((uint)at % (uint)(properties.Count + 1)), ("type", expected));
             var json = JsonSerializer.SerializeToUtf8Bytes(properties.ToDictionary(field => field.Key, field => field.Value));

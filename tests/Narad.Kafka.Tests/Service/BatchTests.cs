@@ -29,7 +29,8 @@ public sealed class BatchTests
         for (var partition = 0; partition < 2; partition++)
         {
             var mine = batches.Where(batch => batch[0].Partition == partition).ToList();
-            mine.SelectMany(batch => batch).Select(item => item.Offset).Should().Equal(Enumerable.Range(0, partition == 0 ? 13 : 12).Select(offset => (long)offset));
+            mine.SelectMany(batch => batch).Select(item => item.Offset).Should()
+                .Equal(Enumerable.Range(0, partition == 0 ? 13 : 12).Select(offset => (long)offset));
             mine[0].Should().HaveCount(5, "it was full at once");
         }
 
@@ -59,7 +60,8 @@ public sealed class BatchTests
     [Fact]
     public async Task A_failure_repeats_the_batch_as_a_whole_then_stops_at_its_first_message()
     {
-        var run = await RunAsync(10, (batch, _) => batch.Exists(item => item.Message == "5") ? throw new InvalidOperationException() : Task.CompletedTask, retries: 2, size: 10);
+        var run = await RunAsync(10, (batch, _) => batch.Exists(item => item.Message == "5") ? throw new InvalidOperationException()
+            : Task.CompletedTask, retries: 2, size: 10);
         await using var service = run.Service;
         await Waiting.Until(() => run.Subscription.StoppedPartitions.Count == 1, "stopped");
         run.Batches.Should().HaveCount(3);

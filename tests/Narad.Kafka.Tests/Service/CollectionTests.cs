@@ -29,7 +29,8 @@ public sealed class CollectionTests
         ];
         foreach (var send in refused)
         {
-            (await FluentActions.Awaiting(send).Should().ThrowAsync<ArgumentException>()).Which.Message.Should().Contain("SendManyAsync").And.Contain("SendAsync<");
+            (await FluentActions.Awaiting(send).Should().ThrowAsync<ArgumentException>()).Which.Message.Should().Contain("SendManyAsync")
+                .And.Contain("SendAsync<");
         }
 
         var partition = new SendOptions { Partition = 0 };

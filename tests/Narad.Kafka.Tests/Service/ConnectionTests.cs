@@ -67,7 +67,8 @@ public sealed class ConnectionTests
     {
         using var broker = EmbeddedBroker.Start();
         broker.StopBroker();
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.BootstrapServers, ConnectTimeout = TimeSpan.FromSeconds(1) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = broker.BootstrapServers, ConnectTimeout = TimeSpan.FromSeconds(1) });
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
         var failure = await FluentActions.Awaiting(() => kafka.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>();
@@ -81,7 +82,8 @@ public sealed class ConnectionTests
     [Fact]
     public async Task Auto_outside_of_Development_throws_rather_than_fall_back()
     {
-        await using var kafka = new KafkaService(new KafkaOptions { Brokers = Nobody(), Environment = "Production", ConnectTimeout = TimeSpan.FromMilliseconds(300) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Brokers = Nobody(), Environment = "Production", ConnectTimeout = TimeSpan.FromMilliseconds(300) });
         await FluentActions.Awaiting(() => kafka.ConnectProducerAsync()).Should().ThrowAsync<KafkaConnectionException>();
         kafka.Mode.Should().Be(KafkaMode.Auto, "it was not decided");
     }
@@ -92,7 +94,8 @@ public sealed class ConnectionTests
         using var broker = EmbeddedBroker.Start();
         broker.StopBroker();
         var log = new LogEvents();
-        await using var kafka = new KafkaService(new KafkaOptions { Brokers = broker.BootstrapServers, Environment = "Development", ConnectTimeout = TimeSpan.FromMilliseconds(500) }, log);
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Brokers = broker.BootstrapServers, Environment = "Development", ConnectTimeout = TimeSpan.FromMilliseconds(500) }, log);
         await kafka.ConnectProducerAsync();
         kafka.Mode.Should().Be(KafkaMode.Console);
         log.The(1008).Message.Should().Contain(broker.BootstrapServers);
@@ -149,7 +152,8 @@ public sealed class ConnectionTests
     public async Task A_subscription_made_during_an_outage_waits_for_the_broker()
     {
         using var broker = EmbeddedBroker.Start();
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, ConnectTimeout = TimeSpan.FromSeconds(1) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = broker, ConnectTimeout = TimeSpan.FromSeconds(1) });
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("g");
         broker.StopBroker();

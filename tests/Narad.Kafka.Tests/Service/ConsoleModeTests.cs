@@ -21,7 +21,8 @@ public sealed class ConsoleModeTests
         log.The(1014).Message.Should().Contain("1 logged and not sent");
         log.The(1013).Level.Should().Be(LogLevel.Information);
         log.All.Select(logged => logged.Message).Should().NotContain(message =>
-            message.Contains("Sent to") || message.Contains("delivered") || message.Contains(", .") || message.Contains("[-1]") || message.Contains("Producer console connected"));
+            message.Contains("Sent to") || message.Contains("delivered") || message.Contains(", .") || message.Contains("[-1]")
+                || message.Contains("Producer console connected"));
     }
 
     [Fact]

@@ -44,7 +44,8 @@ internal sealed class EmbeddedService : IAsyncDisposable
     /// <summary>What group <c>g</c> has committed; null where it has nothing.</summary>
     public long? Committed(string topic, int partition = 0, string group = "g")
     {
-        using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Broker.BootstrapServers, GroupId = group }).SetLogHandler((_, _) => { }).Build();
+        using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Broker.BootstrapServers, GroupId = group })
+            .SetLogHandler((_, _) => { }).Build();
         var offset = consumer.Committed([new TopicPartition(topic, partition)], TimeSpan.FromSeconds(10))[0].Offset;
         return offset == Offset.Unset ? null : offset.Value;
     }

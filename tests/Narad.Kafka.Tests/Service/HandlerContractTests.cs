@@ -17,7 +17,9 @@ public sealed class HandlerContractTests
             return Task.CompletedTask;
         });
         var time = new DateTimeOffset(2026, 5, 4, 3, 2, 1, 7, TimeSpan.FromHours(2));
-        await service.Kafka.SendAsync("orders", new Order(7), "kéy", new SendOptions { Partition = 3, Timestamp = time, Headers = new MessageHeaders().Add("a", "1").Add("a", "2").Add("empty", "").Add("null", (byte[]?)null) });
+        await service.Kafka.SendAsync("orders", new Order(7), "kéy",
+            new SendOptions { Partition = 3, Timestamp = time, Headers = new MessageHeaders().Add("a", "1").Add("a", "2").Add("empty", "")
+                .Add("null", (byte[]?)null) });
         var context = await seen.Task.WaitAsync(Waiting.Deadline);
         context.Topic.Should().Be("orders");
         context.Partition.Should().Be(3);
@@ -49,7 +51,8 @@ public sealed class HandlerContractTests
             seen.TrySetResult(context.Timestamp);
             return Task.CompletedTask;
         });
-        using var other = new Confluent.Kafka.ProducerBuilder<string, string>(new Confluent.Kafka.ProducerConfig { BootstrapServers = service.Broker.BootstrapServers }).Build();
+        using var other = new Confluent.Kafka.ProducerBuilder<string,
+            string>(new Confluent.Kafka.ProducerConfig { BootstrapServers = service.Broker.BootstrapServers }).Build();
         await other.ProduceAsync("orders", new() { Key = "k", Value = "x", Timestamp = new(milliseconds, Confluent.Kafka.TimestampType.CreateTime) });
         (await seen.Task.WaitAsync(Waiting.Deadline)).Should().BeCloseTo(DateTimeOffset.MaxValue, TimeSpan.FromMilliseconds(1));
     }
@@ -131,7 +134,8 @@ public sealed class HandlerContractTests
         await service.SendAsync("orders", "x", "k", 0);
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "stopped");
         attempts.Should().Equal(1, 2);
-        subscription.StoppedPartitions[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 999 ms").And.Contain("orders[0]");
+        subscription.StoppedPartitions[0].Reason.Should().BeOfType<TimeoutException>().Which.Message.Should().Contain("limit of 999 ms")
+            .And.Contain("orders[0]");
         await Waiting.Until(() => service.Log.Count(3014) == 2, "the callbacks' exceptions are logged");
     }
 
@@ -162,7 +166,9 @@ public sealed class HandlerContractTests
     [InlineData(-1)]
     [InlineData(100)]
     public void A_time_limit_that_no_timer_can_keep_is_refused(int days) =>
-        FluentActions.Invoking(() => SubscriptionOptionsValidator.ThrowIfInvalid(new SubscriptionOptions { Timeout = TimeSpan.FromDays(days) }, "orders", KafkaAssignor.Range, isBatch: false, []))
+        FluentActions.Invoking(() =>
+            SubscriptionOptionsValidator.ThrowIfInvalid(
+                new SubscriptionOptions { Timeout = TimeSpan.FromDays(days) }, "orders", KafkaAssignor.Range, isBatch: false, []))
             .Should().Throw<KafkaConfigurationException>().WithMessage("*Kafka:Subscriptions:orders:Timeout = *above 0*");
 
     [Fact]

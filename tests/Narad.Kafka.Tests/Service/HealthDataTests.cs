@@ -17,7 +17,8 @@ public sealed class HealthDataTests
     public async Task Dead_letters_are_told_when_they_were_counted()
     {
         await using var service = await EmbeddedService.StartAsync();
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("no"), configure: subscription => subscription.DeadLetter.Enabled = true);
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("no"), configure: subscription =>
+            subscription.DeadLetter.Enabled = true);
         await service.SendAsync("orders", "x");
         await Waiting.Until(() => service.Log.Count(3015) == 1, "a dead letter");
 
@@ -68,11 +69,14 @@ public sealed class HealthDataTests
         var second = () => service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask);
 
         (await second.Should().ThrowAsync<InvalidOperationException>()).Which.Message.Should()
-            .Contain($"{nameof(HealthDataTests)}.{nameof(HandleAsync)}").And.Contain($"a lambda in {nameof(HealthDataTests)}.{nameof(Two_handlers_of_one_topic_and_group_are_both_named)}");
+            .Contain($"{nameof(HealthDataTests)}.{nameof(HandleAsync)}")
+            .And.Contain($"a lambda in {nameof(HealthDataTests)}.{nameof(Two_handlers_of_one_topic_and_group_are_both_named)}");
     }
 
     private static Task HandleAsync(string message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
 
     private static Task<HealthCheckResult> CheckAsync(KafkaService kafka) =>
-        new KafkaHealthCheck(kafka).CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("kafka", new KafkaHealthCheck(kafka), failureStatus: null, tags: null) });
+        new KafkaHealthCheck(kafka)
+            .CheckHealthAsync(
+                new HealthCheckContext { Registration = new HealthCheckRegistration("kafka", new KafkaHealthCheck(kafka), failureStatus: null, tags: null) });
 }

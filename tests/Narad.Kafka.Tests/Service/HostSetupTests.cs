@@ -75,7 +75,8 @@ public sealed class HostSetupTests
         await kafka.SendAsync("orders", "x");
 
         host.Services.GetServices<ISendMiddleware>().OfType<TakesServiceToo>().Single().Sent.Should().Be(1);
-        await Waiting.Until(() => host.Services.GetServices<IConsumeMiddleware>().OfType<TakesServiceToo>().Single().Handled == 1, "handled through the middleware");
+        await Waiting.Until(() => host.Services.GetServices<IConsumeMiddleware>().OfType<TakesServiceToo>().Single()
+            .Handled == 1, "handled through the middleware");
         var provider = host.Services.GetServices<ILoggerProvider>().OfType<TakesService>().Single();
         provider.Kafka.Should().BeSameAs(kafka);
         provider.Lines.Should().Contain(line => line.StartsWith("Narad.Kafka", StringComparison.Ordinal), "the library's lines come to it");
@@ -99,7 +100,8 @@ public sealed class HostSetupTests
     }
 
     // As in Production: without the validation of all services that Development has.
-    private static HostApplicationBuilder Builder() => Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Production" });
+    private static HostApplicationBuilder Builder() =>
+        Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Production" });
 
     private static NaradKafkaBuilder Kafka(HostApplicationBuilder builder) => builder.Services.AddNaradKafka(options => options.Mode = KafkaMode.Embedded);
 

@@ -7,7 +7,9 @@ using Narad.Kafka.Tests.Connecting;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>What an operator does to a cluster while a service reads from it shows in its health, with cause and remedy, and is over when it is over. On real Kafka.</summary>
+/// <summary>
+/// What an operator does to a cluster while a service reads from it shows in its health, with cause and remedy, and is over when it is over. On real Kafka.
+/// </summary>
 public sealed class LiveClusterTests
 {
     private const int TopicMissing = 3030;
@@ -70,7 +72,8 @@ public sealed class LiveClusterTests
         await lists.RevokeAsync(ResourceType.Group, group);
         await SendAsync(topic, "2");
         (await BecomesAsync(kafka, HealthStatus.Unhealthy, $"Read on group '{group}'")).Should().NotContain("subscribe again");
-        kafka.Subscriptions.Single().State.Should().NotBe(SubscriptionState.Faulted, string.Join("\n", log.All.Where(logged => logged.Level >= Microsoft.Extensions.Logging.LogLevel.Warning)));
+        kafka.Subscriptions.Single().State.Should()
+            .NotBe(SubscriptionState.Faulted, string.Join("\n", log.All.Where(logged => logged.Level >= Microsoft.Extensions.Logging.LogLevel.Warning)));
 
         await lists.GrantAsync(ResourceType.Group, group, AclOperation.Read);
         await SendAsync(topic, "3");
@@ -126,7 +129,9 @@ public sealed class LiveClusterTests
             });
 
         await AdminAsync(admin => admin.DeleteTopicsAsync([topic + "-retry"]));
-        await Waiting.Until(() => creating.Subscriptions.Any(subscription => subscription.Topic == topic + "-retry" && subscription.State is SubscriptionState.TopicMissing), "it is missed", Deadline);
+        await Waiting.Until(() =>
+            creating.Subscriptions.Any(subscription => subscription.Topic == topic + "-retry" && subscription.State is SubscriptionState.TopicMissing),
+            "it is missed", Deadline);
         await Waiting.Until(() => creating.Subscriptions.All(subscription => subscription.State is SubscriptionState.Running), "it is created again", Deadline);
         await SendAsync(topic, "1");
         await Waiting.Until(() => handled.Contains("1 1"), "retries go through it", Deadline);
@@ -140,7 +145,9 @@ public sealed class LiveClusterTests
     public async Task Partitions_that_a_retry_topic_lacks_for_key_order_are_named_until_it_has_them()
     {
         var (topic, group) = (await RealKafka.CreateTopicAsync(1), RealKafka.NewName("group"));
-        await AdminAsync(admin => admin.CreateTopicsAsync([new TopicSpecification { Name = topic + "-retry", NumPartitions = 1 }, new TopicSpecification { Name = topic + "-dlt", NumPartitions = 1 }]));
+        await AdminAsync(admin =>
+            admin.CreateTopicsAsync(
+                [new TopicSpecification { Name = topic + "-retry", NumPartitions = 1 }, new TopicSpecification { Name = topic + "-dlt", NumPartitions = 1 }]));
         await using var kafka = Service(Plain());
         var retried = new ConcurrentQueue<string>();
         await kafka.ConnectConsumerAsync(group);
@@ -164,7 +171,8 @@ public sealed class LiveClusterTests
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = 2 }]));
         var health = await BecomesAsync(kafka, HealthStatus.Unhealthy, $"{topic}[1]");
-        health.Should().Contain($"its retry topic '{topic}-retry' has 1 partition(s) only").And.Contain($"kafka-topics --alter --topic {topic}-retry --partitions 2");
+        health.Should().Contain($"its retry topic '{topic}-retry' has 1 partition(s) only")
+            .And.Contain($"kafka-topics --alter --topic {topic}-retry --partitions 2");
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic + "-retry", IncreaseTo = 2 }]));
         await SendAsync(topic, "1", partition: 1);
@@ -247,7 +255,9 @@ public sealed class LiveClusterTests
         await kafka.SubscribeAsync<string>(
             topic,
             (_, _, _) => throw new InvalidOperationException("never"),
-            configure: subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.DeadLetter.Enabled) = (retries ? 1 : 0, TimeSpan.FromMinutes(10), true));
+            configure: subscription =>
+                (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.DeadLetter.Enabled) = (
+                    retries ? 1 : 0, TimeSpan.FromMinutes(10), true));
         log.Count(6010).Should().Be(0);
 
         await kafka.Topics.SetRetentionAsync(topic + "-dlt", TimeSpan.FromMinutes(1));
@@ -299,7 +309,8 @@ public sealed class LiveClusterTests
         Task SetLargestAsync(string? bytes) => AdminAsync(admin => admin.IncrementalAlterConfigsAsync(new Dictionary<ConfigResource, List<ConfigEntry>>
         {
             [new ConfigResource { Type = ResourceType.Topic, Name = topic }] =
-                [new ConfigEntry { Name = "max.message.bytes", Value = bytes, IncrementalOperation = bytes is null ? AlterConfigOpType.Delete : AlterConfigOpType.Set }],
+                [new ConfigEntry { Name = "max.message.bytes", Value = bytes, IncrementalOperation = bytes is null ? AlterConfigOpType.Delete
+                    : AlterConfigOpType.Set }],
         }));
     }
 
@@ -353,7 +364,8 @@ public sealed class LiveClusterTests
 
     private static async Task SendAsync(string topic, string message, int partition = 0)
     {
-        using var producer = new ProducerBuilder<Null, string>(new ProducerConfig { BootstrapServers = RealKafka.Brokers }).SetLogHandler((_, _) => { }).Build();
+        using var producer = new ProducerBuilder<Null, string>(new ProducerConfig { BootstrapServers = RealKafka.Brokers }).SetLogHandler((_, _) => { })
+            .Build();
         await producer.ProduceAsync(new TopicPartition(topic, partition), new Message<Null, string> { Value = message });
     }
 

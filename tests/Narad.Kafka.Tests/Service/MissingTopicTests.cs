@@ -6,7 +6,9 @@ using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S17: a missing topic is said by name, at once, and read within 5 s of its creation. On real Kafka: looking at the mock cluster creates topics.</summary>
+/// <summary>
+/// S17: a missing topic is said by name, at once, and read within 5 s of its creation. On real Kafka: looking at the mock cluster creates topics.
+/// </summary>
 [Trait("Promise", "S17")]
 public sealed class MissingTopicTests
 {
@@ -17,12 +19,14 @@ public sealed class MissingTopicTests
     [InlineData(KafkaAssignor.Range, KafkaGroupProtocol.Classic)]
     [InlineData(KafkaAssignor.Range, KafkaGroupProtocol.Consumer)]
     [Trait("Trap", "missing-topic")]
-    public async Task A_missing_topic_is_named_at_once_and_read_within_5_s_of_its_creation_while_the_others_are_read(KafkaAssignor assignor, KafkaGroupProtocol protocol)
+    public async Task A_missing_topic_is_named_at_once_and_read_within_5_s_of_its_creation_while_the_others_are_read(
+        KafkaAssignor assignor, KafkaGroupProtocol protocol)
     {
         var existing = await RealKafka.CreateTopicAsync();
         var missing = RealKafka.NewName("missing");
         var log = new LogEvents();
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, Assignor = assignor, GroupProtocol = protocol }, log);
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, Assignor = assignor, GroupProtocol = protocol }, log);
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync(RealKafka.NewName("group"));
         var handled = new ConcurrentQueue<string>();
@@ -75,7 +79,8 @@ public sealed class MissingTopicTests
     public async Task IfMissing_creates_the_topic()
     {
         var missing = RealKafka.NewName("created");
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, TopicCreation = TopicCreation.IfMissing, TopicPartitions = 3 });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, TopicCreation = TopicCreation.IfMissing, TopicPartitions = 3 });
         await kafka.ConnectConsumerAsync(RealKafka.NewName("group"));
         var subscription = await kafka.SubscribeAsync<string>(missing, (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline);
         subscription.State.Should().Be(SubscriptionState.Running);

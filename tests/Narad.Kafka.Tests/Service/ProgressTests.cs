@@ -6,7 +6,10 @@ using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>Health follows progress: where there is something to be consumed and nothing is, it is degraded and then unhealthy, with cause and remedy, until something is again.</summary>
+/// <summary>
+/// Health follows progress: where there is something to be consumed and nothing is, it is degraded and then unhealthy, with cause and remedy, until something
+/// is again.
+/// </summary>
 public sealed class ProgressTests
 {
     private const int ClientError = 3040;
@@ -27,7 +30,8 @@ public sealed class ProgressTests
 
         health.Should().Contain("group.protocol").And.Contain("Kafka:Assignor").And.Contain("Kafka:GroupProtocol").And.Contain("'g'");
         service.Kafka.Subscriptions.Should().ContainSingle().Which.State.Should().Be(SubscriptionState.Joining);
-        service.Log.All.Where(logged => logged.Id == ClientError).Should().Contain(logged => logged.Message.Contains("Kafka:Assignor", StringComparison.Ordinal));
+        service.Log.All.Where(logged => logged.Id == ClientError).Should()
+            .Contain(logged => logged.Message.Contains("Kafka:Assignor", StringComparison.Ordinal));
 
         service.Broker.ClearFailures(KafkaRequest.JoinGroup);
         await subscribing.WaitAsync(Waiting.Deadline);
@@ -112,7 +116,8 @@ public sealed class ProgressTests
         }
 
         Refuse(service, KafkaRequest.JoinGroup, ErrorCode.GroupAuthorizationFailed);
-        var refused = await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("orders", Handle)).Should().ThrowAsync<KafkaConnectionException>();
+        var refused = await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("orders", Handle)).Should()
+            .ThrowAsync<KafkaConnectionException>();
         refused.Which.Message.Should().Contain("Read on group 'g'").And.Contain("subscribe again");
         service.Kafka.Subscriptions.Should().BeEmpty();
         service.Broker.ClearFailures(KafkaRequest.JoinGroup);
@@ -197,7 +202,8 @@ public sealed class ProgressTests
 
         await Waiting.Until(() => watch.Elapsed > TimeSpan.FromSeconds(7.5), "the retry is due for longer than UnhealthyAfter");
 
-        (await service.HealthAsync()).Should().Match<HealthReport>(health => health.Status == HealthStatus.Healthy && health.Description.EndsWith("are paused by name"));
+        (await service.HealthAsync()).Should()
+            .Match<HealthReport>(health => health.Status == HealthStatus.Healthy && health.Description.EndsWith("are paused by name"));
         Volatile.Read(ref handled).Should().Be(1);
         await subscription.ResumeAllAsync();
         await Waiting.Until(() => Volatile.Read(ref handled) == 2, "the retry is handled");
@@ -210,7 +216,8 @@ public sealed class ProgressTests
         configure?.Invoke(options);
     });
 
-    private static void Refuse(EmbeddedService service, KafkaRequest request, ErrorCode error) => service.Broker.FailNext(request, [.. Enumerable.Repeat(error, 20_000)]);
+    private static void Refuse(EmbeddedService service, KafkaRequest request, ErrorCode error) =>
+        service.Broker.FailNext(request, [.. Enumerable.Repeat(error, 20_000)]);
 
     private static IEnumerable<Stall> Stalls(EmbeddedService service) => service.Kafka.Groups.SelectMany(GroupStalls.Of);
 

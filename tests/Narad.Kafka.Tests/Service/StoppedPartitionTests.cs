@@ -150,7 +150,8 @@ public sealed class StoppedPartitionTests
         using var broker = EmbeddedBroker.Start();
         await using (var first = await EmbeddedService.StartAsync(broker: broker))
         {
-            var stopped = await first.Kafka.SubscribeAsync<string>("orders", (message, _, _) => message == "1" ? throw new InvalidOperationException() : Task.CompletedTask);
+            var stopped = await first.Kafka.SubscribeAsync<string>(
+                "orders", (message, _, _) => message == "1" ? throw new InvalidOperationException() : Task.CompletedTask);
             for (var i = 0; i < 4; i++)
             {
                 await first.SendAsync("orders", $"{i}", "k", 0);
@@ -216,7 +217,8 @@ public sealed class StoppedPartitionTests
     public async Task StopHost_without_a_host_errors_the_completion_with_the_failure()
     {
         await using var service = await EmbeddedService.StartAsync();
-        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the end"), configure: subscription => subscription.OnUnhandled = UnhandledPolicy.StopHost);
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => throw new InvalidOperationException("the end"), configure: subscription =>
+            subscription.OnUnhandled = UnhandledPolicy.StopHost);
         await service.SendAsync("orders", "1", "k", 0);
         var fault = await FluentActions.Awaiting(() => service.Kafka.Completion.WaitAsync(Waiting.Deadline)).Should().ThrowAsync<InvalidOperationException>();
         fault.WithMessage("the end");

@@ -34,9 +34,11 @@ public sealed class SubscribingTests
     {
         await using var service = await EmbeddedService.StartAsync();
         await service.Kafka.ConnectConsumerAsync("billing");
-        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<InvalidOperationException>())
+        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask)).Should()
+            .ThrowAsync<InvalidOperationException>())
             .Which.Message.Should().Contain("billing, g");
-        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask, "biling")).Should().ThrowAsync<KafkaNotConnectedException>())
+        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("t", (_, _, _) => Task.CompletedTask, "biling")).Should()
+            .ThrowAsync<KafkaNotConnectedException>())
             .Which.Message.Should().Contain("biling").And.Contain("billing, g");
     }
 
@@ -45,7 +47,8 @@ public sealed class SubscribingTests
     {
         await using var service = await EmbeddedService.StartAsync(options => options.TopicNames["order-events"] = "orders");
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask);
-        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("order-events", (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<InvalidOperationException>())
+        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>("order-events", (_, _, _) => Task.CompletedTask)).Should()
+            .ThrowAsync<InvalidOperationException>())
             .Which.Message.Should().Contain("'orders'").And.Contain("'g'");
         service.Kafka.Subscriptions.Should().ContainSingle();
     }
@@ -54,7 +57,8 @@ public sealed class SubscribingTests
     public async Task No_group_at_all_is_a_error_of_configuration()
     {
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded });
-        (await FluentActions.Awaiting(() => kafka.ConnectConsumerAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Message.Should().Contain("KAFKA_CONSUMER_GROUP_ID");
+        (await FluentActions.Awaiting(() => kafka.ConnectConsumerAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Message.Should()
+            .Contain("KAFKA_CONSUMER_GROUP_ID");
     }
 
     [Theory]
@@ -75,7 +79,8 @@ public sealed class SubscribingTests
         ];
         foreach (var naming in namings)
         {
-            (await naming.Should().ThrowAsync<ArgumentException>()).Which.Should().Match<ArgumentException>(error => error.ParamName == "group" && error.Message.Contains(wrong) && !error.Message.Contains('\n'));
+            (await naming.Should().ThrowAsync<ArgumentException>()).Which.Should()
+                .Match<ArgumentException>(error => error.ParamName == "group" && error.Message.Contains(wrong) && !error.Message.Contains('\n'));
         }
     }
 
@@ -92,7 +97,8 @@ public sealed class SubscribingTests
         var faults = (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Errors;
 
         faults.Should().HaveCount(2);
-        faults[0].Should().Contain("'orders'").And.Contain("AddSubscription(\"orders\", group: …)").And.Contain("Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)").And.NotContain("ConnectConsumerAsync");
+        faults[0].Should().Contain("'orders'").And.Contain("AddSubscription(\"orders\", group: …)")
+            .And.Contain("Kafka:ConsumerGroupId (KAFKA_CONSUMER_GROUP_ID)").And.NotContain("ConnectConsumerAsync");
         faults[1].Should().Contain("'users'");
     }
 
@@ -142,7 +148,8 @@ public sealed class SubscribingTests
         service.Log.The(3033).Message.Should().Contain(@"^orders\..*");
         service.Broker.CreateTopic("orders.new", 1);
         await service.SendAsync("orders.new", "1");
-        await Waiting.Until(() => handled == 1 && subscription.State is SubscriptionState.Running, "the topic that was created later", TimeSpan.FromSeconds(10));
+        await Waiting.Until(() => handled == 1
+            && subscription.State is SubscriptionState.Running, "the topic that was created later", TimeSpan.FromSeconds(10));
     }
 
     [Theory]
@@ -154,9 +161,11 @@ public sealed class SubscribingTests
     public async Task A_pattern_that_is_no_regular_expression_is_refused_by_name(string pattern)
     {
         await using var service = await EmbeddedService.StartAsync();
-        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(pattern, (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<ArgumentException>()).Which.Message.Should().Contain(pattern);
+        (await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(pattern, (_, _, _) => Task.CompletedTask)).Should()
+            .ThrowAsync<ArgumentException>()).Which.Message.Should().Contain(pattern);
         service.Kafka.Subscriptions.Should().BeEmpty();
-        (await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline)).State.Should().Be(SubscriptionState.Running, "the group is none the worse for it");
+        (await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask).WaitAsync(Waiting.Deadline)).State.Should()
+            .Be(SubscriptionState.Running, "the group is none the worse for it");
     }
 
     [Fact]
@@ -225,7 +234,8 @@ public sealed class SubscribingTests
         }
 
         await FluentActions.Awaiting(() => service.Kafka.SendAsync(null!, "x").AsTask()).Should().ThrowAsync<ArgumentNullException>();
-        await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(null!, (_, _, _) => Task.CompletedTask)).Should().ThrowAsync<ArgumentNullException>();
+        await FluentActions.Awaiting(() => service.Kafka.SubscribeAsync<string>(null!, (_, _, _) => Task.CompletedTask)).Should()
+            .ThrowAsync<ArgumentNullException>();
     }
 
     private sealed class Accept : IMessageHandler<string>

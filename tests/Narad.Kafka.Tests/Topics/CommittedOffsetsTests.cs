@@ -19,7 +19,11 @@ public sealed class CommittedOffsetsTests : IDisposable
     [SkippableFact]
     public async Task On_real_Kafka_too()
     {
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, TopicCreation = TopicCreation.IfMissing, CommitInterval = TimeSpan.FromMilliseconds(50) });
+        await using var kafka = new KafkaService(
+            new KafkaOptions
+            {
+                Mode = KafkaMode.Kafka, Brokers = RealKafka.Brokers, TopicCreation = TopicCreation.IfMissing, CommitInterval = TimeSpan.FromMilliseconds(50),
+            });
         var name = RealKafka.NewName("committed");
         await HandledGoesOnFromBehindAsync(kafka, name, name);
     }

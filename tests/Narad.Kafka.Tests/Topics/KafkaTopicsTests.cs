@@ -38,7 +38,8 @@ public sealed class KafkaTopicsTests : IDisposable
         await using var transport = Connect(mode);
         var topic = RealKafka.NewName("narrow");
         await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(topic, Partitions: 2)]);
-        (await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(topic, Partitions: 4)])).Should().ThrowAsync<KafkaTopicException>())
+        (await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(topic, Partitions: 4)])).Should()
+            .ThrowAsync<KafkaTopicException>())
             .WithMessage($"*{topic}*2 partitions*4 were asked for*").Which.Topic.Should().Be(topic);
     }
 
@@ -54,7 +55,8 @@ public sealed class KafkaTopicsTests : IDisposable
         (await transport.Topics.GetPartitionCountsAsync([missing])).Should().BeEmpty();
         (await transport.ProbeAsync(TimeSpan.FromSeconds(5), default)).Should().BeTrue();
 
-        using var observer = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = transport.BootstrapServers }).SetLogHandler((_, _) => { }).Build();
+        using var observer = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = transport.BootstrapServers }).SetLogHandler((_, _) => { })
+            .Build();
         observer.GetMetadata(TimeSpan.FromSeconds(10)).Topics.Should().NotContain(topic => topic.Topic == missing);
     }
 
@@ -67,7 +69,8 @@ public sealed class KafkaTopicsTests : IDisposable
         (await transport.Topics.GetPartitionCountsAsync(["theirs", "missing"])).Should().BeEquivalentTo(new Dictionary<string, int> { ["theirs"] = 3 });
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("missing")])).Should().ThrowAsync<NotSupportedException>().WithMessage("*missing*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("missing")])).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*missing*embedded broker*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5) + stalls.Allowance);
     }
 
@@ -89,7 +92,8 @@ public sealed class KafkaTopicsTests : IDisposable
         var topic = RealKafka.NewName("settings");
         await transport.Topics.CreateIfNotExistsAsync([new TopicSpec(topic, 1, Settings: new Dictionary<string, string> { ["retention.ms"] = "1000" })]);
         var wrong = RealKafka.NewName("wrong");
-        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(wrong, 1, Settings: new Dictionary<string, string> { ["no.such"] = "1" })]))
+        await transport.Topics.Awaiting(topics =>
+            topics.CreateIfNotExistsAsync([new TopicSpec(wrong, 1, Settings: new Dictionary<string, string> { ["no.such"] = "1" })]))
             .Should().ThrowAsync<KafkaTopicException>().WithMessage($"*{wrong}*no.such*");
         await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec(wrong, 1, ReplicationFactor: 99)]))
             .Should().ThrowAsync<KafkaTopicException>().WithMessage($"*{wrong}*");
@@ -103,13 +107,18 @@ public sealed class KafkaTopicsTests : IDisposable
         await using var transport = Connect(mode);
         _broker.StopBroker();
         await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("not legal")])).Should().ThrowAsync<ArgumentException>();
-        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 partitions*");
-        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", ReplicationFactor: 0)])).Should().ThrowAsync<ArgumentException>().WithMessage("*0 replicas*");
-        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 1), new TopicSpec("t", 2)])).Should().ThrowAsync<ArgumentException>().WithMessage("*twice*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 0)])).Should().ThrowAsync<ArgumentException>()
+            .WithMessage("*0 partitions*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", ReplicationFactor: 0)])).Should()
+            .ThrowAsync<ArgumentException>().WithMessage("*0 replicas*");
+        await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync([new TopicSpec("t", 1), new TopicSpec("t", 2)])).Should()
+            .ThrowAsync<ArgumentException>().WithMessage("*twice*");
         await transport.Topics.Awaiting(topics => topics.CreateIfNotExistsAsync(null!)).Should().ThrowAsync<ArgumentNullException>();
-        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["^pattern"])).Should().ThrowAsync<ArgumentException>().WithMessage("*pattern*");
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["^pattern"])).Should().ThrowAsync<ArgumentException>()
+            .WithMessage("*pattern*");
         await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync([null!])).Should().ThrowAsync<ArgumentNullException>();
-        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationToken(canceled: true))).Should().ThrowAsync<OperationCanceledException>();
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationToken(canceled: true))).Should()
+            .ThrowAsync<OperationCanceledException>();
     }
 
     [Fact]
@@ -119,9 +128,11 @@ public sealed class KafkaTopicsTests : IDisposable
         _broker.StopBroker();
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"])).Should().ThrowAsync<KafkaTopicException>().WithMessage("*t could not be looked at*500 ms*refused*");
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"])).Should().ThrowAsync<KafkaTopicException>()
+            .WithMessage("*t could not be looked at*500 ms*refused*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance);
-        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationTokenSource(100).Token)).Should().ThrowAsync<OperationCanceledException>();
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationTokenSource(100).Token)).Should()
+            .ThrowAsync<OperationCanceledException>();
     }
 
     private ITransport Connect(KafkaMode mode, Action<KafkaOptions>? configure = null)

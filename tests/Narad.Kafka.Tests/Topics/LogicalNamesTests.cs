@@ -46,7 +46,8 @@ public sealed class LogicalNamesTests
         (await letters.GetPageAsync("orders-dlt")).Items.Should().HaveCount(2).And.OnlyContain(letter => letter.SourceTopic == "shop-orders-v2");
         (await letters.GetAsync(new TopicPartitionOffsetId("orders-dlt", 0, 1)))!.Position.Offset.Should().Be(1);
         Volatile.Write(ref fails, false);
-        var report = await letters.RedriveAsync("orders-dlt", new RedriveOptions { Filter = new DeadLetterFilter { SourceTopic = "orders" }, RetryTopic = "orders-retry" });
+        var report = await letters.RedriveAsync(
+            "orders-dlt", new RedriveOptions { Filter = new DeadLetterFilter { SourceTopic = "orders" }, RetryTopic = "orders-retry" });
         report.Sent.Should().Be(2);
         await Waiting.Until(() => Volatile.Read(ref handled) == 2, "both are handled");
         (await letters.DeleteAllAsync("orders-dlt")).Should().Be(2);
@@ -68,7 +69,8 @@ public sealed class LogicalNamesTests
             (_, _, _) => throw new InvalidOperationException("never"),
             configure: subscription =>
             {
-                (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.Retry.Topic.Name) = (1, TimeSpan.FromMilliseconds(1), "again");
+                (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay, subscription.Retry.Topic.Name) = (
+                    1, TimeSpan.FromMilliseconds(1), "again");
                 (subscription.DeadLetter.Enabled, subscription.DeadLetter.TopicName) = (true, "failed");
             });
         await service.SendAsync("orders", "x");

@@ -21,7 +21,8 @@ public sealed class TopicAdministrationTests : IDisposable
         await transport.Topics.CreateIfNotExistsAsync(
         [
             new TopicSpec(plain, 2, 1),
-            new TopicSpec(special, 3, 1, new Dictionary<string, string> { ["retention.ms"] = "-1", ["cleanup.policy"] = "compact,delete", ["max.message.bytes"] = "4096" }),
+            new TopicSpec(special, 3, 1, new Dictionary<string,
+                string> { ["retention.ms"] = "-1", ["cleanup.policy"] = "compact,delete", ["max.message.bytes"] = "4096" }),
         ]);
 
         var usual = await transport.Topics.GetDetailsAsync(plain);
@@ -30,8 +31,12 @@ public sealed class TopicAdministrationTests : IDisposable
         usual.Settings.Should().BeEmpty();
 
         var found = await transport.Topics.GetDetailsAsync(special);
-        found.Should().BeEquivalentTo(new { Name = special, Partitions = 3, ReplicationFactor = 1, Retention = (TimeSpan?)null, MaxMessageBytes = 4_096, CleanupPolicy = TopicCleanupPolicy.Compact | TopicCleanupPolicy.Delete });
-        found!.Settings.Should().BeEquivalentTo(new Dictionary<string, string> { ["retention.ms"] = "-1", ["cleanup.policy"] = "compact,delete", ["max.message.bytes"] = "4096" });
+        found.Should()
+            .BeEquivalentTo(
+                new { Name = special, Partitions = 3, ReplicationFactor = 1, Retention = (TimeSpan?)null, MaxMessageBytes = 4_096,
+                    CleanupPolicy = TopicCleanupPolicy.Compact | TopicCleanupPolicy.Delete });
+        found!.Settings.Should()
+            .BeEquivalentTo(new Dictionary<string, string> { ["retention.ms"] = "-1", ["cleanup.policy"] = "compact,delete", ["max.message.bytes"] = "4096" });
 
         (await transport.Topics.GetDetailsAsync(RealKafka.NewName("missing"))).Should().BeNull();
     }
@@ -49,7 +54,8 @@ public sealed class TopicAdministrationTests : IDisposable
         await RetentionIs(transport, topic, retention: null);
 
         (await transport.Topics.GetDetailsAsync(topic))!.MaxMessageBytes.Should().Be(4_096);
-        (await transport.Topics.Awaiting(topics => topics.SetRetentionAsync(RealKafka.NewName("missing"), null)).Should().ThrowAsync<KafkaTopicException>()).WithMessage("*missing*does not exist*");
+        (await transport.Topics.Awaiting(topics => topics.SetRetentionAsync(RealKafka.NewName("missing"), null)).Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage("*missing*does not exist*");
     }
 
     [SkippableTheory]
@@ -79,11 +85,15 @@ public sealed class TopicAdministrationTests : IDisposable
         await using var transport = Connect(KafkaMode.Embedded);
         await transport.Topics.CreateIfNotExistsAsync([new TopicSpec("kept", 3)]);
 
-        (await transport.Topics.GetDetailsAsync("kept")).Should().BeEquivalentTo(new { Name = "kept", Partitions = 3, ReplicationFactor = 1, Retention = (TimeSpan?)null, MaxMessageBytes = (int?)null, CleanupPolicy = TopicCleanupPolicy.Delete });
+        (await transport.Topics.GetDetailsAsync("kept")).Should()
+            .BeEquivalentTo(
+                new { Name = "kept", Partitions = 3, ReplicationFactor = 1, Retention = (TimeSpan?)null, MaxMessageBytes = (int?)null,
+                    CleanupPolicy = TopicCleanupPolicy.Delete });
         (await transport.Topics.GetDetailsAsync("missing")).Should().BeNull();
         _broker.Topics.Should().NotContainKey("missing");
         _broker.StopBroker();
-        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("kept", TimeSpan.FromHours(1))).Should().ThrowAsync<NotSupportedException>().WithMessage("*kept*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("kept", TimeSpan.FromHours(1))).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*kept*embedded broker*");
     }
 
     [Fact]
@@ -94,9 +104,12 @@ public sealed class TopicAdministrationTests : IDisposable
         await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.GetDetailsAsync("theirs")).Should().ThrowAsync<NotSupportedException>().WithMessage("*theirs*embedded broker*");
-        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("theirs", null)).Should().ThrowAsync<NotSupportedException>().WithMessage("*theirs*embedded broker*");
-        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["theirs"])).Should().ThrowAsync<NotSupportedException>().WithMessage("*theirs*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.GetDetailsAsync("theirs")).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*theirs*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("theirs", null)).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*theirs*embedded broker*");
+        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["theirs"])).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*theirs*embedded broker*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5) + stalls.Allowance);
         (await transport.Topics.GetPartitionCountsAsync(["theirs"])).Should().ContainKey("theirs");
     }
@@ -111,12 +124,15 @@ public sealed class TopicAdministrationTests : IDisposable
         _broker.StopBroker();
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await transport.Topics.Awaiting(topics => topics.GetDetailsAsync("t")).Should().ThrowAsync<KafkaTopicException>().WithMessage("*t could not be looked at*500 ms*");
+        await transport.Topics.Awaiting(topics => topics.GetDetailsAsync("t")).Should().ThrowAsync<KafkaTopicException>()
+            .WithMessage("*t could not be looked at*500 ms*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance);
-        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["t"])).Should().ThrowAsync<KafkaTopicException>().WithMessage("*t could not be looked at*500 ms*");
+        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["t"])).Should().ThrowAsync<KafkaTopicException>()
+            .WithMessage("*t could not be looked at*500 ms*");
         if (mode is KafkaMode.Kafka)
         {
-            await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("t", null)).Should().ThrowAsync<KafkaTopicException>().WithMessage("*retention of topic t could not be set*500 ms*");
+            await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("t", null)).Should().ThrowAsync<KafkaTopicException>()
+                .WithMessage("*retention of topic t could not be set*500 ms*");
         }
     }
 
@@ -127,13 +143,16 @@ public sealed class TopicAdministrationTests : IDisposable
     public async Task Illegal_names_and_retentions_are_refused_before_the_broker_is_asked(KafkaMode mode)
     {
         _broker.StopBroker();
-        await using var transport = Transport.For(mode, new KafkaOptions { EmbeddedBroker = _broker, Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
+        await using var transport = Transport.For(
+            mode, new KafkaOptions { EmbeddedBroker = _broker, Brokers = _broker.BootstrapServers }, new KafkaDiagnostics());
         await transport.Topics.Awaiting(topics => topics.GetDetailsAsync("not legal")).Should().ThrowAsync<ArgumentException>();
         await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("not legal", null)).Should().ThrowAsync<ArgumentException>();
-        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("t", TimeSpan.Zero)).Should().ThrowAsync<ArgumentOutOfRangeException>().WithMessage("*1 ms*null for unlimited*");
+        await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("t", TimeSpan.Zero)).Should().ThrowAsync<ArgumentOutOfRangeException>()
+            .WithMessage("*1 ms*null for unlimited*");
         await transport.Topics.Awaiting(topics => topics.SetRetentionAsync("t", TimeSpan.FromHours(-1))).Should().ThrowAsync<ArgumentOutOfRangeException>();
         await transport.Topics.Awaiting(topics => topics.DeleteAsync(["^orders"])).Should().ThrowAsync<ArgumentException>().WithMessage("*pattern*");
-        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["t"], new CancellationToken(canceled: true))).Should().ThrowAsync<OperationCanceledException>();
+        await transport.Topics.Awaiting(topics => topics.DeleteAsync(["t"], new CancellationToken(canceled: true))).Should()
+            .ThrowAsync<OperationCanceledException>();
     }
 
     [Fact]
@@ -154,10 +173,12 @@ public sealed class TopicAdministrationTests : IDisposable
     [Fact]
     public async Task The_service_s_own_takes_logical_names()
     {
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = _broker, TopicNames = { ["orders"] = "prod.orders" } });
+        await using var kafka = new KafkaService(
+            new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = _broker, TopicNames = { ["orders"] = "prod.orders" } });
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders", 2)]);
         (await kafka.Topics.GetDetailsAsync("orders"))!.Name.Should().Be("prod.orders");
-        await kafka.Topics.Awaiting(topics => topics.SetRetentionAsync("orders", null)).Should().ThrowAsync<NotSupportedException>().WithMessage("*prod.orders*");
+        await kafka.Topics.Awaiting(topics => topics.SetRetentionAsync("orders", null)).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage("*prod.orders*");
         (await kafka.Topics.DeleteAsync(["orders", "missing"])).Should().Equal("orders");
         _broker.Topics.Should().BeEmpty();
     }

@@ -46,6 +46,7 @@ public sealed class TopicNameTests
         var options = new KafkaOptions { TopicNames = { ["orders"] = "prod.orders", ["prod.orders"] = "never", ["bad"] = "not legal" } };
         TopicName.Resolve(options, "orders").Should().Be("prod.orders");
         TopicName.Resolve(options, "other").Should().Be("other");
-        FluentActions.Invoking(() => TopicName.Resolve(options, "bad")).Should().Throw<ArgumentException>().WithMessage("*\"bad\" stands for \"not legal\"*KAFKA_TOPIC_*");
+        FluentActions.Invoking(() => TopicName.Resolve(options, "bad")).Should().Throw<ArgumentException>()
+            .WithMessage("*\"bad\" stands for \"not legal\"*KAFKA_TOPIC_*");
     }
 }

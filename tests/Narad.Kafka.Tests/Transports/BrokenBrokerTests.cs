@@ -14,7 +14,9 @@ public sealed class BrokenBrokerTests
     public async Task IsConnected_is_true_again_within_seconds_while_the_controller_that_the_client_knew_stays_dead()
     {
         await using var cluster = ThreeBrokers.OrSkip();
-        var services = Enumerable.Range(0, 9).Select(_ => new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = cluster.Brokers, ShutdownTimeout = TimeSpan.FromSeconds(3) })).ToList();
+        var services = Enumerable.Range(0, 9)
+            .Select(_ => new KafkaService(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = cluster.Brokers, ShutdownTimeout = TimeSpan.FromSeconds(3) }))
+            .ToList();
         try
         {
             await Task.WhenAll(services.Select(service => service.ConnectProducerAsync()));
@@ -29,7 +31,9 @@ public sealed class BrokenBrokerTests
                     return watch.Elapsed > TimeSpan.FromSeconds(6);
                 },
                 "every service has probed twice");
-            await Waiting.Until(() => services.TrueForAll(service => service.IsConnected), $"all are connected, {lost.Count} of which were not for a while", TimeSpan.FromSeconds(10));
+            await Waiting.Until(() =>
+                services.TrueForAll(service => service.IsConnected), $"all are connected, {lost.Count} of which were not for a while",
+                TimeSpan.FromSeconds(10));
             (await services[0].Topics.GetPartitionCountsAsync(["no-such-topic"])).Should().BeEmpty("a request is answered too");
         }
         finally
@@ -50,7 +54,8 @@ public sealed class BrokenBrokerTests
         var (topic, group) = (await RealKafka.CreateTopicAsync(3), RealKafka.NewName("group"));
         await using var kafka = new KafkaService(new KafkaOptions
         {
-            Mode = KafkaMode.Kafka, Brokers = cluster.Brokers, GroupProtocol = protocol, ShutdownTimeout = TimeSpan.FromSeconds(5), CommitInterval = TimeSpan.FromMinutes(1),
+            Mode = KafkaMode.Kafka, Brokers = cluster.Brokers, GroupProtocol = protocol, ShutdownTimeout = TimeSpan.FromSeconds(5),
+                CommitInterval = TimeSpan.FromMinutes(1),
         });
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync(group);

@@ -19,7 +19,8 @@ public sealed class EmbeddedBackpressureTests : IAsyncDisposable
 
     public EmbeddedBackpressureTests() => _lock = new EmbeddedBackpressure(
         (group, partitions, _) => Task.FromResult<IReadOnlyList<TopicPartitionOffset>>(
-            [.. partitions.Select(partition => new TopicPartitionOffset(partition, _committed.TryGetValue((group, partition), out var offset) ? new Offset(offset) : Offset.Unset))]),
+            [.. partitions.Select(partition =>
+                new TopicPartitionOffset(partition, _committed.TryGetValue((group, partition), out var offset) ? new Offset(offset) : Offset.Unset))]),
         TimeProvider.System,
         NullLogger.Instance);
 
@@ -162,7 +163,11 @@ public sealed class EmbeddedBackpressureTests : IAsyncDisposable
     {
         var backpressure = transport.Backpressure!;
         backpressure.GroupReads("g", "t");
-        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = transport.BootstrapServers, QueueBufferingMaxMessages = 1_000_000, LingerMs = 5, StickyPartitioningLingerMs = 2 })
+        using var producer = new ProducerBuilder<Null,
+            byte[]>(new ProducerConfig
+            {
+                BootstrapServers = transport.BootstrapServers, QueueBufferingMaxMessages = 1_000_000, LingerMs = 5, StickyPartitioningLingerMs = 2,
+            })
             .SetLogHandler((_, _) => { }).Build();
         var value = new byte[bytes];
         var failed = 0;
@@ -201,7 +206,8 @@ public sealed class EmbeddedBackpressureTests : IAsyncDisposable
                 AutoOffsetReset = AutoOffsetReset.Error,
                 AutoCommitIntervalMs = 100,
                 FetchWaitMaxMs = 10,
-            }).SetPartitionsAssignedHandler((_, partitions) => partitions.Select(partition => new TopicPartitionOffset(partition, 0))).SetLogHandler((_, _) => { }).Build();
+            }).SetPartitionsAssignedHandler((_, partitions) => partitions.Select(partition => new TopicPartitionOffset(partition, 0)))
+                .SetLogHandler((_, _) => { }).Build();
             consumer.Subscribe("t");
             var read = 0;
             var watch = Stopwatch.StartNew();

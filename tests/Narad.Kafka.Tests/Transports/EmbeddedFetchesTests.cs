@@ -50,8 +50,10 @@ public sealed partial class EmbeddedFetchesTests
     public void The_first_consumer_of_many_waits_as_long_as_the_others_once_they_are_there_and_so_does_one_that_is_built_again()
     {
         var (fetches, time, topics) = (new EmbeddedFetches(), new ManualTime(), 1);
-        using var client = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" }).SetLogHandler((_, _) => { }).Build();
-        using var next = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" }).SetLogHandler((_, _) => { }).Build();
+        using var client = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" })
+            .SetLogHandler((_, _) => { }).Build();
+        using var next = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" })
+            .SetLogHandler((_, _) => { }).Build();
         var pace = new FetchPace(() => fetches.WaitFor(this, "g", topics), time);
         pace.Turn(client);
         pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10));

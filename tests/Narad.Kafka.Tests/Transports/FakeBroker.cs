@@ -198,7 +198,8 @@ internal sealed class FakeBroker : IDisposable
             answer.Int32(int.MinValue).Byte(0);
         }
 
-        return answer.Int16(how switch { MetadataAnswer.Rebootstrap => RebootstrapRequired, MetadataAnswer.TopLevelError => UnknownServerError, _ => (short)0 }).Byte(0);
+        return answer.Int16(how switch { MetadataAnswer.Rebootstrap => RebootstrapRequired, MetadataAnswer.TopLevelError => UnknownServerError, _ => (short)0 })
+            .Byte(0);
     }
 
     private static byte[] Frame(Request request, Func<Writer, Writer> body)

@@ -85,7 +85,8 @@ public sealed class PausedBrokerTests
     {
         var brokers = RealKafka.Brokers;
         Skip.If(brokers.Contains(',', StringComparison.Ordinal), "Pausing one broker of several makes no cluster hang.");
-        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER")), "NARAD_TEST_KAFKA_BROKER names no command that pauses and resumes a broker.");
+        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER")),
+            "NARAD_TEST_KAFKA_BROKER names no command that pauses and resumes a broker.");
         return brokers;
     }
 

@@ -73,7 +73,8 @@ public sealed class SurvivalTests
     public async Task Topics_are_described_with_partitions_and_ids_and_an_incomplete_answer_is_a_failure_and_not_a_missing_topic()
     {
         using var broker = new FakeBroker();
-        await using var transport = Transport.For(KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = ProbeTimeout }, new KafkaDiagnostics());
+        await using var transport = Transport.For(
+            KafkaMode.Kafka, new KafkaOptions { Brokers = broker.Address, ConnectTimeout = ProbeTimeout }, new KafkaDiagnostics());
         var topics = (KafkaTopics)transport.Topics;
         (await topics.GetPartitionCountsAsync(["a", "bb"])).Should().Equal(new Dictionary<string, int> { ["a"] = 1, ["bb"] = 1 });
         (await topics.SeeAsync(["a", "bb"], default)).Should().Equal(new Dictionary<string, TopicSight>
@@ -81,11 +82,14 @@ public sealed class SurvivalTests
             ["a"] = new($"{1:x16}{1:x16}", Partitions: 1),
             ["bb"] = new($"{1:x16}{2:x16}", Partitions: 1),
         });
-        (await transport.DescribeClusterAsync(ProbeTimeout, default)).Should().BeEquivalentTo(new { ClusterId = "fake", Brokers = (ClusterBroker[])[new(1, "127.0.0.1", broker.Port)] });
+        (await transport.DescribeClusterAsync(ProbeTimeout, default)).Should()
+            .BeEquivalentTo(new { ClusterId = "fake", Brokers = (ClusterBroker[])[new(1, "127.0.0.1", broker.Port)] });
 
         broker.Answer = MetadataAnswer.NoTopics;
-        (await topics.Awaiting(t => t.GetPartitionCountsAsync(["a", "bb"])).Should().ThrowAsync<KafkaTopicException>()).WithMessage("*did not say whether there is a topic a*");
+        (await topics.Awaiting(t => t.GetPartitionCountsAsync(["a", "bb"])).Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage("*did not say whether there is a topic a*");
         broker.Answer = MetadataAnswer.Nothing;
-        (await topics.Awaiting(t => t.GetPartitionCountsAsync(["a"])).Should().ThrowAsync<KafkaTopicException>()).WithMessage("*named no broker of the cluster*");
+        (await topics.Awaiting(t => t.GetPartitionCountsAsync(["a"])).Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage("*named no broker of the cluster*");
     }
 }

@@ -6,7 +6,8 @@ using Confluent.Kafka.Admin;
 namespace Narad.Kafka.Tests.Transports;
 
 /// <summary>
-/// A real cluster of three brokers that a test may break, one at a time: skips with the reason where there is none. What was broken is repaired when this is disposed.
+/// A real cluster of three brokers that a test may break, one at a time: skips with the reason where there is none. What was broken is repaired when this is
+/// disposed.
 /// </summary>
 internal sealed class ThreeBrokers : IAsyncDisposable
 {
@@ -40,7 +41,10 @@ internal sealed class ThreeBrokers : IAsyncDisposable
         _broken.Add((broker, "start"));
     }
 
-    /// <summary>The command waits for a time of its own, which a loaded machine needs more than, and a broker may die while it starts: what counts is that the broker answers.</summary>
+    /// <summary>
+    /// The command waits for a time of its own, which a loaded machine needs more than, and a broker may die while it starts: what counts is that the broker
+    /// answers.
+    /// </summary>
     public async Task StartAsync(int broker)
     {
         using var admin = Admin(Brokers.Split(',')[broker - 1]);
@@ -118,7 +122,9 @@ internal sealed class ThreeBrokers : IAsyncDisposable
                 try
                 {
                     var metadata = admin.GetMetadata(TimeSpan.FromSeconds(3));
-                    return metadata.Brokers.Count == 3 && metadata.Topics.TrueForAll(static topic => topic.Partitions.TrueForAll(static partition => partition.InSyncReplicas.Length == partition.Replicas.Length));
+                    return metadata.Brokers.Count == 3
+                        && metadata.Topics.TrueForAll(static topic =>
+                            topic.Partitions.TrueForAll(static partition => partition.InSyncReplicas.Length == partition.Replicas.Length));
                 }
                 catch (KafkaException)
                 {
@@ -151,7 +157,9 @@ internal sealed class ThreeBrokers : IAsyncDisposable
         }
     }
 
-    private IAdminClient Admin(string? brokers = null) => new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers ?? Brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    private IAdminClient Admin(string? brokers = null) =>
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers ?? Brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { })
+        .Build();
 
     private async Task ControlAsync(string action, int broker, bool mustSucceed = true)
     {

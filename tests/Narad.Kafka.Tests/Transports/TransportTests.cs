@@ -146,7 +146,8 @@ public sealed class TransportTests : IDisposable
     public async Task Errors_that_were_asked_for_are_answered_in_order_and_can_be_cleared()
     {
         _broker.CreateTopic("t", 1);
-        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.BootstrapServers, MessageSendMaxRetries = 0 }).SetLogHandler((_, _) => { }).Build();
+        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.BootstrapServers, MessageSendMaxRetries = 0 })
+            .SetLogHandler((_, _) => { }).Build();
         _broker.FailNext(KafkaRequest.Produce, ErrorCode.NoError, ErrorCode.MsgSizeTooLarge, ErrorCode.MsgSizeTooLarge);
         async Task<ErrorCode> SendAsync()
         {

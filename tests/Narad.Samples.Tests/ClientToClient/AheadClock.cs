@@ -1,7 +1,8 @@
 namespace Narad.Samples.Tests.ClientToClient;
 
 /// <summary>
-/// A clock that runs, and can be put forward. It is an hour ahead at first, so that no record, which the client stamps with the machine's clock, is from its future. Thread-safe.
+/// A clock that runs, and can be put forward. It is an hour ahead at first, so that no record, which the client stamps with the machine's clock, is from its
+/// future. Thread-safe.
 /// </summary>
 internal sealed class AheadClock : TimeProvider
 {

@@ -13,7 +13,8 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
     private const string ForClientB = """{"from":"clientA","to":"clientB","message":"Test success"}""";
     private const string NotForClientB = """{"from":"clientA","to":"clientA","message":"Test failure"}""";
 
-    private static readonly string[] Words = ["Message saved", "Message ignored", "Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Retry scheduled #4", "Moved to DLQ"];
+    private static readonly string[] Words = [
+        "Message saved", "Message ignored", "Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Retry scheduled #4", "Moved to DLQ"];
 
     private readonly TBroker _broker = new();
     private readonly TwoServices _services = new();
@@ -39,7 +40,8 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
 
         _services.LogA.Of("Message saved to MongoDB").Should().ContainSingle();
         _services.LogB.Of(Words).Should().Equal("Message saved");
-        _services.Store.Entries.Should().HaveCount(2).And.OnlyContain(entry => entry.From == "clientA" && entry.To == "clientB" && entry.Message == "Test success");
+        _services.Store.Entries.Should().HaveCount(2)
+            .And.OnlyContain(entry => entry.From == "clientA" && entry.To == "clientB" && entry.Message == "Test success");
         var sent = _broker.Read(_broker.Topic).Single();
         var fields = JsonDocument.Parse(sent.Value).RootElement;
         fields.EnumerateObject().Select(field => field.Name).Should().Equal("from", "to", "message", "timestamp");
@@ -77,7 +79,8 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         (await _services.PostAsync(ForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
         for (var retry = 1; retry <= 3; retry++)
         {
-            await TwoServices.UntilAsync(() => _services.Dues.Count == retry && _services.LogB.Count($"Retry scheduled #{retry}: ") == 1, $"retry {retry} is scheduled");
+            await TwoServices.UntilAsync(() => _services.Dues.Count == retry
+                && _services.LogB.Count($"Retry scheduled #{retry}: ") == 1, $"retry {retry} is scheduled");
             var wait = TimeSpan.FromSeconds(1 << retry);
             var due = _services.Dues.Last();
             due.Should().BeOnOrAfter(earliest + wait, "it failed when it was due, or later").And.BeOnOrBefore(Now + wait + TimeSpan.FromMilliseconds(1));
@@ -99,13 +102,15 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         await _services.CommittedAsync(_broker.Group, _broker.Topic, 4);
         await _services.CommittedAsync($"{_broker.Group}-retry", $"{_broker.Topic}-retry", 3);
 
-        _services.LogB.Of(Words).Where(word => word != "Message ignored").Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Moved to DLQ");
+        _services.LogB.Of(Words).Where(word => word != "Message ignored").Should()
+            .Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Moved to DLQ");
         var original = _broker.Read(_broker.Topic)[0];
         var retries = _broker.Read($"{_broker.Topic}-retry");
         var deadLettered = _broker.Read($"{_broker.Topic}-dlt").Should().ContainSingle("it is not lost").Which;
         retries.Select(copy => Header(copy, "retry")).Should().Equal("1", "2", "3");
         retries.Append(deadLettered).Should().OnlyContain(copy => copy.Value == original.Value);
-        (Header(deadLettered, "retry"), Header(deadLettered, "narad-topic"), Header(deadLettered, "narad-offset"), Header(deadLettered, "narad-group")).Should().Be(("3", _broker.Topic, "0", _broker.Group));
+        (Header(deadLettered, "retry"), Header(deadLettered, "narad-topic"), Header(deadLettered, "narad-offset"), Header(deadLettered, "narad-group")).Should()
+            .Be(("3", _broker.Topic, "0", _broker.Group));
         _services.Store.Entries.Where(entry => entry.To == "clientB").Should().ContainSingle("only client A saved it");
         (await TopicsAsync()).Should().Equal(1, 1, 1);
     }

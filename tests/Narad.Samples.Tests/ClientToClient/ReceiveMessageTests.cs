@@ -23,7 +23,8 @@ public sealed class ReceiveMessageTests
         await _store.SaveAsync(message);
         var handler = new ReceiveMessage(_store, Options.Create(new ClientBOptions()), Random.Shared, NullLogger<ReceiveMessage>.Instance);
         var context = new MessageContext { Topic = "client-messages", Timestamp = Sent.AddMilliseconds(laterByMilliseconds) };
-        var retried = new MessageContext { Topic = "client-messages-retry", Timestamp = Sent.AddMinutes(1), Original = context.Original, OriginalTimestamp = context.OriginalTimestamp, Retry = 1 };
+        var retried = new MessageContext { Topic = "client-messages-retry", Timestamp = Sent.AddMinutes(1), Original = context.Original,
+            OriginalTimestamp = context.OriginalTimestamp, Retry = 1 };
 
         await handler.HandleAsync(message, context, CancellationToken.None);
         await handler.HandleAsync(message, context, CancellationToken.None);

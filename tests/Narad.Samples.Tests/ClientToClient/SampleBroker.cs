@@ -18,7 +18,8 @@ public abstract class SampleBroker : IDisposable
     /// <summary>Everything in the one partition of a topic.</summary>
     public IReadOnlyList<Message<byte[]?, string>> Read(string topic)
     {
-        using var reader = new ConsumerBuilder<byte[]?, string>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = "reads-only", EnableAutoCommit = false, EnablePartitionEof = true })
+        using var reader = new ConsumerBuilder<byte[]?,
+            string>(new ConsumerConfig { BootstrapServers = Brokers, GroupId = "reads-only", EnableAutoCommit = false, EnablePartitionEof = true })
             .SetLogHandler((_, _) => { }).Build();
         reader.Assign(new TopicPartitionOffset(topic, 0, Offset.Beginning));
         var found = new List<Message<byte[]?, string>>();

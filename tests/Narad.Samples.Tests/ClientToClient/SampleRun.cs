@@ -24,7 +24,8 @@ internal sealed partial class SampleRun : IDisposable
         };
 
         // A build of its own, nothing of the one around it; and no cluster but the one that a test names.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name.StartsWith("KAFKA_", StringComparison.Ordinal)).ToList())
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+            || name.StartsWith("KAFKA_", StringComparison.Ordinal)).ToList())
         {
             start.Environment.Remove(name);
         }
@@ -75,7 +76,11 @@ internal sealed partial class SampleRun : IDisposable
         var found = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var name in (string[])["ClientA.dll", "ClientB.dll"])
         {
-            using var search = Process.Start(new ProcessStartInfo("pgrep", ["-P", $"{_process.Id}", "-f", $"^[^ ]*dotnet {name}"]) { UseShellExecute = false, RedirectStandardOutput = true })!;
+            using var search = Process.Start(
+                new ProcessStartInfo("pgrep", ["-P", $"{_process.Id}", "-f", $"^[^ ]*dotnet {name}"])
+                {
+                    UseShellExecute = false, RedirectStandardOutput = true,
+                })!;
             if (int.TryParse(search.StandardOutput.ReadToEnd().Trim(), out var process))
             {
                 found[name] = process;

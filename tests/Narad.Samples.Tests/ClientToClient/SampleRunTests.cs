@@ -133,7 +133,8 @@ public sealed partial class SampleRunTests
         using var run = new SampleRun(Embedded, [.. Built, "client-to-client", $"--urls=http://{other.LocalEndpoint}"]);
 
         (await run.EndAsync()).Should().Be(1);
-        run.Lines.Should().Contain(line => line.Contains("address already in use")).And.Contain(line => line.StartsWith("client-a-service ended by itself", StringComparison.Ordinal));
+        run.Lines.Should().Contain(line => line.Contains("address already in use"))
+            .And.Contain(line => line.StartsWith("client-a-service ended by itself", StringComparison.Ordinal));
     }
 
     // With names of its own, because others use the cluster too.
@@ -142,7 +143,8 @@ public sealed partial class SampleRunTests
         using var broker = new KafkaSampleBroker();
         return new SampleRun(
             new Dictionary<string, string>(StringComparer.Ordinal) { ["KAFKA_BROKERS"] = broker.Brokers },
-            [.. Built, "client-to-client", AnyPort, $"--Kafka:TopicNames:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}", .. settings]);
+            [.. Built, "client-to-client", AnyPort, $"--Kafka:TopicNames:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}",
+                .. settings]);
     }
 
     private static async Task PostAsync(Uri url, string to)

@@ -38,7 +38,8 @@ public sealed class SendMessageTests : IAsyncLifetime
         await RefusesAsync("null", "The body is null.");
         await RefusesAsync("""{"from":"\ud800","to":"clientB","message":"m"}""", "line 1, $.from");
         var form = await _services.PostAsync(Good, "application/x-www-form-urlencoded");
-        (form.StatusCode, await form.Content.ReadAsStringAsync()).Should().Match<(HttpStatusCode, string)>(answer => answer.Item1 == HttpStatusCode.BadRequest && answer.Item2.Contains("application/json"));
+        (form.StatusCode, await form.Content.ReadAsStringAsync()).Should()
+            .Match<(HttpStatusCode, string)>(answer => answer.Item1 == HttpStatusCode.BadRequest && answer.Item2.Contains("application/json"));
 
         _services.Store.Entries.Should().BeEmpty();
         _broker.Read(_broker.Topic).Should().BeEmpty();

@@ -9,7 +9,9 @@ using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
 
-/// <summary>The pages show what <see cref="Snippets"/> and <see cref="ProviderSnippets"/> compile, their links lead somewhere, and their table of settings is whole.</summary>
+/// <summary>
+/// The pages show what <see cref="Snippets"/> and <see cref="ProviderSnippets"/> compile, their links lead somewhere, and their table of settings is whole.
+/// </summary>
 public sealed partial class DocsTests
 {
     private static readonly string Root = FindRoot();
@@ -45,7 +47,8 @@ public sealed partial class DocsTests
     public void Links_lead_to_files_that_exist(string page)
     {
         var folder = Path.GetDirectoryName(Path.Combine(Root, page))!;
-        var links = Link().Matches(Read(page)).Select(link => link.Groups["target"].Value).Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith('#'));
+        var links = Link().Matches(Read(page)).Select(link => link.Groups["target"].Value)
+            .Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith('#'));
         links.Where(target => !Path.Exists(Path.Combine(folder, target.Split('#')[0]))).Should().BeEmpty();
     }
 
@@ -83,7 +86,8 @@ public sealed partial class DocsTests
         var options = new KafkaOptions { Mode = KafkaMode.Kafka, Sasl = { Mechanism = "md5" } };
         var fault = new KafkaService(options).Invoking(service => service.Init()).Should().Throw<KafkaConfigurationException>().Which.Errors.Single();
         var offered = fault[(fault.IndexOf("one of ", StringComparison.Ordinal) + "one of ".Length)..].TrimEnd('.').Split(", ");
-        var row = Read("docs/configuration.md").Split('\n').Single(line => line.StartsWith("| `Sasl:Mechanism` |", StringComparison.Ordinal)).Split('|')[4].Split(';')[0];
+        var row = Read("docs/configuration.md").Split('\n').Single(line => line.StartsWith("| `Sasl:Mechanism` |", StringComparison.Ordinal)).Split('|')[4]
+            .Split(';')[0];
 
         Mechanism().Matches(row).Select(name => name.Groups["name"].Value).Should().BeEquivalentTo(offered);
     }
@@ -94,7 +98,9 @@ public sealed partial class DocsTests
 
     private static Dictionary<string, string> Regions()
     {
-        var source = string.Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs"), "*Snippets.cs").Select(File.ReadAllText)).ReplaceLineEndings("\n");
+        var source = string.Concat(
+            Directory.EnumerateFiles(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs"), "*Snippets.cs").Select(File.ReadAllText))
+            .ReplaceLineEndings("\n");
         var regions = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (Match region in SnippetRegion().Matches(source))
         {

@@ -41,13 +41,16 @@ public sealed class ProviderPagesTests
         coded.Brokers.Should().Be(configured.Brokers);
         coded.Ssl.Should().BeEquivalentTo(configured.Ssl);
         var makesTokens = way is "msk-iam" or "event-hubs-entra";
-        coded.Sasl.Should().BeEquivalentTo(configured.Sasl, same => makesTokens ? same.Including(sasl => sasl.Mechanism).Including(sasl => sasl.Password).Including(sasl => sasl.Oidc) : same);
+        coded.Sasl.Should()
+            .BeEquivalentTo(configured.Sasl, same => makesTokens
+                ? same.Including(sasl => sasl.Mechanism).Including(sasl => sasl.Password).Including(sasl => sasl.Oidc) : same);
         (coded.Sasl.TokenProvider is not null).Should().Be(makesTokens, "only code can make those tokens");
     }
 
     [Fact]
     public void Every_code_block_of_a_provider_is_compared() =>
-        Regex.Matches(Pages(), "<!-- snippet: provider-(?<way>[a-z-]+) -->", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5)).Select(match => match.Groups["way"].Value)
+        Regex.Matches(Pages(), "<!-- snippet: provider-(?<way>[a-z-]+) -->", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5))
+            .Select(match => match.Groups["way"].Value)
             .Should().BeEquivalentTo(Code.Keys);
 
     // Not validated: the pages' certificates are nowhere.
@@ -69,12 +72,14 @@ public sealed class ProviderPagesTests
 
     private static string ConfigurationBlock(string way)
     {
-        var block = Regex.Match(Pages(), $"<!-- configuration: {way} -->\n```json\n(?<json>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5));
+        var block = Regex.Match(Pages(), $"<!-- configuration: {way} -->\n```json\n(?<json>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+            TimeSpan.FromSeconds(5));
         block.Success.Should().BeTrue("{0} has a configuration block", way);
         return block.Groups["json"].Value;
     }
 
-    private static string Pages() => string.Concat(Directory.EnumerateFiles(Path.Combine(Root(), "docs", "providers"), "*.md").Select(File.ReadAllText)).ReplaceLineEndings("\n");
+    private static string Pages() =>
+        string.Concat(Directory.EnumerateFiles(Path.Combine(Root(), "docs", "providers"), "*.md").Select(File.ReadAllText)).ReplaceLineEndings("\n");
 
     private static string Root([CallerFilePath] string here = "")
     {

@@ -4,7 +4,9 @@ using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
 
-/// <summary>The code of docs/providers/: compiled here, compared with the pages by <see cref="DocsTests"/>, and run by <see cref="ProviderPagesTests"/>.</summary>
+/// <summary>
+/// The code of docs/providers/: compiled here, compared with the pages by <see cref="DocsTests"/>, and run by <see cref="ProviderPagesTests"/>.
+/// </summary>
 public static class ProviderSnippets
 {
     public static void Local(HostApplicationBuilder builder)
@@ -28,7 +30,8 @@ public static class ProviderSnippets
     {
         // snippet: provider-confluent-cloud-oidc
         builder.Services.AddNaradKafka(builder.Configuration)
-            .UseConfluentCloudOidc("your_client_id", clientSecret, "https://login.example.com/oauth2/token", logicalCluster: "lkc-12345", identityPoolId: "pool-12345")
+            .UseConfluentCloudOidc(
+                "your_client_id", clientSecret, "https://login.example.com/oauth2/token", logicalCluster: "lkc-12345", identityPoolId: "pool-12345")
             .Configure(kafka => kafka.Brokers = "pkc-12345.eu-central-1.aws.confluent.cloud:9092");
         // end
     }

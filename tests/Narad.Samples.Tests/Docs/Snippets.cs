@@ -375,7 +375,8 @@ public static class Snippets
     {
         // snippet: hosted-batches
         services.AddNaradKafka()
-            .AddBatchSubscription<OrderPlaced, BillOrders>("orders", group: "billing", o => (o.MaxBatchSize, o.MaxBatchWait) = (200, TimeSpan.FromMilliseconds(100)));
+            .AddBatchSubscription<OrderPlaced,
+                BillOrders>("orders", group: "billing", o => (o.MaxBatchSize, o.MaxBatchWait) = (200, TimeSpan.FromMilliseconds(100)));
         // end
     }
 
@@ -507,7 +508,8 @@ public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<Embedde
 
         await kafka.SendAsync("orders", new OrderPlaced("o-1"));
 
-        await harness.WaitForHandledAsync<OrderPlaced>(order => order.OrderId == "o-1");   // or WaitForPublishedAsync, WaitForStoppedAsync …; with a deadline, without a sleep
+        // or WaitForPublishedAsync, WaitForStoppedAsync …; with a deadline, without a sleep
+        await harness.WaitForHandledAsync<OrderPlaced>(order => order.OrderId == "o-1");
         database.Billed.Should().Equal("o-1");
     }
 }
@@ -533,7 +535,8 @@ public sealed partial class OrderJson : JsonSerializerContext;
 public sealed class SecretVault
 {
     public Task<(string Value, DateTimeOffset ExpiresAt)> ReadAsync(string name, CancellationToken cancellationToken) =>
-        cancellationToken.IsCancellationRequested ? Task.FromCanceled<(string, DateTimeOffset)>(cancellationToken) : Task.FromResult((name, DateTimeOffset.UtcNow.AddHours(1)));
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<(string, DateTimeOffset)>(cancellationToken)
+            : Task.FromResult((name, DateTimeOffset.UtcNow.AddHours(1)));
 }
 
 public sealed class BillingDatabase
@@ -549,7 +552,8 @@ public sealed class BillingDatabase
         return Task.CompletedTask;
     }
 
-    public Task<bool> IsLockedAsync(string order, CancellationToken cancellationToken) => Task.FromResult(order.Length == 0 && !cancellationToken.IsCancellationRequested);
+    public Task<bool> IsLockedAsync(string order, CancellationToken cancellationToken) =>
+        Task.FromResult(order.Length == 0 && !cancellationToken.IsCancellationRequested);
 
     public Task SawAsync(string user, CancellationToken cancellationToken) => BillAsync(user, cancellationToken);
 }

@@ -22,7 +22,10 @@ internal sealed partial class DemoProcess : IDisposable
 
     public DemoProcess(params string[] args)
     {
-        var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet")
+        {
+            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
         foreach (var argument in (string[])[Path.Combine(AppContext.BaseDirectory, "QuickStart.dll"), "--json", "--output", _handled, .. args])
         {
             start.ArgumentList.Add(argument);
@@ -48,7 +51,9 @@ internal sealed partial class DemoProcess : IDisposable
 
     public static bool HasSignals => !OperatingSystem.IsWindows();
 
-    /// <summary>Whether processes started here hear an interrupt: whoever runs in the background of a script has been told to ignore it, and .NET keeps to that.</summary>
+    /// <summary>
+    /// Whether processes started here hear an interrupt: whoever runs in the background of a script has been told to ignore it, and .NET keeps to that.
+    /// </summary>
     public static bool HasInterrupts => HasSignals && !(OperatingSystem.IsLinux() && IgnoresInterrupts());
 
     /// <summary>What its messages carry; null until it said so, which it does before it handles anything.</summary>
@@ -89,7 +94,8 @@ internal sealed partial class DemoProcess : IDisposable
         {
             if (_process.HasExited || Stopwatch.GetElapsedTime(started) > Deadline)
             {
-                throw new TimeoutException($"Not reached: {what}. Exited: {_process.HasExited}. It said:\n{string.Join('\n', _output)}\n{string.Join('\n', _error)}");
+                throw new TimeoutException(
+                    $"Not reached: {what}. Exited: {_process.HasExited}. It said:\n{string.Join('\n', _output)}\n{string.Join('\n', _error)}");
             }
 
             await Task.Delay(20);

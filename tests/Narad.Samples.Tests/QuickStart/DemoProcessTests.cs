@@ -18,7 +18,8 @@ public sealed class DemoProcessTests
         Figure(demo, "outOfOrder").Should().Be(0);
         var handled = demo.Handled();
         handled.Select(line => line.Line).Order().Should().Equal(Enumerable.Range(1, 2_000).Select(line => (long)line));
-        handled.Where(line => line.Key is not null).GroupBy(line => line.Key).Should().OnlyContain(key => key.Select(line => line.Line).SequenceEqual(key.Select(line => line.Line).Order()));
+        handled.Where(line => line.Key is not null).GroupBy(line => line.Key).Should()
+            .OnlyContain(key => key.Select(line => line.Line).SequenceEqual(key.Select(line => line.Line).Order()));
         demo.Error.Should().BeEmpty();
     }
 
@@ -118,7 +119,8 @@ public sealed class DemoProcessTests
         await second.UntilAsync(() => second.Handled().Exists(line => line.IsOwn), "the second has its share of the group");
 
         first.Input.Close();
-        await first.UntilAsync(() => first.Output.Any(line => line.Contains("waits for the other demo", StringComparison.Ordinal)), "the first is done, and waits");
+        await first.UntilAsync(() =>
+            first.Output.Any(line => line.Contains("waits for the other demo", StringComparison.Ordinal)), "the first is done, and waits");
         await WriteAsync(second, 501, 100);
         second.Input.Close();
 
@@ -166,7 +168,8 @@ public sealed class DemoProcessTests
         demo.Interrupt();
 
         (await demo.EndAsync()).Should().Be(1);
-        demo.Output.Should().Contain("Interrupted before anything was sent: there is nothing to report.").And.NotContain(line => line.Contains("throughput", StringComparison.Ordinal));
+        demo.Output.Should().Contain("Interrupted before anything was sent: there is nothing to report.")
+            .And.NotContain(line => line.Contains("throughput", StringComparison.Ordinal));
         Figure(demo, "sent").Should().Be(0);
     }
 

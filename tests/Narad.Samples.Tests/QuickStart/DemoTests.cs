@@ -287,7 +287,8 @@ public sealed class DemoTests
         {
             var input = new MemoryStream(Encoding.UTF8.GetBytes(Invocation.Events(300, users: 1)));
             var limits = WaitLimits.Default with { BrokerGone = TimeSpan.FromSeconds(2) };
-            var running = Invocation.OfAsync(options => new KafkaService(options), input, limits, CancellationToken.None, "-", "--json", "--handle-delay", "100", "--brokers", broker.BootstrapServers, "--output", path);
+            var running = Invocation.OfAsync(options => new KafkaService(options), input, limits, CancellationToken.None, "-", "--json", "--handle-delay",
+                "100", "--brokers", broker.BootstrapServers, "--output", path);
             while (new FileInfo(path).Length == 0)
             {
                 running.IsCompleted.Should().BeFalse();
@@ -300,7 +301,8 @@ public sealed class DemoTests
             run.ExitCode.Should().Be(1);
             run.Output.Should().Contain("The run broke off: no broker has answered for 2 s.").And.Contain("can not be known now").And.Contain("may be lost")
                 .And.NotContain("Lost to this run, not to");
-            run.Json.GetProperty("lost").GetInt64().Should().Be(run.Json.GetProperty("acknowledged").GetInt64() - run.Json.GetProperty("handled").GetInt64()).And.BePositive();
+            run.Json.GetProperty("lost").GetInt64().Should().Be(run.Json.GetProperty("acknowledged").GetInt64() - run.Json.GetProperty("handled").GetInt64())
+                .And.BePositive();
         }
         finally
         {
@@ -313,7 +315,8 @@ public sealed class DemoTests
     {
         using var broker = EmbeddedBroker.Start();
 
-        var run = await Invocation.OfAsync(options => new KafkaService(options), Stream.Null, WaitLimits.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
+        var run = await Invocation.OfAsync(options =>
+            new KafkaService(options), Stream.Null, WaitLimits.Default, CancellationToken.None, "--brokers", broker.BootstrapServers, "--topic", "elsewhere");
 
         run.ExitCode.Should().Be(1);
         run.Error.Trim().Should().StartWith("Topic elsewhere: this broker creates no topics by request.").And.NotContain("\n");
@@ -347,8 +350,10 @@ public sealed class DemoTests
     {
         var folder = Path.GetTempPath();
 
-        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, folder)).Error.Should().Contain($"The input can not be read: {folder} is a folder.");
-        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, "--output", folder)).Error.Should().Contain($"The output can not be written: {folder} is a folder.");
+        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, folder)).Error.Should()
+            .Contain($"The input can not be read: {folder} is a folder.");
+        (await Invocation.OfAsync(new FakeKafka(), Stream.Null, CancellationToken.None, "--output", folder)).Error.Should()
+            .Contain($"The output can not be written: {folder} is a folder.");
     }
 
     [Fact]
@@ -358,7 +363,8 @@ public sealed class DemoTests
 
         await Invocation.OfAsync(kafka, "{}", "--brokers=a:1,b:2");
 
-        kafka.Options.Should().BeEquivalentTo(new { Brokers = "a:1,b:2", Mode = KafkaMode.Kafka, TopicCreation = TopicCreation.IfMissing, TopicPartitions = 6 });
+        kafka.Options.Should()
+            .BeEquivalentTo(new { Brokers = "a:1,b:2", Mode = KafkaMode.Kafka, TopicCreation = TopicCreation.IfMissing, TopicPartitions = 6 });
     }
 
     [Fact]
@@ -377,5 +383,6 @@ public sealed class DemoTests
 
     private static string Figures(Invocation run) => string.Join(
         ", ",
-        new[] { "sent", "acknowledged", "handled", "lost", "outOfOrder", "duplicates", "foreign" }.Select(name => $"{name} {run.Json.GetProperty(name).GetRawText()}"));
+        new[] { "sent", "acknowledged", "handled", "lost", "outOfOrder", "duplicates", "foreign" }.Select(name =>
+            $"{name} {run.Json.GetProperty(name).GetRawText()}"));
 }

@@ -65,13 +65,15 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public bool Disconnected { get; private set; }
 
-    public IReadOnlyList<TopicPartitionId> Assignment => [.. Enumerable.Range(0, Partitions).Where(partition => !Elsewhere(partition)).Select(partition => new TopicPartitionId(Topic, partition))];
+    public IReadOnlyList<TopicPartitionId> Assignment =>
+        [.. Enumerable.Range(0, Partitions).Where(partition => !Elsewhere(partition)).Select(partition => new TopicPartitionId(Topic, partition))];
 
     public IReadOnlyList<StoppedPartition> StoppedPartitions { get; private set; } = [];
 
     public IKafkaService Init() => this;
 
-    public Task ConnectProducerAsync(CancellationToken cancellationToken = default) => ConnectFault is null ? Task.CompletedTask : Task.FromException(ConnectFault);
+    public Task ConnectProducerAsync(CancellationToken cancellationToken = default) =>
+        ConnectFault is null ? Task.CompletedTask : Task.FromException(ConnectFault);
 
     public Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default)
     {
@@ -79,7 +81,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         return Task.CompletedTask;
     }
 
-    public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         Topic = topic;
         _handler = (message, context, token) => handler((T)(object)message, context, token);
@@ -91,7 +94,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         return Task.FromResult<ISubscription>(this);
     }
 
-    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<SendResult> SendAsync(
+        string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
         var line = long.Parse(options!.Headers!.GetText("line")!);
         lock (_lock)
@@ -101,7 +105,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
         if (Refuse(line))
         {
-            return ValueTask.FromException<SendResult>(new KafkaSendException($"refused line {line}", topic, key, "MsgSizeTooLarge", retriable: false, mayHaveBeenWritten: false));
+            return ValueTask.FromException<SendResult>(
+                new KafkaSendException($"refused line {line}", topic, key, "MsgSizeTooLarge", retriable: false, mayHaveBeenWritten: false));
         }
 
         if (mode == KafkaMode.Console)
@@ -127,7 +132,8 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         lock (_lock)
         {
             return Task.FromResult<IReadOnlyDictionary<TopicPartitionId, long>>(
-                Enumerable.Range(0, Partitions).Where(partition => _committed[partition] > 0).ToDictionary(partition => new TopicPartitionId(topic, partition), partition => _committed[partition]));
+                Enumerable.Range(0, Partitions).Where(partition => _committed[partition] > 0)
+                    .ToDictionary(partition => new TopicPartitionId(topic, partition), partition => _committed[partition]));
         }
     }
 
@@ -141,27 +147,35 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public async ValueTask DisposeAsync() => await DisconnectAsync();
 
-    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask<SendResult> SendAsync<T>(string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
-    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null, Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public Task<TopicDetails?> GetDetailsAsync(string topic, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task SetRetentionAsync(string topic, TimeSpan? retention, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -179,9 +193,11 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
 
     public Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekAsync(DateTimeOffset time, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
-    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public Task StopAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -190,7 +206,10 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         lock (_lock)
         {
             var partition = key.IsNone ? 0 : (key.GetHashCode() & int.MaxValue) % Partitions;
-            var context = new MessageContext { Topic = Topic, Partition = partition, Offset = _ends[partition]++, Key = key.ToBytes(), Headers = headers, Group = Group };
+            var context = new MessageContext
+            {
+                Topic = Topic, Partition = partition, Offset = _ends[partition]++, Key = key.ToBytes(), Headers = headers, Group = Group,
+            };
             _deliveries.Add((message, context, line));
             return new SendResult(Topic, partition, context.Offset);
         }

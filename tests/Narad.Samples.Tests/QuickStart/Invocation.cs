@@ -17,7 +17,8 @@ internal sealed record Invocation(int ExitCode, string Output, string Error)
     public static Task<Invocation> OfAsync(FakeKafka kafka, Stream input, CancellationToken stop, params string[] args) =>
         OfAsync(kafka.With, input, WaitLimits.Default with { OthersQuiet = TimeSpan.FromMilliseconds(200) }, stop, args);
 
-    public static async Task<Invocation> OfAsync(Func<KafkaOptions, IKafkaService> connect, Stream input, WaitLimits limits, CancellationToken stop, params string[] args)
+    public static async Task<Invocation> OfAsync(
+        Func<KafkaOptions, IKafkaService> connect, Stream input, WaitLimits limits, CancellationToken stop, params string[] args)
     {
         var output = new StringWriter();
         var error = new StringWriter();

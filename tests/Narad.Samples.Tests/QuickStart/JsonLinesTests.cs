@@ -194,6 +194,7 @@ public sealed class JsonLinesTests
     {
         public override int Read(Span<byte> buffer) => inner.Read(buffer);
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(buffer, CancellationToken.None);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            inner.ReadAsync(buffer, CancellationToken.None);
     }
 }

@@ -35,7 +35,9 @@ internal static class DirectAccess
         }
     }
 
-    /// <summary>Logs how a client that was just built calls librdkafka: each direct one at Debug; the first one that is not, of a service, at Information.</summary>
+    /// <summary>
+    /// Logs how a client that was just built calls librdkafka: each direct one at Debug; the first one that is not, of a service, at Information.
+    /// </summary>
     public static void Log(KafkaDiagnostics diagnostics, string client, string? missing)
     {
         var logger = diagnostics.Logger<KafkaDiagnostics>();

@@ -20,8 +20,10 @@ internal static unsafe partial class Librdkafka
     /// <summary>What sending calls.</summary>
     public static readonly string[] ProducerFunctions =
     [
-        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_produce), nameof(rd_kafka_produceva), nameof(rd_kafka_error_code), nameof(rd_kafka_error_string),
-        nameof(rd_kafka_error_is_fatal), nameof(rd_kafka_error_destroy), nameof(rd_kafka_headers_new), nameof(rd_kafka_header_add), nameof(rd_kafka_headers_destroy),
+        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_produce), nameof(rd_kafka_produceva), nameof(rd_kafka_error_code),
+            nameof(rd_kafka_error_string),
+        nameof(rd_kafka_error_is_fatal), nameof(rd_kafka_error_destroy), nameof(rd_kafka_headers_new), nameof(rd_kafka_header_add),
+            nameof(rd_kafka_headers_destroy),
         nameof(rd_kafka_queue_get_main), nameof(rd_kafka_queue_poll), nameof(rd_kafka_queue_yield), nameof(rd_kafka_queue_destroy), nameof(rd_kafka_event_type),
         nameof(rd_kafka_event_message_array), nameof(rd_kafka_event_error), nameof(rd_kafka_event_error_string), nameof(rd_kafka_event_error_is_fatal),
         nameof(rd_kafka_event_destroy), nameof(rd_kafka_message_status), nameof(rd_kafka_last_error), nameof(rd_kafka_purge),

@@ -9,7 +9,8 @@ internal static unsafe partial class Librdkafka
     /// <summary>What <see cref="PositionSeek"/> calls.</summary>
     public static readonly string[] SeekFunctions =
     [
-        nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy), nameof(rd_kafka_topic_partition_set_leader_epoch),
+        nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy),
+            nameof(rd_kafka_topic_partition_set_leader_epoch),
         nameof(rd_kafka_seek_partitions), nameof(rd_kafka_error_code), nameof(rd_kafka_error_destroy),
     ];
 

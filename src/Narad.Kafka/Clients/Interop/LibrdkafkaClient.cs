@@ -19,7 +19,8 @@ internal static unsafe partial class LibrdkafkaClient
         try
         {
             _ = Of(new Handle());
-            return functions.FirstOrDefault(static function => !NativeLibraryResolver.Has(function)) is { } missing ? $"{NativeLibraryResolver.File} has no {missing}" : null;
+            return functions.FirstOrDefault(static function => !NativeLibraryResolver.Has(function)) is { } missing
+                ? $"{NativeLibraryResolver.File} has no {missing}" : null;
         }
         catch (Exception exception) when (exception is MissingMemberException or TypeLoadException or DllNotFoundException or BadImageFormatException)
         {

@@ -6,8 +6,8 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
-/// How long the broker may wait for messages, of a consumer that is built already. librdkafka reads this number from its settings for each fetch, and has no function to change it: so
-/// it is written where it is read. For consumers of the embedded broker only.
+/// How long the broker may wait for messages, of a consumer that is built already. librdkafka reads this number from its settings for each fetch, and has no
+/// function to change it: so it is written where it is read. For consumers of the embedded broker only.
 /// </summary>
 internal static partial class LibrdkafkaFetchWait
 {

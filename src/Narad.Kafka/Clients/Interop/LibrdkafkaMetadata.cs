@@ -7,7 +7,8 @@ namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
 /// librdkafka's Metadata request. The administration requests of the same kind (<c>DescribeCluster</c>, <c>DescribeTopics</c>) abort the process when the
-/// answer names no brokers or carries an error; this one returns an error. Thread-safe; each call blocks its thread until a broker answered or the time is over.
+/// answer names no brokers or carries an error; this one returns an error. Thread-safe; each call blocks its thread until a broker answered or the time is
+/// over.
 /// </summary>
 internal static unsafe partial class LibrdkafkaMetadata
 {
@@ -16,7 +17,8 @@ internal static unsafe partial class LibrdkafkaMetadata
 
     private static readonly string[] Functions =
     [
-        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_metadata), nameof(rd_kafka_metadata_destroy), nameof(rd_kafka_clusterid), nameof(rd_kafka_mem_free),
+        nameof(rd_kafka_topic_new), nameof(rd_kafka_topic_destroy), nameof(rd_kafka_metadata), nameof(rd_kafka_metadata_destroy), nameof(rd_kafka_clusterid),
+            nameof(rd_kafka_mem_free),
     ];
 
     private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(Functions));
@@ -99,7 +101,8 @@ internal static unsafe partial class LibrdkafkaMetadata
             }
 
             found.AddRange(answer.Topics.Where(topic => string.Equals(topic.Topic, name, StringComparison.Ordinal)).Select(static topic => new DescribedTopic(
-                topic.Topic, topic.Error.Code, topic.Partitions.Count, topic.Partitions.Count == 0 ? 0 : topic.Partitions.Min(static partition => partition.Replicas.Length), Id: null)));
+                topic.Topic, topic.Error.Code, topic.Partitions.Count, topic.Partitions.Count == 0 ? 0
+                    : topic.Partitions.Min(static partition => partition.Replicas.Length), Id: null)));
         }
 
         return new ClusterMetadata("", brokers, found, KnowsIds: false);
@@ -134,7 +137,8 @@ internal static unsafe partial class LibrdkafkaMetadata
             found[name] = new DescribedTopic(name, topic.Error, topic.PartitionCount, replicas, knowsIds ? IdOf(answer->Details[i]) : null);
         }
 
-        return new ClusterMetadata(clusterId, brokers, [.. asked.Select(name => found.GetValueOrDefault(name)).OfType<DescribedTopic>()], knowsIds || answer->TopicCount == 0);
+        return new ClusterMetadata(clusterId, brokers, [.. asked.Select(name => found.GetValueOrDefault(name)).OfType<DescribedTopic>()], knowsIds
+            || answer->TopicCount == 0);
     }
 
     // The public part of an answer has no ids. They stand behind it, in a part that librdkafka does not promise: it is read only where it lies exactly where it

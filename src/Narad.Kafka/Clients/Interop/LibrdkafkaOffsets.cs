@@ -14,7 +14,8 @@ internal static unsafe partial class LibrdkafkaOffsets
 
     private static readonly Lazy<string?> Missing = new(static () => LibrdkafkaClient.Missing(
     [
-        nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy), nameof(rd_kafka_mem_malloc),
+        nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy),
+            nameof(rd_kafka_mem_malloc),
         nameof(rd_kafka_offsets_store), nameof(rd_kafka_commit), nameof(rd_kafka_committed), nameof(rd_kafka_topic_partition_set_leader_epoch),
     ]));
 
@@ -23,16 +24,19 @@ internal static unsafe partial class LibrdkafkaOffsets
 
     /// <summary>Stores an offset, to be committed with this metadata.</summary>
     /// <exception cref="KafkaException">The client refuses it.</exception>
-    public static void Store(Handle handle, TopicPartitionOffset position, string metadata) => WithList(handle, [position], metadata, static (client, list) => rd_kafka_offsets_store(client, list));
+    public static void Store(Handle handle, TopicPartitionOffset position, string metadata) =>
+        WithList(handle, [position], metadata, static (client, list) => rd_kafka_offsets_store(client, list));
 
     /// <summary>Commits an offset with this metadata, without waiting for the answer or until it came.</summary>
     /// <exception cref="KafkaException">The client or the broker refuses it.</exception>
     public static void Commit(Handle handle, TopicPartitionOffset position, string metadata, bool wait) =>
-        WithList(handle, [position], metadata, wait ? static (client, list) => rd_kafka_commit(client, list, 0) : static (client, list) => rd_kafka_commit(client, list, 1));
+        WithList(handle, [position], metadata, wait ? static (client, list) => rd_kafka_commit(client, list, 0)
+            : static (client, list) => rd_kafka_commit(client, list, 1));
 
     /// <summary>What the client's group committed: a partition without a committed offset is left out. Waits for the broker, at most so long.</summary>
     /// <exception cref="KafkaException">No answer came in time, or the broker refuses it.</exception>
-    public static IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> Committed(Handle handle, IReadOnlyList<TopicPartition> partitions, TimeSpan timeout)
+    public static IReadOnlyDictionary<TopicPartition,
+        (long Offset, string? Metadata)> Committed(Handle handle, IReadOnlyList<TopicPartition> partitions, TimeSpan timeout)
     {
         var found = new Dictionary<TopicPartition, (long Offset, string? Metadata)>(partitions.Count);
         var milliseconds = (int)timeout.TotalMilliseconds;
@@ -48,7 +52,8 @@ internal static unsafe partial class LibrdkafkaOffsets
                     ref readonly var entry = ref list->Entries[i];
                     if (entry.Error is ErrorCode.NoError && entry.Offset >= 0)
                     {
-                        found[partitions[i]] = (entry.Offset, entry.Metadata is null ? null : Encoding.UTF8.GetString((byte*)entry.Metadata, (int)entry.MetadataSize));
+                        found[partitions[i]] = (
+                            entry.Offset, entry.Metadata is null ? null : Encoding.UTF8.GetString((byte*)entry.Metadata, (int)entry.MetadataSize));
                     }
                 }
 

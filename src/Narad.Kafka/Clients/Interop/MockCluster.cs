@@ -18,7 +18,9 @@ internal static unsafe partial class MockCluster
     {
         if (!NativeLibraryResolver.Has(nameof(rd_kafka_mock_cluster_new)))
         {
-            throw new DllNotFoundException($"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}, {NativeLibraryResolver.File}) has no mock cluster: the embedded broker needs it.");
+            throw new DllNotFoundException(
+                $"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}, {NativeLibraryResolver.File}) has no mock cluster: the "
+                    + $"embedded broker needs it.");
         }
 
         var configuration = rd_kafka_conf_new();

@@ -32,7 +32,8 @@ internal static unsafe class NativeLibraryResolver
 
     // When the assembly is loaded: no import can be bound earlier, in no mode. The library itself is loaded by the first call.
     [ModuleInitializer]
-    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries", Justification = "It is what runs before every call, whoever makes the first one.")]
+    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries",
+        Justification = "It is what runs before every call, whoever makes the first one.")]
     internal static void Register() => NativeLibrary.SetDllImportResolver(
         typeof(NativeLibraryResolver).Assembly,
         static (library, _, _) => string.Equals(library, Name, StringComparison.Ordinal) ? Handle : 0);
@@ -42,7 +43,8 @@ internal static unsafe class NativeLibraryResolver
         var version = Library.Version;   // makes Confluent.Kafka load its library; its exception says best what is missing
         return FindByName(version)
             ?? FindAmongModules(version)
-            ?? throw new DllNotFoundException($"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}) was not found again under any of its names.");
+            ?? throw new DllNotFoundException(
+                $"The library that Confluent.Kafka loaded (librdkafka {Library.VersionString}) was not found again under any of its names.");
     }
 
     // As Confluent.Kafka does it: the runtime looks for the name in the folders that belong to Confluent.Kafka's assembly.
@@ -83,7 +85,8 @@ internal static unsafe class NativeLibraryResolver
     private static IEnumerable<string> Names()
     {
         const string Alpine = $"alpine-{Name}";
-        if (RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) || RuntimeInformation.RuntimeIdentifier.Contains("alpine", StringComparison.Ordinal))
+        if (RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)
+            || RuntimeInformation.RuntimeIdentifier.Contains("alpine", StringComparison.Ordinal))
         {
             yield return Alpine;
         }

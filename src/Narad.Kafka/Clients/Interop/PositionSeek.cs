@@ -3,8 +3,8 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
-/// Seeks with the leader epoch, so that the client asks the broker whether the log was truncated below the offset (KIP-320). Confluent.Kafka's <c>Seek</c> takes an epoch and leaves it out.
-/// Thread-safe.
+/// Seeks with the leader epoch, so that the client asks the broker whether the log was truncated below the offset (KIP-320). Confluent.Kafka's <c>Seek</c>
+/// takes an epoch and leaves it out. Thread-safe.
 /// </summary>
 internal static unsafe class PositionSeek
 {
@@ -14,7 +14,8 @@ internal static unsafe class PositionSeek
     /// <exception cref="KafkaException">The client refused: the partition is not its own, or is not fetched yet.</exception>
     public static void SeekTo(this IConsumer<byte[]?, byte[]?> client, TopicPartitionOffset position)
     {
-        if (position.LeaderEpoch is not { } epoch || client.Handle is not { } known || Missing.Value is not null || LibrdkafkaClient.Of(known) is not { IsClosed: false, IsInvalid: false } handle)
+        if (position.LeaderEpoch is not { } epoch || client.Handle is not { } known || Missing.Value is not null
+            || LibrdkafkaClient.Of(known) is not { IsClosed: false, IsInvalid: false } handle)
         {
             client.Seek(position);
             return;

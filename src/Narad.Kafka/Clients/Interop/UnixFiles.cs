@@ -17,7 +17,9 @@ internal static partial class UnixFiles
     /// <summary>The effective user's number.</summary>
     public static uint User => geteuid();
 
-    /// <summary>The number of the user who owns a file or folder, of a link the link's own; null where that cannot be found out, and then this process is not root's.</summary>
+    /// <summary>
+    /// The number of the user who owns a file or folder, of a link the link's own; null where that cannot be found out, and then this process is not root's.
+    /// </summary>
     /// <exception cref="IOException">It cannot be looked at.</exception>
     public static uint? OwnerOf(string path)
     {
