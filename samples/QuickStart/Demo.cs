@@ -6,7 +6,7 @@ using QuickStart.Input;
 namespace QuickStart;
 
 /// <summary>
-/// What this sample shows: connect, subscribe, send. Everything else in this project reads the input, keeps the books that prove
+/// What this sample shows: connect, subscribe, send. Everything else in this project reads the input, records what proves
 /// nothing was lost, or draws. Thread-safe, as handlers must be: the recorder and the log are.
 /// </summary>
 internal sealed class Demo(IKafkaService kafka, DemoArguments arguments, Recorder recorder, HandledLog? log)

@@ -8,7 +8,7 @@ using QuickStart.Screen;
 namespace QuickStart;
 
 /// <summary>
-/// One run from the first line to the books' closing: reads and sends the input, and watches the group until it has committed past the last
+/// One run from the first line to the summary: reads and sends the input, and watches the group until it has committed past the last
 /// send and no other demo needs this one's broker, the run is interrupted, or it can not continue. Used once.
 /// </summary>
 /// <param name="kafka">Not connected yet.</param>
@@ -17,7 +17,7 @@ namespace QuickStart;
 /// <param name="log">Where each handled message is noted; null where nobody asked.</param>
 /// <param name="screen">Where news go.</param>
 /// <param name="others">Who else uses the embedded broker of this process; null where the broker outlives it.</param>
-/// <param name="patience">How long it waits for what may never come.</param>
+/// <param name="limits">How long it waits for what may never come.</param>
 internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream input, HandledLog? log, IScreen screen, OtherRuns? others, WaitLimits limits)
 {
     // Enough on the way to fill the broker's requests, few enough that a line's latency is not that of a queue in this process.
@@ -143,7 +143,7 @@ internal sealed class Run(IKafkaService kafka, DemoArguments arguments, Stream i
         }
     }
 
-    // So that the books know from the first line which partitions only this process handles. In a crowded group it may get none.
+    // So that the recorder knows from the first line which partitions only this process handles. In a crowded group it may get none.
     private async Task WaitForPartitionsAsync(ISubscription subscription, CancellationToken stop)
     {
         for (var waited = TimeSpan.Zero; kafka.Mode != KafkaMode.Console && waited < FirstPartitions; waited += Interval)

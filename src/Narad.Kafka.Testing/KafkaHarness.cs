@@ -272,9 +272,10 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
             catch (TimeoutException)
             {
                 var kind = $"{(typeof(T) == typeof(ObservedFailure) ? "messages" : typeof(T).Name)}{(match is null ? "" : " that match")}";
+                var place = topic is null ? "" : $" of topic {topic}";
                 throw new HarnessTimeoutException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{found.Count} of {count} {kind}{(topic is null ? "" : $" of topic {topic}")} were {Verb(what)} within {limit.TotalSeconds:0.###} s.{Report()}"));
+                    $"{found.Count} of {count} {kind}{place} were {Verb(what)} within {limit.TotalSeconds:0.###} s.{Report()}"));
             }
         }
     }

@@ -252,7 +252,7 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>Whether anybody said where the cluster is.</summary>
     internal bool NamesBrokers => _brokers is not null;
 
-    /// <summary>Whether the cluster is Event Hubs: said by name, or known by its host.</summary>
+    /// <summary>Whether the cluster is Event Hubs: named, or known by its host.</summary>
     internal bool IsEventHubs
     {
         get

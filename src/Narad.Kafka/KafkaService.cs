@@ -491,8 +491,8 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    // S22: retry topics are read by a group of their own, and only this group's messages of them. S26: where keys are parked by the same one, so that one
-    // member has both of a pair.
+    // Retry topics are read by a group of their own, and only this group's messages of them. Where retries preserve the
+    // order of keys, the main group reads them, so that one member has both partitions of a pair.
     private async Task AddRetriesAsync(
         Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
     {
@@ -575,7 +575,7 @@ public sealed class KafkaService : IKafkaService
         }
     }
 
-    // The one producer serves the application, once it has asked for it, and our own copies of failed messages.
+    // The one producer serves the application, once it has asked for it, and retry records and dead letters.
     private Task<MessageProducer> ConnectFailureProducerAsync()
     {
         lock (_lock)

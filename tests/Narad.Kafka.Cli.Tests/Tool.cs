@@ -5,7 +5,7 @@ namespace Narad.Kafka.Cli.Tests;
 /// <summary>The built tool, as a process of its own in a folder of its own, without the variables of the test run.</summary>
 internal sealed class Tool : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(90);
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("narad-cli-").FullName;
 
@@ -34,7 +34,7 @@ internal sealed class Tool : IDisposable
         }
 
         using var process = Process.Start(start)!;
-        using var deadline = new CancellationTokenSource(Patience);
+        using var deadline = new CancellationTokenSource(Timeout);
         var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
         var errors = process.StandardError.ReadToEndAsync(deadline.Token);
         try
@@ -45,7 +45,7 @@ internal sealed class Tool : IDisposable
         catch (OperationCanceledException late)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"narad {string.Join(' ', arguments)} did not end within {Patience}.", late);
+            throw new TimeoutException($"narad {string.Join(' ', arguments)} did not end within {Timeout}.", late);
         }
     }
 

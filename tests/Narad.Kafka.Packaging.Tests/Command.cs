@@ -5,7 +5,7 @@ namespace Narad.Kafka.Packaging.Tests;
 /// <summary>Runs a program to its end, which it must reach with exit code 0 and in time, and returns what it printed.</summary>
 internal static class Command
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(15);
 
     public static async Task<string> RunAsync(string folder, IReadOnlyDictionary<string, string> environment, string program, params string[] arguments)
     {
@@ -29,7 +29,7 @@ internal static class Command
         }
 
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
-        using var deadline = new CancellationTokenSource(Patience);
+        using var deadline = new CancellationTokenSource(Timeout);
         var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
         var errors = process.StandardError.ReadToEndAsync(deadline.Token);
         try
@@ -45,7 +45,7 @@ internal static class Command
         catch (OperationCanceledException late)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"'{program} {string.Join(' ', arguments)}' was not done in {Patience.TotalMinutes} minutes.", late);
+            throw new TimeoutException($"'{program} {string.Join(' ', arguments)}' was not done in {Timeout.TotalMinutes} minutes.", late);
         }
     }
 }

@@ -94,7 +94,7 @@ public sealed class KafkaHarnessTests(EmbeddedKafka kafka) : IClassFixture<Embed
             });
 
         await service.SendAsync(topic, new Order("retried", 1));
-        await service.SendAsync(topic, new Order("buried", 1));
+        await service.SendAsync(topic, new Order("dead-lettered", 1));
 
         (await harness.WaitForRetriedAsync(2)).Select(failure => failure.Message.Context.Retry).Should().Equal(0, 1);
         var deadLettered = await harness.WaitForDeadLetteredAsync(failure => failure.Message.Error is DeadLetterException);

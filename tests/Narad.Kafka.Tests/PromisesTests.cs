@@ -20,21 +20,8 @@ public sealed partial class PromisesTests
         named.Should().BeEquivalentTo(TestTraits.Of("Promise").Where(test => test.Value == promise).Select(test => test.Test)).And.NotBeEmpty();
     }
 
-    [Fact]
-    public void Each_promise_names_a_defence_that_was_taken_away_and_the_test_that_saw_it()
-    {
-        var rows = Row().Matches(Page())
-            .Select(match => (Promises: match.Groups["promise"].Captures.Select(promise => promise.Value), Test: match.Groups["test"].Value)).ToList();
-        rows.Select(row => row.Test).Should().BeSubsetOf(TestTraits.Names, "the tests exist");
-        rows.SelectMany(row => row.Promises).Should().Contain(Names);
-    }
-
     private static string Page() => File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "promises.md"));
 
     [GeneratedRegex(@"^- `(?<test>\w+\.\w+)`", RegexOptions.Multiline, matchTimeoutMilliseconds: 5_000)]
     private static partial Regex TestName();
-
-    [GeneratedRegex(@"^\| (?<promise>S\d+)(, (?<promise>S\d+))* \| `(?<test>[\w.]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture,
-        matchTimeoutMilliseconds: 5_000)]
-    private static partial Regex Row();
 }

@@ -7,7 +7,7 @@ using Narad.Kafka;
 namespace QuickStart.Recording;
 
 /// <summary>
-/// The books of one run: what was sent, acknowledged and handled, and from that what was lost or changed places. Thread-safe. Its memory
+/// The record of one run: what was sent, acknowledged and handled, and from that what was lost or changed places. Thread-safe. Its memory
 /// is a bit a line, a few bytes a key, and some 30 bytes for each line that the group has not committed yet.
 /// </summary>
 internal sealed class Recorder

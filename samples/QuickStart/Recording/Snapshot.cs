@@ -2,7 +2,7 @@ using Narad.Kafka;
 
 namespace QuickStart.Recording;
 
-/// <summary>The books at one moment.</summary>
+/// <summary>The record at one moment.</summary>
 /// <param name="Mode">Where messages go; in Console acknowledged means only logged.</param>
 /// <param name="Sent">Lines handed to <c>SendAsync</c>.</param>
 /// <param name="Acknowledged">Of those, how many the broker has acknowledged.</param>

@@ -6,7 +6,7 @@ using Narad.Kafka;
 namespace QuickStart.Recording;
 
 /// <summary>How a run ended.</summary>
-/// <param name="Books">The figures.</param>
+/// <param name="Recording">The figures.</param>
 /// <param name="Run">Its id, which its messages carry.</param>
 /// <param name="Malformed">Lines that were left out, each reported.</param>
 /// <param name="Failed">Lines whose sending failed, each a loss that the library reported.</param>

@@ -5,7 +5,7 @@ namespace QuickStart.Screen;
 /// <summary>Shows a run while it continues. Thread-safe.</summary>
 internal interface IScreen
 {
-    /// <summary>Shows the books, again and again, until the work is done.</summary>
+    /// <summary>Shows the record, again and again, until the work is done.</summary>
     Task<Summary> ShowAsync(Func<Snapshot> records, Func<Task<Summary>> work);
 
     /// <summary>Says what happens now.</summary>

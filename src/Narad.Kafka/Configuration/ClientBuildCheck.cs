@@ -13,9 +13,9 @@ internal static partial class ClientBuildCheck
     private const int ShortestCut = 8;
 
     /// <summary>What librdkafka refuses: one sentence for each property, in its own words where these cannot hold a secret.</summary>
-    /// <param name="options">The settings; properties that <see cref="ClientPropertyRules"/> has a fault for are left out.</param>
+    /// <param name="options">The settings; properties that <see cref="ClientPropertyRules"/> has an error for are left out.</param>
     /// <param name="sound">
-    /// Whether the settings have no fault otherwise. Where they have one, no client could be built with them whatever the raw properties say: these are then
+    /// Whether the settings have no error otherwise. Where they have one, no client could be built with them whatever the raw properties say: these are then
     /// tried beside the defaults.
     /// </param>
     public static IReadOnlyList<string> Check(KafkaOptions options, bool sound = true)

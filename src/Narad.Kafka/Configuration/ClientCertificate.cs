@@ -5,7 +5,7 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// The client's own certificate: given to the client as it was given to us, and opened once before that, so that a wrong password is a fault with a name
+/// The client's own certificate: given to the client as it was given to us, and opened once before that, so that a wrong password is an error with a name
 /// instead of a connection that never comes. Neither the key nor what opens it is ever shown.
 /// </summary>
 internal static class ClientCertificate

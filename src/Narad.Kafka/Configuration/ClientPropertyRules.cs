@@ -5,12 +5,12 @@ namespace Narad.Kafka.Configuration;
 /// <summary>Which raw properties are refused, and why: those that contradict a promise, and those that have a setting of their own.</summary>
 internal static class ClientPropertyRules
 {
-    private const string EngineCommits = "the engine decides what is committed, and nothing unfinished is (S7): there is no setting for it";
-    private const string EngineResets = "nothing is skipped by a default (S32): set KafkaOptions.StartPosition and KafkaOptions.OnOutOfRange";
-    private const string Acknowledged = "a send completes when all replicas have it (S1): there is no setting for it";
-    private const string Idempotent = "sends are neither doubled nor reordered by the client's own retries (S1, S2): there is no setting for it";
+    private const string EngineCommits = "the engine decides what is committed, and nothing unfinished is: there is no setting for it";
+    private const string EngineResets = "nothing is skipped by a default: set KafkaOptions.StartPosition and KafkaOptions.OnOutOfRange";
+    private const string Acknowledged = "a send completes when all replicas have it: there is no setting for it";
+    private const string Idempotent = "sends are neither doubled nor reordered by the client's own retries: there is no setting for it";
     private const string Assignor = "set KafkaOptions.Assignor";
-    private const string Prefetch = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.MaxBufferedBytes";
+    private const string Prefetch = "what the client prefetches counts in the group's limit: set KafkaOptions.MaxBufferedBytes";
     private const string Authority = "set KafkaOptions.Ssl.Ca";
     private const string Mechanism = "set KafkaOptions.Sasl.Mechanism";
     private const string Offsets = "offsets are kept by the broker: there is no setting for it";
@@ -40,7 +40,7 @@ internal static class ClientPropertyRules
         ["offset.store.sync.interval.ms"] = Offsets,
         ["queued.max.messages.kbytes"] = Prefetch,
         ["fetch.max.bytes"] = Prefetch,
-        ["queued.min.messages"] = "what the client prefetches counts in the group's limit (S13): set KafkaOptions.MaxBufferedMessages",
+        ["queued.min.messages"] = "what the client prefetches counts in the group's limit: set KafkaOptions.MaxBufferedMessages",
         ["receive.message.max.bytes"] = "set KafkaOptions.MaxMessageBytes",
         ["message.max.bytes"] = "set KafkaOptions.MaxMessageBytes",
         ["acks"] = Acknowledged,
@@ -48,8 +48,8 @@ internal static class ClientPropertyRules
         ["enable.idempotence"] = Idempotent,
         ["queuing.strategy"] = Idempotent,
         ["transactional.id"] = "say ExactlyOnce() in the subscription, which has transactions and names them; there are no others",
-        ["partitioner"] = "a key's partition is the Java client's, so that mixed fleets agree (S5): name SendOptions.Partition to choose another",
-        ["delivery.report.only.error"] = "every send is reported (S4): there is no setting for it",
+        ["partitioner"] = "a key's partition is the Java client's, so that mixed fleets agree: name SendOptions.Partition to choose another",
+        ["delivery.report.only.error"] = "every send is reported: there is no setting for it",
         ["message.timeout.ms"] = "set KafkaOptions.SendTimeout",
         ["delivery.timeout.ms"] = "set KafkaOptions.SendTimeout",
         ["linger.ms"] = "set KafkaOptions.Linger",
@@ -85,7 +85,7 @@ internal static class ClientPropertyRules
         }
     }
 
-    /// <summary>Whether <see cref="Check"/> has a fault for this property.</summary>
+    /// <summary>Whether <see cref="Check"/> has an error for this property.</summary>
     public static bool IsInvalid(string name, string value) => Reason(name) is not null || string.IsNullOrEmpty(value);
 
     /// <summary>Whether the property is about the client's own certificate or key.</summary>

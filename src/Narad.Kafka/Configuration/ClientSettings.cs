@@ -95,7 +95,7 @@ internal sealed class ClientSettings
             TopicMetadataRefreshIntervalMs = ProducerRefreshMs,
             MetadataMaxAgeMs = ProducerMetadataAgeMs,
 
-            // A copy of a failed message may be as large as any message that another program sent; what the application sends is measured by us.
+            // A retry record or dead letter may be as large as any message that another program sent; what the application sends is measured by us.
             MessageMaxBytes = LargestForwardedRecord,
             BatchSize = Math.Min(DefaultBatchBytes, Options.MaxMessageBytes),
 

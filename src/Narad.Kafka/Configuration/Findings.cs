@@ -2,20 +2,20 @@ using System.Globalization;
 
 namespace Narad.Kafka.Configuration;
 
-/// <summary>Collects faults and warnings while a configuration is checked. Not thread-safe. Whoever adds to it gives no secret as a value.</summary>
+/// <summary>Collects errors and warnings while a configuration is checked. Not thread-safe. Whoever adds to it gives no secret as a value.</summary>
 internal sealed class Findings
 {
     public List<string> Errors { get; } = [];
 
     public List<string> Warnings { get; } = [];
 
-    /// <summary>Notes a fault: setting, value, and what to write instead.</summary>
+    /// <summary>Notes an error: setting, value, and what to write instead.</summary>
     public void Error(string setting, object? value, string instead) => Errors.Add(Sentence(setting, value, instead));
 
-    /// <summary>Notes a fault of a setting whose value is not to be shown.</summary>
+    /// <summary>Notes an error of a setting whose value is not to be shown.</summary>
     public void ErrorUnshown(string setting, string instead) => Errors.Add($"{SettingNames.Of(setting)}: {instead}.");
 
-    /// <summary>Notes a fault of a setting whose value is shown where it cannot be a secret that was written into the wrong setting.</summary>
+    /// <summary>Notes an error of a setting whose value is shown where it cannot be a secret that was written into the wrong setting.</summary>
     public void ErrorShownIf(bool shown, string setting, object? value, string instead)
     {
         if (shown)

@@ -2,17 +2,17 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka;
 
-/// <summary>The configuration is wrong. The message lists every fault: setting, value (never a secret), and what to write instead.</summary>
+/// <summary>The configuration is wrong. The message lists every error: setting, value (never a secret), and what to write instead.</summary>
 public sealed class KafkaConfigurationException : NaradKafkaException
 {
-    /// <summary>Creates the exception from all faults found.</summary>
+    /// <summary>Creates the exception from all errors found.</summary>
     public KafkaConfigurationException(IReadOnlyList<string> errors)
         : base(Compose(errors), keepsLines: true)
     {
         Errors = errors;
     }
 
-    /// <summary>One sentence a fault.</summary>
+    /// <summary>One sentence an error.</summary>
     public IReadOnlyList<string> Errors { get; }
 
     private static string Compose(IReadOnlyList<string> errors)

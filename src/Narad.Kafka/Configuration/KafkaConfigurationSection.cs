@@ -4,7 +4,7 @@ namespace Narad.Kafka.Configuration;
 
 /// <summary>
 /// The section <c>Kafka</c> of an <see cref="IConfiguration"/>. Applied after the environment and before code. Written by hand, because the
-/// framework's binder stops at the first fault, and faults are reported together here, unknown keys among them; needs no reflection. Never throws.
+/// framework's binder stops at the first error, and errors are reported together here, unknown keys among them; needs no reflection. Never throws.
 /// </summary>
 internal static class KafkaConfigurationSection
 {

@@ -5,7 +5,7 @@ using Narad.Kafka.Topics;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// Finds every fault of a configuration at once (S31): a pure function of the options and the environment's name, apart from asking whether
+/// Finds every error of a configuration at once: a pure function of the options and the environment's name, apart from asking whether
 /// the file of an authority exists, and the client what it thinks of raw properties. No sentence of it ever has a secret in it. Thread-safe.
 /// </summary>
 internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
@@ -49,7 +49,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         var overruled = options.Sources.Overruled(options).ToList();
         check.Warnings.AddRange(overruled.Select(setting => setting.Sentence));
 
-        // A fault names the setting with its variable, which nobody should change where it does nothing.
+        // An error names the setting with its variable, which nobody should change where it does nothing.
         return new ConfigurationReport(
             [.. check.Errors.Select(error => overruled.Where(setting => error.Contains($"({setting.Overruled})", StringComparison.Ordinal))
                 .Aggregate(error, (text, setting) => $"{text} {setting.Sentence}"))],
@@ -197,7 +197,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             check.Error(nameof(options.Brokers), "", "write host:port, and commas between several");
         }
 
-        // Some faults say a part of the address again.
+        // Some errors say a part of the address again.
         foreach (var broker in brokers)
         {
             var text = BrokerList.Show(broker, options.Brokers);

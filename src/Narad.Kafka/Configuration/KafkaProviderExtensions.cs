@@ -2,7 +2,7 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// Security by the provider's name. What is given here replaces the login that configuration and environment name, and sets
-/// <see cref="KafkaOptions.Provider"/>; nothing is checked before start, when every fault is reported at once. No secret given here appears in a log or an
+/// <see cref="KafkaOptions.Provider"/>; nothing is checked before start, when every error is reported at once. No secret given here appears in a log or an
 /// exception.
 /// </summary>
 public static class KafkaProviderExtensions

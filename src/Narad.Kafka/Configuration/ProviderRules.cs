@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// What does not work with a provider, which is known by its name in the options or by its own host names. A wrong port is a fault on those hosts
+/// What does not work with a provider, which is known by its name in the options or by its own host names. A wrong port is an error on those hosts
 /// only: elsewhere a proxy or a tunnel may listen on any, so there it is a warning.
 /// </summary>
 internal static class ProviderRules

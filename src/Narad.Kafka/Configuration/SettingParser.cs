@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Narad.Kafka.Configuration;
 
 /// <summary>
-/// Settings from text. What cannot be read changes nothing and is noted in the options as a fault, to be reported with all others at start.
+/// Settings from text. What cannot be read changes nothing and is noted in the options as an error, to be reported with all others at start.
 /// </summary>
 internal static class SettingParser
 {

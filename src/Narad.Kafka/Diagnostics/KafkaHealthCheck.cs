@@ -45,7 +45,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
             data["tokenExpires"] = tokens.ExpiresAt ?? (object)"no token yet";
             if (tokens.Trouble is { } failure && (tokens.HasToken || service.IsConnected))
             {
-                // Without a token and a connection that was said already.
+                // Without a token and a connection that was reported already.
                 (tokens.HasToken ? doubtful : bad).Add($"tokens: the source failed: {failure}");
             }
         }
@@ -109,7 +109,7 @@ internal sealed class KafkaHealthCheck(KafkaService service) : IHealthCheck
         return service.DeadLetterCounts.HasCounted ? latest.Values.Sum() : "not counted yet";
     }
 
-    // Without a broker nothing is consumed, and that is said already.
+    // Without a broker nothing is consumed, and that is reported already.
     private int AddStalls(List<string> bad, List<string> doubtful)
     {
         if (!service.IsConnected)

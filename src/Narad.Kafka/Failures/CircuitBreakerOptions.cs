@@ -2,7 +2,7 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// Pauses a subscription while most of its messages fail, instead of emptying its topic into the dead-letter topic: no handler starts until a single message, tried now and then, succeeds. Messages
-/// that failed meanwhile are handed back: the retry policy does not judge them, and their attempt does not count. Offsets stay, and the member stays in its group.
+/// that failed meanwhile are handed back: the retry policy is not asked, and their attempt does not count. Offsets stay, and the member stays in its group.
 /// </summary>
 public sealed class CircuitBreakerOptions
 {

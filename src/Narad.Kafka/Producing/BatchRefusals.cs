@@ -61,7 +61,7 @@ internal sealed class BatchRefusals(SendQueue owner, Lock guard, TopicLimits? li
     }
 
     /// <summary>
-    /// Something that followed a refused batch was written before the batch could be sent again: nobody can undo it, so it is said. On the client's thread.
+    /// Something that followed a refused batch was written before the batch could be sent again: nobody can undo it, so it is logged. On the client's thread.
     /// </summary>
     public void WarnIfInverted(PendingSend send, int partition)
     {

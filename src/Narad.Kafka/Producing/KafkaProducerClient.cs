@@ -11,7 +11,7 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// Confluent.Kafka's producer as the line uses it: past its methods where they can be avoided (<see cref="NativeProducer"/>), else with one cached delegate
+/// Confluent.Kafka's producer as the queue uses it: past its methods where they can be avoided (<see cref="NativeProducer"/>), else with one cached delegate
 /// for all reports, where the value that each carries is the send itself. Its callbacks never throw, and hand what is logged to the thread pool.
 /// </summary>
 internal sealed class KafkaProducerClient : IProducerClient

@@ -407,7 +407,7 @@ internal sealed class MessageProducer : IAsyncDisposable
         }
     }
 
-    /// <summary>One send's way through the middleware. It holds the send's place in the line from the call on, and gives it up where nobody sends.</summary>
+    /// <summary>One send's way through the middleware. It holds the send's place in the queue from the call on, and gives it up where nobody sends.</summary>
     private sealed class MiddlewareChain(MessageProducer producer, PendingSend place, string asked, byte[]? ownBytes, CancellationToken cancellation)
     {
         private PendingSend? _place = place;
@@ -421,7 +421,7 @@ internal sealed class MessageProducer : IAsyncDisposable
 
             Conclude(message, asked, producer._names);
 
-            // Middleware that calls next again (to try once more) sends again, from the end of the line.
+            // Middleware that calls next again (to try once more) sends again, from the end of the queue.
             return Interlocked.Exchange(ref _place, null) is { } first
                 ? SendReservedAsync(first, message, ct)
                 : message.Message is null

@@ -12,8 +12,8 @@ namespace Narad.Kafka.Producing;
 /// send costs neither a handle, nor a topic's name, nor the objects of a report. It never runs user code, and nobody else may poll the client.
 /// </summary>
 /// <remarks>
-/// Threading: <see cref="TryProduce"/> is called by one thread at a time (the line's lock); reports and errors come on this type's own thread. A message is
-/// known to the client by the number of its slot: the table that leads back to the send grows under the line's lock and is read by the polling thread, which
+/// Threading: <see cref="TryProduce"/> is called by one thread at a time (the queue's lock); reports and errors come on this type's own thread. A message is
+/// known to the client by the number of its slot: the table that leads back to the send grows under the queue's lock and is read by the polling thread, which
 /// gives slots back together, under a lock of their own.
 /// </remarks>
 internal sealed unsafe class NativeProducer : IDisposable
@@ -30,11 +30,11 @@ internal sealed unsafe class NativeProducer : IDisposable
     private readonly Action<Error> _onError;
     private readonly Thread _poll;
 
-    // The line's lock; the set has a lock of its own too, because another client may be in use when this one is closed.
+    // The queue's lock; the set has a lock of its own too, because another client may be in use when this one is closed.
     private readonly HashSet<nint> _topics = [];
     private readonly Stack<int> _free = new();
 
-    // Written under the line's lock, read by the polling thread: a send is in it before the client knows its slot.
+    // Written under the queue's lock, read by the polling thread: a send is in it before the client knows its slot.
     private volatile PendingSend?[] _slots = new PendingSend?[1_024];
     private int _used;
 
@@ -88,7 +88,7 @@ internal sealed unsafe class NativeProducer : IDisposable
         return refused;
     }
 
-    /// <summary>Lets go of what the client knows of a topic of which nothing is with it. Under the line's lock.</summary>
+    /// <summary>Lets go of what the client knows of a topic of which nothing is with it. Under the queue's lock.</summary>
     public void Forget(TopicQueue queue)
     {
         lock (_topics)
@@ -225,7 +225,7 @@ internal sealed unsafe class NativeProducer : IDisposable
         return list;
     }
 
-    // The line remembers what the current client calls its topic: a client comes after the other, and never two at once.
+    // The queue remembers what the current client calls its topic: a client comes after the other, and never two at once.
     private nint TopicOf(TopicQueue queue)
     {
         if (ReferenceEquals(queue.ClientTopic.Client, this))

@@ -4,14 +4,14 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// One message from <c>SendAsync</c> to its acknowledgement: what the client takes, the entry in the line, and the source that the
+/// One message from <c>SendAsync</c> to its acknowledgement: what the client takes, the entry in the queue, and the source that the
 /// sender awaits, in one pooled object. It never runs a sender's code on the thread that completes it.
 /// </summary>
 /// <remarks>
 /// Threading: <see cref="Stage"/>, <see cref="Ticket"/> and the links belong to the lock of <see cref="SendQueue"/> (the links, while the send is
 /// with a client, to that client's list). Completing is decided by one exchange: the report, a cancellation, a timeout or the shutdown; who comes
 /// second changes nothing. The object returns to the pool only after both halves let go: the awaiter (its result was read) and the
-/// line (nothing of the line or the client refers to it any more).
+/// line (nothing of the queue or the client refers to it any more).
 /// </remarks>
 internal sealed class PendingSend : IValueTaskSource<SendResult>
 {
@@ -166,7 +166,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         }
     }
 
-    /// <summary>Nothing of the line or the client refers to this object any more.</summary>
+    /// <summary>Nothing of the queue or the client refers to this object any more.</summary>
     public void LetGo() => Release(QueueLetGo);
 
     SendResult IValueTaskSource<SendResult>.GetResult(short token)

@@ -11,7 +11,7 @@ internal enum ProducerState
     /// <summary>A client takes sends.</summary>
     Running,
 
-    /// <summary>A fatal error ended the client; another one is being built and sends wait in the line.</summary>
+    /// <summary>A fatal error ended the client; another one is being built and sends wait in the queue.</summary>
     Rebuilding,
 
     /// <summary>The broker refuses this client's identity; sends fail at once with that reason.</summary>

@@ -48,7 +48,7 @@ internal static partial class ProducingLog
 
     [LoggerMessage(2023, LogLevel.Information,
         "The broker does not tell topics' max.message.bytes (asked for topic {Topic}: {Reason}). Where one is below a batch, order within the topic may be "
-            + "inverted once, when the broker first refuses a batch; a right to DescribeConfigs spares this. Said once.")]
+            + "inverted once, when the broker first refuses a batch; a right to DescribeConfigs spares this. Logged once.")]
     public static partial void LimitUntold(ILogger logger, string topic, string reason);
 
     [LoggerMessage(

@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// Ends sends at <c>SendTimeout</c> from their call: those that wait leave the line, those that waited and are with the client now fail for their awaiter. The
+/// Ends sends at <c>SendTimeout</c> from their call: those that wait leave the queue, those that waited and are with the client now fail for their awaiter. The
 /// client reckons from the moment it takes a message, so what goes straight through is left to it and never asks the clock.
 /// </summary>
 /// <remarks>Threading: under the lock of <see cref="SendQueue"/>; the timer's tick takes it.</remarks>
@@ -29,7 +29,7 @@ internal sealed class SendDeadlines : IAsyncDisposable
     }
 
     /// <summary>
-    /// A send that has joined the line has to wait, for the first time or again. Deadlines never fall along a topic's line: only its head is looked at.
+    /// A send that has joined the queue has to wait, for the first time or again. Deadlines never fall along a topic's queue: only its head is looked at.
     /// </summary>
     public void Waits(PendingSend send)
     {

@@ -54,7 +54,7 @@ internal sealed class SendDispatcher(
         => life.State == ProducerState.Running && !_queueFull && !refusals.Draining && send.Queue.Waiting.Count == 0 && send.Queue.MayGo(send)
             && HandOver(send);
 
-    /// <summary>A send joined the line: a report that came just before woke nobody.</summary>
+    /// <summary>A send joined the queue: a report that came just before woke nobody.</summary>
     public void Joined()
     {
         Interlocked.MemoryBarrier();
@@ -64,7 +64,7 @@ internal sealed class SendDispatcher(
         }
     }
 
-    /// <summary>A send that the client has not, or not any more, takes its place in the line again.</summary>
+    /// <summary>A send that the client has not, or not any more, takes its place in the queue again.</summary>
     public void WaitAgain(PendingSend send)
     {
         send.Stage = SendStage.Waiting;

@@ -17,7 +17,7 @@ internal static class SendFailure
         => Create(send, Name(fatal.Code), MissingRight.ToSend(fatal.Code, send.Queue.Topic) is { } right ? $"{right} ({Text(fatal)})"
             : $"the producer met a fatal error: {Text(fatal)}", retriable: !IsAuthorization(fatal.Code), mayHaveBeenWritten);
 
-    /// <summary>It waited in the line for longer than a send may take.</summary>
+    /// <summary>It waited in the queue for longer than a send may take.</summary>
     public static KafkaSendException TimedOut(PendingSend send, TimeSpan timeout, string waitedFor)
         => Create(send, Name(ErrorCode.Local_MsgTimedOut), $"it waited {Duration.Text(timeout)} for {waitedFor}", retriable: true, mayHaveBeenWritten: false);
 

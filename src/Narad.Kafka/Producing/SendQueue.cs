@@ -6,8 +6,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// The one door to the client: first come, first served within a topic, whatever a send has to wait for. A send that finds nobody waiting goes straight
-/// through; otherwise it joins the line and goes when its turn has come. It never blocks a thread, and never calls user code except loggers.
+/// The only way to the client: first come, first served within a topic, whatever a send has to wait for. A send that finds nobody waiting goes straight
+/// through; otherwise it joins the queue and goes when its turn has come. It never blocks a thread, and never calls user code except loggers.
 /// </summary>
 /// <remarks>
 /// Thread-safe. The lock is held while a message is handed to the client, so that order is the order of tickets; reports of the client do not
@@ -119,7 +119,7 @@ internal sealed class SendQueue
 
     public void Return(PendingSend send) => _pool.Return(send);
 
-    /// <summary>Sends what is ready, or gives it its place in the line.</summary>
+    /// <summary>Sends what is ready, or gives it its place in the queue.</summary>
     public void Accept(PendingSend send)
     {
         lock (_lock)
@@ -151,7 +151,7 @@ internal sealed class SendQueue
         }
     }
 
-    /// <summary>A reserved send is complete now. Where it left the line meanwhile, nothing happens: it was completed then.</summary>
+    /// <summary>A reserved send is complete now. Where it left the queue meanwhile, nothing happens: it was completed then.</summary>
     public void Ready(PendingSend send)
     {
         lock (_lock)
@@ -167,7 +167,7 @@ internal sealed class SendQueue
         send.LetGo();
     }
 
-    /// <summary>A reserved send moves to another topic's line, to the place that its ticket has there.</summary>
+    /// <summary>A reserved send moves to another topic's queue, to the place that its ticket has there.</summary>
     public void Move(PendingSend send, string topic)
     {
         lock (_lock)
@@ -199,7 +199,7 @@ internal sealed class SendQueue
         send.LetGo();
     }
 
-    /// <summary>Stops the waiting; a send that is still in the line leaves it.</summary>
+    /// <summary>Stops the waiting; a send that is still in the queue leaves it.</summary>
     public void Cancel(PendingSend send, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -274,7 +274,7 @@ internal sealed class SendQueue
         _dispatcher.Schedule();
     }
 
-    /// <summary>A send that was with the client takes its place in the line again. Under the lock.</summary>
+    /// <summary>A send that was with the client takes its place in the queue again. Under the lock.</summary>
     public void WaitAgain(PendingSend send) => _dispatcher.WaitAgain(send);
 
     /// <summary>Sees, on another thread, whether somebody can go.</summary>
@@ -355,7 +355,7 @@ internal sealed class SendQueue
     /// <returns>The next deadline of one that is with the client; <see cref="long.MaxValue"/> where there is none.</returns>
     public long ExpireWithClient(long now) => _life.Generation?.Expire(now) ?? long.MaxValue;
 
-    // Under the lock. The line of a topic that is sent to now.
+    // Under the lock. The queue of a topic that is sent to now.
     private TopicQueue Found(TopicQueue queue)
     {
         queue = _waiting.Current(queue);

@@ -4,7 +4,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Producing;
 
-/// <summary>What the client's answers do: each completes its send, once, or gives it its place in the line again. It never runs user code.</summary>
+/// <summary>What the client's answers do: each completes its send, once, or gives it its place in the queue again. It never runs user code.</summary>
 /// <remarks>Runs on the client's threads: never throws, never blocks for long.</remarks>
 internal sealed class SendReports(
     ProducerLife life, SendDispatcher dispatcher, BatchRefusals refusals, TopicLimits? limits, SendTally tally, ISendBackpressure? backpressure, ILogger logger)
@@ -43,7 +43,7 @@ internal sealed class SendReports(
             finished += Answer(generation, reports[i]) ? 1 : 0;
         }
 
-        // Only now: who sees nothing in flight must find what goes again in its place in the line.
+        // Only now: who sees nothing in flight must find what goes again in its place in the queue.
         tally.Done(finished);
         queue.Left(ofQueue, bytes);
         generation.Left(left);
@@ -83,7 +83,7 @@ internal sealed class SendReports(
             }
             catch (Exception exception)
             {
-                // The message is written, whatever goes wrong in our books.
+                // The message is written, whatever goes wrong in our counters.
                 LogReportError(exception, queue.Topic);
             }
 

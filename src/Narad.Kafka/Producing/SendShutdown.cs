@@ -3,9 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// The end of the line: waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. No awaiter is left hanging.
+/// The end of the queue: waits for what was accepted, fails what is left at the deadline as unknown, and closes the client. No awaiter is left hanging.
 /// </summary>
-/// <remarks>Runs once, when the line takes nothing any more; takes the lock of <see cref="SendQueue"/>.</remarks>
+/// <remarks>Runs once, when the queue takes nothing any more; takes the lock of <see cref="SendQueue"/>.</remarks>
 internal sealed class SendShutdown(
     SendQueue owner,
     Lock guard,

@@ -6,15 +6,15 @@ internal enum SendStage
     /// <summary>In the pool, or not accepted yet.</summary>
     Free,
 
-    /// <summary>In the line, holding its place until its serializer or middleware is done.</summary>
+    /// <summary>In the queue, holding its place until its serializer or middleware is done.</summary>
     Preparing,
 
-    /// <summary>In the line, ready to go.</summary>
+    /// <summary>In the queue, ready to go.</summary>
     Waiting,
 
     /// <summary>With the client, or answered by it.</summary>
     Sent,
 
-    /// <summary>Left the line unsent: cancelled, timed out, answered by middleware, or stopped.</summary>
+    /// <summary>Left the queue unsent: cancelled, timed out, answered by middleware, or stopped.</summary>
     Left,
 }

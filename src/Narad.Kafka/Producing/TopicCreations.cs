@@ -4,7 +4,7 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>
 /// Has the topics created that the library is to create: once each, while their sends wait. One that no broker answered is tried again for as long as somebody
-/// waits (S3); one that was refused, with the next send.
+/// waits; one that was refused, with the next send.
 /// </summary>
 /// <remarks>Threading: <see cref="Begin"/> under the lock of <see cref="SendQueue"/>; the rest takes it.</remarks>
 internal sealed class TopicCreations(SendQueue owner, Lock guard, IKafkaTopics topics, TimeProvider time, CancellationToken stopped)

@@ -1,6 +1,6 @@
 namespace Narad.Kafka.Producing;
 
-/// <summary>What the line knows of a topic's <c>max.message.bytes</c>. Changed under the lock of <see cref="SendQueue"/>.</summary>
+/// <summary>What the queue knows of a topic's <c>max.message.bytes</c>. Changed under the lock of <see cref="SendQueue"/>.</summary>
 /// <remarks>
 /// <list type="table">
 /// <listheader><term>State</term><description>Changes to</description></listheader>

@@ -5,7 +5,7 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// Learns topics' <c>max.message.bytes</c> before their first send leaves the line, so that no batch above it is ever made: a broker refuses a batch whole,
+/// Learns topics' <c>max.message.bytes</c> before their first send leaves the queue, so that no batch above it is ever made: a broker refuses a batch whole,
 /// and what the client has queued behind it may then overtake. It never holds a topic for longer than <see cref="Hold"/>, and never asks per send.
 /// </summary>
 /// <remarks>
@@ -123,7 +123,7 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
         }
         catch (Exception exception)
         {
-            // Whatever it is: the topics must continue, and it is said.
+            // Whatever it is: the topics must continue, and it is logged.
             return (null, exception);
         }
     }
@@ -221,7 +221,7 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
         queue.AskAgainAt = time.GetTimestamp() + (long)(queue.ReconsiderAfter.TotalSeconds * time.TimestampFrequency);
     }
 
-    // A missing topic is said by its sends.
+    // A missing topic is reported by its sends.
     private void Say(TopicQueue queue, ErrorCode reason, Exception? failure)
     {
         if (_saidUntold || stopped.IsCancellationRequested || (failure is null && reason is ErrorCode.NoError or ErrorCode.UnknownTopicOrPart))

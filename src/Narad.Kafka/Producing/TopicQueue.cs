@@ -3,7 +3,7 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Producing;
 
 /// <summary>
-/// The sends of one topic that wait, and what the line knows about the topic. Order is kept within a topic; a topic that waits (for its creation, for
+/// The sends of one topic that wait, and what the queue knows about the topic. Order is kept within a topic; a topic that waits (for its creation, for
 /// its limit, for room at the broker, for a refused batch) holds no other topic up, so that a handler that sends elsewhere continues.
 /// </summary>
 /// <remarks>Threading: everything belongs to the lock of <see cref="SendQueue"/>, except for what has left (interlocked) and what says so.</remarks>
@@ -71,7 +71,7 @@ internal sealed class TopicQueue
     /// <summary>How long a low limit holds before the broker is asked again.</summary>
     public TimeSpan ReconsiderAfter { get; set; }
 
-    /// <summary>The broker has no room; the gate says when to try again.</summary>
+    /// <summary>The broker has no room; backpressure says when to try again.</summary>
     public bool IsAtCapacity { get; set; }
 
     /// <summary>

@@ -35,7 +35,7 @@ internal sealed class WaitingSends(bool ensures, bool asks)
     /// <summary>How many topics are known.</summary>
     public int Count => _topics.Count;
 
-    /// <summary>The topic's line that is in use: the one that was found may have been forgotten before the lock was taken.</summary>
+    /// <summary>The topic's queue that is in use: the one that was found may have been forgotten before the lock was taken.</summary>
     public TopicQueue Current(TopicQueue queue)
     {
         if (queue.IsForgotten)

@@ -54,7 +54,7 @@ internal sealed class TokenRefresher : IAsyncDisposable
 
     private int _naps;
 
-    // Calls that were given up and have not returned yet; the pumping task's alone.
+    // Calls that were given up and have not returned yet; the background task's alone.
     private readonly List<Task> _hanging = [];
 
     public TokenRefresher(OAuthBearerTokenProvider source, string clientId, KafkaDiagnostics diagnostics, Action<IClient, OAuthBearerToken>? give = null,
@@ -124,7 +124,7 @@ internal sealed class TokenRefresher : IAsyncDisposable
     /// <summary>Why clients cannot log in, for error messages; null where it is not for want of a token.</summary>
     public string? LoginTrouble => !HasToken && Trouble is { } trouble ? $"there is no token: the token source failed: {trouble}" : null;
 
-    /// <summary>The pump of a service; null where nothing needs tokens, or the client gets them itself.</summary>
+    /// <summary>The token refresher of a service; null where nothing needs tokens, or the client gets them itself.</summary>
     public static TokenRefresher? For(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
         if (!SaslMechanisms.MakesTokens(options.Sasl.Mechanism))
@@ -181,18 +181,18 @@ internal sealed class TokenRefresher : IAsyncDisposable
     /// <summary>Ends the asking; what the source still does is not waited for.</summary>
     public async ValueTask DisposeAsync()
     {
-        Task? pumping;
+        Task? refreshing;
         lock (_lock)
         {
             _ended = true;
             _clients.Clear();
-            pumping = _refreshing;
+            refreshing = _refreshing;
         }
 
         await _stopping.CancelAsync().ConfigureAwait(false);
-        if (pumping is not null)
+        if (refreshing is not null)
         {
-            await pumping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await refreshing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -7,6 +7,6 @@ internal static partial class SerializationLog
 {
     [LoggerMessage(5100, LogLevel.Warning,
         "Messages of type \"{Type}\" are skipped, because no handler is declared for them and the policy is Skip; the first is {Topic}[{Partition}]@{Offset}. "
-            + "Said once for each type.")]
+            + "Logged once for each type.")]
     public static partial void SkippedUnknownType(ILogger logger, string type, string topic, int partition, long offset);
 }

@@ -37,7 +37,7 @@ internal static partial class TransactionsLog
     [LoggerMessage(8009, LogLevel.Warning, "The committed offsets of group '{Group}' could not be read after its producer was built again; trying again.")]
     public static partial void NotRewound(ILogger logger, Exception error, string group);
 
-    [LoggerMessage(8010, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' sent something that was refused, so its transaction was aborted. It is tried alone now, and then judged if it fails.")]
+    [LoggerMessage(8010, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' sent something that was refused, so its transaction was aborted. It is tried alone now, and then the retry policy decides if it fails.")]
     public static partial void Suspected(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(8011, LogLevel.Warning, "Instances of '{TransactionalId}' on this machine could not be told apart in group '{Group}'. If several run here, give each an InstanceName (or a GroupInstanceId).")]

@@ -12,7 +12,7 @@ internal static class TopicReader
     public static Task<List<LogRecord>> ReadAsync(KafkaCluster cluster, IReadOnlyList<string> topics, int incarnation = 1) =>
         Task.Run(() => Read(cluster, topics, result => PlaceOf(result, $"#{incarnation}")));
 
-    /// <summary>The same with keys, values and what copies say of their origin.</summary>
+    /// <summary>The same with keys, values and what retry records and dead letters say of their origin.</summary>
     /// <param name="cluster">Where.</param>
     /// <param name="topics">Which.</param>
     /// <param name="isolation">Whether what a transaction wrote is read before, or without, its commit.</param>
@@ -87,7 +87,7 @@ internal static class TopicReader
         return ends;
     }
 
-    // The end that counts is that of everything written: a transaction that nobody ends holds back a reader of committed messages, and that is said.
+    // The end that counts is that of everything written: a transaction that nobody ends holds back a reader of committed messages, and that is reported.
     private static List<T> Read<T>(KafkaCluster cluster, IReadOnlyList<string> topics, Func<ConsumeResult<byte[]?, byte[]?>, T> take,
         IsolationLevel isolation = IsolationLevel.ReadCommitted)
     {

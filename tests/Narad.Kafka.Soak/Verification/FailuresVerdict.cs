@@ -33,11 +33,11 @@ internal sealed record FailuresVerdict : IVerdict
 
     public long Retried { get; private set; }
 
-    public long Hopped { get; private set; }
+    public long Republished { get; private set; }
 
     public long Lost { get; private set; }
 
-    /// <summary>With the copy that waited, by the fault of the run.</summary>
+    /// <summary>With the retry record that waited, by the fault of the run.</summary>
     public long Deleted { get; private set; }
 
     public long Early { get; private set; }
@@ -82,7 +82,7 @@ internal sealed record FailuresVerdict : IVerdict
     /// <param name="records">What the topics hold, each log in the order of its offsets; so the others.</param>
     /// <param name="retries">What the retry topics hold.</param>
     /// <param name="deadLetters">What the dead-letter topics hold.</param>
-    /// <param name="deleted">Messages whose waiting copies were deleted on purpose.</param>
+    /// <param name="deleted">Messages whose waiting retry records were deleted on purpose.</param>
     public static FailuresVerdict Of(Recorder recorder, Fates fates, bool ordered, IReadOnlyList<ForwardedRecord> records,
         IReadOnlyList<ForwardedRecord> retries, IReadOnlyList<ForwardedRecord> deadLetters, IReadOnlySet<(int Key, int Sequence)>? deleted = null)
     {
@@ -116,7 +116,7 @@ internal sealed record FailuresVerdict : IVerdict
         $"""
           sent {Sent}: acknowledged {Acknowledged}, in the topics {InTopic}
           handled {Handled}, dead letters {DeadLettered} ({Poison} of them poison), lost {Lost}, deleted with the retry topic that they waited in {Deleted}
-          copies in retry topics {Retried} (moved to the end out of the way: {Hopped}), handled too early {Early}, wrong {Wrong}
+          retry records {Retried} (moved to the end out of the way: {Republished}), handled too early {Early}, wrong {Wrong}
           of {Failing} failing messages {Exact} were invoked exactly as often as the policy says
           repeats {Repeats} (by a fault {Count(RepeatCause.Fault)}, ahead of an unfinished message at a hand-over {Count(RepeatCause.Ahead)}, ahead of a waiting retry {Count(RepeatCause.AheadOfRetry)}, a round begun again at a hand-over {Count(RepeatCause.BegunAgain)}, not explained {Count(RepeatCause.Unexplained)}); successes and dead letters beyond the first {Duplicates}
           repeated: {(_repeated.Count == 0 ? "nothing" : string.Join(", ", _repeated.Select(what => $"{what.Key} {what.Value}")))}
@@ -229,7 +229,7 @@ internal sealed record FailuresVerdict : IVerdict
         {
             if (forwardedRecord.Origin is null || !originals.TryGetValue(forwardedRecord.Origin, out var original))
             {
-                IsWrong($"a copy of nothing: {forwardedRecord.Name} says {forwardedRecord.Origin ?? "nothing"}");
+                IsWrong($"a record of nothing: {forwardedRecord.Name} says {forwardedRecord.Origin ?? "nothing"}");
             }
             else if (!forwardedRecord.Key.AsSpan().SequenceEqual(original.Key) || !forwardedRecord.Value.AsSpan().SequenceEqual(original.Value))
             {
@@ -351,7 +351,7 @@ internal sealed record FailuresVerdict : IVerdict
 
             // Copies with one due time are one copy that was moved: from one of them it is handled.
             var forwards = here.GroupBy(forwardedRecord => forwardedRecord.Due).ToList();
-            Hopped += here.Count - forwards.Count;
+            Republished += here.Count - forwards.Count;
             foreach (var forwarded in forwards.Select(group => group.ToList()))
             {
                 foreach (var forwardedRecord in forwarded.Where(forwardedRecord => story.Of(forwardedRecord).Count > 0).Skip(1))
@@ -366,7 +366,7 @@ internal sealed record FailuresVerdict : IVerdict
         }
     }
 
-    // Each attempt of a message is invoked once, from whichever of its copies.
+    // Each attempt of a message is invoked once, from whichever of its retry records.
     private void VerifyKeyOrder(MessageStory story, Windows faults, Dictionary<string, long> below)
     {
         var followed = 0;
@@ -376,7 +376,7 @@ internal sealed record FailuresVerdict : IVerdict
             for (var i = 1 + followed; i < here.Count; i++)
             {
                 var (before, again) = (here[i - 1], here[i]);
-                // Neither the message nor its copy is committed past what is unfinished below it.
+                // Neither the message nor its retry record is committed past what is unfinished below it.
                 var until = story.Records.Select(record => below[record.Name]).Append(below.GetValueOrDefault($"{before.Log}@{before.Offset}")).Max();
                 Repeat(story, retry == 0 ? "messages handled again" : "attempts made again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
                     : until < before.FinishedAt ? RepeatCause.Unexplained
@@ -391,7 +391,7 @@ internal sealed record FailuresVerdict : IVerdict
                 : story.Forwards(retry - 1), faults, below);
         }
 
-        Hopped += story.Retries.Count - story.Retries.DistinctBy(forwardedRecord => (forwardedRecord.Retry, forwardedRecord.Due)).Count();
+        Republished += story.Retries.Count - story.Retries.DistinctBy(forwardedRecord => (forwardedRecord.Retry, forwardedRecord.Due)).Count();
     }
 
     private void VerifyInvocations(MessageStory story, ForwardedRecord record, Windows faults, Windows changes, long below)
@@ -405,7 +405,7 @@ internal sealed record FailuresVerdict : IVerdict
                 continue;
             }
 
-            Repeat(story, record.Retry == 0 ? "messages handled again" : "copies handled again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
+            Repeat(story, record.Retry == 0 ? "messages handled again" : "retry records handled again", faults.Contains(before.FinishedAt) ? RepeatCause.Fault
                 : !story.Ends(before) && changes.Touches(before.FinishedAt, again.At) ? RepeatCause.BegunAgain
                 : below < before.FinishedAt ? RepeatCause.Unexplained
                 : faults.Touches(before.FinishedAt, Math.Min(below, again.At)) ? RepeatCause.Fault   // it came before it could be committed

@@ -9,7 +9,7 @@ namespace Narad.Kafka.Soak.Verification;
 /// <param name="Attempt">1, or 2 for the repetition in memory.</param>
 /// <param name="Failed">Whether it threw.</param>
 /// <param name="At">When it began, in milliseconds since 1970.</param>
-/// <param name="Log">Topic and partition of what was in hand: the message, or its copy in the retry topic.</param>
+/// <param name="Log">Topic and partition of what was in hand: the message, or its retry record.</param>
 /// <param name="Offset">Its offset there.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct Invocation(Handling Handling, int Retry, int Attempt, bool Failed, long At, string Log, long Offset)

@@ -71,7 +71,7 @@ internal sealed class KeyOrder
 
     public override string ToString() =>
         $"""
-          {Successes} successes of {Keys} keys in their order: skipped {Skipped}, not followed {NotFollowed} ({NotFollowedAfterZombies} after a copy of a process that had stood still), overtook {Overtook}, at once {AtOnce}
+          {Successes} successes of {Keys} keys in their order: skipped {Skipped}, not followed {NotFollowed} ({NotFollowedAfterZombies} after a record of a process that had stood still), overtook {Overtook}, at once {AtOnce}
           by processes that had stood still beyond their session: {ByZombies} invocations, at once with another member's {AtOnceWithZombies}
         """;
 
@@ -110,7 +110,7 @@ internal sealed class KeyOrder
                 var afterZombie = last >= 0 && isStale(last);
                 NotFollowed++;
                 NotFollowedAfterZombies += afterZombie ? 1 : 0;
-                Example($"NOT FOLLOWED{(afterZombie ? ", after a copy of a process that had stood still" : "")}: key {key}, rank {last} was handled again, "
+                Example($"NOT FOLLOWED{(afterZombie ? ", after a record of a process that had stood still" : "")}: key {key}, rank {last} was handled again, "
                     + $"and then rank {one.Rank} without {Some(between)}", all, at);
             }
 

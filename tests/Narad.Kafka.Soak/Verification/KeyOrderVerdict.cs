@@ -8,7 +8,7 @@ internal sealed record KeyOrderVerdict(FailuresVerdict Failures, KeyOrder Order)
     public IReadOnlyList<string> Examples => [.. Order.Examples, .. Failures.Examples];
 
     public string Columns =>
-        $"skipped | not followed (after a copy of a process that had stood still) | overtook | at once (with a process that had stood still) | "
+        $"skipped | not followed (after a record of a process that had stood still) | overtook | at once (with a process that had stood still) | "
             + $"{Failures.Columns}";
 
     public string Row =>

@@ -25,7 +25,7 @@ internal sealed class MessageStory(int key, int sequence, Fates fates)
 
     public int Successes => _invocations.Count(one => !one.Failed);
 
-    /// <summary>What is at an attempt: the message itself, or its copies in the retry topic.</summary>
+    /// <summary>What is at an attempt: the message itself, or its retry records.</summary>
     public IReadOnlyList<ForwardedRecord> At(int retry) => retry == 0 ? _records : [.. _retries.Where(forwardedRecord => forwardedRecord.Retry == retry)];
 
     public IReadOnlyList<Invocation> Of(ForwardedRecord record) =>

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Tests.Clients;
 internal sealed class OwnProcess : IDisposable
 {
     private const string Program = "Narad.Kafka.Tests.Program";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("narad-own-process-");
 
@@ -58,7 +58,7 @@ internal sealed class OwnProcess : IDisposable
         using var process = Process.Start(start)!;
         try
         {
-            using var deadline = new CancellationTokenSource(Patience);
+            using var deadline = new CancellationTokenSource(Timeout);
             var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
             var error = process.StandardError.ReadToEndAsync(deadline.Token);
             await process.WaitForExitAsync(deadline.Token);

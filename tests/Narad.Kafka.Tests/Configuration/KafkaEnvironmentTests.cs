@@ -156,7 +156,7 @@ public sealed class KafkaEnvironmentTests
     [InlineData("Kafka:ApiSecret", "Sasl:Password")]
     [InlineData("Kafka:ConnectionString", "Sasl:Password")]
     [Trait("Promise", "S31")]
-    public void An_unknown_key_is_a_error_that_names_the_nearest_known_one(string key, string meant)
+    public void An_unknown_key_is_an_error_that_names_the_nearest_known_one(string key, string meant)
     {
         var options = FromConfiguration((key, "hunter2"), ("Kafka:Brokers", "a:1"));
 
@@ -167,12 +167,12 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void An_unknown_key_of_the_identity_provider_is_a_error_too() =>
+    public void An_unknown_key_of_the_identity_provider_is_an_error_too() =>
         FromConfiguration(("Kafka:Sasl:Oidc:ClientSecrt", "hunter2")).BindingErrors.Should().ContainSingle()
             .Which.Should().Contain("Kafka:Sasl:Oidc:ClientSecrt").And.Contain("did you mean ClientSecret?").And.NotContain("hunter2");
 
     [Fact]
-    public void An_unknown_key_that_resembles_none_is_a_error_too_and_free_places_stay_free()
+    public void An_unknown_key_that_resembles_none_is_an_error_too_and_free_places_stay_free()
     {
         FromConfiguration(("Kafka:Xyzzyxyz", "3")).BindingErrors.Should().ContainSingle().Which.Should().Contain("Kafka:Xyzzyxyz").And.Contain("remove it")
             .And.NotContain("did you mean");
@@ -193,7 +193,7 @@ public sealed class KafkaEnvironmentTests
 
     [Fact]
     [Trait("Promise", "S31")]
-    public void A_error_masks_no_other()
+    public void An_error_masks_no_other()
     {
         var options = FromVariables(("KAFKA_SASL_USERNAME", "u"), ("KAFKA_SASL_MECHANISM", "md5"), ("KAFKA_MODE", "9"));
         KafkaConfigurationSection.Apply(options,

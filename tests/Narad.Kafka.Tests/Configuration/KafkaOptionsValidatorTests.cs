@@ -4,7 +4,7 @@ using Narad.Kafka.Configuration;
 
 namespace Narad.Kafka.Tests.Configuration;
 
-/// <summary>One row a fault: what is set, and what the sentence about it says.</summary>
+/// <summary>One row an error: what is set, and what the sentence about it says.</summary>
 [Trait("Promise", "S31")]
 public sealed class KafkaOptionsValidatorTests
 {
@@ -98,7 +98,7 @@ public sealed class KafkaOptionsValidatorTests
         { "Confluent Cloud SCRAM without a key", o => { Confluent(o); o.Sasl = new() { Mechanism = "scram-sha-256" }; }, ["API key as the user"] },
         { "no mechanism and no password", o => (o.Sasl.Mechanism, o.Sasl.Username) = ("md5", "u"), ["Kafka:Sasl:Password (KAFKA_SASL_PASSWORD)"] },
         { "no mechanism and no user", o => (o.Sasl.Mechanism, o.Sasl.Password) = ("md5", Secret), ["Kafka:Sasl:Username (KAFKA_SASL_USERNAME)"] },
-        { "raw unknown beside another fault", o =>
+        { "raw unknown beside another error", o =>
             (o.Parallelism, o.ClientProperties["no.such"]) = (0, "1"), ["Kafka:ClientProperties:no.such", "No such configuration property"] },
         { "Event Hubs SCRAM", o => { EventHubs(o); o.Sasl.Mechanism = "scram-sha-256"; }, ["Event Hubs takes plain"] },
         { "Local with TLS", o =>
@@ -177,13 +177,18 @@ public sealed class KafkaOptionsValidatorTests
             { o.Tls(certificate: "/no/such/client.pem"); o.ClientProperties["ssl.keystore.location"] = "/other.pfx"; },
             ["Kafka:ClientProperties:ssl.keystore.location", "Kafka:Ssl:Certificate", "remove one of them"] },
         { "an authority that is none", o => o.Tls(ca: typeof(KafkaOptions).Assembly.Location), ["Kafka:Ssl:Ca", "no certificate in the file"] },
-        { "raw acks", o => o.ClientProperties["acks"] = "1", ["Kafka:ClientProperties:acks", "S1"] },
-        { "raw idempotence", o => o.ClientProperties["enable.idempotence"] = "false", ["Kafka:ClientProperties:enable.idempotence", "S2"] },
-        { "raw partitioner", o => o.ClientProperties["partitioner"] = "random", ["Kafka:ClientProperties:partitioner", "S5"] },
-        { "raw commit", o => o.ClientProperties["enable.auto.commit"] = "false", ["Kafka:ClientProperties:enable.auto.commit", "S7"] },
-        { "raw store", o => o.ClientProperties["enable.auto.offset.store"] = "true", ["Kafka:ClientProperties:enable.auto.offset.store", "S7"] },
+        { "raw acks", o => o.ClientProperties["acks"] = "1", ["Kafka:ClientProperties:acks", "all replicas have it"] },
+        { "raw idempotence", o =>
+            o.ClientProperties["enable.idempotence"] = "false", ["Kafka:ClientProperties:enable.idempotence", "neither doubled nor reordered"] },
+        { "raw partitioner", o => o.ClientProperties["partitioner"] = "random", ["Kafka:ClientProperties:partitioner", "the Java client's"] },
+        { "raw commit", o =>
+            o.ClientProperties["enable.auto.commit"] = "false", ["Kafka:ClientProperties:enable.auto.commit", "the engine decides what is committed"] },
+        { "raw store", o =>
+            o.ClientProperties["enable.auto.offset.store"] = "true",
+            ["Kafka:ClientProperties:enable.auto.offset.store", "the engine decides what is committed"] },
         { "raw reset", o => o.ClientProperties["auto.offset.reset"] = "latest", ["Kafka:ClientProperties:auto.offset.reset", "StartPosition"] },
-        { "raw reports", o => o.ClientProperties["delivery.report.only.error"] = "true", ["Kafka:ClientProperties:delivery.report.only.error", "S4"] },
+        { "raw reports", o =>
+            o.ClientProperties["delivery.report.only.error"] = "true", ["Kafka:ClientProperties:delivery.report.only.error", "every send is reported"] },
         { "raw timeout", o => o.ClientProperties["message.timeout.ms"] = "5", ["Kafka:ClientProperties:message.timeout.ms", "KafkaOptions.SendTimeout"] },
         { "raw brokers", o => o.ClientProperties["bootstrap.servers"] = "a:1", ["KafkaOptions.Brokers"] },
         { "raw password", o => o.ClientProperties["sasl.password"] = Secret, ["KafkaOptions.Sasl.Password"] },
@@ -198,7 +203,7 @@ public sealed class KafkaOptionsValidatorTests
 
     [Theory]
     [MemberData(nameof(Errors))]
-    public void A_error_names_the_setting_and_what_to_write_instead(string name, Action<KafkaOptions> set, string[] parts)
+    public void An_error_names_the_setting_and_what_to_write_instead(string name, Action<KafkaOptions> set, string[] parts)
     {
         var options = new KafkaOptions();
         set(options);

@@ -7,7 +7,7 @@ using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Tests.Configuration;
 
-/// <summary>What a provider's name comes to: in the options, whichever door it came through, and in every client that is built from them.</summary>
+/// <summary>What a provider's name comes to: in the options, whichever source it came from, and in every client that is built from them.</summary>
 public sealed class ProviderProfileTests
 {
     private const string Connection = "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=all;SharedAccessKey=c2VjcmV0PT0=";
@@ -309,7 +309,7 @@ public sealed class ProviderProfileTests
 
     [Fact]
     [Trait("Promise", "S28")]
-    public void A_placeholder_user_and_password_beside_tokens_are_neither_a_error_nor_sent()
+    public void A_placeholder_user_and_password_beside_tokens_are_neither_an_error_nor_sent()
     {
         var options = FromVariables(
             ("KAFKA_BROKERS", "b-1.shop.kafka.us-east-1.amazonaws.com:9098"), ("KAFKA_SASL_USERNAME", "AWS"), ("KAFKA_SASL_PASSWORD", "your_aws_credentials"),

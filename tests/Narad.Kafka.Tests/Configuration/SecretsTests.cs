@@ -12,7 +12,7 @@ using Narad.Kafka.Tests.Service;
 namespace Narad.Kafka.Tests.Configuration;
 
 /// <summary>
-/// Each door that a secret can come through, right or wrong, and everything that the library says afterwards: the two have nothing in common.
+/// Each source that a secret can come from, right or wrong, and everything that the library says afterwards: the two have nothing in common.
 /// </summary>
 [Trait("Promise", "S30")]
 public sealed class SecretsTests

@@ -8,7 +8,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Connecting;
 
-/// <summary>What worked and is refused later: said once a kind, seen in health, and over when it is over.</summary>
+/// <summary>What worked and is refused later: logged once a kind, seen in health, and over when it is over.</summary>
 public sealed class LaterRefusalTests
 {
     private const string WrongPassword =

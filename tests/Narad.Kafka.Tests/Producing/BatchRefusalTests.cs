@@ -5,7 +5,7 @@ using Confluent.Kafka.Admin;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S6: what is too large fails alone. That a broker refuses a whole batch only real Kafka shows: the embedded one checks no sizes.</summary>
+/// <summary>What is too large fails alone. That a broker refuses a whole batch only real Kafka shows: the embedded one checks no sizes.</summary>
 public sealed class BatchRefusalTests
 {
     [SkippableTheory, Trait("Promise", "S6")]

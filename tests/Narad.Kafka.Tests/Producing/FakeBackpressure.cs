@@ -2,7 +2,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>Holds topic "gated" back.</summary>
+/// <summary>Holds topic "limited" back.</summary>
 internal sealed class FakeBackpressure : ISendBackpressure
 {
     private TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -24,17 +24,17 @@ internal sealed class FakeBackpressure : ISendBackpressure
         opened.SetResult();
     }
 
-    public bool TryEnter(string topic, int bytes) => topic != "gated" || Room-- > 0;
+    public bool TryEnter(string topic, int bytes) => topic != "limited" || Room-- > 0;
 
     public Task WaitAsync(string topic, CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
 
-    public string Describe(string topic) => "the gate";
+    public string Describe(string topic) => "the backpressure";
 
     public void Acknowledged(string topic, int partition, long offset, int bytes)
     {
         if (Faults-- > 0)
         {
-            throw new InvalidOperationException("a fault of the gate");
+            throw new InvalidOperationException("an error of the backpressure");
         }
 
         Acknowledgements++;

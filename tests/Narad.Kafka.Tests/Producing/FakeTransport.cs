@@ -6,7 +6,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>A transport, in Kafka mode unless said otherwise, whose topics and gate do what the test says; its clients are the test's own.</summary>
+/// <summary>A transport, in Kafka mode unless said otherwise, whose topics and backpressure do what the test says; its clients are the test's own.</summary>
 internal sealed class FakeTransport : ITransport, IKafkaTopics
 {
     public FakeTopicsState FakeTopics { get; } = new();

@@ -8,7 +8,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S1: what a fatal error of the producer does to sends before, during and after.</summary>
+/// <summary>What a fatal error of the producer does to sends before, during and after.</summary>
 public sealed class FatalErrorTests
 {
     [Fact, Trait("Promise", "S1")]
@@ -138,7 +138,7 @@ public sealed class FatalErrorTests
     }
 
     [Fact, Trait("Promise", "S1")]
-    public async Task A_error_of_our_own_in_a_report_is_logged_and_costs_neither_the_message_nor_the_process()
+    public async Task An_error_of_our_own_in_a_report_is_logged_and_costs_neither_the_message_nor_the_process()
     {
         using var log = new Queues();
         var (options, diagnostics) = (new KafkaOptions { Mode = KafkaMode.Embedded }, new KafkaDiagnostics(log));

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S5: the partition of a key is the Java client's.</summary>
+/// <summary>The partition of a key is the Java client's.</summary>
 public sealed class PartitionTests
 {
     // Kafka's own test vectors (org.apache.kafka.common.utils.UtilsTest.testMurmur2).

@@ -10,7 +10,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>What else a send may meet: a missing topic, a topic to be created, a gate, a listener, Console mode.</summary>
+/// <summary>What else a send may meet: a missing topic, a topic to be created, backpressure, a listener, Console mode.</summary>
 public sealed class SendConditionsTests
 {
     [SkippableFact, Trait("Promise", "S1")]
@@ -97,12 +97,12 @@ public sealed class SendConditionsTests
     }
 
     [Fact, Trait("Promise", "S2")]
-    public async Task A_backpressure_that_is_closed_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
+    public async Task Closed_backpressure_holds_its_topic_in_order_and_no_other_and_hears_of_every_outcome_once()
     {
         var clients = new ScriptedClients();
         await using var transport = new FakeTransport { Backpressure = new FakeBackpressure { Room = 2 } };
         await using var sending = await Sending.ConnectAsync(clients, transport: transport);
-        var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("gated", $"{i}").AsTask()).ToList();
+        var sends = Enumerable.Range(0, 5).Select(i => sending.SendAsync("limited", $"{i}").AsTask()).ToList();
         sends.Add(sending.SendAsync("other", "other").AsTask());
 
         await Sending.Until(() => clients.Last.Taken.Count == 3, "what there is room for to be taken");

@@ -6,7 +6,7 @@ using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S2: who waits goes in order, holds no thread, and can leave.</summary>
+/// <summary>Who waits goes in order, holds no thread, and can leave.</summary>
 public sealed class SendQueueTests
 {
     [SkippableTheory, Trait("Promise", "S2")]
@@ -59,7 +59,7 @@ public sealed class SendQueueTests
         await using var sending = await Sending.ConnectAsync(clients);
         var sends = Enumerable.Range(0, 17).Select(i => sending.SendAsync("t", $"{i}").AsTask()).ToList();
 
-        // Room for one; the line continues when there is room for an eighth.
+        // Room for one; the queue continues when there is room for an eighth.
         clients.Last.Report();
         sends.Add(sending.SendAsync("t", "17").AsTask());
         clients.Last.Taken.Should().HaveCount(16);

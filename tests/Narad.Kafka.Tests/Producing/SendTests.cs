@@ -4,7 +4,7 @@ using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S1, S3: what a send answers.</summary>
+/// <summary>What a send answers.</summary>
 public sealed class SendTests
 {
     private sealed record Greeting(string Message);

@@ -6,7 +6,7 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S3 and S4: before connecting and after disconnecting.</summary>
+/// <summary>Before connecting and after disconnecting.</summary>
 public sealed class StopTests
 {
     [Fact, Trait("Promise", "S4")]
@@ -56,7 +56,7 @@ public sealed class StopTests
         var late = sending.SendAsync("t", "waits until its timeout").AsTask();
         var takenBack = new List<Task<SendResult>>
         {
-            sending.SendAsync("t", "cancelled in the line", ct: cancellation.Token).AsTask(),
+            sending.SendAsync("t", "cancelled in the queue", ct: cancellation.Token).AsTask(),
             sending.SendAsync("t", "answered").AsTask(),
             sending.SendAsync("t", "thrown").AsTask(),
         };

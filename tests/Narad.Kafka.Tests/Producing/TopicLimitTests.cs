@@ -6,7 +6,7 @@ using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Producing;
 
-/// <summary>S6: a topic's limit is known before its first send goes, at the cost of one question a topic.</summary>
+/// <summary>A topic's limit is known before its first send goes, at the cost of one question a topic.</summary>
 public sealed class TopicLimitTests
 {
     [Fact, Trait("Promise", "S6")]

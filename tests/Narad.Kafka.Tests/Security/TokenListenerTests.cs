@@ -135,7 +135,7 @@ public sealed class TokenListenerTests
         await service.Kafka.SendAsync(topic, "hello");
         await Waiting.Until(() => service.Received.Contains("hello"), "it came");
 
-        service.Log.Count(9001).Should().Be(1, "each kind of failure is said once");
+        service.Log.Count(9001).Should().Be(1, "each kind of failure is logged once");
         service.Log.Count(9002).Should().Be(1);
     }
 

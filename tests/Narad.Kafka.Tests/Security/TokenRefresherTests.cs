@@ -309,7 +309,7 @@ public sealed class TokenRefresherTests : IAsyncDisposable
 
     private IEnumerable<string> Given(IClient client) => _given.Where(given => given.Client == client).Select(given => given.Token.Value);
 
-    // What was asked was dealt with, and the pump waits for what comes next: once after each time that its time was up.
+    // What was asked was dealt with, and the refresher waits for what comes next: once after each time that its time was up.
     private Task NappingAsync(int asked)
     {
         var naps = ++_naps;

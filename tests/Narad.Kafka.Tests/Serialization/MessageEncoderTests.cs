@@ -73,7 +73,7 @@ public sealed partial class MessageEncoderTests
     }
 
     [Fact]
-    public async Task The_path_to_a_error_is_not_told_where_it_may_be_of_the_messages_own_words()
+    public async Task The_path_to_an_error_is_not_told_where_it_may_be_of_the_messages_own_words()
     {
         var decode = () => Decode<Dictionary<string, int>>("""{"hunter2": "x"}""");
 

@@ -5,7 +5,7 @@ using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S3, the service's part: what not connected means, and what IsConnected says.</summary>
+/// <summary>What not connected means, and what IsConnected says.</summary>
 public sealed class ConnectionTests
 {
     private static readonly TimeSpan Noticed = TimeSpan.FromSeconds(5);

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S18: repetitions in memory hold the key, the partition or only the message, as the order says; others continue.</summary>
+/// <summary>Repetitions in memory hold the key, the partition or only the message, as the order says; others continue.</summary>
 [Trait("Promise", "S18")]
 public sealed class InMemoryRetryTests
 {

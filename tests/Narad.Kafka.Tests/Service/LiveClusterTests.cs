@@ -235,7 +235,7 @@ public sealed class LiveClusterTests
             });
 
         await kafka.Topics.SetRetentionAsync(topic + "-retry", TimeSpan.FromMinutes(1));
-        await Waiting.Until(() => log.Count(6014) == 1, "it is said", Deadline);
+        await Waiting.Until(() => log.Count(6014) == 1, "it is logged", Deadline);
         (await BecomesAsync(kafka, HealthStatus.Degraded, "retention.ms")).Should().Contain(topic + "-retry");
 
         await kafka.Topics.SetRetentionAsync(topic + "-retry", null);
@@ -261,11 +261,11 @@ public sealed class LiveClusterTests
         log.Count(6010).Should().Be(0);
 
         await kafka.Topics.SetRetentionAsync(topic + "-dlt", TimeSpan.FromMinutes(1));
-        await Waiting.Until(() => log.Count(6010) == 1, "it is said", Deadline);
+        await Waiting.Until(() => log.Count(6010) == 1, "it is logged", Deadline);
         log.The(6010).Message.Should().Contain(topic + "-dlt").And.Contain("60 s");
 
         await kafka.Topics.SetRetentionAsync(topic + "-dlt", null);
-        await Waiting.Until(() => log.Count(6016) == 1, "that is said", Deadline);
+        await Waiting.Until(() => log.Count(6016) == 1, "that is logged", Deadline);
         log.Count(6010).Should().Be(1);
     }
 

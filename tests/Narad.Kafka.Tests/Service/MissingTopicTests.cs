@@ -7,7 +7,7 @@ using Narad.Kafka.Shared;
 namespace Narad.Kafka.Tests.Service;
 
 /// <summary>
-/// S17: a missing topic is said by name, at once, and read within 5 s of its creation. On real Kafka: looking at the mock cluster creates topics.
+/// A missing topic is reported by name, at once, and read within 5 s of its creation. On real Kafka: looking at the mock cluster creates topics.
 /// </summary>
 [Trait("Promise", "S17")]
 public sealed class MissingTopicTests

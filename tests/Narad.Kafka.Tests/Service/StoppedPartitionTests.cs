@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S14: a failure that no policy covers stops its partition at that message, loudly, and nothing is skipped.</summary>
+/// <summary>A failure that no policy covers stops its partition at that message, loudly, and nothing is skipped.</summary>
 [Trait("Promise", "S14")]
 public sealed class StoppedPartitionTests
 {

@@ -4,7 +4,7 @@ using Narad.Kafka.Tests.OwnProcess;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>S12 in a host: the shorter of both time limits ends the drain, in order; nothing is thrown, and nothing is left unobserved.</summary>
+/// <summary>The shorter of both time limits ends the drain, in order; nothing is thrown, and nothing is left unobserved.</summary>
 public sealed partial class StoppingHostTests
 {
     [Fact, Trait("Promise", "S12")]

@@ -54,7 +54,7 @@ public sealed class SubscribingTests
     }
 
     [Fact]
-    public async Task No_group_at_all_is_a_error_of_configuration()
+    public async Task No_group_at_all_is_an_error_of_configuration()
     {
         await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded });
         (await FluentActions.Awaiting(() => kafka.ConnectConsumerAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Message.Should()

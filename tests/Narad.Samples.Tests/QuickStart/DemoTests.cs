@@ -7,7 +7,7 @@ using Narad.Kafka;
 
 namespace Narad.Samples.Tests.QuickStart;
 
-/// <summary>The whole program, on a service that does to it what the books must notice.</summary>
+/// <summary>The whole program, on a service that does to it what the recorder must notice.</summary>
 public sealed class DemoTests
 {
     [Fact]

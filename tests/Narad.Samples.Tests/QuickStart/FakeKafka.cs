@@ -4,7 +4,7 @@ using Narad.Kafka;
 namespace Narad.Samples.Tests.QuickStart;
 
 /// <summary>
-/// A service of six partitions in memory, handled and committed at once, with the faults that the demo's books must notice. Thread-safe.
+/// A service of six partitions in memory, handled and committed at once, with the faults that the demo's recorder must notice. Thread-safe.
 /// </summary>
 internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaService, IKafkaTopics, ISubscription
 {
