@@ -14,7 +14,7 @@ public sealed partial class PromisesTests
     [MemberData(nameof(Promises))]
     public void The_page_names_each_test_of_a_promise_and_no_other(string promise)
     {
-        var section = Regex.Match(Page(), $@"^### {promise}\. .*?(?=^##)", RegexOptions.Multiline | RegexOptions.Singleline, TimeSpan.FromSeconds(5));
+        var section = Regex.Match(Page(), $@"^### {promise}\. .*?(?=^##|\z)", RegexOptions.Multiline | RegexOptions.Singleline, TimeSpan.FromSeconds(5));
         section.Success.Should().BeTrue("there is a section of {0}", promise);
         var named = TestName().Matches(section.Value).Select(match => match.Groups["test"].Value);
         named.Should().BeEquivalentTo(TestTraits.Of("Promise").Where(test => test.Value == promise).Select(test => test.Test)).And.NotBeEmpty();

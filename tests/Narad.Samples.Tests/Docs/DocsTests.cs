@@ -60,7 +60,7 @@ public sealed partial class DocsTests
     }
 
     [Fact]
-    public void The_readmes_appsettings_bind_without_a_error()
+    public void The_readmes_appsettings_bind_without_an_error()
     {
         var json = AppSettings().Match(Read("README.md"));
         json.Success.Should().BeTrue();

@@ -375,8 +375,11 @@ public static class Snippets
     {
         // snippet: hosted-batches
         services.AddNaradKafka()
-            .AddBatchSubscription<OrderPlaced,
-                BillOrders>("orders", group: "billing", o => (o.MaxBatchSize, o.MaxBatchWait) = (200, TimeSpan.FromMilliseconds(100)));
+            .AddBatchSubscription<OrderPlaced, BillOrders>("orders", group: "billing", o =>
+            {
+                o.MaxBatchSize = 200;
+                o.MaxBatchWait = TimeSpan.FromMilliseconds(100);
+            });
         // end
     }
 
