@@ -6,8 +6,8 @@ using System.Text;
 namespace Narad.Kafka.Tests;
 
 /// <summary>
-/// Requests about groups, written and read by hand: librdkafka's own (<c>ListConsumerGroups</c>, <c>DescribeConsumerGroups</c>) can corrupt the memory of the process
-/// where a broker answers with an error, and none takes another member out of its group.
+/// Requests about groups, written and read by hand: librdkafka's own (<c>ListConsumerGroups</c>, <c>DescribeConsumerGroups</c>) can corrupt the memory of the
+/// process where a broker answers with an error, and none takes another member out of its group.
 /// </summary>
 internal static class BrokerRequest
 {
@@ -126,7 +126,8 @@ internal static class BrokerRequest
         using var connection = new TcpClient();
         await connection.ConnectAsync(address[0], int.Parse(address[1], CultureInfo.InvariantCulture), limit.Token);
         var stream = connection.GetStream();
-        byte[] request = [(byte)(kind >> 8), (byte)kind, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, .. isFlexible ? [0] : Array.Empty<byte>(), .. body];   // version, correlation, no client id
+        // version, correlation, no client id
+        byte[] request = [(byte)(kind >> 8), (byte)kind, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, .. isFlexible ? [0] : Array.Empty<byte>(), .. body];
         var size = new byte[sizeof(int)];
         BinaryPrimitives.WriteInt32BigEndian(size, request.Length);
         await stream.WriteAsync((byte[])[.. size, .. request], limit.Token);

@@ -46,7 +46,9 @@ internal sealed class KafkaTopics : IKafkaTopics
         cancellationToken.ThrowIfCancellationRequested();
         if (_broker is not null && wanted.Find(spec => spec.Settings is { Count: > 0 }) is { } withSettings)
         {
-            throw new NotSupportedException($"Topic {withSettings.Name}: the embedded broker keeps no topic settings ({string.Join(", ", withSettings.Settings!.Keys)}). Leave them out in Embedded mode.");
+            throw new NotSupportedException(
+                $"Topic {withSettings.Name}: the embedded broker keeps no topic settings ({string.Join(", ", withSettings.Settings!.Keys)}). Leave them out "
+                    + $"in Embedded mode.");
         }
 
         var found = await LookAsync([.. wanted.Select(spec => spec.Name)], cancellationToken).ConfigureAwait(false);
@@ -118,7 +120,8 @@ internal sealed class KafkaTopics : IKafkaTopics
                 found.Partitions,
                 found.Replicas,
                 name => settings.GetValueOrDefault(name)?.Value,
-                settings.Values.Where(entry => entry.Source is ConfigSource.DynamicTopicConfig).ToDictionary(entry => entry.Name, entry => entry.Value ?? "", StringComparer.Ordinal))
+                settings.Values.Where(entry => entry.Source is ConfigSource.DynamicTopicConfig)
+                    .ToDictionary(entry => entry.Name, entry => entry.Value ?? "", StringComparer.Ordinal))
             : null;
     }
 
@@ -129,7 +132,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         cancellationToken.ThrowIfCancellationRequested();
         if (_broker is not null)
         {
-            throw new NotSupportedException($"Topic {topic}: the embedded broker keeps no topic settings, and its messages until it is full: retention cannot be set in Embedded mode.");
+            throw new NotSupportedException(
+                $"Topic {topic}: the embedded broker keeps no topic settings, and its messages until it is full: retention cannot be set in Embedded mode.");
         }
 
         try
@@ -149,13 +153,15 @@ internal sealed class KafkaTopics : IKafkaTopics
         var names = WantedTopics.Names(topics);
         cancellationToken.ThrowIfCancellationRequested();
         var found = await LookAsync([.. names], cancellationToken).ConfigureAwait(false);
-        var deleted = _broker is { } broker ? [.. found.Keys.Where(broker.DeleteTopic)] : await DeleteFoundAsync([.. found.Keys], cancellationToken).ConfigureAwait(false);
+        var deleted = _broker is { } broker ? [.. found.Keys.Where(broker.DeleteTopic)]
+            : await DeleteFoundAsync([.. found.Keys], cancellationToken).ConfigureAwait(false);
         deleted.ForEach(topic => TopicsLog.Deleted(_logger, topic));
         await SeeGoneAsync(deleted, cancellationToken).ConfigureAwait(false);
         return deleted;
     }
 
-    public async Task<IReadOnlyDictionary<TopicPartitionId, long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyDictionary<TopicPartitionId,
+        long>> GetCommittedOffsetsAsync(string group, string topic, CancellationToken cancellationToken = default)
     {
         GroupName.Validate(group, nameof(group));
         TopicName.Validate(topic, nameof(topic));
@@ -193,7 +199,9 @@ internal sealed class KafkaTopics : IKafkaTopics
         {
             if (offset.Error.IsError)
             {
-                throw new KafkaTopicException($"The offset of group {group} in {topic}[{offset.Partition.Value}] could not be looked at: {offset.Error.Reason} ({offset.Error.Code}).", topic);
+                throw new KafkaTopicException(
+                    $"The offset of group {group} in {topic}[{offset.Partition.Value}] could not be looked at: {offset.Error.Reason} ({offset.Error.Code}).",
+                    topic);
             }
 
             if (offset.Offset.Value >= 0)
@@ -222,11 +230,12 @@ internal sealed class KafkaTopics : IKafkaTopics
         (await FindAsync(names, cancellationToken).ConfigureAwait(false)).ToDictionary(topic => topic.Name, topic => topic.Partitions, StringComparer.Ordinal);
 
     /// <summary>
-    /// Whether this user may read each topic with this group; a topic of which the cluster does not say so is left out. Changes nothing: it commits an offset of a
-    /// partition that cannot exist, which the broker refuses, and for another reason where the right is missing. (<c>DescribeTopics</c> says so too, but aborts the
-    /// process where the answer names neither brokers nor topics.)
+    /// Whether this user may read each topic with this group; a topic of which the cluster does not say so is left out. Changes nothing: it commits an offset
+    /// of a partition that cannot exist, which the broker refuses, and for another reason where the right is missing. (<c>DescribeTopics</c> says so too, but
+    /// aborts the process where the answer names neither brokers nor topics.)
     /// </summary>
-    public async Task<IReadOnlyDictionary<string, bool>> GetReadRightsAsync(string group, IReadOnlyCollection<string> topics, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string,
+        bool>> GetReadRightsAsync(string group, IReadOnlyCollection<string> topics, CancellationToken cancellationToken)
     {
         // Event Hubs has no such rights, and does not say what it does with a partition that does not exist.
         if (_broker is not null || topics.Count == 0 || _options.IsEventHubs)
@@ -248,7 +257,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         {
             return refused.Results.SelectMany(static result => result.Partitions ?? [])
                 .Where(static partition => partition.Error.Code is ErrorCode.UnknownTopicOrPart or ErrorCode.TopicAuthorizationFailed)
-                .ToDictionary(static partition => partition.Topic, static partition => partition.Error.Code is ErrorCode.UnknownTopicOrPart, StringComparer.Ordinal);
+                .ToDictionary(static partition => partition.Topic, static partition =>
+                    partition.Error.Code is ErrorCode.UnknownTopicOrPart, StringComparer.Ordinal);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -293,7 +303,9 @@ internal sealed class KafkaTopics : IKafkaTopics
                     refused.Add(topic.Name);
                     break;
                 case ErrorCode.TopicAuthorizationFailed:
-                    throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {new Error(topic.Error).Reason}.", topic.Name);
+                    throw new KafkaTopicException(
+                        $"Topic {topic.Name} could not be looked at: {MissingRight.ToLookAt(topic.Name)}. The broker says: {new Error(topic.Error).Reason}.",
+                        topic.Name);
                 default:
                     throw new KafkaTopicException($"Topic {topic.Name} could not be looked at: {new Error(topic.Error).Reason} ({topic.Error}).", topic.Name);
             }
@@ -317,7 +329,8 @@ internal sealed class KafkaTopics : IKafkaTopics
             await _admin.CallAsync(
                 async client =>
                 {
-                    await client.CreateTopicsAsync(requested, new CreateTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout }).ConfigureAwait(false);
+                    await client.CreateTopicsAsync(requested, new CreateTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout })
+                        .ConfigureAwait(false);
                     return true;
                 },
                 CreateTimeout,
@@ -329,7 +342,9 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
         catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_UnsupportedFeature)
         {
-            throw new NotSupportedException($"Topic {Named(missing.ConvertAll(spec => spec.Name))}: this broker creates no topics by request. Is it another process's embedded broker? Then create them there.", failure);
+            throw new NotSupportedException(
+                $"Topic {Named(missing.ConvertAll(spec => spec.Name))}: this broker creates no topics by request. Is it another process's embedded broker? "
+                    + $"Then create them there.", failure);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -364,7 +379,8 @@ internal sealed class KafkaTopics : IKafkaTopics
             await _admin.CallAsync(
                 async client =>
                 {
-                    await client.DeleteTopicsAsync(found, new DeleteTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout }).ConfigureAwait(false);
+                    await client.DeleteTopicsAsync(found, new DeleteTopicsOptions { RequestTimeout = CreateTimeout, OperationTimeout = CreateTimeout })
+                        .ConfigureAwait(false);
                     return true;
                 },
                 CreateTimeout,
@@ -376,7 +392,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         }
         catch (KafkaException failure) when (failure.Error.Code is ErrorCode.Local_UnsupportedFeature)
         {
-            throw new NotSupportedException($"Topic {Named(found)}: this broker deletes no topics by request. Is it another process's embedded broker? Then delete them there.", failure);
+            throw new NotSupportedException(
+                $"Topic {Named(found)}: this broker deletes no topics by request. Is it another process's embedded broker? Then delete them there.", failure);
         }
         catch (Exception failure) when (failure is KafkaException or TimeoutException)
         {
@@ -385,7 +402,8 @@ internal sealed class KafkaTopics : IKafkaTopics
 
         if (reports.Find(report => report.Error.IsError && report.Error.Code is not ErrorCode.UnknownTopicOrPart) is { } failed)
         {
-            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.TopicDeletionDisabled ? " Grant Delete on it, or let an administrator delete it." : "";
+            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.TopicDeletionDisabled
+                ? " Grant Delete on it, or let an administrator delete it." : "";
             throw new KafkaTopicException($"Topic {failed.Topic} could not be deleted: {failed.Error.Reason} ({failed.Error.Code}).{hint}", failed.Topic);
         }
 
@@ -400,7 +418,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         {
             if (_time.GetElapsedTime(started) > CreateTimeout)
             {
-                throw new KafkaTopicException($"Topic {seen} was deleted, but the brokers still showed it after {Duration.Text(CreateTimeout)}. Was it created again?", seen);
+                throw new KafkaTopicException(
+                    $"Topic {seen} was deleted, but the brokers still showed it after {Duration.Text(CreateTimeout)}. Was it created again?", seen);
             }
 
             await Task.Delay(SeenInterval, _time, cancellationToken).ConfigureAwait(false);
@@ -423,7 +442,8 @@ internal sealed class KafkaTopics : IKafkaTopics
 
             if (_time.GetElapsedTime(started) > CreateTimeout)
             {
-                throw new KafkaTopicException($"Topic {unseen.Name} was created, but the brokers did not show it within {Duration.Text(CreateTimeout)}.", unseen.Name);
+                throw new KafkaTopicException(
+                    $"Topic {unseen.Name} was created, but the brokers did not show it within {Duration.Text(CreateTimeout)}.", unseen.Name);
             }
 
             await Task.Delay(SeenInterval, _time, cancellationToken).ConfigureAwait(false);
@@ -440,7 +460,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         _ => Failed(what, topic, failure, _options.ConnectTimeout),
     };
 
-    private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout) => new($"{what}: {_admin.ReasonOf(failure, timeout)}.", topic, failure);
+    private KafkaTopicException Failed(string what, string topic, Exception failure, TimeSpan timeout) =>
+        new($"{what}: {_admin.ReasonOf(failure, timeout)}.", topic, failure);
 
     private static string Named(List<string> names) => names.Count <= 3
         ? string.Join(", ", names)

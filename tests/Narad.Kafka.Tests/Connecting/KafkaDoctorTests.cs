@@ -102,7 +102,8 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         report.Steps.Should().NotContain(step => step.Outcome == DoctorOutcome.Failed);
         told.Steps.Should().Equal(report.Steps);
         report.Steps.Single(step => step.Name == "cluster").Details.Should().Contain("broker 1 at ").And.Contain("accepts connections");
-        report.Steps.Single(step => step.Name == "TLS").Details.Should().Contain(options.Ssl.Enabled ? "certificate for localhost, 127.0.0.1" : "the settings ask for none");
+        report.Steps.Single(step => step.Name == "TLS").Details.Should()
+            .Contain(options.Ssl.Enabled ? "certificate for localhost, 127.0.0.1" : "the settings ask for none");
         await ExpectNoGroupAsync();
     }
 
@@ -128,7 +129,9 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task Every_error_of_the_settings_is_logged_and_nothing_is_tried()
     {
-        var report = await new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = "http://a", Sasl = { Mechanism = "md5", Username = "u", Password = "p-secret" } }).ExamineAsync();
+        var report = await new KafkaDoctor(
+            new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = "http://a", Sasl = { Mechanism = "md5", Username = "u", Password = "p-secret" } })
+            .ExamineAsync();
         report.Steps.Should().ContainSingle();
         report.Summary.Should().Contain("Kafka:Brokers (KAFKA_BROKERS)").And.Contain("Kafka:Sasl:Mechanism (KAFKA_SASL_MECHANISM)").And.NotContain("p-secret");
     }
@@ -163,7 +166,9 @@ public sealed class KafkaDoctorTests(ITestOutputHelper output) : IDisposable
         using var cancelled = new CancellationTokenSource(300);
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
-        await FluentActions.Awaiting(() => new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = silent.Address, ConnectTimeout = TimeSpan.FromMinutes(1) }).ExamineAsync(cancellationToken: cancelled.Token))
+        await FluentActions.Awaiting(() =>
+            new KafkaDoctor(new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = silent.Address, ConnectTimeout = TimeSpan.FromMinutes(1) })
+            .ExamineAsync(cancellationToken: cancelled.Token))
             .Should().ThrowAsync<OperationCanceledException>();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5) + stalls.Allowance);
     }

@@ -5,12 +5,12 @@ using Confluent.Kafka;
 namespace Narad.Kafka.Clients.Interop;
 
 /// <summary>
-/// Whether a consumer of <c>group.protocol=consumer</c> has joined its group. Its member id does not say so (the client makes it up); the member epoch does, which
-/// Confluent.Kafka does not show. Thread-safe.
+/// Whether a consumer of <c>group.protocol=consumer</c> has joined its group. Its member id does not say so (the client makes it up); the member epoch does,
+/// which Confluent.Kafka does not show. Thread-safe.
 /// </summary>
 /// <remarks>
-/// librdkafka tells the group that a consumer leaves only where it knows its epoch (<c>RD_KAFKA_CGRP_HAS_JOINED_CONSUMER</c>, 2.16): one that is closed between its
-/// first heartbeat and the answer stays a member, with partitions that nobody reads, until its session ends.
+/// librdkafka tells the group that a consumer leaves only where it knows its epoch (<c>RD_KAFKA_CGRP_HAS_JOINED_CONSUMER</c>, 2.16): one that is closed between
+/// its first heartbeat and the answer stays a member, with partitions that nobody reads, until its session ends.
 /// </remarks>
 internal static partial class GroupMembership
 {
