@@ -6,7 +6,7 @@ using Narad.Kafka.Cli;
 // Not a RootCommand, whose name is that of the program's file.
 var root = new Command("narad", "What operators of applications with Narad.Kafka need at a prompt.")
 {
-    DoctorCommand.Create(), new HelpOption { Recursive = true }, new VersionOption(),
+    DoctorCommand.Create(), SchemaCommand.Create(), new HelpOption { Recursive = true }, new VersionOption(),
 };
 try
 {

@@ -387,7 +387,7 @@ public sealed class KafkaService : IKafkaService
 
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, failureTopics) with
         {
-            Handler = handler, Sender = new ServiceSender(this),
+            Handler = handler, Sender = new ServiceSender(this), Causes = consumers.Causes,
         };
         if (options.CircuitBreaker is { Enabled: true } circuit)
         {
@@ -502,6 +502,7 @@ public sealed class KafkaService : IKafkaService
         {
             Topic = main.Copies!.RetryNameFor(source),
             Start = StartPosition.Earliest,
+            Causes = group.Causes,
             Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy
                 ?? TimeSpan.Zero, main.Retry.Topic.AdoptRecordsWithoutGroup),
         };

@@ -8,6 +8,8 @@ namespace Narad.Kafka.Configuration;
 /// </summary>
 internal static class KafkaConfigurationSection
 {
+    private const string SchemaRegistrySection = "SchemaRegistry";
+
     private delegate void Bind(KafkaOptions options, string setting, string value);
 
     private static readonly Dictionary<string, Bind> Settings = new(StringComparer.OrdinalIgnoreCase)
@@ -145,6 +147,8 @@ internal static class KafkaConfigurationSection
                 case var key when Is(key, nameof(KafkaOptions.Sasl)):
                     ApplySasl(options, child);
                     break;
+                case var key when Is(key, SchemaRegistrySection) && child.Value is null:
+                    break;   // the package Narad.Kafka.SchemaRegistry reads it
                 case var key when Is(key, nameof(KafkaOptions.TopicNames)):
                     Copy(child, options.TopicNames);
                     break;

@@ -152,6 +152,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var context = NewContext(delivery);
         context.Attempt = Math.Max(1, delivery.Attempts);
         var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
+        Read(delivery);
         if (Settings.Middleware.Count == 0)
         {
             items.Add((message, context));

@@ -48,6 +48,9 @@ internal sealed class Delivery
     /// <summary>How often publishing its copy failed.</summary>
     public int FailedCopies { get; set; }
 
+    /// <summary>Whether it waits until its deserializer gets what it needs.</summary>
+    public bool IsWaitingToBeRead { get; set; }
+
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
@@ -81,6 +84,7 @@ internal sealed class Delivery
         Departure = null;
         FailedCopies = 0;
         FailedProbes = 0;
+        IsWaitingToBeRead = false;
         Parked = null;
         IsPutBack = false;
         Standing = null;

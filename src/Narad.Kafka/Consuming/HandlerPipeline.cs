@@ -4,6 +4,7 @@ using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
 using Narad.Kafka.Parking;
 using Narad.Kafka.Producing;
+using Narad.Kafka.Serialization;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -21,6 +22,9 @@ internal abstract class HandlerPipeline
 
     // How soon a message is asked for again that must not run beside another one of its key.
     private static readonly TimeSpan ParkedCheckInterval = TimeSpan.FromMilliseconds(50);
+
+    // A cause that is not repeated within this time (and the delay) is over: its message was handled by another member, or is gone.
+    private static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(1);
 
     private readonly SubscriptionSettings _settings;
     private readonly FailurePolicy _policy;
@@ -181,6 +185,35 @@ internal abstract class HandlerPipeline
         return started;
     }
 
+    /// <summary>A message was read: if it waited for that, its partition is no longer reported as waiting.</summary>
+    protected void Read(Delivery delivery)
+    {
+        if (!delivery.IsWaitingToBeRead)
+        {
+            return;
+        }
+
+        delivery.IsWaitingToBeRead = false;
+        if (_settings.Causes?.Remove(WaitingSubject(delivery)) is true)
+        {
+            SerializationLog.Resumes(_logger, delivery.Partition.Id, _settings.Group, delivery.Offset);
+        }
+    }
+
+    // It was not invoked, so no attempt counts.
+    private void WaitToBeRead(Delivery delivery, SerializationUnavailableException error)
+    {
+        delivery.Attempts--;
+        delivery.IsWaitingToBeRead = true;
+        var text = $"{delivery.Partition.Id} of group '{_settings.Group}' waits, because messages cannot be read: {error.Message}";
+        if (_settings.Causes?.Add(WaitingSubject(delivery), text, error.RetryAfter + LongestRead) is not false)
+        {
+            SerializationLog.Waiting(_logger, delivery.Partition.Id, _settings.Group, delivery.Offset, error.Message, Duration.Text(error.RetryAfter));
+        }
+    }
+
+    private static string WaitingSubject(Delivery delivery) => $"read:{delivery.Partition.Id}";
+
     /// <summary>What becomes of a message whose invocation threw.</summary>
     protected async ValueTask<Outcome> ConcludeAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
@@ -193,6 +226,15 @@ internal abstract class HandlerPipeline
         if (timedOut && error is OperationCanceledException)
         {
             error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
+        }
+
+        if (error is SerializationUnavailableException unavailable)
+        {
+            WaitToBeRead(delivery, unavailable);
+            if (delivery.Part is null)
+            {
+                return new Outcome(finishedBefore, OutcomeKind.Repeat, unavailable.RetryAfter);
+            }
         }
 
         if (delivery.Part is { } part)
@@ -314,6 +356,11 @@ internal abstract class HandlerPipeline
 
     private FailureVerdict Judge(Delivery delivery, Exception error)
     {
+        if (error is SerializationUnavailableException unavailable)
+        {
+            return new FailureVerdict(FailureAction.Retry, unavailable.RetryAfter);
+        }
+
         var verdict = _policy.Judge(error, NewContext(delivery));
         if (verdict.Action is FailureAction.Retry)
         {

@@ -47,6 +47,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             try
             {
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
+                Read(delivery);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
                 if (delivery.Part is { } part)
                 {

@@ -38,6 +38,9 @@ internal sealed record SubscriptionSettings
     /// <summary>What its handlers send through, outside of transactions; null in tests.</summary>
     public IMessageSender? Sender { get; init; }
 
+    /// <summary>Where its group reports what keeps it from consuming; null in tests.</summary>
+    public StallCauses? Causes { get; init; }
+
     public required TimeSpan? Timeout { get; init; }
 
     public required bool Tombstones { get; init; }

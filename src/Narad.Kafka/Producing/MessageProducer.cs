@@ -263,7 +263,7 @@ internal sealed class MessageProducer : IAsyncDisposable
                     topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct, borrowsPayload: RawSerialization.IsBytes(message));
             }
         }
-        catch (Exception exception) when (exception is not NaradKafkaException)
+        catch (Exception exception) when (exception is not (KafkaNotConnectedException or KafkaSendException))
         {
             return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
         }
@@ -285,7 +285,7 @@ internal sealed class MessageProducer : IAsyncDisposable
                 return Accept(topic, encoding.Result, key, own, partition, timestamp, ct, borrowsPayload: IsBorrowed(message));
             }
         }
-        catch (Exception exception) when (exception is not NaradKafkaException)
+        catch (Exception exception) when (exception is not (KafkaNotConnectedException or KafkaSendException))
         {
             return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
         }

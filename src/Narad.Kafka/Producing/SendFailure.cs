@@ -33,8 +33,8 @@ internal static class SendFailure
 
     /// <summary>Its serializer threw.</summary>
     public static KafkaSendException NotSerialized(string topic, MessageKey key, Exception cause)
-        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}", retriable: false,
-            mayHaveBeenWritten: false, cause);
+        => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}",
+            retriable: cause is SerializationUnavailableException, mayHaveBeenWritten: false, cause);
 
     /// <summary>A message of a transaction was refused: whatever was sent in that one, nothing of it counts.</summary>
     public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)

@@ -23,6 +23,7 @@ internal sealed class MessageDecoder
 
     /// <summary>The message; complete at once for raw types and JSON. Never called for tombstones.</summary>
     /// <exception cref="MessageDeserializationException">The value is not a <typeparamref name="T"/>.</exception>
+    /// <exception cref="SerializationUnavailableException">What the deserializer needs does not answer.</exception>
     /// <exception cref="UnknownMessageTypeException">Handlers are chosen by type, and there is none for this one.</exception>
     public ValueTask<T> DecodeAsync<T>(ReadOnlyMemory<byte> data, MessageContext context, CancellationToken cancellationToken)
     {
@@ -62,7 +63,7 @@ internal sealed class MessageDecoder
         {
             throw;
         }
-        catch (Exception e) when (e is not (MessageDeserializationException or UnknownMessageTypeException))
+        catch (Exception e) when (e is not (MessageDeserializationException or UnknownMessageTypeException or SerializationUnavailableException))
         {
             throw MessageDeserializationException.From(e, typeof(T), context);
         }

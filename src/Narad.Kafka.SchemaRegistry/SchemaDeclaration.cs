@@ -1,0 +1,15 @@
+namespace Narad.Kafka.SchemaRegistry;
+
+/// <summary>A type whose messages or keys have a schema.</summary>
+/// <param name="Type">The type.</param>
+/// <param name="Topic">The topic, as the application names it; null: every topic.</param>
+/// <param name="Subject">The subject; null: <c>{topic}-value</c> or <c>{topic}-key</c>.</param>
+/// <param name="IsKey">Whether it is a key's type.</param>
+internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subject, bool IsKey)
+{
+    /// <summary>The subject of a topic.</summary>
+    public string SubjectOf(string topic) => Subject ?? $"{topic}{(IsKey ? "-key" : "-value")}";
+
+    /// <summary>What it is called in messages to people.</summary>
+    public override string ToString() => $"{(IsKey ? "key" : "value")} type {Type.Name}";
+}
