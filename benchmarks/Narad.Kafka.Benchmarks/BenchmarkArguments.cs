@@ -12,7 +12,7 @@ internal sealed record BenchmarkArguments
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, tracker; default: all of these; and exactly, with --brokers only
+          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, schema, tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
           --messages  messages of each run of send, consume, host and bytes; default 100000 (the embedded broker keeps no more)
           --json      writes everything to this file too

@@ -90,9 +90,9 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         {
             try
             {
-                var subject = declaration.SubjectOf(current.RealName(declaration.Topic!));
-                var writer = await current.Schemas.WriterAsync(declaration, subject, cancellationToken).ConfigureAwait(false);
-                RegistryLog.SchemaFound(_logger, subject, declaration.Type.Name, writer.Id, current.Connection.Address);
+                var topic = current.RealName(declaration.Topic!);
+                var writer = await current.Schemas.WriterAsync(declaration, topic, cancellationToken).ConfigureAwait(false);
+                RegistryLog.SchemaFound(_logger, writer.Subject, declaration.Type.Name, writer.Id, current.Connection.Address);
             }
             catch (SchemaMismatchException error)
             {
@@ -155,7 +155,7 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         var declaration = Find(typeof(T), real, isKey: true)
             ?? throw new InvalidOperationException(
                 $"{typeof(T).Name} has no key schema for topic '{topic}': declare it with WithKeySchema<{typeof(T).Name}>().");
-        var writer = await Current.Schemas.WriterAsync(declaration, declaration.SubjectOf(real), cancellationToken).ConfigureAwait(false);
+        var writer = await Current.Schemas.WriterAsync(declaration, real, cancellationToken).ConfigureAwait(false);
         return MessageKey.From(Write(writer, key, typeof(T)));
     }
 
@@ -185,7 +185,7 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
             return current.Serializer.SerializeAsync(message, type, topic, headers, cancellationToken);
         }
 
-        var writer = current.Schemas.WriterAsync(declaration, declaration.SubjectOf(topic), cancellationToken);
+        var writer = current.Schemas.WriterAsync(declaration, topic, cancellationToken);
         return writer.IsCompletedSuccessfully ? new(Write(writer.Result, message, type)) : WriteLaterAsync(writer, message, type);
     }
 

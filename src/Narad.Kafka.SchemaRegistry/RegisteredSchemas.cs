@@ -18,7 +18,7 @@ internal sealed class RegisteredSchemas
     private readonly JsonSerializerOptions? _json;
     private readonly SchemaRegistration _registration;
     private readonly bool _checksCompatibility;
-    private readonly SharedLookups<(SchemaDeclaration Declaration, string Subject), WriterSchema> _writers;
+    private readonly SharedLookups<(SchemaDeclaration Declaration, string Topic), WriterSchema> _writers;
     private readonly SharedLookups<int, ReaderSchema> _readers;
 
     public RegisteredSchemas(RegistryConnection connection, JsonSerializerOptions? json, SchemaRegistration registration, bool checksCompatibility)
@@ -27,15 +27,15 @@ internal sealed class RegisteredSchemas
         _json = json;
         _registration = registration;
         _checksCompatibility = checksCompatibility;
-        _writers = new(key => FindWriterAsync(key.Declaration, key.Subject));
+        _writers = new(key => FindWriterAsync(key.Declaration, key.Declaration.SubjectOf(key.Topic)));
         _readers = new(FindReaderAsync);
     }
 
-    /// <summary>The schema that a type is written with under a subject.</summary>
+    /// <summary>The schema that a type is written with to a topic, by its real name.</summary>
     /// <exception cref="SchemaMismatchException">The subject has none that the type fits.</exception>
     /// <exception cref="SerializationUnavailableException">The registry does not answer, and it is not known yet.</exception>
-    public ValueTask<WriterSchema> WriterAsync(SchemaDeclaration declaration, string subject, CancellationToken cancellationToken) =>
-        _writers.TryGet((declaration, subject), out var known) ? new(known) : new(_writers.GetAsync((declaration, subject), cancellationToken));
+    public ValueTask<WriterSchema> WriterAsync(SchemaDeclaration declaration, string topic, CancellationToken cancellationToken) =>
+        _writers.TryGet((declaration, topic), out var known) ? new(known) : new(_writers.GetAsync((declaration, topic), cancellationToken));
 
     /// <summary>The schema with an id, as a message that was received names it.</summary>
     /// <exception cref="SerializationUnavailableException">The registry does not answer, and it is not known yet.</exception>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Narad.Kafka.SchemaRegistry;
 
 /// <summary>A type whose messages or keys have a schema.</summary>
@@ -9,6 +11,11 @@ internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subje
 {
     /// <summary>The subject of a topic.</summary>
     public string SubjectOf(string topic) => Subject ?? $"{topic}{(IsKey ? "-key" : "-value")}";
+
+    // Looked for by itself at each message: its members need not be hashed.
+    public bool Equals(SchemaDeclaration? other) => ReferenceEquals(this, other);
+
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
     /// <summary>What it is called in messages to people.</summary>
     public override string ToString() => $"{(IsKey ? "key" : "value")} type {Type.Name}";
