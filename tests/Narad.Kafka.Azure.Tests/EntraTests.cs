@@ -95,7 +95,7 @@ public sealed class EntraTests
     {
         var topic = $"narad-test-topic-{Guid.CreateVersion7():n}";
         var credential = new FakeCredential(TimeSpan.FromSeconds(5));
-        var options = new KafkaOptions { Mode = KafkaMode.Kafka, ShutdownTimeout = TimeSpan.FromSeconds(10) }.UseEventHubsEntra("ns", credential);
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka, ConnectTimeout = TimeSpan.FromSeconds(60) }.UseEventHubsEntra("ns", credential);
         options.Brokers = Variable("NARAD_TEST_KAFKA_SASL_SSL");
         options.Ssl.Ca = Variable("NARAD_TEST_KAFKA_CA");
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Variable("NARAD_TEST_KAFKA") }).Build();

@@ -78,7 +78,7 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
             KAFKA_SSL_ENABLED=true
             KAFKA_SSL_CA={Variable("NARAD_TEST_KAFKA_CA")}
             """);
-        (await SucceedAsync("doctor"))[^1].Should().Be("Kafka connection successful");
+        (await SucceedAsync("doctor", "--timeout", "60"))[^1].Should().Be("Kafka connection successful");
     }
 
     [SkippableTheory]
@@ -94,10 +94,10 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
         _tool.Variables["KAFKA_SASL_MECHANISM"] = "scram-sha-512";
         _tool.Variables["KAFKA_SSL_ENABLED"] = "true";
         _tool.Variables["KAFKA_SSL_CA"] = Variable("NARAD_TEST_KAFKA_CA");
-        (await SucceedAsync("doctor"))[^1].Should().Be("Kafka connection successful");
+        (await SucceedAsync("doctor", "--timeout", "60"))[^1].Should().Be("Kafka connection successful");
 
         _tool.Variables[variable] = value;
-        var lines = await FailAsync(1, "doctor", "--timeout", "5");
+        var lines = await FailAsync(1, "doctor", "--timeout", "15");
         lines[^1].Should().StartWith("Kafka connection failed: ").And.Contain(cause).And.Contain(named);
         string.Join('\n', lines).Should().NotContain("wrong-secret").And.NotContain(Variable("NARAD_TEST_KAFKA_PASSWORD"));
     }

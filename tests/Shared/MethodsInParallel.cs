@@ -36,7 +36,8 @@ public sealed class MethodsInParallel(IMessageSink diagnostics) : XunitTestFrame
             if (!type.GetCustomAttributes(typeof(CollectionAttribute)).Any())
             {
                 var alone = method.GetCustomAttributes(typeof(NotInParallelAttribute)).Any() ? Reflector.Wrap(typeof(RunsAlone)) : null;
-                var collection = new TestCollection(testMethod.TestClass.TestCollection.TestAssembly, alone, $"{type.Name}.{method.Name}");
+                var mark = method.GetCustomAttributes(typeof(LongAttribute)).Any() ? LongTestsFirst.Mark : "";
+                var collection = new TestCollection(testMethod.TestClass.TestCollection.TestAssembly, alone, $"{mark}{type.Name}.{method.Name}");
                 testMethod = new TestMethod(new TestClass(collection, type), method);
             }
 

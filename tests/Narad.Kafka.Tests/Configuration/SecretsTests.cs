@@ -7,6 +7,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Configuration;
@@ -110,6 +111,7 @@ public sealed class SecretsTests
     public static TheoryData<string> SourceNames => [.. Sources.Select(source => source.Name)];
 
     [Fact]
+    [Long]
     public void No_secret_through_any_source_is_in_anything_that_is_logged() =>
         Prop.ForAll<string?, string?, byte>((before, after, choice) =>
         {

@@ -1,3 +1,4 @@
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Service;
 using Narad.Kafka.Transports;
 
@@ -45,6 +46,7 @@ public sealed class AutoModeTests : IDisposable
 
     [SkippableTheory]
     [MemberData(nameof(SetUps))]
+    [Long]
     public async Task A_wrong_set_up_becomes_Console_only_where_no_broker_is_there(string setUp, bool noBroker)
     {
         var options = Auto(WrongSetUps.Connecting[setUp](_open));

@@ -1,3 +1,4 @@
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Connecting;
@@ -110,6 +111,7 @@ public sealed class SymptomTests : IDisposable
 
     [SkippableTheory]
     [MemberData(nameof(Rows))]
+    [Long]
     public async Task A_symptom_says_what_the_page_says(string symptom, string words) => (await Symptoms[symptom](this)).Should().Contain(words);
 
     private static Task<string> Validate(Action<KafkaOptions> configure)

@@ -29,6 +29,7 @@ public sealed class WrongSetUpTests(ITestOutputHelper output) : IDisposable
     [SkippableTheory]
     [MemberData(nameof(Rows))]
     [Trait("Promise", "S31")]
+    [Long]
     public async Task A_wrong_set_up_fails_within_the_timeout_and_says_which_setting_to_look_at(string setUp, string exception, string settings, string phrase)
     {
         var options = WrongSetUps.Connecting[setUp](_open);

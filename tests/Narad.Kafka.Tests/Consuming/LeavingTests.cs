@@ -1,3 +1,5 @@
+using Narad.Kafka.Shared;
+
 namespace Narad.Kafka.Tests.Consuming;
 
 /// <summary>Members of a real group that leave while it is not at rest.</summary>
@@ -13,6 +15,7 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
     [Trait("Promise", "S12")]
+    [Long]
     public async Task A_member_that_leaves_while_it_joins_holds_nothing(KafkaGroupProtocol protocol)
     {
         var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());

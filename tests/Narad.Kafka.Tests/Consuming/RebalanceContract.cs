@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Consuming;
 
@@ -19,6 +20,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S11")]
     [Trait("Promise", "S16")]
+    [Long]
     public Task A_second_member_takes_over_without_a_loss_or_an_inversion(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
         TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByKey, repetitions: true);   // of what was finished beyond an unfinished one
 
@@ -97,6 +99,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S10")]
     [Trait("Promise", "S8")]
     [Trait("Trap", "stale-commit")]
+    [Long]
     public async Task A_handler_that_outlives_its_assignment_is_cancelled_and_changes_nothing_even_when_the_partition_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -173,6 +176,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S9")]
     [Trait("Promise", "S11")]
     [Trait("Trap", "pause-outlives-assignment")]
+    [Long]
     public async Task A_partition_that_was_paused_when_it_left_is_read_when_it_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -406,6 +410,7 @@ public sealed class RebalancesOnEmbedded(EmbeddedTestBroker broker) : RebalanceC
     [Fact]
     [Trait("Promise", "S11")]
     [Trait("Trap", "fatal-without-callback")]
+    [Long]
     public async Task After_a_fatal_error_the_handlers_are_cancelled_and_a_new_client_goes_on_where_the_group_stands()
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());

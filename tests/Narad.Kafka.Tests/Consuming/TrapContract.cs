@@ -22,6 +22,7 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
     [MemberData(nameof(Ways))]
     [Trait("Trap", "stale-commit")]
     [Trait("Promise", "S10")]
+    [Long]
     public async Task What_a_former_owner_finishes_late_never_rewinds_what_the_new_one_committed(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
@@ -115,6 +116,7 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
     [MemberData(nameof(Ways))]
     [Trait("Trap", "evicted-while-draining")]
     [Trait("Promise", "S11")]
+    [Long]
     public async Task A_member_that_drains_as_long_as_it_may_is_not_evicted(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());

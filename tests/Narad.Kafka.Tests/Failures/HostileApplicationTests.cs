@@ -1,6 +1,7 @@
 using System.Text;
 using Confluent.Kafka;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
@@ -41,6 +42,7 @@ public sealed class HostileApplicationTests
     [Fact]
     [Trait("Promise", "S14")]
     [Trait("Promise", "S20")]
+    [Long]
     public async Task What_of_the_application_throws_leaves_a_dead_letter_and_the_next_message_of_the_key_is_handled()
     {
         await using var service = await EmbeddedService.StartAsync(static options => options.FailureObservers.Add(new ThrowingObserver()));

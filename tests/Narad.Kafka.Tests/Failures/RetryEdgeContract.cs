@@ -14,6 +14,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
 {
     [SkippableFact]
     [Trait("Promise", "S21")]
+    [Long]
     public async Task A_batch_never_gets_what_is_only_moved_before_it_is_due()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Narad.Kafka.Parking;
+using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Parking;
 
@@ -9,6 +10,7 @@ public sealed class KeyParkingTests
 {
     [Fact]
     [Trait("Promise", "S26")]
+    [Long]
     public void The_order_of_successful_handling_is_the_order_of_sending_whatever_fails_crashes_or_hops()
     {
         var steps = Gen.Choose(0, int.MaxValue - 1).ListOf(600);

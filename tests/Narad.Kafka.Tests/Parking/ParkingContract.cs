@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Service;
 
@@ -93,6 +94,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     [Trait("Promise", "S26")]
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
+    [Long]
     public async Task The_order_of_a_key_is_kept_while_members_come_and_go(KafkaGroupProtocol protocol)
     {
         Skip.IfNot(broker.CommitsWhileRebalancing(protocol), "The embedded broker refuses commits while a classic group rebalances.");
@@ -211,6 +213,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
     [SkippableFact]
     [Trait("Promise", "S26")]
+    [Long]
     public async Task A_partition_without_its_retry_partition_is_not_handled_and_says_so()
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());

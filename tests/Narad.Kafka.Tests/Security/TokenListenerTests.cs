@@ -20,6 +20,7 @@ public sealed class TokenListenerTests
     [SkippableTheory]
     [InlineData(TokenListener.Plaintext)]
     [InlineData(TokenListener.Tls)]
+    [Long]
     public async Task An_idle_consumer_and_an_idle_producer_outlive_their_tokens_and_carry_messages_at_once(string listener)
     {
         // Two minutes with tokens of ten seconds take NARAD_TEST_TOKEN_SECONDS=120.

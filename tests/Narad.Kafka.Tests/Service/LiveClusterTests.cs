@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Connecting;
 
 namespace Narad.Kafka.Tests.Service;
@@ -58,6 +59,7 @@ public sealed class LiveClusterTests
     [SkippableTheory]
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
+    [Long]
     public async Task A_group_whose_Read_right_is_taken_away_is_unhealthy_and_runs_again_when_it_is_given_back(KafkaGroupProtocol protocol)
     {
         await using var lists = new AccessLists();
@@ -246,6 +248,7 @@ public sealed class LiveClusterTests
     [SkippableTheory]
     [InlineData(false)]
     [InlineData(true)]
+    [Long]
     public async Task A_retention_of_a_dead_letter_topic_that_is_lowered_is_warned_about_and_again_when_it_is_lifted(bool retries)
     {
         var (topic, group) = (await RealKafka.CreateTopicAsync(), RealKafka.NewName("group"));

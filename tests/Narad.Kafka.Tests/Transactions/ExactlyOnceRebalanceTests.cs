@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Confluent.Kafka;
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Consuming;
 using HealthStatus = Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus;
 
@@ -16,6 +17,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
     [SkippableTheory]
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S27")]
+    [Long]
     public async Task Members_come_and_go_and_each_of_2000_messages_has_one_output(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         const int Messages = 2_000;
@@ -87,6 +89,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
     [SkippableTheory]
     [MemberData(nameof(Ways))]
     [Trait("Promise", "S27")]
+    [Long]
     public async Task What_was_sent_for_a_partition_that_went_to_another_member_does_not_count(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
         var exactly = await Exactly.OnAsync(broker, partitions: 2);
@@ -142,6 +145,7 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
 
     [SkippableFact]
     [Trait("Promise", "S27")]
+    [Long]
     public async Task Two_live_instances_of_one_name_fence_each_other_slower_and_slower_and_say_so()
     {
         var exactly = await Exactly.OnAsync(broker, partitions: 2);
