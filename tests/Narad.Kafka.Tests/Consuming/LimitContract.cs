@@ -55,7 +55,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5) + stalls.Allowance);
-        report.Abandoned.Should().ContainSingle().Which.Should().Contain($"{topic}[0]");
+        report.Abandoned.Should().Contain(abandoned => abandoned.Contains($"{topic}[0]", StringComparison.Ordinal), "and on a slow machine the client may not close in time either");
         await Waiting.Until(() => token.IsCancellationRequested, "its token is cancelled");
         gate.SetResult();
         broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
