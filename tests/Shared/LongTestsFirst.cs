@@ -2,7 +2,7 @@ using Xunit.Abstractions;
 
 namespace Narad.Kafka.Shared;
 
-/// <summary>A test method that takes half a minute or more, mostly waiting: it is started before the others, so that it does not run on alone after them.</summary>
+/// <summary>A test method that takes half a minute or more, mostly waiting: it starts before the others, and so does not run on alone after them.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class LongAttribute : Attribute;
 

@@ -76,7 +76,8 @@ public sealed class SymptomTests : IDisposable
 
             // On a busy machine a probe may get no answer in time first.
             HealthReport report = null!;
-            await Waiting.Until(async () => (report = await HealthReport.OfAsync(kafka)).Description.Contains("named no broker", StringComparison.Ordinal), "noticed");
+            async Task<bool> IsNoticed() => (report = await HealthReport.OfAsync(kafka)).Description.Contains("named no broker", StringComparison.Ordinal);
+            await Waiting.Until(IsNoticed, "noticed");
             return report.Description;
         },
         ["it worked, and the brokers are gone"] = async test =>
