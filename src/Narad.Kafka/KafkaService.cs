@@ -8,6 +8,7 @@ using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Inbox;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Security;
 using Narad.Kafka.Serialization;
@@ -56,6 +57,7 @@ public sealed class KafkaService : IKafkaService
     private volatile MessageProducer? _producer;
     private volatile bool _mayBeSentWith;
     private volatile bool _ended;
+    private volatile string? _clusterId;
     private ImmutableDictionary<string, ConsumerGroup> _groups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
     // by the group whose retries they read
     private ImmutableDictionary<string, ConsumerGroup> _retryGroups = ImmutableDictionary.Create<string, ConsumerGroup>(StringComparer.Ordinal);
@@ -389,12 +391,27 @@ public sealed class KafkaService : IKafkaService
         {
             Handler = handler, Sender = new ServiceSender(this), Causes = consumers.Causes,
         };
-        if (options.CircuitBreaker is { Enabled: true } circuit)
+        if (options.CircuitBreaker.Enabled || options.Once.Enabled || options.NeedsStore)
         {
-            settings = settings with { Circuit = new CircuitBreaker(circuit, settings.Topic, settings.Group, _diagnostics) };
+            settings = settings with
+            {
+                Circuit = new CircuitBreaker(
+                    options.CircuitBreaker, settings.Topic, settings.Group, _diagnostics, onlyOutages: !options.CircuitBreaker.Enabled),
+            };
+        }
+
+        if (options.Once.Enabled)
+        {
+            settings = settings with { Middleware = [.. settings.Middleware,
+                await InboxStart.CreateAsync(options.Once, settings, ClusterIdAsync, Topics, _diagnostics, cancellationToken).ConfigureAwait(false)] };
         }
 
         var handling = pipeline(settings, consumers.Metrics);
+        if (handling.Starting is { } starting)
+        {
+            await starting(cancellationToken).ConfigureAwait(false);
+        }
+
         Subscription subscription = null!;
         subscription = new Subscription(consumers, settings, handling, _diagnostics.Time)
         {
@@ -731,6 +748,20 @@ public sealed class KafkaService : IKafkaService
         }
 
         return _realNames.Of(topic);
+    }
+
+    /// <summary>The id of the cluster; asked for once, because it never changes while this service is connected.</summary>
+    /// <exception cref="PostponedException">No broker answered. A message came, so one will.</exception>
+    internal async Task<string> ClusterIdAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return _clusterId ??= (await _transport!.DescribeClusterAsync(_options.ConnectTimeout, cancellationToken).ConfigureAwait(false)).ClusterId;
+        }
+        catch (Exception error) when (error is Confluent.Kafka.KafkaException or TimeoutException)
+        {
+            throw new PostponedException(TimeSpan.FromSeconds(1));
+        }
     }
 
     // What is asked of the cluster connects to it, where that has not been done.

@@ -3,6 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.Inbox;
+using Narad.Kafka.MessageStore;
 
 namespace Narad.Kafka;
 
@@ -51,6 +53,41 @@ public sealed class NaradKafkaBuilder
             new BatchPipeline<T>(HandleBatch<T, THandler>(host), settings, metrics, diagnostics));
     }
 
+    /// <summary>
+    /// Stores a topic's messages from the host's start on, without a handler, idempotently by message id: in batches of
+    /// <see cref="SubscriptionOptions.MaxBatchSize"/> or after
+    /// <see cref="SubscriptionOptions.MaxBatchWait"/>. An offset is committed only after the store has acknowledged its message. A message that the store
+    /// refuses is treated as a failed handler
+    /// treats one (retries, dead letter). While the store is unavailable the subscription pauses, and it resumes by itself.
+    /// </summary>
+    /// <typeparam name="T">The message's type.</typeparam>
+    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="collection">The collection (or table) that the messages go to.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
+    /// <param name="store">Ids, what is stored, what happens to an id that is there already, retention.</param>
+    /// <param name="configure">Batch size and wait, retries, start position …</param>
+    public NaradKafkaBuilder AddMessageStore<T>(
+        string topic, string collection, string? group = null, Action<MessageStoreOptions<T>>? store = null, Action<SubscriptionOptions>? configure = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(collection);
+        var options = new MessageStoreOptions<T>();
+        store?.Invoke(options);
+        if (options.Retention is { } kept && (kept < TimeSpan.FromSeconds(1) || kept > TimeSpan.FromDays(10_000)))
+        {
+            throw new ArgumentOutOfRangeException(nameof(store), kept,
+                $"{nameof(options.Retention)} of collection '{collection}': set a time from 1 s to 10,000 days, or nothing to keep messages for ever.");
+        }
+
+        var target = new MessageStoreTarget(collection, options.WriteMode, options.Retention);
+        return Add(topic, group, settings => { settings.NeedsStore = true; configure?.Invoke(settings); }, isBatch: true,
+            (settings, metrics, diagnostics, host) =>
+        {
+            var identity = new MessageIdentity(options, host.Services.GetRequiredService<KafkaService>().ClusterIdAsync);
+            var handler = new MessageStoreHandler<T>(options.Store ?? host.Services.GetRequiredService<IMessageStore>(), target, options, identity);
+            return new BatchPipeline<T>(handler.HandleAsync, settings, metrics, diagnostics) { Starting = handler.StartAsync };
+        }, options.Store is null ? typeof(IMessageStore) : typeof(KafkaService));
+    }
+
     /// <summary>Adds middleware around every send; a singleton.</summary>
     public NaradKafkaBuilder UseSendMiddleware<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, ISendMiddleware
@@ -76,7 +113,11 @@ public sealed class NaradKafkaBuilder
     }
 
     private NaradKafkaBuilder Add<THandler>(
-        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline)
+        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline) =>
+        Add(topic, group, configure, isBatch, pipeline, typeof(THandler));
+
+    private NaradKafkaBuilder Add(
+        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline, Type handler)
     {
         ArgumentException.ThrowIfNullOrEmpty(topic);
         if (group is not null)
@@ -86,8 +127,8 @@ public sealed class NaradKafkaBuilder
 
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, isBatch, pipeline, () =>
-                services.Last(service => service.ServiceType == typeof(THandler)).Lifetime is ServiceLifetime.Singleton, typeof(THandler)));
+            topic, group, configure, isBatch, pipeline,
+            () => services.Last(service => service.ServiceType == handler).Lifetime is ServiceLifetime.Singleton, handler));
         return this;
     }
 

@@ -111,6 +111,9 @@ internal static class KafkaConfigurationSection
         ],
         StringComparer.OrdinalIgnoreCase);
 
+    // Sections below Kafka that belong to other packages.
+    private static readonly HashSet<string> PackageSections = new(StringComparer.OrdinalIgnoreCase) { "Mongo" };
+
     /// <summary>The settings that a section may hold, by their path below <c>Kafka</c>, in the order in which they are documented.</summary>
     public static IEnumerable<string> Names =>
     [
@@ -162,6 +165,8 @@ internal static class KafkaConfigurationSection
                     }
 
                     break;
+                case var key when PackageSections.Contains(key) && child.Value is null:
+                    break;   // the package reads it
                 default:
                     ApplyOne(options, child, Settings, Sections);
                     break;

@@ -30,6 +30,19 @@ internal static class SubscriptionOptionsValidator
             errors.Add($"the subscription to '{topic}' sets Retry.PreserveKeyOrder {reason}");
         }
 
+        if (options.Once.Enabled && isBatch)
+        {
+            errors.Add($"the subscription to '{topic}' sets Once.Enabled and has a batch handler: a batch is not handled once as a whole. Handle messages "
+                + $"one by one, or store them with AddMessageStore.");
+        }
+
+        if (options.Once.Enabled && options.ExactlyOnce.Enabled)
+        {
+            errors.Add(
+                $"the subscription to '{topic}' sets Once.Enabled and ExactlyOnce.Enabled: one commits in the inbox's store, the other in Kafka, and nothing "
+                    + $"commits both together. Leave one of the two off.");
+        }
+
         if (options.Retry.Topic.IsEnabled)
         {
             CheckRetryTopic(options, topic, errors);
@@ -82,6 +95,7 @@ internal static class SubscriptionOptionsValidator
         Time("CircuitBreaker:BreakDuration", circuit.BreakDuration, TimeSpan.FromMilliseconds(1), Day);
         Time("CircuitBreaker:MaxBreakDuration", circuit.MaxBreakDuration, circuit.BreakDuration, Day);
 
+        Above("Once:Retention", options.Once.Retention, Backoff.Longest);
         Number("ExactlyOnce:MaxMessages", transactions.MaxMessages, 1, 100_000);
         Time("ExactlyOnce:MaxWait", transactions.MaxWait, TimeSpan.Zero, TimeSpan.FromMinutes(1));
         Time("ExactlyOnce:TransactionTimeout", transactions.TransactionTimeout, TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(15));

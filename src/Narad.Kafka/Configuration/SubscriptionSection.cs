@@ -58,6 +58,10 @@ internal static class SubscriptionSection
             (o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.BreakDuration = x), o => o.CircuitBreaker.BreakDuration),
         ["CircuitBreaker:MaxBreakDuration"] = new(
             (o, s, v) => SettingParser.Time(o, s, v, x => o.CircuitBreaker.MaxBreakDuration = x), o => o.CircuitBreaker.MaxBreakDuration),
+        ["Once:Enabled"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.Once.Enabled = x), o => o.Once.Enabled),
+        ["Once:Retention"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.Once.Retention = x), o => o.Once.Retention),
+        ["Once:IdHeader"] = new((o, _, v) => o.Once.IdHeader = v, o => o.Once.IdHeader),
+        ["Once:IdProperty"] = new((o, _, v) => o.Once.IdProperty = v, o => o.Once.IdProperty),
         ["ExactlyOnce:Enabled"] = new((o, s, v) => SettingParser.Boolean(o, s, v, x => o.ExactlyOnce.Enabled = x), o => o.ExactlyOnce.Enabled),
         ["ExactlyOnce:MaxMessages"] = new((o, s, v) => SettingParser.Number<int>(o, s, v, x => o.ExactlyOnce.MaxMessages = x), o => o.ExactlyOnce.MaxMessages),
         ["ExactlyOnce:MaxWait"] = new((o, s, v) => SettingParser.Time(o, s, v, x => o.ExactlyOnce.MaxWait = x), o => o.ExactlyOnce.MaxWait),

@@ -45,13 +45,18 @@ internal abstract class HandlerPipeline
 
     protected SubscriptionSettings Settings => _settings;
 
+    /// <summary>What must succeed before the subscription starts; null where there is nothing.</summary>
+    public Func<CancellationToken, Task>? Starting { get; init; }
+
     /// <summary>When a batch is complete; null where messages are handled one by one.</summary>
     public virtual BatchLimits? Batch => null;
 
     /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
-    public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking) : HandleAsync(lane);
+    public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking)
+        : HandleAsync(lane);
 
-    /// <summary>What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.</summary>
+    /// <summary>What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report
+    /// it.</summary>
     public static Outcome Broken(Lane lane, Exception error)
     {
         if (lane.Head!.Part is not { } part)
@@ -70,7 +75,8 @@ internal abstract class HandlerPipeline
     /// <inheritdoc cref="RunAsync"/>
     protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
 
-    /// <summary>Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other subscription.</summary>
+    /// <summary>Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every
+    /// other subscription.</summary>
     protected Outcome? WithoutHandling(Delivery delivery)
     {
         if (delivery.Standing is not { } standing)
@@ -225,7 +231,8 @@ internal abstract class HandlerPipeline
 
         if (timedOut && error is OperationCanceledException)
         {
-            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
+            error = new TimeoutException($"The handler of {delivery.Partition.Id} offset {delivery.Offset} took longer than its limit "
+                + $"of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
         if (error is SerializationUnavailableException unavailable)
@@ -248,6 +255,12 @@ internal abstract class HandlerPipeline
             return new Outcome(finishedBefore + 1);
         }
 
+        if (error is PostponedException postponed)
+        {
+            delivery.Attempts--;
+            return new Outcome(finishedBefore, OutcomeKind.Repeat, postponed.Delay);
+        }
+
         if (_settings.Circuit is { } circuit && circuit.Failed(delivery, error))
         {
             delivery.Attempts--;
@@ -261,7 +274,8 @@ internal abstract class HandlerPipeline
         {
             case FailureAction.Retry:
                 _metrics.Repeated();
-                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts, Duration.Text(verdict.Delay), Words(error));
+                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
+                    Duration.Text(verdict.Delay), Words(error));
                 return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
 
             case FailureAction.RetryLater:
@@ -319,13 +333,17 @@ internal abstract class HandlerPipeline
                     break;
 
                 case ParkVerdict.DeadLetter:
-                    delivery.Departure = new Departure(new KeyDeadLetteredException($"An earlier message of the key of {delivery.Partition.Id} offset {delivery.Offset} became a dead letter, and AfterDeadLetter.{nameof(AfterDeadLetter.DeadLetterKey)} was chosen: this one was not handled."));
+                    delivery.Departure = new Departure(
+                        new KeyDeadLetteredException($"An earlier message of the key of {delivery.Partition.Id} offset {delivery.Offset} became a dead "
+                            + $"letter, and AfterDeadLetter.{nameof(AfterDeadLetter.DeadLetterKey)} was chosen: this one was not handled."));
                     break;
             }
         }
 
-        var outcome = ReferenceEquals(delivery.Departure, Departure.Release) || ReferenceEquals(delivery.Departure, Departure.Doom) ? Outcome.One : await HandleAsync(lane).ConfigureAwait(false);
-        return outcome.Finished > 0 && delivery is { Parked: { } parked, Departure: null or { Retry: null } } && !ReferenceEquals(delivery.Departure, Departure.Hop)
+        var outcome = ReferenceEquals(delivery.Departure, Departure.Release) || ReferenceEquals(delivery.Departure, Departure.Doom) ? Outcome.One
+            : await HandleAsync(lane).ConfigureAwait(false);
+        return outcome.Finished > 0 && delivery is { Parked: { } parked, Departure: null or { Retry: null } }
+            && !ReferenceEquals(delivery.Departure, Departure.Hop)
             ? await ReleaseAsync(delivery, parking, parked).ConfigureAwait(false)
             : outcome;
     }
@@ -334,7 +352,8 @@ internal abstract class HandlerPipeline
     private async ValueTask<Outcome> ReleaseAsync(Delivery delivery, KeyParking parking, ParkedCopy parked)
     {
         var doomed = ReferenceEquals(delivery.Departure, Departure.Doom)
-            || (!parked.IsStranger && delivery.Departure?.Error is not (null or KeyDeadLetteredException) && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
+            || (!parked.IsStranger && delivery.Departure?.Error is not (null or KeyDeadLetteredException)
+                && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
         var release = doomed ? parking.Doom(parked) ?? parking.Finishing(parked) : parking.Finishing(parked);
         if (release is { } record)
         {
@@ -365,7 +384,8 @@ internal abstract class HandlerPipeline
         if (verdict.Action is FailureAction.Retry)
         {
             _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts, Duration.Text(verdict.Delay), Words(error));
+            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
+                Duration.Text(verdict.Delay), Words(error));
         }
 
         return verdict;
@@ -421,7 +441,8 @@ internal abstract class HandlerPipeline
 
                 Written(delivery, written);
                 _metrics.Retried();
-                ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target, written.Partition, written.Offset, Words(error));
+                ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target,
+                    written.Partition, written.Offset, Words(error));
                 Tell(NewContext(delivery), error, written, departure.Due);
                 return new Outcome(finishedBefore + 1);
             }
@@ -472,7 +493,8 @@ internal abstract class HandlerPipeline
         }
         else
         {
-            ConsumingLog.CopyFailedAgain(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay), ExceptionText.Message(failure));
+            ConsumingLog.CopyFailedAgain(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay),
+                ExceptionText.Message(failure));
         }
 
         if (delivery.Part is { } unsent)
@@ -500,7 +522,8 @@ internal abstract class HandlerPipeline
     }
 
     // Of a message of a source partition that has its retry partition; null for every other.
-    private static KeyParking? SourceParkingOf(Delivery delivery) => delivery is { Key: not null, Partition: { Parking: { } parking, Subscription.Settings.Retries: null } } ? parking : null;
+    private static KeyParking? SourceParkingOf(Delivery delivery) => delivery is { Key: not null,
+        Partition: { Parking: { } parking, Subscription.Settings.Retries: null } } ? parking : null;
 
     // A copy was written: that its topic takes none is news again.
     private void Written(Delivery delivery, SendResult copy)

@@ -79,10 +79,12 @@ public sealed class MessageContext
         init => _origin = _origin with { Group = value };
     }
 
-    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry topic.</summary>
+    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry
+    /// topic.</summary>
     public int Attempt { get; internal set; } = 1;
 
-    /// <summary>0 from the topic itself; 1, 2, … at the first, second … attempt through the retry topic (0 there for a dead letter that was sent again).</summary>
+    /// <summary>0 from the topic itself; 1, 2, … at the first, second … attempt through the retry topic (0 there for a dead letter that was sent
+    /// again).</summary>
     public int Retry
     {
         get => _origin.Retry;
@@ -118,6 +120,24 @@ public sealed class MessageContext
     public string? Redriven => Received is { } received ? FailureHeaders.RedrivenOf(received) : null;
 
     /// <summary>
+    /// What the handler's writes go through so that they commit together with the inbox's note: set where the subscription is
+    /// <see cref="SubscriptionOptions.Once"/> and its inbox has transactions,
+    /// only while the handler runs. For MongoDB call <c>context.GetMongoSession()</c>.
+    /// </summary>
+    [JsonIgnore]
+    public object? StorageSession
+    {
+        get => _origin.StorageSession;
+        set
+        {
+            if (!ReferenceEquals(value, _origin.StorageSession))
+            {
+                _origin = _origin with { StorageSession = value };
+            }
+        }
+    }
+
+    /// <summary>
     /// The W3C trace context of the sender; null where there is none. While somebody listens to the activity source <c>Narad.Kafka</c>, the handler's activity
     /// is its child and what the handler
     /// sends carries that one. A service without tracing passes this on as the header <c>traceparent</c>, and <see cref="TraceState"/> as <c>tracestate</c>.
@@ -127,7 +147,8 @@ public sealed class MessageContext
     /// <summary>The vendor's part of <see cref="TraceParent"/>.</summary>
     public string? TraceState => Received?.GetText(TraceHeaders.TraceState);
 
-    /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.</summary>
+    /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a
+    /// container.</summary>
     [JsonIgnore]
     public IServiceProvider? Services { get; internal set; }
 
@@ -135,11 +156,13 @@ public sealed class MessageContext
     public ReadOnlyMemory<byte>? RawValue
     {
         get => _value is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(_value);
-        init => _value = value is { } bytes ? MemoryMarshal.TryGetArray(bytes, out var array) && array.Array!.Length == array.Count ? array.Array : bytes.ToArray() : null;
+        init => _value = value is { } bytes ? MemoryMarshal.TryGetArray(bytes, out var array) && array.Array!.Length == array.Count ? array.Array
+            : bytes.ToArray() : null;
     }
 
     /// <summary>
-    /// Sends a message: in the transaction of this message where its subscription is <see cref="SubscriptionOptions.ExactlyOnce"/> (it then counts when that is committed, and not at all
+    /// Sends a message: in the transaction of this message where its subscription is <see cref="SubscriptionOptions.ExactlyOnce"/> (it then counts when that
+    /// is committed, and not at all
     /// otherwise), through the service's producer elsewhere. Middleware, serializer, partitioner and options are those of <see cref="IKafkaService"/>.
     /// </summary>
     /// <param name="topic">The topic, as <see cref="IKafkaService"/> takes it.</param>
@@ -151,12 +174,14 @@ public sealed class MessageContext
     /// <exception cref="KafkaSendException">It was not acknowledged.</exception>
     /// <exception cref="KafkaNotConnectedException">The service's producer is not connected, or this context came from no service.</exception>
     /// <exception cref="InvalidOperationException">The transaction is over, or its handler has returned.</exception>
-    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(topic);
         if (message is null)
         {
-            throw new ArgumentNullException(nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call SendTombstoneAsync(topic, key).");
+            throw new ArgumentNullException(nameof(message), "A null message cannot be sent. To delete a key from a compacted topic call "
+                + "SendTombstoneAsync(topic, key).");
         }
 
         return Sending().SendAsync(topic, message, key, options, cancellationToken);
@@ -164,15 +189,18 @@ public sealed class MessageContext
 
     /// <inheritdoc cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>
     [OverloadResolutionPriority(2)]
-    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+    public ValueTask<SendResult> SendAsync(string topic, string message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         SendAsync<string>(topic, message, key, options, cancellationToken);
 
     /// <inheritdoc cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>
     [OverloadResolutionPriority(2)]
-    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+    public ValueTask<SendResult> SendAsync(string topic, byte[] message, MessageKey key = default, SendOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         SendAsync<byte[]>(topic, message, key, options, cancellationToken);
 
-    /// <summary>Sends a tombstone, which deletes a key from a compacted topic; otherwise as <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
+    /// <summary>Sends a tombstone, which deletes a key from a compacted topic; otherwise as
+    /// <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
     /// <exception cref="ArgumentException">There is no key.</exception>
     public ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -198,9 +226,23 @@ public sealed class MessageContext
     }
 
     /// <summary>Its message's transaction, or the service; null where it came from no service.</summary>
-    internal IMessageSender? Sender => _origin.Sender;
+    internal IMessageSender? Sender
+    {
+        get => _origin.Sender;
+        set
+        {
+            if (!ReferenceEquals(value, _origin.Sender))
+            {
+                _origin = _origin with { Sender = value };
+            }
+        }
+    }
 
-    private IMessageSender Sending() => Sender ?? throw new KafkaNotConnectedException("This context came from no service, so it is not connected to anything that sends.");
+    /// <summary>Whether it was sent again so that it is handled although it was handled before (<see cref="RedriveOptions.HandleAgain"/>).</summary>
+    internal bool IsForced => Received is { } received && FailureHeaders.IsForced(received);
+
+    private IMessageSender Sending() =>
+        Sender ?? throw new KafkaNotConnectedException("This context came from no service, so it is not connected to anything that sends.");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
     internal MessageRoute? Route

@@ -33,6 +33,9 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
     /// <summary>Where handlers are chosen by type: the handler's; null elsewhere, and before the type is known.</summary>
     public MessageRoute? Route { get; private init; }
 
+    /// <summary>Of one message, while its handler runs: what its writes go through.</summary>
+    public object? StorageSession { get; init; }
+
     // The origin that Route was added to.
     private MessageOrigin? Unrouted { get; init; }
 

@@ -3,8 +3,10 @@ using Narad.Kafka.Configuration;
 namespace Narad.Kafka;
 
 /// <summary>
-/// How one subscription handles its messages. Set from code and from the section <c>Kafka:Subscriptions:{topic or name}</c>; code beats configuration. A property that is null takes
-/// its value from <see cref="KafkaOptions"/>. Read once, when the subscription starts; all errors are reported together in one <see cref="KafkaConfigurationException"/>.
+/// How one subscription handles its messages. Set from code and from the section <c>Kafka:Subscriptions:{topic or name}</c>; code beats configuration. A
+/// property that is null takes
+/// its value from <see cref="KafkaOptions"/>. Read once, when the subscription starts; all errors are reported together in one
+/// <see cref="KafkaConfigurationException"/>.
 /// </summary>
 /// <example>
 /// <code>
@@ -27,7 +29,8 @@ public sealed class SubscriptionOptions : IBindingTarget
     public int? Parallelism { get; set; }
 
     /// <summary>
-    /// Which messages are handled in order. Default <see cref="MessageOrder.ByKey"/>. An order that is set explicitly is kept: with a retry topic, where other messages overtake a failed one, start is
+    /// Which messages are handled in order. Default <see cref="MessageOrder.ByKey"/>. An order that is set explicitly is kept: with a retry topic, where
+    /// other messages overtake a failed one, start is
     /// refused unless <see cref="RetryOptions.PreserveKeyOrder"/> or <see cref="RetryOptions.AllowReorder"/> is true.
     /// </summary>
     public MessageOrder? Order { get; set; }
@@ -41,11 +44,15 @@ public sealed class SubscriptionOptions : IBindingTarget
     /// <summary>Pauses the subscription while most of its messages fail. Default: off.</summary>
     public CircuitBreakerOptions CircuitBreaker { get; } = new();
 
+    /// <summary>Handles each message once per group, as noted in an inbox. Default: off.</summary>
+    public InboxOptions Once { get; } = new();
+
     /// <summary>Handles messages in Kafka transactions. Default: off.</summary>
     public ExactlyOnceOptions ExactlyOnce { get; } = new();
 
     /// <summary>
-    /// The time limit of one invocation: after it the handler's token is cancelled, and the failure counts as a <see cref="TimeoutException"/>. Above 0, at most one day; default: no limit.
+    /// The time limit of one invocation: after it the handler's token is cancelled, and the failure counts as a <see cref="TimeoutException"/>. Above 0, at
+    /// most one day; default: no limit.
     /// A handler that ignores its token is waited for: two handlers never run for one key.
     /// </summary>
     public TimeSpan? Timeout { get; set; }
@@ -62,10 +69,12 @@ public sealed class SubscriptionOptions : IBindingTarget
     /// <summary>What to do with a failure that no policy covers. Default <see cref="KafkaOptions.OnUnhandled"/>.</summary>
     public UnhandledPolicy? OnUnhandled { get; set; }
 
-    /// <summary>What to do with a message whose <c>type</c> has no handler; only where handlers are chosen by type. Default <see cref="UnknownTypePolicy.Fail"/>.</summary>
+    /// <summary>What to do with a message whose <c>type</c> has no handler; only where handlers are chosen by type. Default
+    /// <see cref="UnknownTypePolicy.Fail"/>.</summary>
     public UnknownTypePolicy OnUnknownType { get; set; }
 
-    /// <summary>The largest number of messages in one batch. 1 to 100,000; default <see cref="KafkaOptions.MaxBatchSize"/> (500). Batch handlers only.</summary>
+    /// <summary>The largest number of messages in one batch. 1 to 100,000; default <see cref="KafkaOptions.MaxBatchSize"/> (500). Batch handlers
+    /// only.</summary>
     public int? MaxBatchSize { get; set; }
 
     /// <summary>How long a batch waits to fill. 0 to 1 min; default <see cref="KafkaOptions.MaxBatchWait"/> (200 ms). Batch handlers only.</summary>
@@ -76,6 +85,9 @@ public sealed class SubscriptionOptions : IBindingTarget
 
     /// <summary>Middleware around this subscription's handler, inside the middleware of the service. Code only.</summary>
     public IList<IConsumeMiddleware> Middleware { get; } = [];
+
+    /// <summary>Whether its handler is nothing without a store: then it has a circuit that opens while the store is unavailable.</summary>
+    internal bool NeedsStore { get; set; }
 
     internal List<string> BindingErrors { get; } = [];
 

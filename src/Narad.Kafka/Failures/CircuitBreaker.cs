@@ -6,25 +6,30 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then. It starts
+/// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then. It
+/// starts
 /// nothing itself: <see cref="LaneScheduler"/> asks it, and is woken when the answer may have changed.
 /// </summary>
 /// <remarks>
-/// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way round: schedulers are
+/// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way
+/// round: schedulers are
 /// woken outside it.
 /// <code>
 ///   Closed ──too many failed──▶ Open ──timer──▶ HalfOpen ──its success──▶ Closed (nothing counted)
 ///                                ▲                 │
 ///                                └──its failure────┘   the next wait is longer
 /// </code>
-/// In HalfOpen the probe is free (nothing ready, or the last one told nothing) or out: with one message, until that succeeds, fails, ends otherwise or its partition goes.
+/// In HalfOpen the probe is free (nothing ready, or the last one told nothing) or out: with one message, until that succeeds, fails, ends otherwise or its
+/// partition goes.
 /// </remarks>
 internal sealed class CircuitBreaker
 {
-    /// <summary>As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for ever.</summary>
+    /// <summary>As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for
+    /// ever.</summary>
     public const int MostProbesOfOne = 3;
 
     private readonly CircuitBreakerOptions _options;
+    private readonly bool _onlyOutages;   // whether only an unavailable store opens it
     private readonly Backoff _breakDelay;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -43,9 +48,10 @@ internal sealed class CircuitBreaker
     private long _openedAt;
     private bool _ended;
 
-    public CircuitBreaker(CircuitBreakerOptions options, string topic, string group, KafkaDiagnostics diagnostics)
+    public CircuitBreaker(CircuitBreakerOptions options, string topic, string group, KafkaDiagnostics diagnostics, bool onlyOutages = false)
     {
         _options = options;
+        _onlyOutages = onlyOutages;
         _breakDelay = options.Backoff;
         Topic = topic;
         Group = group;
@@ -133,7 +139,9 @@ internal sealed class CircuitBreaker
             return false;   // says nothing of what the handler needs
         }
 
-        if (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type)))
+        // The store that the subscription needs: one failure is enough, and no message is to blame.
+        var isOutage = FailurePolicy.Has(error, typeof(StoreUnavailableException));
+        if (!isOutage && (_onlyOutages || (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type)))))
         {
             Succeeded(delivery);
             return false;
@@ -146,15 +154,15 @@ internal sealed class CircuitBreaker
         {
             if (_state is CircuitState.Closed)
             {
-                if (_ended || delivery.Attempts != 1)
+                if (_ended || (delivery.Attempts != 1 && !isOutage))
                 {
-                    return false;
+                    return isOutage;
                 }
 
                 var now = _time.GetTimestamp();
                 _window.CountFailure(now);
                 counted = _window.Read(now);
-                if (counted.Messages < _options.MinimumThroughput || counted.Failures < counted.Messages * _options.FailureRatio)
+                if (!isOutage && (counted.Messages < _options.MinimumThroughput || counted.Failures < counted.Messages * _options.FailureRatio))
                 {
                     return false;
                 }
@@ -175,12 +183,13 @@ internal sealed class CircuitBreaker
 
         if (!isProbe)
         {
-            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.SamplingDuration), Duration.Text(wait));
+            ConsumingLog.CircuitOpened(_logger, error, Topic, Group, counted.Failures, counted.Messages, Duration.Text(_options.SamplingDuration),
+                Duration.Text(wait));
             return true;
         }
 
         ConsumingLog.ProbeFailed(_logger, error, Topic, Group, delivery.Partition.Id, delivery.Offset, Duration.Text(wait));
-        if (++delivery.FailedProbes < MostProbesOfOne)
+        if (isOutage || ++delivery.FailedProbes < MostProbesOfOne)
         {
             return true;
         }

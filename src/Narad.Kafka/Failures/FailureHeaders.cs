@@ -31,6 +31,9 @@ internal static class FailureHeaders
     /// <summary>Who sent a dead letter again. It stands before ours and is none of them, so that it stays when the message fails once more.</summary>
     public const string Redriven = "narad-redriven";
 
+    /// <summary>Beside <see cref="Redriven"/>: that the message is to be handled although it was handled before.</summary>
+    public const string Forced = "narad-forced";
+
     // Of a record that says which copies of a key are finished.
     private const string ReleasedUpTo = "narad-released";
     private const string ReleasedNext = "narad-next";
@@ -43,7 +46,8 @@ internal static class FailureHeaders
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly string[] Ours =
-        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, Doomed, RetrySeal.Header, ExceptionType, ExceptionMessage, ExceptionStack];
+        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, Doomed, RetrySeal.Header, ExceptionType,
+            ExceptionMessage, ExceptionStack];
 
     /// <summary>The headers of a copy.</summary>
     /// <param name="received">Those of the message in hand.</param>
@@ -55,7 +59,8 @@ internal static class FailureHeaders
     /// <param name="detail">How much of the error fits.</param>
     /// <param name="stamp">Who writes it, where keys are kept in order.</param>
     public static MessageHeaders For(
-        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception? error, FailureDetail detail = FailureDetail.Stack, ParkingStamp? stamp = null)
+        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception? error,
+            FailureDetail detail = FailureDetail.Stack, ParkingStamp? stamp = null)
     {
         var headers = Application(received, isCopy);
         AddOrigin(headers, origin);
@@ -98,9 +103,10 @@ internal static class FailureHeaders
     /// <param name="origin">Where the message came from at first: what they say.</param>
     /// <param name="audit">Who sends it again; null where there is no room for that.</param>
     /// <param name="due">Now.</param>
-    public static MessageHeaders ForRedrive(MessageHeaders deadLetter, FailureOrigin origin, string? audit, DateTimeOffset due)
+    /// <param name="isForced">Whether it is handled again where it was handled before.</param>
+    public static MessageHeaders ForRedrive(MessageHeaders deadLetter, FailureOrigin origin, string? audit, DateTimeOffset due, bool isForced = false)
     {
-        var headers = ForEveryGroup(deadLetter, audit);
+        var headers = ForEveryGroup(deadLetter, audit, isForced);
         AddOrigin(headers, origin);
         headers.Add(Retry, Number(0));
         headers.Add(Due, Number(due.ToUnixTimeMilliseconds()));
@@ -108,10 +114,15 @@ internal static class FailureHeaders
     }
 
     /// <summary>The headers of a dead letter that goes to its source topic again: the application's, and who sends it.</summary>
-    public static MessageHeaders ForEveryGroup(MessageHeaders deadLetter, string? audit)
+    public static MessageHeaders ForEveryGroup(MessageHeaders deadLetter, string? audit, bool isForced = false)
     {
         // All of them, whoever wrote them: one that stayed would be believed where it arrives.
         var headers = new MessageHeaders(WithoutOurs(deadLetter).Where(static header => !header.Name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)));
+        if (isForced)
+        {
+            headers.Add(Forced, Number(1));
+        }
+
         return audit is null ? headers : headers.Add(Redriven, audit);
     }
 
@@ -130,7 +141,7 @@ internal static class FailureHeaders
         for (var i = 0; i < received.Count; i++)
         {
             var name = received[i].Name;
-            if (name is not Redriven && !TraceHeaders.IsTrace(name) && (i < start || !Ours.Contains(name, StringComparer.Ordinal)))
+            if (name is not (Redriven or Forced) && !TraceHeaders.IsTrace(name) && (i < start || !Ours.Contains(name, StringComparer.Ordinal)))
             {
                 shown.AddReceived(name, received[i].Value);
             }
@@ -223,13 +234,15 @@ internal static class FailureHeaders
     public static byte[]? GroupOf(MessageHeaders copy) => Find(copy, StartOfAny(copy), Group) is { Length: > 0 } group ? group : null;
 
     /// <summary>
-    /// The attempt that a copy is for: at most the policy's, and 0 where the message was sent again by hand and has all of them before it; a missing or malformed one is the first.
+    /// The attempt that a copy is for: at most the policy's, and 0 where the message was sent again by hand and has all of them before it; a missing or
+    /// malformed one is the first.
     /// </summary>
     public static int AttemptOf(MessageHeaders copy, int attempts)
         => (int)Math.Min(Number(copy, StartOfAny(copy), Retry) is >= 0 and { } attempt ? attempt : 1, attempts);
 
     /// <summary>
-    /// When a copy may be handled: no later than <paramref name="longest"/> after it was written, whatever it says; a missing or malformed time is that of its writing.
+    /// When a copy may be handled: no later than <paramref name="longest"/> after it was written, whatever it says; a missing or malformed time is that of
+    /// its writing.
     /// </summary>
     public static DateTimeOffset DueOf(MessageHeaders copy, DateTimeOffset written, TimeSpan longest)
     {
@@ -247,6 +260,9 @@ internal static class FailureHeaders
 
     /// <summary>Who sent the message again; null where nobody did.</summary>
     public static string? RedrivenOf(MessageHeaders copy) => Text(copy, 0, Redriven);
+
+    /// <summary>Whether it is to be handled although it was handled before.</summary>
+    public static bool IsForced(MessageHeaders copy) => Find(copy, 0, Forced) is not null && RedrivenOf(copy) is not null;
 
     private static void AddOrigin(MessageHeaders headers, FailureOrigin origin)
     {

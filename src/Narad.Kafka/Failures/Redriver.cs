@@ -8,10 +8,12 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Finds out where a dead letter goes when it is sent again, and sends it there. What its headers say was written by whoever may write to the dead-letter topic: it goes back to the source of
+/// Finds out where a dead letter goes when it is sent again, and sends it there. What its headers say was written by whoever may write to the dead-letter
+/// topic: it goes back to the source of
 /// this dead-letter topic, or to a topic that the caller named, and none is created but a retry topic. Not thread-safe: one redrive's own.
 /// </summary>
-internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, KnownCopyTopics known, CopyTopics topics, ITransport transport, KafkaOptions options, TimeProvider time)
+internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, KnownCopyTopics known, CopyTopics topics, ITransport transport,
+    KafkaOptions options, TimeProvider time)
 {
     private const int MostTopicsKnown = 1_000;
 
@@ -36,7 +38,8 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
 
         if (known.IsForCopies(source) && !IsAllowed(source))
         {
-            return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, which holds retry records or dead letters ({FailureHeaders.Topic})");
+            return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, which holds retry records or dead "
+                + $"letters ({FailureHeaders.Topic})");
         }
 
         if (!IsOwn(source))
@@ -53,7 +56,8 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
     {
         if (FailureHeaders.OriginOf(letter.Headers) is not { } origin || GroupName.Error(origin.Group) is not null)
         {
-            return RedriveDecision.No(SkippedReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it ({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
+            return RedriveDecision.No(SkippedReason.NoOrigin, $"it does not say completely where it came from and which group could not handle it "
+                + $"({FailureHeaders.Topic}, -partition, -offset, -timestamp, -group)");
         }
 
         // A record that a group adopted was in its retry topic at first: it goes back there, not to a retry topic of that.
@@ -79,7 +83,8 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             null => NoTopic(source),
             0 => RedriveDecision.No(
                 SkippedReason.NoRetryTopic,
-                $"retry topic '{retry}' does not exist. Create it with {_partitions[source]} partition(s), or set TopicCreation to IfMissing, and redrive from the start (RedriveOptions.FromStart)"),
+                $"retry topic '{retry}' does not exist. Create it with {_partitions[source]} partition(s), or set TopicCreation to IfMissing, and redrive "
+                    + $"from the start (RedriveOptions.FromStart)"),
             { } partitions => RedriveDecision.To(new RedriveRoute(retry, origin.Partition % partitions, origin)),
         };
     }
@@ -112,17 +117,20 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             route.Topic,
             letter.Key.WireBytes,
             letter.RawValue,
-            route.Origin is { } origin ? FailureHeaders.ForRedrive(letter.Headers, origin, audit, now) : FailureHeaders.ForEveryGroup(letter.Headers, audit),
+            route.Origin is { } origin ? FailureHeaders.ForRedrive(letter.Headers, origin, audit, now, redrive.HandleAgain)
+                : FailureHeaders.ForEveryGroup(letter.Headers, audit, redrive.HandleAgain),
             route.Partition,
             cancellationToken);
     }
 
     private static RedriveDecision NoTopic(string topic) =>
-        RedriveDecision.No(SkippedReason.NoTopic, $"topic '{ForeignText.Name(topic)}', which it names, does not exist or may not be written to ({FailureHeaders.Topic})");
+        RedriveDecision.No(SkippedReason.NoTopic, $"topic '{ForeignText.Name(topic)}', which it names, does not exist or may not be written to "
+            + $"({FailureHeaders.Topic})");
 
     private RedriveDecision NotAllowed(string topic) => RedriveDecision.No(
         SkippedReason.NotAllowed,
-        $"it names '{ForeignText.Name(topic)}', whose dead letters do not go to '{deadLetterTopic}' ({FailureHeaders.Topic}). If that is right, name the topic in RedriveOptions.SourceTopics");
+        $"it names '{ForeignText.Name(topic)}', whose dead letters do not go to '{deadLetterTopic}' ({FailureHeaders.Topic}). If that is right, name the "
+            + $"topic in RedriveOptions.SourceTopics");
 
     private bool IsAllowed(string source) => redrive.SourceTopics.Contains(source, StringComparer.Ordinal);
 

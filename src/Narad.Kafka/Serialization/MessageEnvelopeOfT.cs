@@ -8,7 +8,7 @@ namespace Narad.Kafka;
 /// written whatever the naming policy of the JSON options says. <see cref="MessageEnvelope.Create{T}"/> fills everything in.
 /// </summary>
 /// <typeparam name="T">The message's type.</typeparam>
-public sealed record MessageEnvelope<T> : ISourced
+public sealed record MessageEnvelope<T> : ISourced, IIdentified
 {
     /// <summary>Unique; a GUIDv7 by default, so that ids sort by time.</summary>
     [JsonPropertyName("id")]

@@ -3,6 +3,7 @@ using ClientToClient.ClientB;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Narad.Kafka;
+using InMemoryMessageStore = ClientToClient.InMemoryMessageStore;
 
 namespace Narad.Samples.Tests.ClientToClient;
 

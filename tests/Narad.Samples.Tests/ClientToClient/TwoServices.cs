@@ -10,6 +10,8 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka;
+using IMessageStore = ClientToClient.IMessageStore;
+using InMemoryMessageStore = ClientToClient.InMemoryMessageStore;
 
 namespace Narad.Samples.Tests.ClientToClient;
 

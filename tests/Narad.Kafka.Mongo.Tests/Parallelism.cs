@@ -1,0 +1,3 @@
+// Nearly all of these tests wait for a server nearly all of the time.
+[assembly: CollectionBehavior(MaxParallelThreads = 6)]
+[assembly: TestFramework("Narad.Kafka.Shared.MethodsInParallel", "Narad.Kafka.Mongo.Tests")]
