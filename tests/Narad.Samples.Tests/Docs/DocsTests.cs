@@ -35,6 +35,12 @@ public sealed partial class DocsTests
         var text = Read(page);
         foreach (Match block in CSharpBlock().Matches(text))
         {
+            if (block.Groups["file"] is { Success: true } file)
+            {
+                block.Groups["code"].Value.TrimEnd().Should().Be(Read(file.Value).TrimEnd(), "{0} shows the file {1}", page, file.Value);
+                continue;
+            }
+
             var name = block.Groups["name"].Value;
             name.Should().NotBeEmpty("each C# block of {0} names its snippet, and this one does not: {1}", page, block.Value);
             regions.Should().ContainKey(name, "{0} shows it", page);
@@ -50,6 +56,15 @@ public sealed partial class DocsTests
         var links = Link().Matches(Read(page)).Select(link => link.Groups["target"].Value)
             .Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith('#'));
         links.Where(target => !Path.Exists(Path.Combine(folder, target.Split('#')[0]))).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_table_of_contents_and_llms_txt_name_every_page()
+    {
+        var pages = PageNames().Where(page => page.StartsWith("docs/", StringComparison.Ordinal) && page is not "docs/index.md").ToList();
+
+        pages.Where(page => !Read("docs/toc.yml").Contains($"href: {page["docs/".Length..]} }}", StringComparison.Ordinal)).Should().BeEmpty("docs/toc.yml has all");
+        pages.Where(page => !Read("llms.txt").Contains($"({page})", StringComparison.Ordinal)).Should().BeEmpty("llms.txt has all");
     }
 
     [Fact]
@@ -93,7 +108,8 @@ public sealed partial class DocsTests
     }
 
     private static IEnumerable<string> PageNames() =>
-        Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories).Append(Path.Combine(Root, "README.md"))
+        Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories)
+            .Where(page => !page.Contains("_site", StringComparison.Ordinal)).Append(Path.Combine(Root, "README.md"))
             .Select(page => Path.GetRelativePath(Root, page).Replace('\\', '/')).Order(StringComparer.Ordinal);
 
     private static Dictionary<string, string> Regions()
@@ -130,7 +146,7 @@ public sealed partial class DocsTests
         throw new InvalidOperationException($"Narad.Kafka.sln is in no folder above {start}.");
     }
 
-    [GeneratedRegex(@"(?:<!-- snippet: (?<name>[\w-]+) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(@"(?:<!-- (?:snippet: (?<name>[\w-]+)|file: (?<file>[\w./-]+)) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex CSharpBlock();
 
     [GeneratedRegex(@"// snippet: (?<name>[\w-]+)\n(?<code>.*?)\n[ ]*// end\n", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
