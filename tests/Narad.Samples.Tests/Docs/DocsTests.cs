@@ -63,7 +63,8 @@ public sealed partial class DocsTests
     {
         var pages = PageNames().Where(page => page.StartsWith("docs/", StringComparison.Ordinal) && page is not "docs/index.md").ToList();
 
-        pages.Where(page => !Read("docs/toc.yml").Contains($"href: {page["docs/".Length..]} }}", StringComparison.Ordinal)).Should().BeEmpty("docs/toc.yml has all");
+        pages.Where(page => !Read("docs/toc.yml").Contains($"href: {page["docs/".Length..]} }}", StringComparison.Ordinal)).Should()
+            .BeEmpty("docs/toc.yml has all");
         pages.Where(page => !Read("llms.txt").Contains($"({page})", StringComparison.Ordinal)).Should().BeEmpty("llms.txt has all");
     }
 
@@ -146,7 +147,8 @@ public sealed partial class DocsTests
         throw new InvalidOperationException($"Narad.Kafka.sln is in no folder above {start}.");
     }
 
-    [GeneratedRegex(@"(?:<!-- (?:snippet: (?<name>[\w-]+)|file: (?<file>[\w./-]+)) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(@"(?:<!-- (?:snippet: (?<name>[\w-]+)|file: (?<file>[\w./-]+)) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex CSharpBlock();
 
     [GeneratedRegex(@"// snippet: (?<name>[\w-]+)\n(?<code>.*?)\n[ ]*// end\n", RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
