@@ -59,8 +59,8 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         foreach (var (id, entries) in packed.Files.Zip(projects.Order(StringComparer.Ordinal), (file, id) => (id, Entries(file))))
         {
             entries.Should().Contain(id == Tool
-                ? [$"tools/net10.0/any/{id}.dll", "tools/net10.0/any/DotnetToolSettings.xml", "README.md"]
-                : [$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md"]);
+                ? [$"tools/net10.0/any/{id}.dll", "tools/net10.0/any/DotnetToolSettings.xml", "README.md", "icon.png"]
+                : [$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md", "icon.png"]);
         }
     }
 
