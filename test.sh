@@ -18,7 +18,7 @@ trap 'rm -rf "$results"' EXIT
 dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
   { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
 
-# All projects at once (-m): most of a test is waiting. Within a project tests run in parallel too (Parallelism.cs); the ones that cannot are marked NotInParallel.
+# Four projects at once (-m): most of a test is waiting, and more would exceed time limits. Within a project tests run in parallel too (Parallelism.cs); the ones that cannot are marked NotInParallel.
 # A test that hangs for ten minutes is ended and named (--blame-hang; packing, before the first packaging test, takes minutes on a busy machine), as is the one that was running when a test host crashed.
 run() { # run FOLDER PROJECTS [arguments of dotnet test]
   local folder=$1 projects=$2
@@ -29,10 +29,10 @@ run() { # run FOLDER PROJECTS [arguments of dotnet test]
 
 status=0
 if [ -n "$filtered" ]; then
-  run "$results/all" Narad.Kafka.sln -m:8 "$@" || status=$?
+  run "$results/all" Narad.Kafka.sln -m:4 "$@" || status=$?
 else
   # Tests that stop the whole cluster come when no other project uses it.
-  run "$results/all" Narad.Kafka.sln -m:8 --filter Category!=PausesCluster "$@" || status=$?
+  run "$results/all" Narad.Kafka.sln -m:4 --filter Category!=PausesCluster "$@" || status=$?
   run "$results/all" tests/Narad.Kafka.Tests --filter Category=PausesCluster "$@" || status=$?
 fi
 

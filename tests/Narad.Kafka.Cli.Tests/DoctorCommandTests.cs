@@ -178,12 +178,12 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
             KAFKA_SASL_MECHANISM=aws_msk_iam
             """);
 
-        var (_, text, errors) = await RunAsync("doctor", "--timeout", "5");
+        var (_, text, errors) = await RunAsync("doctor", "--timeout", "30");
         errors.Should().Contain("AWS_CONFIG_FILE").And.Contain("--trust-folder").And.NotContain("DATABASE_URL");
         text.Should().Contain("login", "it came to the step that asks for keys");
         File.Exists(planted).Should().BeFalse();
 
-        await RunAsync("doctor", "--timeout", "5", "--trust-folder");
+        await RunAsync("doctor", "--timeout", "30", "--trust-folder");
         File.Exists(planted).Should().BeTrue("the folder was trusted");
     }
 
