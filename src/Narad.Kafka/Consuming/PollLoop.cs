@@ -184,7 +184,6 @@ internal sealed class PollLoop
     // Another assignor, and so another member.
     private void JoinInPairs()
     {
-        _pairsWantedSince = null;
         _transport.Tokens?.Remove(_assignment.Client);
         _assignment.Client.Close();
         LoseEverything();
@@ -938,6 +937,7 @@ internal sealed class PollLoop
     // ── beginning and end ─────────────────────────────────────────────────────────────────────────────────────────────
     private void Build()
     {
+        _pairsWantedSince = null;   // also where a fatal error built the client again meanwhile
         _inPairs = _group.InPairs;
         _starting.Clear();
         _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);

@@ -9,8 +9,7 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
     private static readonly TimeSpan BeforeItsSessionEnds = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan AfterItsSessionEnded = TimeSpan.FromSeconds(80);
 
-    // One that had sent its request to join, and was not heard of again, would hold its partitions until its session ended, after 45 s. (On the embedded broker it would
-    // not: that forgets a member whose connection ends.)
+    // One that had sent its request to join, and was not heard of again, would hold its partitions until its session ended, after 45 s.
     [SkippableTheory]
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
