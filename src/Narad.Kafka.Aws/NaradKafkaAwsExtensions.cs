@@ -26,7 +26,7 @@ public static class NaradKafkaAwsExtensions
         return options;
     }
 
-    /// <inheritdoc cref="UseMskIam(KafkaOptions, string?, string?, Action{MskIamOptions}?)"/>
+    /// <inheritdoc cref="UseMskIam(KafkaOptions, string?, string?, Action{MskIamOptions}?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="region">The cluster's region; default: see <see cref="MskIamOptions.Region"/>.</param>
     /// <param name="roleArn">A role to assume; default none.</param>

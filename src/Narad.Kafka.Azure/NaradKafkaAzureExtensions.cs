@@ -29,7 +29,7 @@ public static class NaradKafkaAzureExtensions
         return options;
     }
 
-    /// <inheritdoc cref="UseEventHubsEntra(KafkaOptions, string, TokenCredential?)"/>
+    /// <inheritdoc cref="UseEventHubsEntra(KafkaOptions, string, TokenCredential?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="eventHubs">The namespace: its name, or its host where the cloud is not the public one.</param>
     /// <param name="credential">Who asks; default <c>DefaultAzureCredential</c>.</param>

@@ -6,13 +6,17 @@ namespace Narad.Kafka.Testing;
 /// </summary>
 /// <example>
 /// <code>
-/// public sealed class BillingTests(EmbeddedKafka kafka) : IClassFixture&lt;EmbeddedKafka&gt;
+/// public sealed class CheckoutTests(EmbeddedKafka embedded) : IClassFixture&lt;EmbeddedKafka&gt;
 /// {
 ///     [Fact]
-///     public async Task An_order_is_billed()
+///     public async Task A_placed_order_is_sent()
 ///     {
-///         await using var service = new KafkaService(kafka.CreateOptions());
-///         …
+///         await using var kafka = new KafkaService(embedded.CreateOptions());
+///         await kafka.ConnectProducerAsync();
+///
+///         var sent = await kafka.SendAsync("orders", new OrderPlaced("o-1"), key: "o-1");
+///
+///         Assert.Equal(0, sent.Offset);
 ///     }
 /// }
 /// </code>

@@ -13,10 +13,13 @@ namespace Narad.Kafka.Testing;
 /// <example>
 /// <code>
 /// var harness = new KafkaHarness();
-/// await using var service = harness.Create(kafka.CreateOptions());
-/// …
-/// await service.SendAsync(topic, new Order("42"));
-/// var handled = await harness.Handled&lt;Order&gt;(order => order.Id == "42");
+/// await using var kafka = harness.Create(embedded.CreateOptions());
+/// await kafka.ConnectProducerAsync();
+/// await kafka.ConnectConsumerAsync("billing");
+/// await kafka.SubscribeAsync&lt;OrderPlaced&gt;("orders", (order, context, token) =&gt; Task.CompletedTask);
+///
+/// await kafka.SendAsync("orders", new OrderPlaced("42"));
+/// var handled = await harness.WaitForHandledAsync&lt;OrderPlaced&gt;(order =&gt; order.OrderId == "42");
 /// </code>
 /// </example>
 public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailureObserver

@@ -12,6 +12,11 @@ public static class TestMessageContext
     /// <param name="group">The consumer group.</param>
     /// <param name="timestamp">The create time; default: the Unix epoch, so that tests are repeatable.</param>
     /// <param name="rawValue">The value as it came; default none.</param>
+    /// <example>
+    /// <code>
+    /// await new BillOrder(database).HandleAsync(new OrderPlaced("o-1"), TestMessageContext.Create("orders", key: "o-1"), CancellationToken.None);
+    /// </code>
+    /// </example>
     public static MessageContext Create(
         string topic = "test-topic",
         MessageKey key = default,

@@ -32,6 +32,12 @@ public interface IKafkaProducer
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
+    /// <example>
+    /// <code>
+    /// var sent = await kafka.SendAsync("orders", order, key: order.OrderId, cancellationToken: token);
+    /// Console.WriteLine($"{sent.Topic}[{sent.Partition}]@{sent.Offset}");
+    /// </code>
+    /// </example>
     ValueTask<SendResult> SendAsync<T>(
         string topic, T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -59,6 +65,11 @@ public interface IKafkaProducer
     /// legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.SendTombstoneAsync("customers", key: "customer-7", cancellationToken: token);   // compaction removes the key's earlier messages
+    /// </code>
+    /// </example>
     ValueTask<SendResult> SendTombstoneAsync(string topic, MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -68,6 +79,11 @@ public interface IKafkaProducer
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendManyException">Some failed; it says which and why, and what became of the others.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.SendManyAsync("orders", orders, key: order =&gt; order.OrderId, cancellationToken: token);
+    /// </code>
+    /// </example>
     Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
         string topic, IEnumerable<T> messages, Func<T, MessageKey>? key = null, SendOptions? options = null, CancellationToken cancellationToken = default);
 }

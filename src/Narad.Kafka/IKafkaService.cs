@@ -37,6 +37,12 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
 
     /// <summary>Connects the sending side. A second call returns the first call's result.</summary>
     /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.Init().ConnectProducerAsync(token);   // throws where no broker answers within KafkaOptions.ConnectTimeout
+    /// await kafka.SendAsync("orders", new OrderPlaced("o-1"), cancellationToken: token);
+    /// </code>
+    /// </example>
     Task ConnectProducerAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Connects a consumer group; may be called for several groups.</summary>
@@ -46,6 +52,12 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// <exception cref="KafkaConfigurationException">No group was named, here or in the configuration.</exception>
     /// <exception cref="ArgumentException"><paramref name="group"/> is no legal id: empty, too long, with control characters, or with a space around
     /// it.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.ConnectConsumerAsync("billing", token);
+    /// await kafka.SubscribeAsync&lt;OrderPlaced&gt;("orders", (order, context, stop) =&gt; Task.CompletedTask, group: "billing", cancellationToken: token);
+    /// </code>
+    /// </example>
     Task ConnectConsumerAsync(string? group = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -64,6 +76,19 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// range.</exception>
     /// <exception cref="KafkaTopicException">The topic could not be looked at or created, and looking again would not help.</exception>
     /// <exception cref="KafkaConnectionException">The group may not read, or it ended by itself before it had joined.</exception>
+    /// <example>
+    /// <code>
+    /// var subscription = await kafka.SubscribeAsync&lt;OrderPlaced&gt;(
+    ///     "orders",
+    ///     (order, context, token) =&gt; database.BillAsync(order.OrderId, token),
+    ///     configure: o =&gt;
+    ///     {
+    ///         o.Retry.InMemory.MaxAttempts = 2;
+    ///         o.DeadLetter.Enabled = true;   // to "orders-dlt"
+    ///     });
+    /// Console.WriteLine($"{subscription.Topic}: {subscription.State}");
+    /// </code>
+    /// </example>
     Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
@@ -72,6 +97,20 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// <see cref="SubscriptionOptions.MaxBatchSize"/> messages or <see cref="SubscriptionOptions.MaxBatchWait"/>.
     /// See <see cref="SubscribeAsync{T}"/> for the rest.
     /// </summary>
+    /// <example>
+    /// <code>
+    /// await kafka.SubscribeBatchAsync&lt;OrderPlaced&gt;(
+    ///     "orders",
+    ///     async (batch, token) =&gt;
+    ///     {
+    ///         foreach (var item in batch.Items)
+    ///         {
+    ///             await database.BillAsync(item.Message.OrderId, token);
+    ///         }
+    ///     },
+    ///     configure: o =&gt; o.MaxBatchSize = 200);
+    /// </code>
+    /// </example>
     Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
@@ -79,5 +118,11 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// Stops consuming (what runs is finished, up to <see cref="KafkaOptions.ShutdownTimeout"/>), then sending. A second call returns the
     /// first call's report. Nothing is left hanging: sends without an answer at the deadline fail as <em>unknown</em>.
     /// </summary>
+    /// <example>
+    /// <code>
+    /// var report = await kafka.DisconnectAsync();
+    /// Console.WriteLine($"{report.Delivered} delivered, {report.Failed} failed, {report.Unknown} unknown");
+    /// </code>
+    /// </example>
     Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default);
 }

@@ -10,6 +10,19 @@ namespace Narad.Kafka;
 /// configuration beats environment. Validated at start (unknown keys of the section are faults too), every fault in one
 /// <see cref="KafkaConfigurationException"/>. Read once.
 /// </summary>
+/// <example>
+/// <code>
+/// var options = new KafkaOptions
+/// {
+///     ClientId = "billing",
+///     Brokers = "kafka-1:9093,kafka-2:9093",
+///     ConsumerGroupId = "billing",
+///     Ssl = { Enabled = true },
+///     Sasl = { Mechanism = "scram-sha-512", Username = "billing", Password = "from a secret store" },
+/// };
+/// await using var kafka = new KafkaService(options);
+/// </code>
+/// </example>
 public sealed class KafkaOptions : IBindingTarget
 {
     private KafkaProvider _provider;

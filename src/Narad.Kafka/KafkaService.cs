@@ -26,7 +26,7 @@ namespace Narad.Kafka;
 /// <code>
 /// await using var kafka = KafkaService.FromEnvironment();
 /// await kafka.Init().ConnectProducerAsync();
-/// await kafka.SendAsync("user-events", new UserEvent("123", "login"));
+/// await kafka.SendAsync("user-events", new UserEvent("123", "login"), key: "123");
 /// </code>
 /// </example>
 public sealed class KafkaService : IKafkaService
@@ -162,6 +162,12 @@ public sealed class KafkaService : IKafkaService
     /// <summary>A service from the <c>KAFKA_*</c> variables.</summary>
     /// <param name="configure">Changes what the environment says: code beats environment.</param>
     /// <param name="loggers">Where to log; default: nowhere.</param>
+    /// <example>
+    /// <code>
+    /// // KAFKA_BROKERS=kafka-1:9092 KAFKA_CLIENT_ID=billing dotnet run
+    /// await using var kafka = KafkaService.FromEnvironment(options =&gt; options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+    /// </code>
+    /// </example>
     public static KafkaService FromEnvironment(Action<KafkaOptions>? configure = null, ILoggerFactory? loggers = null)
     {
         var options = KafkaOptions.FromEnvironment();

@@ -29,6 +29,11 @@ public sealed class NaradKafkaBuilder
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
+    /// <example>
+    /// <code>
+    /// kafka.AddSubscription&lt;OrderPlaced, BillOrder&gt;("orders", group: "billing", o =&gt; o.DeadLetter.Enabled = true);
+    /// </code>
+    /// </example>
     public NaradKafkaBuilder AddSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IMessageHandler<T>
@@ -44,6 +49,15 @@ public sealed class NaradKafkaBuilder
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Batch size and wait, retries, start position …</param>
+    /// <example>
+    /// <code>
+    /// kafka.AddBatchSubscription&lt;OrderPlaced, BillOrders&gt;("orders", group: "billing", o =&gt;
+    /// {
+    ///     o.MaxBatchSize = 200;
+    ///     o.MaxBatchWait = TimeSpan.FromMilliseconds(100);
+    /// });
+    /// </code>
+    /// </example>
     public NaradKafkaBuilder AddBatchSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IBatchHandler<T>

@@ -25,6 +25,14 @@ public static class NaradKafkaServiceCollectionExtensions
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Changes the settings.</param>
     /// <exception cref="InvalidOperationException">It was called before for these services.</exception>
+    /// <example>
+    /// <code>
+    /// var builder = WebApplication.CreateBuilder(args);
+    /// builder.Services.AddNaradKafka()   // section "Kafka" of the configuration, and KAFKA_* variables
+    ///     .AddSubscription&lt;OrderPlaced, BillOrder&gt;("orders", group: "billing");
+    /// await builder.Build().RunAsync();
+    /// </code>
+    /// </example>
     public static NaradKafkaBuilder AddNaradKafka(this IServiceCollection services, Action<KafkaOptions>? configure = null) =>
         Add(services, configuration: null, configure);
 
@@ -50,6 +58,14 @@ public static class NaradKafkaServiceCollectionExtensions
     /// <param name="name">The check's name; default <c>kafka</c>.</param>
     /// <param name="failureStatus">What to report instead of unhealthy.</param>
     /// <param name="tags">Tags, such as <c>ready</c>.</param>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddHealthChecks().AddNaradKafka(tags: ["ready"]);
+    ///
+    /// var app = builder.Build();
+    /// app.MapHealthChecks("/health/ready", new() { Predicate = check =&gt; check.Tags.Contains("ready") });
+    /// </code>
+    /// </example>
     public static IHealthChecksBuilder AddNaradKafka(
         this IHealthChecksBuilder builder, string name = "kafka", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
     {

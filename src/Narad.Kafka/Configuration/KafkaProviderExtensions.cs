@@ -17,7 +17,7 @@ public static class KafkaProviderExtensions
         return options;
     }
 
-    /// <inheritdoc cref="UseLocal(KafkaOptions, string?)"/>
+    /// <inheritdoc cref="UseLocal(KafkaOptions, string?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="brokers">Where it is; default: as configured, else <c>localhost:9092</c>.</param>
     public static NaradKafkaBuilder UseLocal(this NaradKafkaBuilder builder, string? brokers = null) =>
@@ -30,7 +30,7 @@ public static class KafkaProviderExtensions
     public static KafkaOptions UseConfluentCloud(this KafkaOptions options, string apiKey, string apiSecret) =>
         Use(options, KafkaProvider.ConfluentCloud, new SaslOptions { Username = apiKey, Password = apiSecret });
 
-    /// <inheritdoc cref="UseConfluentCloud(KafkaOptions, string, string)"/>
+    /// <inheritdoc cref="UseConfluentCloud(KafkaOptions, string, string)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="apiKey">The key; the user.</param>
     /// <param name="apiSecret">Its secret; the password.</param>
@@ -65,7 +65,7 @@ public static class KafkaProviderExtensions
         return options;
     }
 
-    /// <inheritdoc cref="UseConfluentCloudOidc(KafkaOptions, string, string, string, string, string?, string?)"/>
+    /// <inheritdoc cref="UseConfluentCloudOidc(KafkaOptions, string, string, string, string, string?, string?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="clientId">The application's id at the identity provider.</param>
     /// <param name="clientSecret">Its secret.</param>
@@ -87,7 +87,7 @@ public static class KafkaProviderExtensions
     public static KafkaOptions UseMskScram(this KafkaOptions options, string username, string password) =>
         Use(options, KafkaProvider.MskScram, new SaslOptions { Username = username, Password = password });
 
-    /// <inheritdoc cref="UseMskScram(KafkaOptions, string, string)"/>
+    /// <inheritdoc cref="UseMskScram(KafkaOptions, string, string)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="username">The user in the secret <c>AmazonMSK_…</c>.</param>
     /// <param name="password">The password in it.</param>
@@ -105,7 +105,7 @@ public static class KafkaProviderExtensions
         return Identify(options, certificate, key, keyPassword);
     }
 
-    /// <inheritdoc cref="UseMskTls(KafkaOptions, string, string?, string?)"/>
+    /// <inheritdoc cref="UseMskTls(KafkaOptions, string, string?, string?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="certificate">See <see cref="SslOptions.Certificate"/>.</param>
     /// <param name="key">See <see cref="SslOptions.Key"/>.</param>
@@ -123,7 +123,7 @@ public static class KafkaProviderExtensions
         return options;
     }
 
-    /// <inheritdoc cref="UseMskOpen(KafkaOptions, bool)"/>
+    /// <inheritdoc cref="UseMskOpen(KafkaOptions, bool)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="tls">Whether connections are encrypted. Default false.</param>
     public static NaradKafkaBuilder UseMskOpen(this NaradKafkaBuilder builder, bool tls = false) => Configure(builder, options => options.UseMskOpen(tls));
@@ -134,7 +134,7 @@ public static class KafkaProviderExtensions
     public static KafkaOptions UseEventHubs(this KafkaOptions options, string connectionString) =>
         Use(options, KafkaProvider.EventHubs, new SaslOptions { Password = connectionString });
 
-    /// <inheritdoc cref="UseEventHubs(KafkaOptions, string)"/>
+    /// <inheritdoc cref="UseEventHubs(KafkaOptions, string)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="connectionString"><c>Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…</c>.</param>
     public static NaradKafkaBuilder UseEventHubs(this NaradKafkaBuilder builder, string connectionString) =>
@@ -155,7 +155,7 @@ public static class KafkaProviderExtensions
         return options;
     }
 
-    /// <inheritdoc cref="Sasl(KafkaOptions, string, string, string)"/>
+    /// <inheritdoc cref="Sasl(KafkaOptions, string, string, string)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="username">The user.</param>
     /// <param name="password">The password.</param>
@@ -177,7 +177,7 @@ public static class KafkaProviderExtensions
         return certificate is null ? options : Identify(options, certificate, key, keyPassword);
     }
 
-    /// <inheritdoc cref="Tls(KafkaOptions, string?, string?, string?, string?)"/>
+    /// <inheritdoc cref="Tls(KafkaOptions, string?, string?, string?, string?)" path="/summary"/>
     /// <param name="builder">The builder.</param>
     /// <param name="ca">See <see cref="SslOptions.Ca"/>; default: as configured, else the system's store.</param>
     /// <param name="certificate">See <see cref="SslOptions.Certificate"/>; default: as configured.</param>

@@ -54,10 +54,27 @@ public interface ISubscription
     /// </summary>
     /// <returns>Whether the partition was paused or stopped here.</returns>
     /// <exception cref="KafkaConnectionException">The client refused it just now; trying again may help.</exception>
+    /// <example>
+    /// <code>
+    /// foreach (var stopped in subscription.StoppedPartitions)
+    /// {
+    ///     Console.WriteLine($"{stopped.Partition} stopped at {stopped.Offset}: {stopped.Reason.Message}");
+    ///     await subscription.ResumeAsync(stopped.Partition);   // handles the same message again
+    /// }
+    /// </code>
+    /// </example>
     Task<bool> ResumeAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
     /// <summary>Resumes a stopped partition behind the message it stopped at: that one is finished unhandled, counted and logged.</summary>
     /// <returns>Whether the partition was stopped here, at a message.</returns>
+    /// <example>
+    /// <code>
+    /// foreach (var stopped in subscription.StoppedPartitions)
+    /// {
+    ///     await subscription.SkipFailedMessageAsync(stopped.Partition);   // never handled: counted, and logged with its offset
+    /// }
+    /// </code>
+    /// </example>
     Task<bool> SkipFailedMessageAsync(TopicPartitionId partition, CancellationToken cancellationToken = default);
 
     /// <summary>

@@ -15,6 +15,15 @@ namespace Narad.Kafka;
 /// Where a message came from. One per message; valid after the handler returned, except for <see cref="Services"/>.
 /// Can be created in tests of handlers, without any broker.
 /// </summary>
+/// <example>
+/// <code>
+/// await kafka.SubscribeAsync&lt;OrderPlaced&gt;("orders", (order, context, token) =&gt;
+/// {
+///     Console.WriteLine($"{context.Topic}[{context.Partition}]@{context.Offset}, key {context.Key}, attempt {context.Attempt}");
+///     return Task.CompletedTask;
+/// });
+/// </code>
+/// </example>
 public sealed class MessageContext
 {
     // One per message: kept small.

@@ -10,6 +10,17 @@ namespace Narad.Kafka;
 /// <see cref="KafkaTopicException"/> where the topic does not exist, reading was refused, or no broker answered for
 /// <see cref="KafkaOptions.ConnectTimeout"/>, and an <see cref="ArgumentException"/> where a name is not legal.
 /// </remarks>
+/// <example>
+/// <code>
+/// await foreach (var letter in kafka.DeadLetters.BrowseAsync("orders-dlt", new DeadLetterFilter { Group = "billing" }))
+/// {
+///     Console.WriteLine($"{letter.SourceTopic}, key {letter.Key}: {letter.ExceptionMessage}");
+/// }
+///
+/// var report = await kafka.DeadLetters.RedriveAsync("orders-dlt", new RedriveOptions { Filter = new DeadLetterFilter { Group = "billing" } });
+/// Console.WriteLine($"{report.Sent} sent again");
+/// </code>
+/// </example>
 public interface IDeadLetters
 {
     /// <summary>The dead letters that a filter lets through; all of them without one. Holds a few hundred at a time.</summary>

@@ -4,6 +4,17 @@ namespace Narad.Kafka;
 /// Thrown by a handler: this message is to be handled again, no sooner than after a while, whatever the policy says and however often that was before. It waits in the
 /// retry topic, counted as an attempt there; where the subscription has none it waits in memory and holds its key.
 /// </summary>
+/// <example>
+/// <code>
+/// await kafka.SubscribeAsync&lt;OrderPlaced&gt;("orders", async (order, context, token) =&gt;
+/// {
+///     if (await database.IsLockedAsync(order.OrderId, token))
+///     {
+///         throw new RetryLaterException(TimeSpan.FromMinutes(10));
+///     }
+/// });
+/// </code>
+/// </example>
 public sealed class RetryLaterException : NaradKafkaException
 {
     /// <summary>Says when.</summary>

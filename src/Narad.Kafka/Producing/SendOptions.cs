@@ -1,6 +1,12 @@
 namespace Narad.Kafka;
 
 /// <summary>What a single send may add. Immutable, so that one instance can serve many sends.</summary>
+/// <example>
+/// <code>
+/// var options = new SendOptions { Headers = new MessageHeaders().Add("origin", "import") };
+/// await kafka.SendAsync("orders", order, key: order.OrderId, options);
+/// </code>
+/// </example>
 public sealed record SendOptions
 {
     /// <summary>Headers to add; default none.</summary>

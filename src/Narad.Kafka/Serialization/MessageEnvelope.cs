@@ -18,6 +18,11 @@ public static class MessageEnvelope
     /// </param>
     /// <param name="source">Who says it; null for the client id of the service that sends it.</param>
     /// <param name="time">The clock; null for the system's.</param>
+    /// <example>
+    /// <code>
+    /// await kafka.SendAsync("users", MessageEnvelope.Create(new UserLogin("123")));   // {"id":…,"type":"USER_LOGIN","version":"1.0",…,"data":{…}}
+    /// </code>
+    /// </example>
     public static MessageEnvelope<T> Create<T>(T data, string? type = null, string? source = null, TimeProvider? time = null)
     {
         var now = (time ?? TimeProvider.System).GetUtcNow();

@@ -3,6 +3,11 @@ namespace Narad.Kafka;
 /// <summary>
 /// Creates topics, looks at them, changes and deletes them; the service's own takes logical names too (<see cref="KafkaOptions.TopicNames"/>). Thread-safe.
 /// </summary>
+/// <example>
+/// <code>
+/// await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders", Partitions: 12)]);
+/// </code>
+/// </example>
 public interface IKafkaTopics
 {
     /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>

@@ -14,7 +14,7 @@ namespace Narad.Samples.Tests.Docs;
 /// </summary>
 public sealed partial class DocsTests
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     public static TheoryData<string> Pages()
     {
@@ -72,7 +72,7 @@ public sealed partial class DocsTests
     public void Every_snippet_is_shown_somewhere()
     {
         var shown = PageNames().SelectMany(page => CSharpBlock().Matches(Read(page)).Select(block => block.Groups["name"].Value));
-        Regions().Keys.Except(shown).Should().BeEmpty();
+        Regions().Keys.Where(name => !name.StartsWith("example-", StringComparison.Ordinal)).Except(shown).Should().BeEmpty();
     }
 
     [Fact]
@@ -113,7 +113,7 @@ public sealed partial class DocsTests
             .Where(page => !page.Contains("_site", StringComparison.Ordinal)).Append(Path.Combine(Root, "README.md"))
             .Select(page => Path.GetRelativePath(Root, page).Replace('\\', '/')).Order(StringComparer.Ordinal);
 
-    private static Dictionary<string, string> Regions()
+    internal static Dictionary<string, string> Regions()
     {
         var source = string.Concat(
             Directory.EnumerateFiles(Path.Combine(Root, "tests", "Narad.Samples.Tests", "Docs"), "*Snippets.cs").Select(File.ReadAllText))
