@@ -11,8 +11,8 @@ public sealed class MskIamOptions
     public string? Region { get; set; }
 
     /// <summary>
-    /// Whose keys sign. Default: <see cref="Profile"/>, else what the AWS SDK finds: environment, profile <c>default</c> (or <c>AWS_PROFILE</c>), web identity,
-    /// container, instance.
+    /// Whose keys sign. Default: <see cref="Profile"/>, else what the AWS SDK finds: environment, profile <c>default</c> (or <c>AWS_PROFILE</c>), web
+    /// identity, container, instance.
     /// </summary>
     public AWSCredentials? Credentials { get; set; }
 

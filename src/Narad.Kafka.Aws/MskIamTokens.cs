@@ -7,8 +7,8 @@ using Amazon.Runtime.Credentials;
 namespace Narad.Kafka.Aws;
 
 /// <summary>
-/// Signs tokens for Amazon MSK with whatever keys are valid at that moment. A token is good for 15 minutes, or until the keys expire, whichever comes first.
-/// Thread-safe.
+/// Signs tokens for Amazon MSK with whatever keys are valid at that moment. A token is good for 15 minutes, or until the keys expire, whichever comes
+/// first. Thread-safe.
 /// </summary>
 internal sealed class MskIamTokens
 {

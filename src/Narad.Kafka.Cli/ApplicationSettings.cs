@@ -7,8 +7,8 @@ namespace Narad.Kafka.Cli;
 
 /// <summary>
 /// The settings as the application in this folder gets them: from its <c>.env</c> file, the variables of this process (which win over the file), then
-/// <c>appsettings.json</c>, <c>appsettings.{Environment}.json</c> and variables such as <c>Kafka__Brokers</c>; configuration beats <c>KAFKA_*</c>, as in the
-/// library.
+/// <c>appsettings.json</c>, <c>appsettings.{Environment}.json</c> and variables such as <c>Kafka__Brokers</c>; configuration beats <c>KAFKA_*</c>, as in
+/// the library.
 /// </summary>
 internal static class ApplicationSettings
 {

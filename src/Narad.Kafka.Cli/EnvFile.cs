@@ -3,8 +3,8 @@ using System.Text;
 namespace Narad.Kafka.Cli;
 
 /// <summary>
-/// Reads a <c>.env</c> file literally, as dotenv does and a shell does not: nothing is expanded, so <c>$ConnectionString</c> stays what it is, and nothing ends
-/// at a <c>;</c>.
+/// Reads a <c>.env</c> file literally, as dotenv does and a shell does not: nothing is expanded, so <c>$ConnectionString</c> stays what it is, and nothing
+/// ends at a <c>;</c>.
 /// </summary>
 /// <remarks>
 /// A line is <c>NAME=value</c>, with <c>export</c> before it or not; blank lines and lines that begin with <c>#</c> are comments. A value without quotes ends

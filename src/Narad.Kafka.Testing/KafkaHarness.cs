@@ -65,8 +65,8 @@ public sealed class KafkaHarness : ISendMiddleware, IConsumeMiddleware, IFailure
     }
 
     /// <summary>
-    /// Names the service whose stopped partitions are watched; its options must have the harness as middleware and as failure observer. <see cref="Create"/>
-    /// does both.
+    /// Names the service whose stopped partitions are watched; its options must have the harness as middleware and as failure observer.
+    /// <see cref="Create"/> does both.
     /// </summary>
     public void Observe(IKafkaService service)
     {

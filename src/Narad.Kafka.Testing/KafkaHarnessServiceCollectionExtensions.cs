@@ -7,8 +7,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class KafkaHarnessServiceCollectionExtensions
 {
     /// <summary>
-    /// Adds a <see cref="KafkaHarness"/> (a singleton) that watches the service of <c>AddNaradKafka()</c>; call it before what adds other middleware to see
-    /// what they change.
+    /// Adds a <see cref="KafkaHarness"/> (a singleton) that watches the service of <c>AddNaradKafka()</c>; call it before what adds other middleware to
+    /// see what they change.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="deadline">How long each waiting may take; default 10 s.</param>

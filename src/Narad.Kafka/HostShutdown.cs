@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Narad.Kafka;
 
 /// <summary>
-/// How long the host waits when it stops: <c>HostOptions.ShutdownTimeout</c>. The class is in a package that this library does not need, so it is looked up by
-/// its name. Thread-safe.
+/// How long the host waits when it stops: <c>HostOptions.ShutdownTimeout</c>. The class is in a package that this library does not need, so it is looked
+/// up by its name. Thread-safe.
 /// </summary>
 internal sealed class HostShutdown
 {

@@ -18,9 +18,8 @@ namespace Narad.Kafka;
 public interface IKafkaProducer
 {
     /// <summary>
-    /// Sends one message and completes when the broker acknowledged it. The order of sends is fixed when this method is called.
-    /// Cancelling removes a message that still waits in the send queue; once the client has the message, it stops only the waiting. The exception says which it
-    /// was.
+    /// Sends one message and completes when the broker acknowledged it. The order of sends is fixed when this method is called. Cancelling removes a
+    /// message that still waits in the send queue; once the client has the message, it stops only the waiting. The exception says which it was.
     /// </summary>
     /// <param name="topic">The topic's name, or the logical name that <c>KAFKA_TOPIC_*</c> maps.</param>
     /// <param name="message">Text and bytes (<c>byte[]</c>, <c>ReadOnlyMemory&lt;byte&gt;</c>, <c>Memory&lt;byte&gt;</c>, <c>ArraySegment&lt;byte&gt;</c>,

@@ -65,8 +65,8 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// (<see cref="ISubscription.State"/> tells; it starts by itself within 5 s of the topic's creation).
     /// </summary>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
-    /// <param name="handler">Called with message, context and a token that is cancelled when the assignment is lost, at the revoke deadline and at the end of
-    /// the shutdown drain.</param>
+    /// <param name="handler">Called with message, context and a token that is cancelled when the assignment is lost, at the revoke deadline and at the end
+    /// of the shutdown drain.</param>
     /// <param name="group">The group; null takes the only connected one.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
     /// <param name="cancellationToken">Cancels the waiting, not the subscription.</param>

@@ -15,7 +15,8 @@ public class MessageIdOptions
     /// <summary>The name of the property of the JSON value (at its root) that has the id, a text or a number. Default: none.</summary>
     public string? IdProperty { get; set; }
 
-    /// <summary>Returns the id of a message; null or empty: the other sources decide. Must return the same id whenever it sees the message again. Code
-    /// only.</summary>
+    /// <summary>
+    /// Returns the id of a message; null or empty: the other sources decide. Must return the same id whenever it sees the message again. Code only.
+    /// </summary>
     public Func<object?, MessageContext, string?>? IdSelector { get; set; }
 }

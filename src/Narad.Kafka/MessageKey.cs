@@ -131,8 +131,8 @@ public readonly struct MessageKey : IEquatable<MessageKey>
     }
 
     /// <summary>
-    /// The key for people: text where it is printable text (at most 256 characters of it), else hexadecimal (at most 64 bytes of it), "(empty)", or "(none)"
-    /// without a key.
+    /// The key for people: text where it is printable text (at most 256 characters of it), else hexadecimal (at most 64 bytes of it), "(empty)", or
+    /// "(none)" without a key.
     /// </summary>
     public override string ToString()
     {

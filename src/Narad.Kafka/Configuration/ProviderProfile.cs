@@ -2,8 +2,8 @@ namespace Narad.Kafka.Configuration;
 
 /// <summary>
 /// What each provider's name stands for. Applied once, when <see cref="KafkaOptions.Provider"/> is set, to the options that every client is built from;
-/// what only concerns librdkafka is in <see cref="Properties"/>. Never changes what says where the cluster is or as whom to log in, unless the provider knows
-/// no login.
+/// what only concerns librdkafka is in <see cref="Properties"/>. Never changes what says where the cluster is or as whom to log in, unless the provider
+/// knows no login.
 /// </summary>
 internal static class ProviderProfile
 {

@@ -12,8 +12,8 @@ public sealed class SslOptions
     public bool RejectUnauthorized { get; set; } = true;
 
     /// <summary>
-    /// Allows what lets another server pose as the broker, in Production and in every environment but <c>Development</c>: <see cref="RejectUnauthorized"/> =
-    /// false, and the raw properties <c>ssl.endpoint.identification.algorithm</c> = <c>none</c> and <c>ssl.cipher.suites</c> without encryption or
+    /// Allows what lets another server pose as the broker, in Production and in every environment but <c>Development</c>: <see cref="RejectUnauthorized"/>
+    /// = false, and the raw properties <c>ssl.endpoint.identification.algorithm</c> = <c>none</c> and <c>ssl.cipher.suites</c> without encryption or
     /// certificates. Default false.
     /// </summary>
     public bool AllowUnverifiedInProduction { get; set; }

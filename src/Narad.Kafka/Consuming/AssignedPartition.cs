@@ -101,7 +101,9 @@ internal sealed class AssignedPartition
     /// <summary>The offset that was not there, while its start is still to be decided; null otherwise.</summary>
     public MissingOffset? Missing { get; set; }
 
-    /// <summary>Whether nothing of it may be fetched yet, since the client has not been told to check that the log still holds what the group had handled.</summary>
+    /// <summary>
+    /// Whether nothing of it may be fetched yet, since the client has not been told to check that the log still holds what the group had handled.
+    /// </summary>
     public bool IsUnchecked { get; set; }
 
     /// <summary>Of a retry partition: whether it is not known yet which seal its records are checked with. Nothing of it is read until then.</summary>
@@ -123,8 +125,8 @@ internal sealed class AssignedPartition
     public DelayedRetries Delayed => field ??= new DelayedRetries();
 
     /// <summary>
-    /// Which of its keys are parked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys are not parked. Written by the
-    /// poll thread before anything of it may start.
+    /// Which of its keys are parked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys
+    /// are not parked. Written by the poll thread before anything of it may start.
     /// </summary>
     public KeyParking? Parking { get; set; }
 

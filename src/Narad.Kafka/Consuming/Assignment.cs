@@ -102,7 +102,10 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         Changed = true;
     }
 
-    /// <summary>A partition begins another epoch while it stays ours: what waits is dropped, what runs changes nothing any more, and its lanes wait for it (S8, S10).</summary>
+    /// <summary>
+    /// A partition begins another epoch while it stays ours: what waits is dropped, what runs changes nothing any more, and its lanes wait for it (S8,
+    /// S10).
+    /// </summary>
     public AssignedPartition Renew(AssignedPartition partition)
     {
         Remove(partition);

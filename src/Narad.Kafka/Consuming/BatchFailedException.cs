@@ -1,6 +1,9 @@
 namespace Narad.Kafka;
 
-/// <summary>Thrown by a batch handler to say where it failed: the messages before <see cref="Index"/> are finished, that one failed, those after it were not handled.</summary>
+/// <summary>
+/// Thrown by a batch handler to say where it failed: the messages before <see cref="Index"/> are finished, that one failed, those after it were not
+/// handled.
+/// </summary>
 public sealed class BatchFailedException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>

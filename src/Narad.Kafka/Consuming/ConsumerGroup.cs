@@ -262,7 +262,10 @@ internal sealed class ConsumerGroup
         return abandoned;
     }
 
-    /// <summary>The topics by name, and what patterns brought; without those that are missing, or were and are about to be read again: these start anew when they are.</summary>
+    /// <summary>
+    /// The topics by name, and what patterns brought; without those that are missing, or were and are about to be read again: these start anew when they
+    /// are.
+    /// </summary>
     public HashSet<string> TopicsRead() =>
     [
         .. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)),
@@ -292,7 +295,10 @@ internal sealed class ConsumerGroup
         AwaitUnseen();
     }
 
-    /// <summary>The group refused this member for want of a right: subscriptions that have never been joined end with that; those that have been go on when they may.</summary>
+    /// <summary>
+    /// The group refused this member for want of a right: subscriptions that have never been joined end with that; those that have been go on when they
+    /// may.
+    /// </summary>
     public void Refuse(Error error)
     {
         if (error.Code is not (ErrorCode.GroupAuthorizationFailed or ErrorCode.TopicAuthorizationFailed))

@@ -4,8 +4,8 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Keeps a consumer of the embedded broker at the pace that fits the number of consumers and topics there are now, not when it was built: the first of many would ask as often as if
-/// it were alone. Poll thread only.
+/// Keeps a consumer of the embedded broker at the pace that fits the number of consumers and topics there are now, not when it was built: the first of
+/// many would ask as often as if it were alone. Poll thread only.
 /// </summary>
 /// <param name="wait">How long a fetch waits for messages; null: as its settings say, always.</param>
 /// <param name="time">When to look again.</param>

@@ -2,8 +2,9 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits (or a twentieth of them, while half is
-/// free), so a slow one never starves another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a
-/// second of work (where the share allows), and one that is only behind the poll thread by a little is waited for instead. It counts what the group holds; it pauses nothing by itself.
+/// free), so a slow one never starves another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of
+/// work (where the share allows), and one that is only behind the poll thread by a little is waited for instead. It counts what the group holds; it pauses
+/// nothing by itself.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. Shares shrink when partitions are assigned, while what the older ones hold does not: so the last tenth of the

@@ -55,8 +55,9 @@ internal abstract class HandlerPipeline
     public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking)
         : HandleAsync(lane);
 
-    /// <summary>What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report
-    /// it.</summary>
+    /// <summary>
+    /// What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.
+    /// </summary>
     public static Outcome Broken(Lane lane, Exception error)
     {
         if (lane.Head!.Part is not { } part)
@@ -75,8 +76,10 @@ internal abstract class HandlerPipeline
     /// <inheritdoc cref="RunAsync"/>
     protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
 
-    /// <summary>Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every
-    /// other subscription.</summary>
+    /// <summary>
+    /// Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other
+    /// subscription.
+    /// </summary>
     protected Outcome? WithoutHandling(Delivery delivery)
     {
         if (delivery.Standing is not { } standing)

@@ -12,7 +12,8 @@ public interface ISubscription
     string Group { get; }
 
     /// <summary>
-    /// The subscriptions to its retry topics, in the group <c>{group}-retry</c>: pausing all, resuming all and stopping this one goes for them too. Empty where there are none.
+    /// The subscriptions to its retry topics, in the group <c>{group}-retry</c>: pausing all, resuming all and stopping this one goes for them too. Empty
+    /// where there are none.
     /// </summary>
     IReadOnlyList<ISubscription> RetrySubscriptions => [];
 
@@ -26,10 +27,16 @@ public interface ISubscription
     /// <summary>The partitions that this process handles now.</summary>
     IReadOnlyList<TopicPartitionId> Assignment { get; }
 
-    /// <summary>The partitions that stopped, and why: at a message whose failure no policy covers, or without an offset to read from (<see cref="OffsetUnavailableException"/>).</summary>
+    /// <summary>
+    /// The partitions that stopped, and why: at a message whose failure no policy covers, or without an offset to read from
+    /// (<see cref="OffsetUnavailableException"/>).
+    /// </summary>
     IReadOnlyList<StoppedPartition> StoppedPartitions { get; }
 
-    /// <summary>Whether messages are started, or wait until what the handler needs answers again; <see cref="CircuitState.Closed"/> without <see cref="SubscriptionOptions.CircuitBreaker"/>.</summary>
+    /// <summary>
+    /// Whether messages are started, or wait until what the handler needs answers again; <see cref="CircuitState.Closed"/> without
+    /// <see cref="SubscriptionOptions.CircuitBreaker"/>.
+    /// </summary>
     CircuitState CircuitState { get; }
 
     /// <summary>The partitions of this process that were paused by name.</summary>
@@ -82,7 +89,8 @@ public interface ISubscription
     /// dropped; handlers that run finish, and what they finish changes nothing any more. A stopped partition continues.
     /// </summary>
     /// <param name="partition">A partition that is assigned to this process.</param>
-    /// <param name="offset">From 0. One that the partition does not hold is answered as the subscription's <see cref="SubscriptionOptions.OnOutOfRange"/> says.</param>
+    /// <param name="offset">From 0. One that the partition does not hold is answered as the subscription's <see cref="SubscriptionOptions.OnOutOfRange"/>
+    /// says.</param>
     /// <param name="cancellationToken">Stops the waiting, not the seeking.</param>
     /// <returns>Whether the partition is assigned to this process; if not, nothing was done.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is below 0.</exception>
@@ -90,7 +98,8 @@ public interface ISubscription
     Task<bool> SeekAsync(TopicPartitionId partition, long offset, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Continues at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end. Before 1970: at the start.
+    /// Continues at the first message of this time or later in each partition that is assigned to this process; where there is none, at the end. Before
+    /// 1970: at the start.
     /// </summary>
     /// <returns>The partitions, and where each continues.</returns>
     /// <exception cref="KafkaConnectionException">The broker did not say where that is; partitions that it did not say it for are left as they are.</exception>
@@ -103,8 +112,8 @@ public interface ISubscription
     Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Ends this subscription alone: finishes what runs (at most <see cref="KafkaOptions.RevokeTimeout"/>), commits, and reads its topic no more. Other subscriptions of the
-    /// group continue, and the topic can be subscribed to again.
+    /// Ends this subscription alone: finishes what runs (at most <see cref="KafkaOptions.RevokeTimeout"/>), commits, and reads its topic no more. Other
+    /// subscriptions of the group continue, and the topic can be subscribed to again.
     /// </summary>
     /// <param name="cancellationToken">Stops the waiting, not the ending.</param>
     Task StopAsync(CancellationToken cancellationToken = default);

@@ -88,12 +88,14 @@ public sealed class MessageContext
         init => _origin = _origin with { Group = value };
     }
 
-    /// <summary>1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry
-    /// topic.</summary>
+    /// <summary>
+    /// 1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry topic.
+    /// </summary>
     public int Attempt { get; internal set; } = 1;
 
-    /// <summary>0 from the topic itself; 1, 2, … at the first, second … attempt through the retry topic (0 there for a dead letter that was sent
-    /// again).</summary>
+    /// <summary>
+    /// 0 from the topic itself; 1, 2, … at the first, second … attempt through the retry topic (0 there for a dead letter that was sent again).
+    /// </summary>
     public int Retry
     {
         get => _origin.Retry;
@@ -156,8 +158,9 @@ public sealed class MessageContext
     /// <summary>The vendor's part of <see cref="TraceParent"/>.</summary>
     public string? TraceState => Received?.GetText(TraceHeaders.TraceState);
 
-    /// <summary>The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a
-    /// container.</summary>
+    /// <summary>
+    /// The services of the message's scope: the handler's, where it is hosted and not a singleton, else the application's; null without a container.
+    /// </summary>
     [JsonIgnore]
     public IServiceProvider? Services { get; internal set; }
 

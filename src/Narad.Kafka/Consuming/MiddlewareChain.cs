@@ -1,6 +1,9 @@
 namespace Narad.Kafka.Consuming;
 
-/// <summary>Composes middleware around a handler, the first one outermost. Built once a subscription, or once a message of a batch, whose handler differs each time.</summary>
+/// <summary>
+/// Composes middleware around a handler, the first one outermost. Built once a subscription, or once a message of a batch, whose handler differs each
+/// time.
+/// </summary>
 internal static class MiddlewareChain
 {
     public static ConsumeDelegate Build(IReadOnlyList<IConsumeMiddleware> middleware, ConsumeDelegate handler)

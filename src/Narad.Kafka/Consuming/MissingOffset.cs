@@ -8,7 +8,8 @@ namespace Narad.Kafka.Consuming;
 /// <param name="Offset">Where the group stands; below 0 where the client did not say.</param>
 /// <param name="IsTruncated">Whether the log was cut below that offset: an unclean leader election lost what was between.</param>
 /// <param name="LogEnd">Where the log was cut; null where the client did not say.</param>
-/// <param name="IsCertain">Whether the offset is final. Else the group is asked what it has committed: the client reports a truncation without its offset, as it reports that none was committed.</param>
+/// <param name="IsCertain">Whether the offset is final. Else the group is asked what it has committed: the client reports a truncation without its offset,
+/// as it reports that none was committed.</param>
 internal sealed partial record MissingOffset(long Offset, bool IsTruncated, long? LogEnd, bool IsCertain)
 {
     // In the client's own words, so that another version's words are found, too.

@@ -35,8 +35,8 @@ internal sealed class OffsetTracker
     public long? Committable { get; private set; }
 
     /// <summary>
-    /// The leader epoch to commit an offset with (KIP-320): the one that wrote the latest message, also where an earlier one wrote what is before the offset, since a log that was truncated
-    /// below the offset ends all epochs up to it there. Null where it is unknown, as it is behind control records.
+    /// The leader epoch to commit an offset with (KIP-320): the one that wrote the latest message, also where an earlier one wrote what is before the
+    /// offset, since a log that was truncated below the offset ends all epochs up to it there. Null where it is unknown, as it is behind control records.
     /// </summary>
     public int? EpochAt(long offset) => _epoch < 0 || offset > _lastMessage + 1 ? null : _epoch;
 
@@ -131,7 +131,8 @@ internal sealed class OffsetTracker
     }
 
     /// <summary>
-    /// The log was read up to an offset: what is between the latest message and it are control records of transactions, or nothing. Once all messages are finished, it may be committed.
+    /// The log was read up to an offset: what is between the latest message and it are control records of transactions, or nothing. Once all messages are
+    /// finished, it may be committed.
     /// </summary>
     public void Reach(long offset)
     {

@@ -7,8 +7,9 @@ using Narad.Kafka.Parking;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Where keys are kept in order through their retries (S26): lets a source partition go on when the retry partition of its number is this member's too and was read to its end, and
-/// that one when nothing of the source partition runs that it does not know of. Without its other half neither of a pair is handled.
+/// Where keys are kept in order through their retries (S26): lets a source partition go on when the retry partition of its number is this member's too and
+/// was read to its end, and that one when nothing of the source partition runs that it does not know of. Without its other half neither of a pair is
+/// handled.
 /// </summary>
 /// <remarks>Single-threaded: poll thread only.</remarks>
 internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group, OffsetStore offsets, int maxAhead, TimeProvider time, ILogger logger)
@@ -24,7 +25,8 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     public Task Asking => _seals.Asking;
 
     /// <summary>
-    /// Partitions were assigned. The records of a retry partition are checked with what the group committed in its source partition, so that is looked up before any is read.
+    /// Partitions were assigned. The records of a retry partition are checked with what the group committed in its source partition, so that is looked up
+    /// before any is read.
     /// </summary>
     public void OnAssigned(IEnumerable<TopicPartition> partitions)
     {

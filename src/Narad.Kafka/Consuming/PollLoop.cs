@@ -13,9 +13,9 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// The one thread that touches a group's client: polls, hands messages to lanes, takes back what is finished, stores offsets, pauses and resumes,
-/// and answers rebalances. It waits for handlers only inside the revoke callback (bounded by <c>RevokeTimeout</c>) and at shutdown, and it never runs
-/// a handler itself.
+/// The one thread that touches a group's client: polls, hands messages to lanes, takes back what is finished, stores offsets, pauses and resumes, and
+/// answers rebalances. It waits for handlers only inside the revoke callback (bounded by <c>RevokeTimeout</c>) and at shutdown, and it never runs a
+/// handler itself.
 /// </summary>
 /// <remarks>
 /// Single-threaded: everything is poll thread only unless it says otherwise. Each turn: commands, completions, timers, some messages
@@ -705,8 +705,8 @@ internal sealed class PollLoop
         revoked.ForEach(_assignment.Remove);
     });
 
-    // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes to the end of
-    // its topic first, as it is. Blocks the poll thread, but not for long.
+    // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes
+    // to the end of its topic first, as it is. Blocks the poll thread, but not for long.
     private void MoveWaiting(IEnumerable<AssignedPartition> leaving, TimeSpan limit)
     {
         var failed = new StrongBox<int>();

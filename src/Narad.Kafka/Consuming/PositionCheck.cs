@@ -5,10 +5,11 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Makes certain where an assigned partition starts before anything of it is handled. Where the group has committed, the client is made to check that the log still holds what was handled
-/// (KIP-320): librdkafka compares a committed leader epoch with the log only when the epoch changes while it runs, not when it starts, and would go on as if nothing had been lost where the log
-/// was truncated and has grown past the offset since. It does compare where it is told to seek, so it is told to seek to where the group stands. Where the group has committed nothing and
-/// starts at the end, the end is looked up, so that it is known when the subscription is said to run. A retry partition whose keys are kept in order also waits for its seal.
+/// Makes certain where an assigned partition starts before anything of it is handled. Where the group has committed, the client is made to check that the
+/// log still holds what was handled (KIP-320): librdkafka compares a committed leader epoch with the log only when the epoch changes while it runs, not
+/// when it starts, and would go on as if nothing had been lost where the log was truncated and has grown past the offset since. It does compare where it
+/// is told to seek, so it is told to seek to where the group stands. Where the group has committed nothing and starts at the end, the end is looked up, so
+/// that it is known when the subscription is said to run. A retry partition whose keys are kept in order also waits for its seal.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. The partitions are paused meanwhile; what is committed is asked for in the background.

@@ -5,12 +5,12 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Finds the partitions of a group that have something to be done and make no progress: messages are held or retries are due, and nothing was finished; the retry partition
-/// that key order needs is missing; where to start cannot be found out. It only looks, and asks no broker.
+/// Finds the partitions of a group that have something to be done and make no progress: messages are held or retries are due, and nothing was finished;
+/// the retry partition that key order needs is missing; where to start cannot be found out. It only looks, and asks no broker.
 /// </summary>
 /// <remarks>
-/// Used by the poll thread, but for <see cref="Now"/>, which any thread may read. A partition that the application paused, that is stopped, or whose circuit is not closed is not looked at: health
-/// names these on its own.
+/// Used by the poll thread, but for <see cref="Now"/>, which any thread may read. A partition that the application paused, that is stopped, or whose
+/// circuit is not closed is not looked at: health names these on its own.
 /// </remarks>
 internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries, ConsumerGroup group, KafkaOptions options, TimeProvider time)
 {

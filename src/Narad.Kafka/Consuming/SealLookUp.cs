@@ -4,13 +4,15 @@ using Narad.Kafka.Parking;
 
 namespace Narad.Kafka.Consuming;
 
-/// <summary>What the client's group committed in these partitions, with the metadata. Called on another thread than the poll thread; waits for the broker.</summary>
+/// <summary>
+/// What the client's group committed in these partitions, with the metadata. Called on another thread than the poll thread; waits for the broker.
+/// </summary>
 /// <exception cref="KafkaException">No answer came in time, or the broker refuses it.</exception>
 internal delegate IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> AskForSeals(IConsumer<byte[]?, byte[]?> client, IReadOnlyList<TopicPartition> sources);
 
 /// <summary>
-/// Looks up which seal the group committed in the source partition of each assigned retry partition. No record of a retry partition is read before that is known. A look-up that fails is
-/// repeated every second, because without the seal the group's own records look like a stranger's.
+/// Looks up which seal the group committed in the source partition of each assigned retry partition. No record of a retry partition is read before that is
+/// known. A look-up that fails is repeated every second, because without the seal the group's own records look like a stranger's.
 /// </summary>
 /// <remarks>Single-threaded: poll thread only. The broker is asked in the background.</remarks>
 internal sealed class SealLookUp(Assignment assignment, string group, AskForSeals ask, TimeProvider time, ILogger logger)

@@ -7,8 +7,9 @@ public enum StartPosition
     Earliest,
 
     /// <summary>
-    /// At its end: what is there already is skipped, by choice. <c>SubscribeAsync</c> completes when the end of each partition that this member was assigned is known, so that what is sent
-    /// afterwards is received; a member without a partition completes after 15 s. In a partition added later, its first messages may be skipped.
+    /// At its end: what is there already is skipped, by choice. <c>SubscribeAsync</c> completes when the end of each partition that this member was
+    /// assigned is known, so that what is sent afterwards is received; a member without a partition completes after 15 s. In a partition added later, its
+    /// first messages may be skipped.
     /// </summary>
     Latest,
 

@@ -27,7 +27,10 @@ internal sealed class StartPositions(
     /// <summary>Whether the client's group gives and takes partitions one by one, not all of them at each rebalance.</summary>
     public bool IsIncremental { get; set; }
 
-    /// <summary>The client found no start for a partition: <paramref name="offset"/> is not in its log, or (where it is special) none was committed, or the log was truncated.</summary>
+    /// <summary>
+    /// The client found no start for a partition: <paramref name="offset"/> is not in its log, or (where it is special) none was committed, or the log was
+    /// truncated.
+    /// </summary>
     public void Missing(AssignedPartition partition, long offset, string reason)
     {
         if (partition.Unreadable is not null)
@@ -152,7 +155,8 @@ internal sealed class StartPositions(
         _ => StartPosition.Stop,
     };
 
-    // The start that was decided comes true. What was committed is lost where there was something (missing, from 0 on): then the start is committed at once, also where it is below that.
+    // The start that was decided comes true. What was committed is lost where there was something (missing, from 0 on): then the start is committed at
+    // once, also where it is below that.
     private void Begin(AssignedPartition partition, long missing)
     {
         var start = partition.StartAt!.Value;

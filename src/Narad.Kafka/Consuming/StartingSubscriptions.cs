@@ -3,14 +3,14 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Says that a subscription runs: at once where it starts at what is there already, and where it starts at the end when that is known of each of its partitions, so that nothing is missed of
-/// what is sent after <c>SubscribeAsync</c> has completed. Single-threaded: poll thread only.
+/// Says that a subscription runs: at once where it starts at what is there already, and where it starts at the end when that is known of each of its
+/// partitions, so that nothing is missed of what is sent after <c>SubscribeAsync</c> has completed. Single-threaded: poll thread only.
 /// </summary>
 internal sealed class StartingSubscriptions(Assignment assignment, string group, TimeProvider time, ILogger logger)
 {
     /// <summary>
-    /// For how long a partition is waited for, where the start is to be known. A member may come to a group without getting one; but the first assignment after it asked for another topic may
-    /// be one that was made before, and the next one takes a rebalance.
+    /// For how long a partition is waited for, where the start is to be known. A member may come to a group without getting one; but the first assignment
+    /// after it asked for another topic may be one that was made before, and the next one takes a rebalance.
     /// </summary>
     public static readonly TimeSpan WithoutPartitions = TimeSpan.FromSeconds(15);
 

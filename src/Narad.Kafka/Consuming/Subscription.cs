@@ -5,9 +5,8 @@ using System.Text.RegularExpressions;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// One topic (or pattern) of a group, with its handler and its lanes. What it shows is a snapshot that the poll thread publishes; what it is
-/// asked to do it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON.
-/// Thread-safe.
+/// One topic (or pattern) of a group, with its handler and its lanes. What it shows is a snapshot that the poll thread publishes; what it is asked to do
+/// it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON. Thread-safe.
 /// </summary>
 internal sealed class Subscription : ISubscription
 {
@@ -74,7 +73,9 @@ internal sealed class Subscription : ISubscription
     /// <summary>Completes when the group was joined or the topic was found missing.</summary>
     internal Task Ready => _ready.Task;
 
-    /// <summary>Sees to the retry and dead-letter topics of a source that a pattern found; null where there are none to see to, or the source was named.</summary>
+    /// <summary>
+    /// Sees to the retry and dead-letter topics of a source that a pattern found; null where there are none to see to, or the source was named.
+    /// </summary>
     internal Action<string>? Found { get; init; }
 
     /// <summary>The subscriptions to its retry topics; written while it runs where a pattern finds topics.</summary>

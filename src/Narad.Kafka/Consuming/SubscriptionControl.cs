@@ -33,7 +33,9 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         Settle(subscription);
     }
 
-    /// <summary>Lets a partition go on that was paused by name or stopped; with <paramref name="skipFirst"/> a stopped one, behind what it stopped at.</summary>
+    /// <summary>
+    /// Lets a partition go on that was paused by name or stopped; with <paramref name="skipFirst"/> a stopped one, behind what it stopped at.
+    /// </summary>
     public bool Resume(Subscription subscription, TopicPartitionId id, bool skipFirst)
     {
         var wasPaused = !skipFirst && subscription.Holds.Remove(id);

@@ -73,8 +73,9 @@ public sealed class SubscriptionOptions : IBindingTarget
     /// <see cref="UnknownTypePolicy.Fail"/>.</summary>
     public UnknownTypePolicy OnUnknownType { get; set; }
 
-    /// <summary>The largest number of messages in one batch. 1 to 100,000; default <see cref="KafkaOptions.MaxBatchSize"/> (500). Batch handlers
-    /// only.</summary>
+    /// <summary>
+    /// The largest number of messages in one batch. 1 to 100,000; default <see cref="KafkaOptions.MaxBatchSize"/> (500). Batch handlers only.
+    /// </summary>
     public int? MaxBatchSize { get; set; }
 
     /// <summary>How long a batch waits to fill. 0 to 1 min; default <see cref="KafkaOptions.MaxBatchWait"/> (200 ms). Batch handlers only.</summary>

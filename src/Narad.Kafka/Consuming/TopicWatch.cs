@@ -6,8 +6,9 @@ using Narad.Kafka.Topics;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Notices what happens to the topics that a group reads, which the client does not say: one was deleted; one was deleted and created again, which shows by its id (where the old
-/// position is in the new log, the client goes on there, and what is before it would be lost); one that was refused may be read again. One task; <see cref="PartitionsOf"/> is thread-safe.
+/// Notices what happens to the topics that a group reads, which the client does not say: one was deleted; one was deleted and created again, which shows
+/// by its id (where the old position is in the new log, the client goes on there, and what is before it would be lost); one that was refused may be read
+/// again. One task; <see cref="PartitionsOf"/> is thread-safe.
 /// </summary>
 internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimeProvider time, ILogger logger)
 {

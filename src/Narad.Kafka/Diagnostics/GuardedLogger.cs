@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// The application's logger, from which no exception comes: one out of a rebalance callback would lose messages, and one out of a worker or the
-/// thread would end. A line that could not be written is lost; where to say so is only the process's trace. Text from outside is escaped and cut on its way
+/// The application's logger, from which no exception comes: one out of a rebalance callback would lose messages, and one out of a worker or the thread
+/// would end. A line that could not be written is lost; where to say so is only the process's trace. Text from outside is escaped and cut on its way
 /// (<see cref="ForeignText"/>).
 /// </summary>
 /// <remarks>Thread-safe, as the logger is.</remarks>

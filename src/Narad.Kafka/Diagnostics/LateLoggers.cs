@@ -4,9 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// The container's loggers, resolved when something is logged first: a logger provider may take the Kafka service, and would otherwise wait for itself. What is
-/// logged while the
-/// container still creates its loggers is lost. Thread-safe.
+/// The container's loggers, resolved when something is logged first: a logger provider may take the Kafka service, and would otherwise wait for itself.
+/// What is logged while the container still creates its loggers is lost. Thread-safe.
 /// </summary>
 internal sealed class LateLoggers(IServiceProvider services) : ILoggerFactory
 {

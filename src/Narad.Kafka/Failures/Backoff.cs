@@ -73,7 +73,9 @@ internal sealed class Backoff
         return new Backoff(repetition => copy[Math.Min(repetition, copy.Length) - 1]);
     }
 
-    /// <summary>The wait that a delegate names for repetition 1, 2, …. What it answers is kept within 0 and <see cref="Longest"/>; where it throws, the wait is 0.</summary>
+    /// <summary>
+    /// The wait that a delegate names for repetition 1, 2, …. What it answers is kept within 0 and <see cref="Longest"/>; where it throws, the wait is 0.
+    /// </summary>
     public static Backoff Custom(Func<int, TimeSpan> delay)
     {
         ArgumentNullException.ThrowIfNull(delay);

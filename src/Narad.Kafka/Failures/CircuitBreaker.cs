@@ -6,14 +6,12 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then. It
-/// starts
-/// nothing itself: <see cref="LaneScheduler"/> asks it, and is woken when the answer may have changed.
+/// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then.
+/// It starts nothing itself: <see cref="LaneScheduler"/> asks it, and is woken when the answer may have changed.
 /// </summary>
 /// <remarks>
 /// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way
-/// round: schedulers are
-/// woken outside it.
+/// round: schedulers are woken outside it.
 /// <code>
 ///   Closed ──too many failed──▶ Open ──timer──▶ HalfOpen ──its success──▶ Closed (nothing counted)
 ///                                ▲                 │
@@ -24,8 +22,9 @@ namespace Narad.Kafka.Failures;
 /// </remarks>
 internal sealed class CircuitBreaker
 {
-    /// <summary>As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for
-    /// ever.</summary>
+    /// <summary>
+    /// As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for ever.
+    /// </summary>
     public const int MostProbesOfOne = 3;
 
     private readonly CircuitBreakerOptions _options;

@@ -11,8 +11,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Where copies of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails, and publishes
-/// the copies. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
+/// Where copies of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails,
+/// and publishes the copies. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
 /// </summary>
 internal sealed class CopyTopics
 {
@@ -120,7 +120,8 @@ internal sealed class CopyTopics
     }
 
     /// <summary>
-    /// Looks at the retry and dead-letter topics of every source again: their settings may be changed while messages are there. Says what is wrong once, and as often as it changes.
+    /// Looks at the retry and dead-letter topics of every source again: their settings may be changed while messages are there. Says what is wrong once,
+    /// and as often as it changes.
     /// </summary>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
@@ -148,7 +149,9 @@ internal sealed class CopyTopics
         }
     }
 
-    /// <summary>Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.</summary>
+    /// <summary>
+    /// Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.
+    /// </summary>
     /// <exception cref="KafkaTopicException">It is not there and may not be created.</exception>
     public async Task<int> EnsureRetryAsync(string name, string source, int partitions, CancellationToken cancellationToken)
     {
@@ -157,7 +160,9 @@ internal sealed class CopyTopics
         return _partitions[name];
     }
 
-    /// <summary>Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.</summary>
+    /// <summary>
+    /// Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.
+    /// </summary>
     public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
         // In a transaction what is refused ends it, so what gives way does so in the next one.
@@ -173,7 +178,9 @@ internal sealed class CopyTopics
         }
     }
 
-    /// <summary>Publishes a message's copy to the retry topic of its source; null where it is too large for that with the few headers that are needed.</summary>
+    /// <summary>
+    /// Publishes a message's copy to the retry topic of its source; null where it is too large for that with the few headers that are needed.
+    /// </summary>
     public async Task<SendResult?> RetryAsync(Delivery failed, string source, Departure departure, string group)
     {
         for (var detail = _most; detail >= FailureDetail.Origin; detail--)
@@ -229,8 +236,8 @@ internal sealed class CopyTopics
         (IsForwarded(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
-    // What is not known of the source partition in this assignment is what the copy in hand says. Null where keys are not kept in order, and for a copy that no member of the group wrote:
-    // signing it would make what it says believed.
+    // What is not known of the source partition in this assignment is what the copy in hand says. Null where keys are not kept in order, and for a copy
+    // that no member of the group wrote: signing it would make what it says believed.
     private static ParkingStamp? StampOf(Delivery message)
     {
         if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsForwarded(message) && message.Parked is not { IsStranger: false }))
@@ -306,7 +313,8 @@ internal sealed class CopyTopics
         }
     }
 
-    // Where keys are kept in order, a copy waits in the partition of its source's number and in no other. It is there by now, or the source's would not be read.
+    // Where keys are kept in order, a copy waits in the partition of its source's number and in no other. It is there by now, or the source's would not be
+    // read.
     private async Task<int> GrownAsync(string topic, TopicPartitionId partition)
     {
         var found = await _transport.Topics.GetPartitionCountsAsync([topic], CancellationToken.None).ConfigureAwait(false);

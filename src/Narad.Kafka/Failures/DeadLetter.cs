@@ -73,7 +73,10 @@ public sealed class DeadLetter
     /// <summary>The exception's stack trace, 4,096 characters at most. <c>narad-exception-stack</c>.</summary>
     public string? ExceptionStack => FailureHeaders.TextOf(Headers, FailureHeaders.ExceptionStack);
 
-    /// <summary>When and by whom the message was sent again before it failed once more, and where its dead letter was then; null where it was not. <c>narad-redriven</c>.</summary>
+    /// <summary>
+    /// When and by whom the message was sent again before it failed once more, and where its dead letter was then; null where it was not.
+    /// <c>narad-redriven</c>.
+    /// </summary>
     public string? Redriven => FailureHeaders.RedrivenOf(Headers);
 
     internal byte[]? RawValue => _value;

@@ -5,8 +5,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// How many messages the dead-letter topics of this service's subscriptions hold, for whoever collects metrics: it answers at once with what it knows, and asks the brokers in the
-/// background where that is older than <see cref="Interval"/>. It asks nothing while nobody reads it. Thread-safe.
+/// How many messages the dead-letter topics of this service's subscriptions hold, for whoever collects metrics: it answers at once with what it knows, and
+/// asks the brokers in the background where that is older than <see cref="Interval"/>. It asks nothing while nobody reads it. Thread-safe.
 /// </summary>
 internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics, Func<string, CancellationToken, Task<long>> count, TimeProvider time, ILogger logger, CancellationToken ended)
 {

@@ -1,6 +1,8 @@
 namespace Narad.Kafka;
 
-/// <summary>Thrown by a handler: this message goes to the dead-letter topic now, whatever the policy says. Where the subscription has none, its partition stops.</summary>
+/// <summary>
+/// Thrown by a handler: this message goes to the dead-letter topic now, whatever the policy says. Where the subscription has none, its partition stops.
+/// </summary>
 /// <example>
 /// <code>
 /// await kafka.SubscribeAsync&lt;OrderPlaced&gt;(

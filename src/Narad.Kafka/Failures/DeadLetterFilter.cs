@@ -13,7 +13,10 @@ public sealed record DeadLetterFilter
     /// <summary>Those that became dead letters before this time.</summary>
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Those of this exception: its type's full name or the end of it behind a dot, such as <c>TimeoutException</c>. Case counts; types derived from it are others.</summary>
+    /// <summary>
+    /// Those of this exception: its type's full name or the end of it behind a dot, such as <c>TimeoutException</c>. Case counts; types derived from it
+    /// are others.
+    /// </summary>
     public string? ExceptionType { get; init; }
 
     /// <summary>Those with this key; <see cref="MessageKey.None"/> for those without.</summary>

@@ -1,8 +1,9 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// The dead-letter topic: a message that cannot be handled is published there byte for byte, with headers that say where it came from and why. Its offset is finished when the broker acknowledged the
-/// dead letter. The topic must exist when the subscription starts, or is created with as many partitions and unlimited retention (<see cref="KafkaOptions.TopicCreation"/>).
+/// The dead-letter topic: a message that cannot be handled is published there byte for byte, with headers that say where it came from and why. Its offset
+/// is finished when the broker acknowledged the dead letter. The topic must exist when the subscription starts, or is created with as many partitions and
+/// unlimited retention (<see cref="KafkaOptions.TopicCreation"/>).
 /// </summary>
 public sealed class DeadLetterOptions
 {

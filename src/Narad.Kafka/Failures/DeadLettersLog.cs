@@ -23,7 +23,8 @@ internal static partial class DeadLettersLog
     [LoggerMessage(7006, LogLevel.Information, "Sent dead letter {Letter} again, to {Topic}[{Partition}].")]
     public static partial void Redriven(ILogger logger, DeadLetter letter, string topic, int partition);
 
-    [LoggerMessage(7007, LogLevel.Warning, "The progress of the redrive of {Topic} could not be committed when it ended: {Reason} Asked for again it sends up to one batch twice.")]
+    [LoggerMessage(7007, LogLevel.Warning,
+        "The progress of the redrive of {Topic} could not be committed when it ended: {Reason} Asked for again it sends up to one batch twice.")]
     public static partial void NotNoted(ILogger logger, string topic, string reason);
 
     [LoggerMessage(7008, LogLevel.Warning, "The client that read dead letters at {BootstrapServers} did not close within {Seconds} s; it closes when it can.")]

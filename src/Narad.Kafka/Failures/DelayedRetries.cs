@@ -7,8 +7,8 @@ namespace Narad.Kafka.Failures;
 /// megabytes. It never holds a message and never looks at a clock.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only. In order of arrival, which is that of the offsets: taking what is due goes over all of them (0.1 ms for a hundred thousand), but only when
-/// something is.
+/// Single-threaded: poll thread only. In order of arrival, which is that of the offsets: taking what is due goes over all of them (0.1 ms for a hundred
+/// thousand), but only when something is.
 /// </remarks>
 internal sealed class DelayedRetries
 {

@@ -4,12 +4,15 @@ namespace Narad.Kafka;
 public enum FailureAction
 {
     /// <summary>
-    /// It is repeated in memory as often as the policy allows, then through the retry topic, then it goes to the dead-letter topic, or its partition stops where
-    /// there is none.
+    /// It is repeated in memory as often as the policy allows, then through the retry topic, then it goes to the dead-letter topic, or its partition stops
+    /// where there is none.
     /// </summary>
     Retry,
 
-    /// <summary>It goes to the retry topic at once, past what is left of its repetitions in memory; as <see cref="Retry"/> where there is no retry topic, or no attempt left.</summary>
+    /// <summary>
+    /// It goes to the retry topic at once, past what is left of its repetitions in memory; as <see cref="Retry"/> where there is no retry topic, or no
+    /// attempt left.
+    /// </summary>
     RetryLater,
 
     /// <summary>It goes to the dead-letter topic at once; its partition stops where there is none.</summary>

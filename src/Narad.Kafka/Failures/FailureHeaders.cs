@@ -130,9 +130,8 @@ internal static class FailureHeaders
     public static MessageHeaders Application(MessageHeaders received, bool isCopy) => isCopy ? WithoutOurs(received) : new MessageHeaders(received);
 
     /// <summary>
-    /// What a handler sees: the headers that the application sent, without trace context, which belongs to the message's own activity, and without ours, which
-    /// have members of
-    /// their own in the context. What looks like ours in a message that is no copy is somebody else's, and stays.
+    /// What a handler sees: the headers that the application sent, without trace context, which belongs to the message's own activity, and without ours,
+    /// which have members of their own in the context. What looks like ours in a message that is no copy is somebody else's, and stays.
     /// </summary>
     public static MessageHeaders ForHandler(MessageHeaders received, bool isCopy)
     {

@@ -2,6 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Narad.Kafka.Failures;
 
-/// <summary>What becomes of a message whose handling failed: <see cref="FailureAction.Retry"/> is one more repetition in memory, after a wait, <see cref="FailureAction.RetryLater"/> an attempt through the retry topic.</summary>
+/// <summary>
+/// What becomes of a message whose handling failed: <see cref="FailureAction.Retry"/> is one more repetition in memory, after a wait,
+/// <see cref="FailureAction.RetryLater"/> an attempt through the retry topic.
+/// </summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct FailureVerdict(FailureAction Action, TimeSpan Delay = default);

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// How many messages succeeded and failed of late. It forgets in steps of a tenth of its length, so that counting costs the same however many there are. It reads
-/// no clock: the caller says when. Thread-safe; counting takes no lock but for the first of a step.
+/// How many messages succeeded and failed of late. It forgets in steps of a tenth of its length, so that counting costs the same however many there are.
+/// It reads no clock: the caller says when. Thread-safe; counting takes no lock but for the first of a step.
 /// </summary>
 internal sealed class FailureWindow
 {

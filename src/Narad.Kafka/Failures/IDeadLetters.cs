@@ -76,14 +76,17 @@ public interface IDeadLetters
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>.</exception>
     Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Deletes, for good, what stands before these offsets, such as <see cref="DeadLetterPage.Positions"/> or <see cref="RedriveReport.Positions"/>.</summary>
+    /// <summary>
+    /// Deletes, for good, what stands before these offsets, such as <see cref="DeadLetterPage.Positions"/> or <see cref="RedriveReport.Positions"/>.
+    /// </summary>
     /// <param name="deadLetterTopic">The topic.</param>
     /// <param name="before">The first offset that stays, by partition; other partitions stay as they are.</param>
     /// <param name="anyTopic">Must be true for a topic that is neither named <c>…-dlt</c> nor the dead-letter topic of a subscription of this service.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <returns>How many offsets were given up.</returns>
     /// <exception cref="ArgumentException">It may be no dead-letter topic, or an offset is negative or of another topic.</exception>
-    /// <exception cref="KafkaTopicException">It was refused, the topic or a partition does not exist, an offset is behind its end, or no broker answered in time.</exception>
+    /// <exception cref="KafkaTopicException">It was refused, the topic or a partition does not exist, an offset is behind its end, or no broker answered
+    /// in time.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>, and on another process's embedded broker.</exception>
     Task<long> DeleteAsync(string deadLetterTopic, IReadOnlyDictionary<TopicPartitionId, long> before, bool anyTopic = false, CancellationToken cancellationToken = default);
 

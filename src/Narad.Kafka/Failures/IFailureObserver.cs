@@ -1,8 +1,8 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// Told what became of messages that could not be handled, once the broker has the retry record or dead letter: for alerts, and for tests. It decides nothing, and what it throws is logged and
-/// changes nothing. Called on the thread pool by many handlers at once, so it must be thread-safe and quick.
+/// Told what became of messages that could not be handled, once the broker has the retry record or dead letter: for alerts, and for tests. It decides
+/// nothing, and what it throws is logged and changes nothing. Called on the thread pool by many handlers at once, so it must be thread-safe and quick.
 /// </summary>
 public interface IFailureObserver
 {

@@ -13,7 +13,10 @@ using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Failures;
 
-/// <summary>The dead letters of a cluster, before and after connecting: connects the transport where that has not been done. Thread-safe: each call has a reader of its own.</summary>
+/// <summary>
+/// The dead letters of a cluster, before and after connecting: connects the transport where that has not been done. Thread-safe: each call has a reader of
+/// its own.
+/// </summary>
 internal sealed class KafkaDeadLetters : IDeadLetters
 {
     private const int LargestPage = 10_000;

@@ -2,7 +2,9 @@ using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka.Failures;
 
-/// <summary>Which retry and dead-letter topics belong to which source topic, by their names or because a subscription of this service says so. Thread-safe.</summary>
+/// <summary>
+/// Which retry and dead-letter topics belong to which source topic, by their names or because a subscription of this service says so. Thread-safe.
+/// </summary>
 /// <param name="subscriptions">The service's subscriptions, as they are now.</param>
 internal sealed class KnownCopyTopics(Func<IEnumerable<Subscription>> subscriptions)
 {

@@ -3,7 +3,10 @@ using Narad.Kafka.Consuming;
 
 namespace Narad.Kafka.Failures;
 
-/// <summary>Counts the messages that were deleted while they waited for a retry, and logs them together: one line a topic for all that are found within a second. Not thread-safe; used only by the poll thread.</summary>
+/// <summary>
+/// Counts the messages that were deleted while they waited for a retry, and logs them together: one line a topic for all that are found within a second.
+/// Not thread-safe; used only by the poll thread.
+/// </summary>
 internal sealed class LostRetries(string group, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan Together = TimeSpan.FromSeconds(1);

@@ -17,10 +17,8 @@ public sealed record RedriveOptions
 
     /// <summary>
     /// Topics that dead letters may go back to besides the source of this dead-letter topic. A dead letter names its source in a header, which whoever may
-    /// write to the
-    /// dead-letter topic can forge: one that names any other topic is passed over. The source is the topic whose name with <c>-dlt</c> is this one's, and
-    /// each topic whose subscription in this service
-    /// sends its dead letters here. Default: none.
+    /// write to the dead-letter topic can forge: one that names any other topic is passed over. The source is the topic whose name with <c>-dlt</c> is
+    /// this one's, and each topic whose subscription in this service sends its dead letters here. Default: none.
     /// </summary>
     public IReadOnlyList<string> SourceTopics { get; init; } = [];
 
@@ -42,11 +40,10 @@ public sealed record RedriveOptions
 
     /// <summary>
     /// Under which name its progress is kept, as the committed offsets of group <c>{topic}-redrive-{name}</c>. Default: one that follows from
-    /// <see cref="Target"/>, <see cref="RetryTopic"/> and <see cref="Filter"/>, so that the same redrive continues where it stood and another one begins at
-    /// the beginning.
-    /// Must be given where the filter has a delegate. The cluster forgets the offsets of a group without members after a while
-    /// (<c>offsets.retention.minutes</c>,
-    /// 7 days by default), and the redrive then begins at the beginning: delete what was redriven (<see cref="RedriveReport.Positions"/>) before that.
+    /// <see cref="Target"/>, <see cref="RetryTopic"/> and <see cref="Filter"/>, so that the same redrive continues where it stood and another one begins
+    /// at the beginning. Must be given where the filter has a delegate. The cluster forgets the offsets of a group without members after a while
+    /// (<c>offsets.retention.minutes</c>, 7 days by default), and the redrive then begins at the beginning: delete what was redriven
+    /// (<see cref="RedriveReport.Positions"/>) before that.
     /// </summary>
     public string? Name { get; init; }
 

@@ -3,7 +3,8 @@ namespace Narad.Kafka;
 /// <summary>What a redrive did.</summary>
 /// <param name="Sent">Sent again and acknowledged; in a dry run, would have been.</param>
 /// <param name="FilteredOut">Left out by the filter.</param>
-/// <param name="Skipped">Those that could not be sent, counted by reason; empty where there were none. They stay, and a later redrive from the start finds them.</param>
+/// <param name="Skipped">Those that could not be sent, counted by reason; empty where there were none. They stay, and a later redrive from the start finds
+/// them.</param>
 /// <param name="Positions">How far each partition was gone through: the next offset.</param>
 /// <param name="Group">The group whose committed offsets are its progress.</param>
 public sealed record RedriveReport(

@@ -1,11 +1,13 @@
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// What the waits of retries are compared with: the wall clock, which other processes and a suspended host know too, but never behind the time that elapsed. Where the wall clock is put
-/// forward, this clock follows it; where it is put back, this clock goes on as if nothing had happened. So a wait takes the shorter of the two, and what is due stays due.
+/// What the waits of retries are compared with: the wall clock, which other processes and a suspended host know too, but never behind the time that
+/// elapsed. Where the wall clock is put forward, this clock follows it; where it is put back, this clock goes on as if nothing had happened. So a wait
+/// takes the shorter of the two, and what is due stays due.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only. Its readings are compared with one another, and differ from the wall clock's by what that was put back: <see cref="Of"/> and <see cref="WallOf"/> convert.
+/// Single-threaded: poll thread only. Its readings are compared with one another, and differ from the wall clock's by what that was put back:
+/// <see cref="Of"/> and <see cref="WallOf"/> convert.
 /// </remarks>
 internal sealed class RetryClock(TimeProvider time)
 {

@@ -1,6 +1,9 @@
 namespace Narad.Kafka.Failures;
 
-/// <summary>The attempts through a retry topic: how many, how long the delay before each is, and how long one may be at most. Its values are validated before. Immutable.</summary>
+/// <summary>
+/// The attempts through a retry topic: how many, how long the delay before each is, and how long one may be at most. Its values are validated before.
+/// Immutable.
+/// </summary>
 internal sealed class RetryLadder
 {
     private static readonly TimeSpan UsualLongest = TimeSpan.FromDays(1);

@@ -1,8 +1,8 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// Thrown by a handler: this message is to be handled again, no sooner than after a while, whatever the policy says and however often that was before. It waits in the
-/// retry topic, counted as an attempt there; where the subscription has none it waits in memory and holds its key.
+/// Thrown by a handler: this message is to be handled again, no sooner than after a while, whatever the policy says and however often that was before. It
+/// waits in the retry topic, counted as an attempt there; where the subscription has none it waits in memory and holds its key.
 /// </summary>
 /// <example>
 /// <code>

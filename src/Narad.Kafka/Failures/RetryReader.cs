@@ -7,8 +7,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Reads messages of retry topics a second time, when they are due: with a client of its own, which joins no group and commits nothing, from the offsets that are
-/// wanted. It never decides when; what it reads it hands over at once.
+/// Reads messages of retry topics a second time, when they are due: with a client of its own, which joins no group and commits nothing, from the offsets
+/// that are wanted. It never decides when; what it reads it hands over at once.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. It never waits for a broker: a partition is assigned at the first offset that is wanted, read forward (over what lies in
@@ -60,7 +60,10 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         run.Add(retries, hop);
     }
 
-    /// <summary>What is wanted of a partition is to be moved instead of handled, or not wanted any more where it <paramref name="stays"/>; returns by how much more, or less, is to be moved.</summary>
+    /// <summary>
+    /// What is wanted of a partition is to be moved instead of handled, or not wanted any more where it <paramref name="stays"/>; returns by how much
+    /// more, or less, is to be moved.
+    /// </summary>
     public int MoveInstead(AssignedPartition partition, Predicate<long> stays)
     {
         if (!_runs.TryGetValue(partition.Partition, out var run) || !ReferenceEquals(run.Partition, partition))
@@ -267,7 +270,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         return client;
     }
 
-    // That an offset is not there any more shows by what is read instead, and is said then: the client's word for it, a reset, is another thing to who reads the log.
+    // That an offset is not there any more shows by what is read instead, and is said then: the client's word for it, a reset, is another thing to who
+    // reads the log.
     private void Log(LogMessage message)
     {
         if (!string.Equals(message.Facility, "OFFSET", StringComparison.Ordinal))

@@ -6,8 +6,8 @@ using Narad.Kafka.Parking;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Holds messages of retry topics back until they are due. One that is not due when it is read leaves only its offset and due time behind, so it blocks nothing and
-/// costs next to nothing; when it is due it is read a second time. It never handles a message and never finishes one of this group's.
+/// Holds messages of retry topics back until they are due. One that is not due when it is read leaves only its offset and due time behind, so it blocks
+/// nothing and costs next to nothing; when it is due it is read a second time. It never handles a message and never finishes one of this group's.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the
@@ -18,8 +18,8 @@ namespace Narad.Kafka.Failures;
 ///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a hop), finished here
 ///     └──another group's, nobody's──▶ finished
 /// </code>
-/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxUncommittedMessages</c>, once half its wait is over; and where the partition is
-/// given away in order although messages behind it are finished, which would otherwise be handled again.
+/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxUncommittedMessages</c>, once half its wait
+/// is over; and where the partition is given away in order although messages behind it are finished, which would otherwise be handled again.
 /// </remarks>
 internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, ConsumerGroup group, TimeProvider time, ILogger logger)
 {
@@ -151,8 +151,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left alone, and the group begins again
-    /// when that is noticed.
+    /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left
+    /// alone, and the group begins again when that is noticed.
     /// </summary>
     public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
     {
@@ -250,8 +250,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved: what is not due, what is due and not read, and, handed to
-    /// <paramref name="move"/> at once, what is in its lane and was not begun. Of a key that is kept in order nothing is moved: which of its copies are finished is written down instead.
+    /// Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved: what is not due, what is due and
+    /// not read, and, handed to <paramref name="move"/> at once, what is in its lane and was not begun. Of a key that is kept in order nothing is moved:
+    /// which of its copies are finished is written down instead.
     /// </summary>
     /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Hopping"/> says.</returns>
     public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
@@ -301,7 +302,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return moving;
     }
 
-    /// <summary>Writes down how far the keys of these partitions, which are about to be given away, were handled; see <see cref="KeyParking.Leave"/>. What it returns does not fail.</summary>
+    /// <summary>
+    /// Writes down how far the keys of these partitions, which are about to be given away, were handled; see <see cref="KeyParking.Leave"/>. What it
+    /// returns does not fail.
+    /// </summary>
     public Task WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
     {
         var writing = new List<Task>();

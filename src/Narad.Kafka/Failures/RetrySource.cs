@@ -10,14 +10,18 @@ namespace Narad.Kafka.Failures;
 /// <param name="adoptsUngrouped">Whether those that name no group are taken too.</param>
 internal sealed class RetrySource(string source, string group, TimeSpan longest, TimeSpan usual, bool adoptsUngrouped)
 {
-    // The clocks of who wrote a copy, of the broker that stamped it and of who reads it may be this far apart: then it is not early. What is further off is forged.
+    // The clocks of who wrote a copy, of the broker that stamped it and of who reads it may be this far apart: then it is not early. What is further off
+    // is forged.
     private static readonly TimeSpan BelievedSkew = TimeSpan.FromHours(2);
 
     private readonly byte[] _group = Encoding.UTF8.GetBytes(group);
 
     public string Source => source;
 
-    /// <summary>The due time of a record that no member of the group wrote, which holds its key: at most the policy's longest wait from now, in milliseconds since 1970.</summary>
+    /// <summary>
+    /// The due time of a record that no member of the group wrote, which holds its key: at most the policy's longest wait from now, in milliseconds since
+    /// 1970.
+    /// </summary>
     public long DueOfStranger(long due, long now) => Math.Min(due, now + (long)usual.TotalMilliseconds);
 
     /// <summary>Whether this group handles a message.</summary>
@@ -26,8 +30,9 @@ internal sealed class RetrySource(string source, string group, TimeSpan longest,
         : named.AsSpan().SequenceEqual(_group) ? RetryOwner.Us : RetryOwner.Others;
 
     /// <summary>
-    /// When a message may be handled, in milliseconds since 1970. Where it seems to be from the future, the clock that it was written by was ahead, or <paramref name="now"/> is behind: then it
-    /// waits from now on, as long as it was to wait when it was written. The broker's clock (<paramref name="isBrokerTime"/>) says nothing of the writer's, so the due time stays as it is.
+    /// When a message may be handled, in milliseconds since 1970. Where it seems to be from the future, the clock that it was written by was ahead, or
+    /// <paramref name="now"/> is behind: then it waits from now on, as long as it was to wait when it was written. The broker's clock
+    /// (<paramref name="isBrokerTime"/>) says nothing of the writer's, so the due time stays as it is.
     /// </summary>
     public long DueOf(MessageHeaders? headers, long written, bool isBrokerTime, DateTimeOffset now)
     {

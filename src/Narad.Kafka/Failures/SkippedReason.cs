@@ -16,7 +16,8 @@ public enum SkippedReason
     TooLarge,
 
     /// <summary>
-    /// It names a topic whose dead letters do not go to this dead-letter topic, or one that holds retry records or dead letters, and <see cref="RedriveOptions.SourceTopics"/> does not name that topic.
+    /// It names a topic whose dead letters do not go to this dead-letter topic, or one that holds retry records or dead letters, and
+    /// <see cref="RedriveOptions.SourceTopics"/> does not name that topic.
     /// </summary>
     NotAllowed,
 

@@ -3,8 +3,9 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Parking;
 
 /// <summary>
-/// Keeps the order of each key of one partition through its failures (S26): knows which keys have messages in the retry partition, lets one of them be handled at a time, the
-/// first one, and says of every message of the source partition whether it is handled or waits behind those. It reads and writes nothing by itself.
+/// Keeps the order of each key of one partition through its failures (S26): knows which keys have messages in the retry partition, lets one of them be
+/// handled at a time, the first one, and says of every message of the source partition whether it is handled or waits behind those. It reads and writes
+/// nothing by itself.
 /// </summary>
 /// <remarks>
 /// Thread-safe: one lock; the poll thread reads and finishes, workers begin and depart. One instance is one assignment of a retry partition.
@@ -16,11 +17,12 @@ namespace Narad.Kafka.Parking;
 ///                                       ▲                  ▲                    │  │
 ///                                       └───failed again───┼────────────────────┘  └── in front of it one failed: put back
 /// </code>
-/// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order is that of the original
-/// offsets, of several copies of a message the one for the latest attempt counts, and what was copied once is not handled from the source again. Where a finished copy could be read
-/// again without one that was finished after it, a <see cref="KeyRelease"/> is written before the next message of the key is handled. So a repetition, after a crash, goes back
-/// to some message of a key and on from there in order, and never leaves one out. All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in
-/// front of its key's, and says nothing of other messages.
+/// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
+/// is that of the original offsets, of several copies of a message the one for the latest attempt counts, and what was copied once is not handled from the
+/// source again. Where a finished copy could be read again without one that was finished after it, a <see cref="KeyRelease"/> is written before the next
+/// message of the key is handled. So a repetition, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
+/// All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in front of its key's, and says
+/// nothing of other messages.
 /// </remarks>
 internal sealed class KeyParking
 {
@@ -108,7 +110,10 @@ internal sealed class KeyParking
         }
     }
 
-    /// <summary>How many messages of the source partition were finished unhandled since the last call, because a record of the group says that they were handled or copied before.</summary>
+    /// <summary>
+    /// How many messages of the source partition were finished unhandled since the last call, because a record of the group says that they were handled or
+    /// copied before.
+    /// </summary>
     public long TakeSkipped()
     {
         lock (_gate)
@@ -200,9 +205,8 @@ internal sealed class KeyParking
     }
 
     /// <summary>The source partition of the pair is ours too.</summary>
-    /// <param name="isSought">
-    /// Whether it begins somewhere else than where the group stands. One that was another member's meanwhile begins where the group stands: nobody handles it without its retry partition,
-    /// so what is known of its copies holds, and their seal with it.
+    /// <param name="isSought"> Whether it begins somewhere else than where the group stands. One that was another member's meanwhile begins where the
+    /// group stands: nobody handles it without its retry partition, so what is known of its copies holds, and their seal with it.
     /// </param>
     public void Join(bool isSought)
     {
@@ -462,8 +466,9 @@ internal sealed class KeyParking
     }
 
     /// <summary>
-    /// The pair is given away: what has to be written for whoever comes next, who reads the retry partition from its committed offset. Of a key of which copies behind that are finished, which ones;
-    /// and where the source partition will be read again, up to where a key's messages were seen to: the copies that said so may be in front of the committed offset.
+    /// The pair is given away: what has to be written for whoever comes next, who reads the retry partition from its committed offset. Of a key of which
+    /// copies behind that are finished, which ones; and where the source partition will be read again, up to where a key's messages were seen to: the
+    /// copies that said so may be in front of the committed offset.
     /// </summary>
     /// <param name="sourceOffset">Where the source partition will be read from; null where nothing of it was finished.</param>
     public List<KeyNote> Leave(long? sourceOffset)
@@ -510,7 +515,10 @@ internal sealed class KeyParking
     }
 
     // ── a message of the source partition ─────────────────────────────────────────────────────────────────────────────
-    /// <summary>Asks what is to be done with a message of the source partition; a worker's, in its key's lane. Where it waits behind others, its copy is awaited from now on.</summary>
+    /// <summary>
+    /// Asks what is to be done with a message of the source partition; a worker's, in its key's lane. Where it waits behind others, its copy is awaited
+    /// from now on.
+    /// </summary>
     public ParkVerdict Enter(byte[] key, long origin, long timestamp)
     {
         lock (_gate)
@@ -689,7 +697,8 @@ internal sealed class KeyParking
             var finished = Math.Max(key.FinishedOffset, copy.LastOffset);
             var next = FirstOf(key, copy);
 
-            // Else what is read again after a crash is read with all that comes after it: the next copy is behind this one, or the offset of the last one is committed with whatever is handled after it.
+            // Else what is read again after a crash is read with all that comes after it: the next copy is behind this one, or the offset of the last one
+            // is committed with whatever is handled after it.
             var isNeeded = copy.IsRepeat || (next is null ? finished > _lowest : next.State is not ParkedState.Awaited && finished > next.Offset);
             return isNeeded ? ReleaseUpTo(finished, key, copy, doomed: false) : null;
         }
@@ -714,7 +723,9 @@ internal sealed class KeyParking
         }
     }
 
-    /// <summary>A copy is finished, and what had to be written is. The next one of its key may be handled, none of the source topic until the poll thread knows.</summary>
+    /// <summary>
+    /// A copy is finished, and what had to be written is. The next one of its key may be handled, none of the source topic until the poll thread knows.
+    /// </summary>
     public void Finish(ParkedCopy copy, KeyRelease? released)
     {
         lock (_gate)
@@ -813,8 +824,9 @@ internal sealed class KeyParking
         return null;
     }
 
-    // Whether the message was finished here. After the end of what an assignment before left us, its copies are of who does not know yet that it lost the partition: its message was
-    // copied before, where the source was committed behind it, or we have it ourselves. And a send without an answer may write one twice.
+    // Whether the message was finished here. After the end of what an assignment before left us, its copies are of who does not know yet that it lost the
+    // partition: its message was copied before, where the source was committed behind it, or we have it ourselves. And a send without an answer may write
+    // one twice.
     private bool IsRepeat(ParkedKey parked, in ParkedRecord record, bool isAnothers) => IsRecovered
         && record is { Writer: not null, IsStranger: false }
         && (record.Origin <= parked.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));

@@ -22,7 +22,10 @@ internal sealed class ParkedCopy(ParkedKey key, long origin, long timestamp)
     /// <summary>Whether another copy of it is on its way.</summary>
     public bool IsBeingWritten { get; set; }
 
-    /// <summary>Where the latest copy of it was written; it is read before the message is handled, so that it is not found later by somebody who does not know that.</summary>
+    /// <summary>
+    /// Where the latest copy of it was written; it is read before the message is handled, so that it is not found later by somebody who does not know
+    /// that.
+    /// </summary>
     public long WrittenAt { get; set; } = -1;
 
     /// <summary>Whether nothing of it is to be read any more.</summary>

@@ -20,7 +20,10 @@ internal sealed class ParkedKey(byte[] key)
     /// <summary>The highest original offset of a finished copy; −1 where there is none.</summary>
     public long FinishedOrigin { get; set; } = -1;
 
-    /// <summary>The highest original offset of those copies that an assignment before wrote: what is at or below it in the source topic was seen to then. −1 where there is none.</summary>
+    /// <summary>
+    /// The highest original offset of those copies that an assignment before wrote: what is at or below it in the source topic was seen to then. −1 where
+    /// there is none.
+    /// </summary>
     public long Frontier { get; set; } = -1;
 
     /// <summary>What was committed in the source partition when that one was written.</summary>
@@ -29,13 +32,18 @@ internal sealed class ParkedKey(byte[] key)
     /// <summary>Its timestamp in the source topic: where nothing was committed, a message that is younger is one of a topic that was created again.</summary>
     public long FrontierTimestamp { get; set; }
 
-    /// <summary>The highest original offset of a copy that was finished here since the source topic was read from somewhere else; −1 where there is none.</summary>
+    /// <summary>
+    /// The highest original offset of a copy that was finished here since the source topic was read from somewhere else; −1 where there is none.
+    /// </summary>
     public long Seen { get; private set; } = -1;
 
     /// <summary>Its timestamp in the source topic.</summary>
     public long SeenTimestamp { get; private set; }
 
-    /// <summary>Whether a message of the source topic was handled in front of one that was copied or finished before: then <see cref="Seen"/> would leave out what is between them.</summary>
+    /// <summary>
+    /// Whether a message of the source topic was handled in front of one that was copied or finished before: then <see cref="Seen"/> would leave out what
+    /// is between them.
+    /// </summary>
     public bool WentBack { get; set; }
 
     /// <summary>Since when nothing of it is under way, in milliseconds since 1970; null while something is.</summary>

@@ -11,13 +11,14 @@ namespace Narad.Kafka.Parking;
 /// <param name="Due">When it may be handled.</param>
 /// <param name="Writer">The assignment that wrote it; null where it does not say.</param>
 /// <param name="Committed">What was committed in the source partition when it was written; null where it does not say.</param>
-/// <param name="IsStranger">Whether no member of the group wrote it since the group's offsets were last set: it is handled, and nothing that it says of other messages is believed.</param>
+/// <param name="IsStranger">Whether no member of the group wrote it since the group's offsets were last set: it is handled, and nothing that it says of
+/// other messages is believed.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct ParkedRecord(long Offset, long Arrival, long Origin, long Timestamp, int Attempt, long Due, string? Writer, long? Committed, bool IsStranger)
 {
     /// <summary>
-    /// A record that no member of the group is known to have written: sent again by hand, from before the offsets were reset, or forged. It comes in front of all others of its key, which wait for it, and
-    /// stands for no message of the source topic.
+    /// A record that no member of the group is known to have written: sent again by hand, from before the offsets were reset, or forged. It comes in front
+    /// of all others of its key, which wait for it, and stands for no message of the source topic.
     /// </summary>
     public static ParkedRecord Stranger(long offset, long arrival, long timestamp, int attempt, long due) =>
         new(offset, arrival, long.MinValue + offset, timestamp, attempt, due, Writer: null, Committed: null, IsStranger: true);

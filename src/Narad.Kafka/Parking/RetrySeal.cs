@@ -5,11 +5,13 @@ using System.Security.Cryptography;
 namespace Narad.Kafka.Parking;
 
 /// <summary>
-/// Signs the records that members of a group write into the retry partition of one source partition, so that the next member believes those and no others. The secret is kept in the metadata
-/// of the group's committed offset of the source partition: only the group's members write there, and every tool that resets or deletes offsets erases it. Immutable, thread-safe.
+/// Signs the records that members of a group write into the retry partition of one source partition, so that the next member believes those and no others.
+/// The secret is kept in the metadata of the group's committed offset of the source partition: only the group's members write there, and every tool that
+/// resets or deletes offsets erases it. Immutable, thread-safe.
 /// </summary>
 /// <remarks>
-/// The metadata names the offset that it was committed with. So a copy of it beside another offset, by a tool or by replication between clusters, is not taken for the group's own.
+/// The metadata names the offset that it was committed with. So a copy of it beside another offset, by a tool or by replication between clusters, is not
+/// taken for the group's own.
 /// </remarks>
 internal sealed class RetrySeal
 {

@@ -1,8 +1,8 @@
 namespace Narad.Kafka.Parking;
 
 /// <summary>
-/// Which seal a partition pair's records are signed and checked with, and whether the broker has it: before that no record is written that the next member would have to believe.
-/// Thread-safe: one lock.
+/// Which seal a partition pair's records are signed and checked with, and whether the broker has it: before that no record is written that the next member
+/// would have to believe. Thread-safe: one lock.
 /// </summary>
 /// <remarks>
 /// <code>

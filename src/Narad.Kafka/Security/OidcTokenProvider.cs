@@ -10,9 +10,9 @@ using Narad.Kafka.Security;
 namespace Narad.Kafka;
 
 /// <summary>
-/// Fetches tokens from an identity provider by the client-credentials grant (OAuth 2.0, RFC 6749 §4.4): what <see cref="SaslOptions.Oidc"/> makes of itself,
-/// and <c>options.Sasl.TokenProvider = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no token: each
-/// call fetches one.
+/// Fetches tokens from an identity provider by the client-credentials grant (OAuth 2.0, RFC 6749 §4.4): what <see cref="SaslOptions.Oidc"/> makes of
+/// itself, and <c>options.Sasl.TokenProvider = source.GetAsync</c> where an <see cref="HttpClient"/> of one's own is to be used. Thread-safe. It keeps no
+/// token: each call fetches one.
 /// </summary>
 public sealed class OidcTokenProvider
 {
@@ -78,8 +78,8 @@ public sealed class OidcTokenProvider
     private string Where => _endpoint.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
     /// <summary>Fetches a token; a <see cref="OAuthBearerTokenProvider"/>.</summary>
-    /// <exception cref="OAuthBearerTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status and
-    /// the provider's reason.</exception>
+    /// <exception cref="OAuthBearerTokenException">It was refused, or there was no answer, or one that is none. The message names the endpoint, the status
+    /// and the provider's reason.</exception>
     public async ValueTask<OAuthBearerToken> GetAsync(CancellationToken cancellationToken)
     {
         var asked = _time.GetUtcNow();

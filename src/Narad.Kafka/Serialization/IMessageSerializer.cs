@@ -11,7 +11,7 @@ public interface IMessageSerializer
     /// <param name="topic">The topic's real name.</param>
     /// <param name="headers">The message's headers; may be added to.</param>
     /// <param name="cancellationToken">The sender's token.</param>
-    /// <exception cref="SerializationUnavailableException">What it needs does not answer: the send fails and is retriable. Any other exception makes it fail
-    /// for good.</exception>
+    /// <exception cref="SerializationUnavailableException">What it needs does not answer: the send fails and is retriable. Any other exception makes it
+    /// fail for good.</exception>
     ValueTask<byte[]> SerializeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken);
 }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Narad.Kafka.Serialization;
 
 /// <summary>
-/// Writes a <see cref="MessageKey"/> as text where its bytes are printable UTF-8, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an equal
-/// key. Thread-safe.
+/// Writes a <see cref="MessageKey"/> as text where its bytes are printable UTF-8, else as <c>{"base64":"…"}</c>; no key is <c>null</c>. Reading gives an
+/// equal key. Thread-safe.
 /// </summary>
 internal sealed class MessageKeyJsonConverter : PropertyNameJsonConverter<MessageKey>
 {

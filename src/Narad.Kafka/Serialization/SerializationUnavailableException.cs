@@ -2,10 +2,9 @@ namespace Narad.Kafka;
 
 /// <summary>
 /// What a serializer or deserializer needs (a schema registry, a key store) does not answer at the moment. The message is not to blame. A message that is
-/// being read
-/// stays unfinished and is read again after <see cref="RetryAfter"/>, as often as it takes; no attempt is counted. The key (or the partition, depending on
-/// the order)
-/// waits behind it, and the health check names the cause. A message that is being sent fails with a <see cref="KafkaSendException"/> that is retriable.
+/// being read stays unfinished and is read again after <see cref="RetryAfter"/>, as often as it takes; no attempt is counted. The key (or the partition,
+/// depending on the order) waits behind it, and the health check names the cause. A message that is being sent fails with a
+/// <see cref="KafkaSendException"/> that is retriable.
 /// </summary>
 public sealed class SerializationUnavailableException : NaradKafkaException
 {

@@ -6,9 +6,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka.Serialization;
 
 /// <summary>
-/// Chooses among the handlers of one subscription by <c>type</c>. As the subscription's deserializer it finds the route and reads the message,
-/// so that an unknown type ends where a message that cannot be deserialized does, unretried; as its handler it calls the route found.
-/// Thread-safe.
+/// Chooses among the handlers of one subscription by <c>type</c>. As the subscription's deserializer it finds the route and reads the message, so that an
+/// unknown type ends where a message that cannot be deserialized does, unretried; as its handler it calls the route found. Thread-safe.
 /// </summary>
 internal sealed class TypedMessages : IMessageDeserializer
 {

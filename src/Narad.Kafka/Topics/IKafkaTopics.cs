@@ -45,9 +45,8 @@ public interface IKafkaTopics
     /// <returns>Those that existed.</returns>
     /// <exception cref="ArgumentException">A topic's name is not legal.</exception>
     /// <exception cref="NotSupportedException">The broker is another process's embedded one.</exception>
-    /// <exception cref="KafkaTopicException">
-    /// A topic could not be deleted (others may have been), or no broker answered in time: <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for
-    /// deleting.
+    /// <exception cref="KafkaTopicException"> A topic could not be deleted (others may have been), or no broker answered in time:
+    /// <see cref="KafkaOptions.ConnectTimeout"/> for looking, 30 s for deleting.
     /// </exception>
     Task<IReadOnlyList<string>> DeleteAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default);
 

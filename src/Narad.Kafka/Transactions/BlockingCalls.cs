@@ -3,7 +3,10 @@ using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Transactions;
 
-/// <summary>A thread for calls that block, one after the other: neither the poll thread nor the thread pool waits for a broker. Thread-safe; what hangs when it is disposed is left behind.</summary>
+/// <summary>
+/// A thread for calls that block, one after the other: neither the poll thread nor the thread pool waits for a broker. Thread-safe; what hangs when it is
+/// disposed is left behind.
+/// </summary>
 internal sealed class BlockingCalls : IDisposable
 {
     private readonly BlockingCollection<Action> _calls = [];

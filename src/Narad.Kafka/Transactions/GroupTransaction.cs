@@ -5,7 +5,8 @@ using Narad.Kafka.Consuming;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// One transaction of a group: the messages that it is made of, and whether they may still begin and send. It never ends by itself: that is the <see cref="TransactionBatcher"/>'s.
+/// One transaction of a group: the messages that it is made of, and whether they may still begin and send. It never ends by itself: that is the
+/// <see cref="TransactionBatcher"/>'s.
 /// </summary>
 /// <remarks>
 /// Threading: made and ended by the poll thread; the flags are set by anybody and never reset, in this order.

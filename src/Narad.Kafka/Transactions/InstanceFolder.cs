@@ -4,8 +4,8 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// The folder of this machine that holds the locks of one user's instances. It belongs to that user, and nobody else may write into it: so nobody else can plant a link there, or hold the locks.
-/// Thread-safe.
+/// The folder of this machine that holds the locks of one user's instances. It belongs to that user, and nobody else may write into it: so nobody else can
+/// plant a link there, or hold the locks. Thread-safe.
 /// </summary>
 internal static class InstanceFolder
 {

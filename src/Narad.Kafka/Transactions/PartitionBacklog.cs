@@ -3,8 +3,8 @@ using Narad.Kafka.Consuming;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// What arrived of one assigned partition and is in no committed transaction yet, in the order of arrival. A transaction takes its first messages; they leave when it is committed, and are the
-/// first again when it is aborted. Single-threaded: poll thread only.
+/// What arrived of one assigned partition and is in no committed transaction yet, in the order of arrival. A transaction takes its first messages; they
+/// leave when it is committed, and are the first again when it is aborted. Single-threaded: poll thread only.
 /// </summary>
 internal sealed class PartitionBacklog
 {
@@ -16,7 +16,10 @@ internal sealed class PartitionBacklog
     /// <summary>How many of the first ones a transaction has.</summary>
     public int Taken { get; set; }
 
-    /// <summary>How many are in their lanes without a transaction: one that the partition stopped at, and those whose handlers outlasted their transaction. Nothing begins before they are back.</summary>
+    /// <summary>
+    /// How many are in their lanes without a transaction: one that the partition stopped at, and those whose handlers outlasted their transaction. Nothing
+    /// begins before they are back.
+    /// </summary>
     public int Away { get; set; }
 
     public Delivery this[int index] => _deliveries[_head + index];

@@ -8,8 +8,8 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// Makes transactions of what a group's client brings: collects, hands the messages of one transaction to their lanes, and when they are back commits outputs and offsets together, or aborts
-/// and begins again. It never waits for a broker or a handler, and never runs user code.
+/// Makes transactions of what a group's client brings: collects, hands the messages of one transaction to their lanes, and when they are back commits
+/// outputs and offsets together, or aborts and begins again. It never waits for a broker or a handler, and never runs user code.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only, but for <see cref="Trouble"/>.
@@ -18,9 +18,9 @@ namespace Narad.Kafka.Transactions;
 ///      ▲                                                │                              │                     │
 ///      └───────────────── producer fenced or dead ◀─────┴──────────────────────────────┴─────────────────────┘        Close: ──▶ Closed
 /// </code>
-/// Messages stay in their partition's <see cref="PartitionBacklog"/> (and count in the limits) until the transaction that has them is committed, so an aborted one begins again from memory. What a
-/// broken producer leaves unknown is read from the broker: positions go back to the committed offsets. Whose a partition is, is asked when its transaction ends, in the same breath as the
-/// member's generation: a broker checks the generation only.
+/// Messages stay in their partition's <see cref="PartitionBacklog"/> (and count in the limits) until the transaction that has them is committed, so an
+/// aborted one begins again from memory. What a broken producer leaves unknown is read from the broker: positions go back to the committed offsets. Whose
+/// a partition is, is asked when its transaction ends, in the same breath as the member's generation: a broker checks the generation only.
 /// </remarks>
 internal sealed class TransactionBatcher
 {

@@ -8,8 +8,8 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// Confluent.Kafka's transactional producer, all through its own methods: committing and aborting serve delivery reports on their own thread, by callbacks that the library's own way of
-/// sending has none of. Its callbacks never throw.
+/// Confluent.Kafka's transactional producer, all through its own methods: committing and aborting serve delivery reports on their own thread, by callbacks
+/// that the library's own way of sending has none of. Its callbacks never throw.
 /// </summary>
 internal sealed class TransactionClient : ITransactionClient
 {

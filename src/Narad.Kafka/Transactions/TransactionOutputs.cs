@@ -8,8 +8,8 @@ using Narad.Kafka.Topics;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// What handlers send in transactions: middleware, trace context and serialization as with every other send of the service, then the transactional client. What one handler sends is
-/// written in the order of its calls. It never ends a transaction, and sends nothing in one that is over.
+/// What handlers send in transactions: middleware, trace context and serialization as with every other send of the service, then the transactional client.
+/// What one handler sends is written in the order of its calls. It never ends a transaction, and sends nothing in one that is over.
 /// </summary>
 /// <remarks>Thread-safe: one instance serves all transactions of a group.</remarks>
 internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? creates, TimeProvider time)
@@ -166,8 +166,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             return;
         }
 
-        // What our own abort gave back was not refused. What the client gives back by itself (it does so once after an abort that a refusal led to, to number its messages anew) is to be sent
-        // in another transaction.
+        // What our own abort gave back was not refused. What the client gives back by itself (it does so once after an abort that a refusal led to, to
+        // number its messages anew) is to be sent in another transaction.
         var failure = Failure(topic, key, report.Error);
         if (!part.Transaction.IsOver || report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
         {

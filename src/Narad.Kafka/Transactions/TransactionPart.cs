@@ -4,10 +4,11 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// One message in one transaction: what its handler sends through, and what became of it. A message that is handled again has another one, so that what the handler kept of this one can
-/// send nothing any more.
+/// One message in one transaction: what its handler sends through, and what became of it. A message that is handled again has another one, so that what
+/// the handler kept of this one can send nothing any more.
 /// </summary>
-/// <remarks>Threading: written by the worker that runs the message, then, when the message came back, read by the poll thread; sending is thread-safe.</remarks>
+/// <remarks>Threading: written by the worker that runs the message, then, when the message came back, read by the poll thread; sending is
+/// thread-safe.</remarks>
 internal sealed class TransactionPart : IMessageSender
 {
     private readonly Lock _gate = new();
@@ -70,7 +71,8 @@ internal sealed class TransactionPart : IMessageSender
     }
 
     /// <summary>
-    /// Its handler returned. What it sent and did not await is waited for until the client has it: it belongs to the transaction. Alone, it has failed where something of what it sent did.
+    /// Its handler returned. What it sent and did not await is waited for until the client has it: it belongs to the transaction. Alone, it has failed
+    /// where something of what it sent did.
     /// </summary>
     public async ValueTask ReturnedAsync()
     {

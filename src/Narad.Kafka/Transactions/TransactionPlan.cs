@@ -3,8 +3,9 @@ using Narad.Kafka.Consuming;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// Which messages make the next transaction: of each partition the first ones, without a gap, since only then its offset says all that counts. A message that failed, or that something hangs
-/// on, is in a transaction of its own, after everything before it. Decides nothing else. Single-threaded: poll thread only.
+/// Which messages make the next transaction: of each partition the first ones, without a gap, since only then its offset says all that counts. A message
+/// that failed, or that something hangs on, is in a transaction of its own, after everything before it. Decides nothing else. Single-threaded: poll thread
+/// only.
 /// </summary>
 internal sealed class TransactionPlan
 {

@@ -5,7 +5,8 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// What follows from how the messages of a transaction ended: which offsets it may commit, and, where it does not count, what each message is to be next. Single-threaded: poll thread only.
+/// What follows from how the messages of a transaction ended: which offsets it may commit, and, where it does not count, what each message is to be next.
+/// Single-threaded: poll thread only.
 /// </summary>
 /// <param name="isCurrent">Whether an assignment is ours now.</param>
 /// <param name="after">The timestamp of the clock after a delay.</param>
@@ -13,8 +14,9 @@ namespace Narad.Kafka.Transactions;
 internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart, KafkaSendException> suspected)
 {
     /// <summary>
-    /// The first messages of each partition, all of which succeeded, and the offset behind them. Null where that is not what succeeded: then nothing can be committed, since something would
-    /// count whose offset does not. Also where a partition is not ours any more, or not under that assignment (S10): the broker would not notice.
+    /// The first messages of each partition, all of which succeeded, and the offset behind them. Null where that is not what succeeded: then nothing can
+    /// be committed, since something would count whose offset does not. Also where a partition is not ours any more, or not under that assignment (S10):
+    /// the broker would not notice.
     /// </summary>
     public List<TransactionOffer>? Offer(GroupTransaction transaction)
     {

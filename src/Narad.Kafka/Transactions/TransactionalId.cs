@@ -6,8 +6,9 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// The <c>transactional.id</c> of one group in one process: the same after a restart, so that what a crash left open is ended at once, and another one for each process that runs beside it.
-/// Where nobody named the instance it takes the lowest number that is free on this machine, and holds it by a locked file, which the system lets go when the process ends, however it ends.
+/// The <c>transactional.id</c> of one group in one process: the same after a restart, so that what a crash left open is ended at once, and another one for
+/// each process that runs beside it. Where nobody named the instance it takes the lowest number that is free on this machine, and holds it by a locked
+/// file, which the system lets go when the process ends, however it ends.
 /// </summary>
 internal sealed class TransactionalId : IDisposable
 {

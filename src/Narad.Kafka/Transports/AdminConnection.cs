@@ -15,8 +15,8 @@ namespace Narad.Kafka.Transports;
 /// again after it got no answer or died. It never creates a topic by looking, and never hangs: not while calling, not while closing. Thread-safe.
 /// </summary>
 /// <remarks>
-/// Brokers and topics are asked for with librdkafka's Metadata request only, see <see cref="LibrdkafkaMetadata"/>. Nothing here calls the client periodically
-/// but <see cref="ProbeAsync"/>.
+/// Brokers and topics are asked for with librdkafka's Metadata request only, see <see cref="LibrdkafkaMetadata"/>. Nothing here calls the client
+/// periodically but <see cref="ProbeAsync"/>.
 /// </remarks>
 internal sealed class AdminConnection : IAsyncDisposable
 {

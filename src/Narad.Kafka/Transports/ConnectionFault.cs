@@ -28,9 +28,9 @@ internal sealed record ConnectionFault(ConnectionFaultKind Kind, string Cause, s
         or ConnectionFaultKind.NotBuilt;
 
     /// <summary>
-    /// Whether no broker was there at all, so far as is known. A listener that speaks otherwise than the settings, a login or certificate that was refused and
-    /// an address that a broker advertised are all answers. So is a missing token: the client connects only once it has one, and nothing is known of the
-    /// broker.
+    /// Whether no broker was there at all, so far as is known. A listener that speaks otherwise than the settings, a login or certificate that was refused
+    /// and an address that a broker advertised are all answers. So is a missing token: the client connects only once it has one, and nothing is known of
+    /// the broker.
     /// </summary>
     public bool IsNoBroker => Kind
         is ConnectionFaultKind.NoAnswer

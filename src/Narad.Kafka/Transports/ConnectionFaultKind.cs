@@ -1,8 +1,8 @@
 namespace Narad.Kafka.Transports;
 
 /// <summary>
-/// Why a broker cannot be worked with, in the order in which connecting gets there: of several the last says most, since everything before it
-/// succeeded somewhere.
+/// Why a broker cannot be worked with, in the order in which connecting gets there: of several the last says most, since everything before it succeeded
+/// somewhere.
 /// </summary>
 internal enum ConnectionFaultKind
 {
