@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for words that this repository does not use (eng/terms.txt says why and what to write), for numbers of promises in comments and messages, and for
-# lines of code over 160 characters. Prints each with its place and ends with 1 where there is one. --count prints the number of each only.
+# lines of code and of prose over 160 characters. Prints each with its place and ends with 1 where there is one. --count prints the number of each only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C.UTF-8
@@ -46,5 +46,10 @@ report "${mode:-list}" 'promise number' 'the rule in words; numbers belong to te
 report "${mode:-list}" 'line over 160 characters' 'break it' < <(
   awk 'FNR == 1 { raw = 0 } { inside = raw } { n = gsub(/"""/, "\"\"\"") } n % 2 { raw = !raw } length($0) > 160 && !inside && n == 0 { print FILENAME ":" FNR ": " $0 }' \
     $(grep '\.cs$' <<< "$checked") | grep -E '^[^:]+:[0-9]+: .{161,}')
+
+# Tables, code blocks, headings, links alone and HTML comments of Markdown keep their lines.
+prose=$(grep '\.md$' <<< "$files" | grep -vxFf <(awk -F'\t' '$1 == "prose" { print $2 }' eng/terms.txt))
+report "${mode:-list}" 'prose over 160 characters' 'wrap it' < <(
+  awk 'FNR == 1 { code = 0 } /^ *```/ { code = !code } !code && !/^ *[|#!<]/ && !/^\[/ { print FILENAME ":" FNR ": " $0 }' $prose | grep -E '^[^:]+:[0-9]+: .{161,}')
 
 [ "$found" = 0 ] || { echo "$found place(s): see eng/terms.txt" >&2; exit 1; }

@@ -10,7 +10,8 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
 {
     private readonly Func<MessageBatch<T>, CancellationToken, Task> _handler;
 
-    public BatchPipeline(Func<MessageBatch<T>, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    public BatchPipeline(Func<MessageBatch<T>, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics,
+        KafkaDiagnostics diagnostics)
         : base(settings, metrics, diagnostics)
     {
         _handler = handler;

@@ -100,7 +100,8 @@ internal sealed class ConsumerGroup
         {
             lock (_gate)
             {
-                return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && !subscription.IsEnding && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
+                return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && !subscription.IsEnding
+                    && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
             }
         }
     }
@@ -182,10 +183,12 @@ internal sealed class ConsumerGroup
             }
             catch (KafkaException error)
             {
-                answer.TrySetException(new KafkaConnectionException($"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
+                answer.TrySetException(new KafkaConnectionException(
+                    $"Group '{Name}' could not do it: {error.Error.Reason} ({error.Error.Code}). Try again.", error));
             }
         });
-        return await Task.WhenAny(answer.Task.Observe(), loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task ? await answer.Task.ConfigureAwait(false) : none;
+        return await Task.WhenAny(answer.Task.Observe(), loop.Ended).WaitAsync(cancellationToken).ConfigureAwait(false) == answer.Task
+            ? await answer.Task.ConfigureAwait(false) : none;
     }
 
     /// <summary>Asks something without an answer; before there is a poll thread it is asked of the first.</summary>
@@ -269,7 +272,8 @@ internal sealed class ConsumerGroup
     public HashSet<string> TopicsRead() =>
     [
         .. Subscriptions.SelectMany(subscription => subscription.Assignment.Select(partition => partition.Topic)),
-        .. Subscriptions.Where(static subscription => subscription is { Settings.IsPattern: false, State: SubscriptionState.Running } or { Settings.IsPattern: false, State: SubscriptionState.Joining, Ready.IsCompleted: false })
+        .. Subscriptions.Where(static subscription => subscription is { Settings.IsPattern: false, State: SubscriptionState.Running }
+            or { Settings.IsPattern: false, State: SubscriptionState.Joining, Ready.IsCompleted: false })
             .Select(subscription => subscription.Topic),
     ];
 
@@ -278,7 +282,8 @@ internal sealed class ConsumerGroup
     {
         lock (_gate)
         {
-            var missing = _subscriptions.Find(subscription => !subscription.Settings.IsPattern && string.Equals(subscription.Topic, topic, StringComparison.Ordinal));
+            var missing = _subscriptions.Find(subscription => !subscription.Settings.IsPattern
+                && string.Equals(subscription.Topic, topic, StringComparison.Ordinal));
             if (_stop is not null || missing is not { IsEnding: false, State: SubscriptionState.Running or SubscriptionState.Joining } || !_unseen.Add(missing))
             {
                 return;
@@ -315,7 +320,8 @@ internal sealed class ConsumerGroup
 
         if (refused.Count > 0)
         {
-            var refusal = new KafkaConnectionException(MissingRight.ToRead(error.Code, Name, [.. refused.Select(subscription => subscription.Topic)], error.Reason));
+            var refusal = new KafkaConnectionException(MissingRight.ToRead(
+                error.Code, Name, [.. refused.Select(subscription => subscription.Topic)], error.Reason));
             refused.ForEach(subscription => subscription.MoveTo(SubscriptionState.Faulted, refusal));
             UpdateLoop();
         }
@@ -331,9 +337,12 @@ internal sealed class ConsumerGroup
     }
 
     /// <summary>Why a source partition has no retry partition here, and what to do.</summary>
-    public string WhyAlone(TopicPartitionId partition, string retryTopic) => _watch?.PartitionsOf(retryTopic) is { } partitions && partitions <= partition.Partition
-        ? $"its retry topic '{retryTopic}' has {partitions} partition(s) only. Give it as many as '{partition.Topic}' has (kafka-topics --alter --topic {retryTopic} --partitions {_watch?.PartitionsOf(partition.Topic)})"
-        : $"its retry partition, {new TopicPartitionId(retryTopic, partition.Partition)}, is not this member's. All members have to read both topics with the range assignor, and both topics need as many partitions";
+    public string WhyAlone(TopicPartitionId partition, string retryTopic) => _watch?.PartitionsOf(retryTopic) is { } partitions
+        && partitions <= partition.Partition
+        ? $"its retry topic '{retryTopic}' has {partitions} partition(s) only. Give it as many as '{partition.Topic}' has (kafka-topics --alter "
+            + $"--topic {retryTopic} --partitions {_watch?.PartitionsOf(partition.Topic)})"
+        : $"its retry partition, {new TopicPartitionId(retryTopic, partition.Partition)}, is not this member's. All members have to read both topics "
+            + "with the range assignor, and both topics need as many partitions";
 
     // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
     private async Task LookForAsync(Subscription added)
@@ -393,11 +402,15 @@ internal sealed class ConsumerGroup
         if (_options.CreatesTopics(_transport.Mode))
         {
             // Retry topics are seen to with their source, whose number of partitions they have.
-            await _transport.Topics.CreateIfNotExistsAsync(wanted.Where(subscription => subscription.Settings.Retries is null).Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
-            await EnsureDeletedRetriesAsync(wanted.FindAll(static subscription => subscription is { State: SubscriptionState.TopicMissing, IsOptional: false, Settings.Retries: not null }), cancellationToken).ConfigureAwait(false);
+            await _transport.Topics.CreateIfNotExistsAsync(wanted.Where(subscription => subscription.Settings.Retries is null)
+                .Select(subscription => new TopicSpec(subscription.Topic)), cancellationToken).ConfigureAwait(false);
+            await EnsureDeletedRetriesAsync(wanted.FindAll(static subscription =>
+                subscription is { State: SubscriptionState.TopicMissing, IsOptional: false, Settings.Retries: not null }), cancellationToken)
+                .ConfigureAwait(false);
         }
 
-        var existing = await _transport.Topics.GetPartitionCountsAsync(wanted.Select(subscription => subscription.Topic), cancellationToken).ConfigureAwait(false);
+        var existing = await _transport.Topics.GetPartitionCountsAsync(wanted.Select(subscription => subscription.Topic), cancellationToken)
+            .ConfigureAwait(false);
         var rights = _transport.Topics is KafkaTopics topics
             ? await topics.GetReadRightsAsync(Name, [.. existing.Keys], cancellationToken).ConfigureAwait(false)
             : ReadOnlyDictionary<string, bool>.Empty;
@@ -452,7 +465,8 @@ internal sealed class ConsumerGroup
 
     private async Task EnsureDeletedRetriesAsync(List<Subscription> deleted, CancellationToken cancellationToken)
     {
-        var sources = await _transport.Topics.GetPartitionCountsAsync(deleted.Select(static subscription => subscription.Settings.Retries!.Source), cancellationToken).ConfigureAwait(false);
+        var sources = await _transport.Topics.GetPartitionCountsAsync(
+            deleted.Select(static subscription => subscription.Settings.Retries!.Source), cancellationToken).ConfigureAwait(false);
         foreach (var settings in deleted.Select(static subscription => subscription.Settings))
         {
             if (sources.TryGetValue(settings.Retries!.Source, out var partitions))
@@ -526,7 +540,8 @@ internal sealed class ConsumerGroup
     {
         try
         {
-            await Task.WhenAny(pattern.Ready, Task.Delay(pattern.Settings.Start is StartPosition.Latest ? StartingSubscriptions.WithoutPartitions : UnmatchedAfter, _diagnostics.Time, cancellationToken)).ConfigureAwait(false);
+            await Task.WhenAny(pattern.Ready, Task.Delay(pattern.Settings.Start is StartPosition.Latest ? StartingSubscriptions.WithoutPartitions
+                : UnmatchedAfter, _diagnostics.Time, cancellationToken)).ConfigureAwait(false);
             if (!cancellationToken.IsCancellationRequested && pattern.MissWhileJoining())
             {
                 ConsumingLog.NoTopicMatches(_logger, pattern.Topic, Name);
@@ -563,7 +578,9 @@ internal sealed class ConsumerGroup
             {
                 foreach (var subscription in _subscriptions)
                 {
-                    subscription.MoveTo(SubscriptionState.Faulted, new KafkaConnectionException($"Group '{Name}' ended by itself; the Error of its other subscriptions and the log say why. Create a new service."));
+                    subscription.MoveTo(SubscriptionState.Faulted,
+                        new KafkaConnectionException($"Group '{Name}' ended by itself; the Error of its other subscriptions and the log say why. "
+                        + "Create a new service."));
                 }
             }
             else if (!_told.SetEquals(topics))

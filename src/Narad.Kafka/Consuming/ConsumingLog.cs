@@ -62,7 +62,8 @@ internal static partial class ConsumingLog
         "Retry scheduled #{Retry}: {Partition} offset {Offset} of group '{Group}' is due at {Due:O}; it waits in '{Topic}'[{RecordPartition}] offset "
         + "{RecordOffset}. {Error}")]
     public static partial void RetryScheduled(
-        ILogger logger, int retry, TopicPartitionId partition, long offset, string group, DateTimeOffset due, string topic, int recordPartition, long recordOffset, string error);
+        ILogger logger, int retry, TopicPartitionId partition, long offset, string group, DateTimeOffset due, string topic, int recordPartition,
+            long recordOffset, string error);
 
     [LoggerMessage(3019, LogLevel.Error,
         "{Partition} offset {Offset} of group '{Group}' is too large for '{Topic}' with the headers that a retry needs, so it becomes a dead letter "

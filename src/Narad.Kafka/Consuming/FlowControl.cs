@@ -35,7 +35,8 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     public bool IsGroupFull => _messages >= messages || (_messages > 0 && _bytes + _largest > bytes);
 
     /// <summary>Whether a full group is empty enough to go on.</summary>
-    public bool MayGroupResume => _messages <= messages - Math.Max(1, messages / (2 * Reserve)) && (_messages == 0 || _bytes + _largest <= bytes - (bytes / (2 * Reserve)));
+    public bool MayGroupResume => _messages <= messages - Math.Max(1, messages / (2 * Reserve))
+        && (_messages == 0 || _bytes + _largest <= bytes - (bytes / (2 * Reserve)));
 
     public void Add(AssignedPartition partition, int size)
     {

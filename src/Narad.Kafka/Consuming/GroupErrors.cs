@@ -28,7 +28,9 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
 
     /// <summary>The topics that the client was refused to read, as far as is known.</summary>
     public IReadOnlySet<string> RefusedTopics =>
-        Causes.IsEmpty ? ImmutableHashSet<string>.Empty : new HashSet<string>([.. Causes.SubjectsOf(Topic), .. Causes.SubjectsOf(Fetch).Select(static partition => partition[..partition.LastIndexOf('/')])], StringComparer.Ordinal);
+        Causes.IsEmpty ? ImmutableHashSet<string>.Empty : new HashSet<string>(
+            [.. Causes.SubjectsOf(Topic), .. Causes.SubjectsOf(Fetch).Select(static partition => partition[..partition.LastIndexOf('/')])],
+            StringComparer.Ordinal);
 
     /// <summary>The client reports an error that it goes on after.</summary>
     /// <param name="error">What it says.</param>
@@ -137,7 +139,8 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
 
     /// <summary>What keeps the group from consuming, each cause once; without what is about partitions that are another member's.</summary>
     public IEnumerable<Stall> Now(IReadOnlySet<TopicPartitionId> assigned) => Causes.Now
-        .Where(cause => !cause.Subject.StartsWith(Fetch, StringComparison.Ordinal) || assigned.Any(partition => string.Equals(cause.Subject, SubjectOf(partition.Topic, partition.Partition), StringComparison.Ordinal)))
+        .Where(cause => !cause.Subject.StartsWith(Fetch, StringComparison.Ordinal)
+            || assigned.Any(partition => string.Equals(cause.Subject, SubjectOf(partition.Topic, partition.Partition), StringComparison.Ordinal)))
         .Select(static cause => cause.Stall)
         .GroupBy(static stall => stall.Text, StringComparer.Ordinal)
         .Select(static same => same.MaxBy(static stall => stall.Lasted));
@@ -156,5 +159,6 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
 
     private static string SubjectOf(TopicPartition partition) => SubjectOf(partition.Topic, partition.Partition.Value);
 
-    private static string SubjectOf(string topic, int partition) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Fetch}{topic}/{partition}");
+    private static string SubjectOf(string topic, int partition) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Fetch}{topic}/{partition}");
 }

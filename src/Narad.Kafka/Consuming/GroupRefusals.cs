@@ -24,17 +24,22 @@ internal static class GroupRefusals
         var remedy = error.Code switch
         {
             ErrorCode.InconsistentGroupProtocol =>
-                $"its members use another group.protocol or partition.assignment.strategy than this one ({SettingNames.Of("GroupProtocol")} = {options.GroupProtocol}, {SettingNames.Of("Assignor")} = {options.Assignor}; "
+                $"its members use another group.protocol or partition.assignment.strategy than this one ({SettingNames.Of("GroupProtocol")} = "
+                    + $"{options.GroupProtocol}, {SettingNames.Of("Assignor")} = {options.Assignor}; "
                 + $"with Retry.PreserveKeyOrder always {KafkaAssignor.Range}). Set the same for all members of the group, or choose another group",
             ErrorCode.InvalidSessionTimeout =>
-                $"the brokers do not allow {SettingNames.Of("SessionTimeout")} = {options.SessionTimeout:c}. Set it between their group.min.session.timeout.ms and group.max.session.timeout.ms",
+                $"the brokers do not allow {SettingNames.Of("SessionTimeout")} = {options.SessionTimeout:c}. Set it between their "
+                    + "group.min.session.timeout.ms and group.max.session.timeout.ms",
             ErrorCode.InvalidGroupId => "the brokers do not accept its name. Choose another one",
-            ErrorCode.GroupMaxSizeReached => "it has as many members as the brokers allow (group.max.size, group.consumer.max.size). Stop a member, or raise that",
-            ErrorCode.UnsupportedAssignor => $"the brokers do not know the assignor ({SettingNames.Of("Assignor")} = {options.Assignor}). Name it in their group.consumer.assignors, or choose another one",
+            ErrorCode.GroupMaxSizeReached => "it has as many members as the brokers allow (group.max.size, group.consumer.max.size). Stop a member, "
+                + "or raise that",
+            ErrorCode.UnsupportedAssignor => $"the brokers do not know the assignor ({SettingNames.Of("Assignor")} = {options.Assignor}). Name it in "
+                + "their group.consumer.assignors, or choose another one",
             ErrorCode.UnsupportedVersion or ErrorCode.Local_UnsupportedFeature =>
                 $"the brokers are too old for {SettingNames.Of("GroupProtocol")} = {options.GroupProtocol}. Set {KafkaGroupProtocol.Classic}, or use Kafka 4",
             ErrorCode.UnreleasedInstanceId or ErrorCode.FencedInstanceId =>
-                $"another member has the static identity {SettingNames.Of("GroupInstanceId")} = '{options.GroupInstanceId}'. Give each process its own; one that ended without leaving is forgotten after its session",
+                $"another member has the static identity {SettingNames.Of("GroupInstanceId")} = '{options.GroupInstanceId}'. Give each process its "
+                    + "own; one that ended without leaving is forgotten after its session",
             _ => null,
         };
         return remedy is null ? null : $"Group '{group}' cannot be joined: {remedy}. The client says: {error.Reason} ({error.Code}).";

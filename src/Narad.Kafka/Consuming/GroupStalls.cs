@@ -12,10 +12,12 @@ internal static class GroupStalls
             switch (subscription.State)
             {
                 case SubscriptionState.Joining when group.Loop?.IsStopping is not true:
-                    yield return new Stall($"group '{group.Name}' has not been joined for '{subscription.Topic}'. Look at what the log says of this group, and at its coordinator", subscription.StateAge);
+                    yield return new Stall($"group '{group.Name}' has not been joined for '{subscription.Topic}'. Look at what the log says of this "
+                        + "group, and at its coordinator", subscription.StateAge);
                     break;
                 case SubscriptionState.TopicMissing when subscription is { IsOptional: false, Settings.IsPattern: false }:
-                    yield return new Stall($"topic '{subscription.Topic}' of group '{group.Name}' does not exist. Create it, or set TopicCreation to IfMissing", subscription.StateAge);
+                    yield return new Stall($"topic '{subscription.Topic}' of group '{group.Name}' does not exist. Create it, or set TopicCreation to "
+                        + "IfMissing", subscription.StateAge);
                     break;
             }
         }

@@ -365,7 +365,8 @@ internal sealed class LaneScheduler
                     head.Partition.Held.Add(lane);
                     return;
 
-                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush && head.Departure is null && head.Standing is null:
+                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush && head.Departure is null
+                    && head.Standing is null:
                     lane.Filling = true;
                     Wait(lane, batch.Wait);
                     return;

@@ -44,7 +44,8 @@ internal sealed partial record MissingOffset(long Offset, bool IsTruncated, long
     public MissingOffset WithCommitted(long committed) => this with { Offset = Math.Max(committed, -1), IsTruncated = committed >= 0, IsCertain = true };
 
     private static long? Number(Regex pattern, string text) =>
-        pattern.Match(text) is { Success: true } match && long.TryParse(match.Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        pattern.Match(text) is { Success: true } match && long.TryParse(
+            match.Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     [GeneratedRegex(@"broker end offset is (?<number>\d+)", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex EndOffset();

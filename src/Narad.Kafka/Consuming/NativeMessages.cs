@@ -21,7 +21,8 @@ internal sealed unsafe class NativeMessages : IMessageSource
 
     /// <summary>Null where this version of Confluent.Kafka keeps its client elsewhere, or a function cannot be found.</summary>
     public static NativeMessages? TryOpen(IConsumer<byte[]?, byte[]?> client)
-        => DirectAccess.MissingForConsuming is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle ? new NativeMessages(handle) : null;
+        => DirectAccess.MissingForConsuming is null && LibrdkafkaClient.Of(client.Handle) is { IsClosed: false, IsInvalid: false } handle
+            ? new NativeMessages(handle) : null;
 
     public TopicPartitionOffset? End { get; private set; }
 
@@ -58,7 +59,8 @@ internal sealed unsafe class NativeMessages : IMessageSource
                     return false;
 
                 default:
-                    throw new ConsumeException(RecordOf(native), LibrdkafkaClient.ErrorOf(_client, native->Error, LibrdkafkaClient.Text((nint)rd_kafka_message_errstr(native))));
+                    throw new ConsumeException(RecordOf(native),
+                        LibrdkafkaClient.ErrorOf(_client, native->Error, LibrdkafkaClient.Text((nint)rd_kafka_message_errstr(native))));
             }
         }
         finally

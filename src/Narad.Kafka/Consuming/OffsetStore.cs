@@ -18,7 +18,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     public void Store(AssignedPartition partition)
     {
         // Of an exactly-once subscription they are committed with its transactions, and in no other way.
-        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored || AwaitsPair(partition))
+        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored
+            || AwaitsPair(partition))
         {
             return;
         }
@@ -61,7 +62,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
 
         try
         {
-            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset, partition.Tracker.EpochAt(offset)), metadata, wait: false);
+            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset, partition.Tracker.EpochAt(offset)),
+                metadata, wait: false);
         }
         catch (KafkaException error)
         {
@@ -76,7 +78,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
 
     // Of a source partition that is paired: what makes the commit recognizable as the group's own.
     private string? MetadataOf(AssignedPartition partition, long offset) =>
-        partition is { Parking: { } parking, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle) ? parking.Seal.Seal.MetadataFor(offset) : null;
+        partition is { Parking: { } parking, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle)
+            ? parking.Seal.Seal.MetadataFor(offset) : null;
 
     // The client does not commit a stored offset below the committed one by itself, nor one of an earlier leader epoch, so where the log went back it is
     // told to, once. The poll thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
@@ -99,7 +102,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             if (!commit.Wait(CommitBackTimeout))
             {
                 ConsumingLog.CommitBackFailed(logger, null, position.Topic, position.Partition.Value, position.Offset.Value);
-                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+                    TaskScheduler.Default);
             }
         }
         catch (AggregateException error)

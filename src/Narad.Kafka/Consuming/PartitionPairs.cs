@@ -38,7 +38,8 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
                 retries.Add(partition);
             }
             else if (partition is { Subscription.Settings: { Parks: true, Retries: null, Copies: { } copies } }
-                && assignment.TryFind(new TopicPartition(copies.RetryNameFor(id.Topic), id.Partition), out var kept) && kept.Parking is { IsJoined: true } && !retries.Contains(kept))
+                && assignment.TryFind(new TopicPartition(copies.RetryNameFor(id.Topic), id.Partition), out var kept) && kept.Parking is { IsJoined: true }
+                    && !retries.Contains(kept))
             {
                 // The source partition was another member's meanwhile, where somebody may have set its offset.
                 retries.Add(kept);
@@ -90,7 +91,8 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     {
         foreach (var offset in committed)
         {
-            if (!offset.Error.IsError && offset.Offset.Value >= 0 && assignment.TryFind(offset.TopicPartition, out var partition) && partition.Subscription.Settings.Retries is null)
+            if (!offset.Error.IsError && offset.Offset.Value >= 0 && assignment.TryFind(offset.TopicPartition, out var partition)
+                && partition.Subscription.Settings.Retries is null)
             {
                 partition.Parking?.SourceCommitted(offset.Offset.Value);
                 partition.Parking?.Seal.Committed();   // whatever this member commits of a pair has it
@@ -180,7 +182,8 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private void CommitSeal(AssignedPartition partition, KeyParking parking)
     {
         var stored = partition.Stored is { } known and < long.MaxValue ? known : (long?)null;
-        if (parking.Seal.IsReady || (stored ?? parking.Seal.Found ?? partition.Began?.Offset) is not { } offset || (partition.SealAskedAt is { } asked && time.GetElapsedTime(asked) < SealInterval))
+        if (parking.Seal.IsReady || (stored ?? parking.Seal.Found ?? partition.Began?.Offset) is not { } offset
+            || (partition.SealAskedAt is { } asked && time.GetElapsedTime(asked) < SealInterval))
         {
             return;
         }

@@ -83,7 +83,8 @@ internal sealed class PollLoop
     private volatile Error? _fatal;
     private volatile StopRequest? _stop;
 
-    public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands, Action<Exception, bool> faulted)
+    public PollLoop(ConsumerGroup group, ITransport transport, KafkaOptions options, KafkaDiagnostics diagnostics, ConcurrentQueue<Action> commands,
+        Action<Exception, bool> faulted)
     {
         _group = group;
         _transport = transport;
@@ -92,7 +93,8 @@ internal sealed class PollLoop
         _commands = commands;
         _faulted = faulted;
         _logger = diagnostics.Logger<PollLoop>();
-        _assignment = new Assignment(new FlowControl(options.MaxBufferedMessages, options.MaxBufferedBytes - transport.Clients.PrefetchBytes, options.MaxUncommittedMessages), _logger, OnClientError);
+        _assignment = new Assignment(new FlowControl(options.MaxBufferedMessages, options.MaxBufferedBytes - transport.Clients.PrefetchBytes,
+            options.MaxUncommittedMessages), _logger, OnClientError);
         _comparesEpochs = transport.Mode is not KafkaMode.Embedded;
         _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger);
         _lost = new LostPositions(group, diagnostics.Time, _logger);
@@ -103,7 +105,8 @@ internal sealed class PollLoop
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _secrets = transport.Clients.Secrets;
         _clientLog = new ClientLog(_logger, _secrets, _diagnostics.Time, _diagnostics.Unreachable);
-        _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group, diagnostics.Time, _logger);
+        _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group,
+            diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxUncommittedMessages, diagnostics.Time, _logger);
@@ -294,7 +297,8 @@ internal sealed class PollLoop
     }
 
     // A message ends the wait at once; what is asked of the group by name takes as long as a tick then.
-    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && BufferedMessages == 0 && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
+    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && BufferedMessages == 0
+        && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
 
     // Takes what is there, up to a limit: handing it over together costs much less than one by one.
     private void Poll()
@@ -303,7 +307,8 @@ internal sealed class PollLoop
         {
             // Above 0: with a timeout of 0 the client counts the time inside rebalance callbacks against max.poll.interval.ms. What comes right
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
-            var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval) : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : BufferedMessages > 0 ? 5 : 25);
+            var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval)
+                : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : BufferedMessages > 0 ? 5 : 25);
             for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
@@ -537,7 +542,8 @@ internal sealed class PollLoop
         }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
-        if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _assignment.Client.MemberId is { Length: > 0 } && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
+        if (!_joinSeen && _options.GroupProtocol is KafkaGroupProtocol.Consumer && _assignment.Client.MemberId is { Length: > 0 }
+            && _diagnostics.Time.GetElapsedTime(_subscribedAt) > TimeSpan.FromSeconds(3))
         {
             Joined();
         }
@@ -552,7 +558,8 @@ internal sealed class PollLoop
         {
             // What was added since the latest Subscribe has not been joined; a pattern that nothing matched may be by now.
             if (_subscribed.Contains(subscription.Topic)
-                && (subscription.State is SubscriptionState.Joining || (subscription.Settings.IsPattern && subscription.State is SubscriptionState.TopicMissing)))
+                && (subscription.State is SubscriptionState.Joining
+                    || (subscription.Settings.IsPattern && subscription.State is SubscriptionState.TopicMissing)))
             {
                 _starting.Joined(subscription);
             }
@@ -585,8 +592,10 @@ internal sealed class PollLoop
             var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription) && !partition.IsForCopies).ToList();
             subscription.Show(
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
-                [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal).ThenBy(stopped => stopped.Partition.Partition)],
-                [.. mine.Where(partition => partition.OnHold).Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)]);
+                [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal)
+                    .ThenBy(stopped => stopped.Partition.Partition)],
+                [.. mine.Where(partition => partition.OnHold).Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal)
+                    .ThenBy(id => id.Partition)]);
             if (subscription.IsEnding && mine.Count == 0)
             {
                 _group.Forget(subscription);
@@ -653,7 +662,8 @@ internal sealed class PollLoop
         }
 
         // A transaction that has something of them ends first, with what it began: committed where that can be.
-        bool IsUnderWay() => _transactions is { } transactions ? transactions.IsBusyWith(revoked) : revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0);
+        bool IsUnderWay() => _transactions is { } transactions ? transactions.IsBusyWith(revoked)
+            : revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0);
         if (IsUnderWay())
         {
             _transactions?.Hold();
@@ -835,7 +845,8 @@ internal sealed class PollLoop
     // ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────
     private void OnConsumeError(ConsumeException error)
     {
-        if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record && _assignment.TryFind(record.TopicPartition, out var partition))
+        if (error.Error.Code is ErrorCode.Local_AutoOffsetReset && error.ConsumerRecord is { } record
+            && _assignment.TryFind(record.TopicPartition, out var partition))
         {
             _starts.Missing(partition, record.Offset.Value, error.Error.Reason);
             return;
@@ -887,7 +898,8 @@ internal sealed class PollLoop
         _fatal = null;
         if (fatal.Code is ErrorCode.FencedInstanceId)
         {
-            Fault(new KafkaConnectionException($"Another member took over the static identity '{_options.GroupInstanceId}' of group '{_group.Name}': {fatal.Reason} Give each process its own GroupInstanceId."));
+            Fault(new KafkaConnectionException($"Another member took over the static identity '{_options.GroupInstanceId}' of group '{_group.Name}': "
+                + $"{fatal.Reason} Give each process its own GroupInstanceId."));
             _closing = true;
             _assignment.Client = null!;
             return;
@@ -969,7 +981,8 @@ internal sealed class PollLoop
     private void OnCommitted(Confluent.Kafka.CommittedOffsets committed)
     {
         // Of one whose partitions have errors of their own the client says no error.
-        _group.Errors.Committed(committed.Error.IsError ? committed.Error : committed.Offsets.FirstOrDefault(static offset => offset.Error.IsError)?.Error ?? committed.Error);
+        _group.Errors.Committed(committed.Error.IsError ? committed.Error : committed.Offsets.FirstOrDefault(static offset => offset.Error.IsError)?.Error
+            ?? committed.Error);
         if (_inPairs && !committed.Error.IsError)
         {
             _pairs.OnCommitted(committed.Offsets);
@@ -1046,7 +1059,8 @@ internal sealed class PollLoop
         catch (KafkaException error)
         {
             var code = error is TopicPartitionOffsetException some ? some.Results.First(result => result.Error.IsError).Error.Code : error.Error.Code;
-            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup);
+            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress
+                or ErrorCode.NotCoordinatorForGroup);
         }
     }
 

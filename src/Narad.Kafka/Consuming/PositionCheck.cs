@@ -92,16 +92,19 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
     private static bool StartsAtEnd(AssignedPartition partition) => partition.Subscription.Settings.Start is StartPosition.Latest;
 
     // Then it is assigned anew, or not read.
-    private static bool IsDecided(AssignedPartition partition) => partition.StartAt is not null || partition.Missing is { IsCertain: true } || partition.Unreadable is not null;
+    private static bool IsDecided(AssignedPartition partition) => partition.StartAt is not null || partition.Missing is { IsCertain: true }
+        || partition.Unreadable is not null;
 
     // On another thread: changes nothing.
     private static List<Answer> Ask(IConsumer<byte[]?, byte[]?> client, List<AssignedPartition> partitions)
     {
-        var committed = client.Committed(partitions.ConvertAll(static partition => partition.Partition), AskTimeout).ToDictionary(static position => position.TopicPartition);
+        var committed = client.Committed(partitions.ConvertAll(static partition => partition.Partition), AskTimeout)
+            .ToDictionary(static position => position.TopicPartition);
         return partitions.ConvertAll(partition => new Answer(
             partition,
             committed[partition.Partition],
-            committed[partition.Partition].Offset.IsSpecial && StartsAtEnd(partition) ? client.QueryWatermarkOffsets(partition.Partition, AskTimeout).High : null));
+            committed[partition.Partition].Offset.IsSpecial && StartsAtEnd(partition) ? client.QueryWatermarkOffsets(partition.Partition, AskTimeout).High
+                : null));
     }
 
     private void Take(Task<List<Answer>> answer)

@@ -28,12 +28,15 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
             var idle = time.GetElapsedTime(Volatile.Read(ref _turned));
             if (idle > options.DegradedAfter)
             {
-                yield return new Stall($"group '{group.Name}' does not poll: its client has not returned for {Duration.Text(Whole(idle))}. Look at the brokers; a restart makes a new client", idle);
+                yield return new Stall($"group '{group.Name}' does not poll: its client has not returned for {Duration.Text(Whole(idle))}. Look at "
+                    + "the brokers; a restart makes a new client", idle);
             }
 
-            if (Volatile.Read(ref _lost) is not Never and var lost && group.Subscriptions.Any(static subscription => subscription.State is SubscriptionState.Running or SubscriptionState.Joining))
+            if (Volatile.Read(ref _lost) is not Never and var lost
+                && group.Subscriptions.Any(static subscription => subscription.State is SubscriptionState.Running or SubscriptionState.Joining))
             {
-                yield return new Stall($"group '{group.Name}' lost its partitions and has not been joined again. Look at its coordinator, and at members that are slow to join; a restart makes a new client", time.GetElapsedTime(lost));
+                yield return new Stall($"group '{group.Name}' lost its partitions and has not been joined again. Look at its coordinator, and at "
+                    + "members that are slow to join; a restart makes a new client", time.GetElapsedTime(lost));
             }
 
             foreach (var (text, since, neverUnhealthy) in _found)
@@ -97,7 +100,8 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         var settings = partition.Subscription.Settings;
         if (partition is { IsAlone: true, AloneSince: { } alone })
         {
-            return ($"{partition.Id} of group '{settings.Group}' is not handled: {group.WhyAlone(partition.Id, settings.Copies!.RetryNameFor(partition.Id.Topic))}", alone, false);
+            return ($"{partition.Id} of group '{settings.Group}' is not handled: "
+                + $"{group.WhyAlone(partition.Id, settings.Copies!.RetryNameFor(partition.Id.Topic))}", alone, false);
         }
 
         var progress = partition.Progress;
@@ -110,7 +114,9 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         {
             return time.GetElapsedTime(progress.Since, now) < options.MaxPollInterval
                 ? null
-                : ($"{partition.Id} of group '{settings.Group}': {running} handler(s) have run for longer than MaxPollInterval ({Duration.Text(options.MaxPollInterval)}), and nothing was finished meanwhile. Give them a time limit (Timeout in the subscription's options), or find out what they wait for",
+                : ($"{partition.Id} of group '{settings.Group}': {running} handler(s) have run for longer than MaxPollInterval "
+                    + $"({Duration.Text(options.MaxPollInterval)}), and nothing was finished meanwhile. Give them a time limit (Timeout in the "
+                    + "subscription's options), or find out what they wait for",
                     progress.Since + (long)(options.MaxPollInterval.TotalSeconds * time.TimestampFrequency), true);
         }
 

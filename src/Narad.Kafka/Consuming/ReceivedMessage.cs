@@ -14,4 +14,5 @@ namespace Narad.Kafka.Consuming;
 /// <param name="IsBrokerTime">Whether the timestamp is of the broker's clock (<c>LogAppendTime</c>), not of the sender's.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct ReceivedMessage(
-    TopicPartition Partition, long Offset, byte[]? Key, byte[]? Value, long Timestamp = 0, MessageHeaders? Headers = null, int LeaderEpoch = -1, bool IsBrokerTime = false);
+    TopicPartition Partition, long Offset, byte[]? Key, byte[]? Value, long Timestamp = 0, MessageHeaders? Headers = null, int LeaderEpoch = -1,
+        bool IsBrokerTime = false);

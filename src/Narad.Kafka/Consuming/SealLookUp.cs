@@ -8,7 +8,8 @@ namespace Narad.Kafka.Consuming;
 /// What the client's group committed in these partitions, with the metadata. Called on another thread than the poll thread; waits for the broker.
 /// </summary>
 /// <exception cref="KafkaException">No answer came in time, or the broker refuses it.</exception>
-internal delegate IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> AskForSeals(IConsumer<byte[]?, byte[]?> client, IReadOnlyList<TopicPartition> sources);
+internal delegate IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> AskForSeals(
+    IConsumer<byte[]?, byte[]?> client, IReadOnlyList<TopicPartition> sources);
 
 /// <summary>
 /// Looks up which seal the group committed in the source partition of each assigned retry partition. No record of a retry partition is read before that is

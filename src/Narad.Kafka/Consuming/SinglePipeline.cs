@@ -9,11 +9,13 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
     private readonly Func<T, MessageContext, CancellationToken, Task> _handler;
     private readonly ConsumeDelegate? _chain;
 
-    public SinglePipeline(Func<T, MessageContext, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    public SinglePipeline(Func<T, MessageContext, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics,
+        KafkaDiagnostics diagnostics)
         : base(settings, metrics, diagnostics)
     {
         _handler = handler;
-        _chain = settings.Middleware.Count == 0 ? null : MiddlewareChain.Build(settings.Middleware, (message, context, token) => _handler((T)message!, context, token));
+        _chain = settings.Middleware.Count == 0 ? null : MiddlewareChain.Build(
+            settings.Middleware, (message, context, token) => _handler((T)message!, context, token));
     }
 
     protected override async ValueTask<Outcome> HandleAsync(Lane lane)

@@ -40,11 +40,13 @@ internal sealed class StallCauses(TimeProvider time)
 
     /// <summary>The subjects that begin with a prefix, without it.</summary>
     public IReadOnlyList<string> SubjectsOf(string prefix) =>
-        _causes.IsEmpty ? [] : [.. _causes.Keys.Where(subject => subject.StartsWith(prefix, StringComparison.Ordinal)).Select(subject => subject[prefix.Length..])];
+        _causes.IsEmpty ? [] : [.. _causes.Keys.Where(subject => subject.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(subject => subject[prefix.Length..])];
 
     /// <summary>What stands now.</summary>
     public IEnumerable<(string Subject, Stall Stall)> Now =>
-        _causes.Where(entry => !IsOver(entry.Value)).Select(entry => (entry.Key, new Stall(entry.Value.Text, time.GetElapsedTime(entry.Value.Since), entry.Value.NeverUnhealthy)));
+        _causes.Where(entry => !IsOver(entry.Value)).Select(entry =>
+            (entry.Key, new Stall(entry.Value.Text, time.GetElapsedTime(entry.Value.Since), entry.Value.NeverUnhealthy)));
 
     private bool IsOver(Cause cause) => cause.RepeatedWithin is { } limit && time.GetElapsedTime(cause.Seen) > limit;
 

@@ -70,7 +70,8 @@ internal sealed class StartPositions(
             return;
         }
 
-        _wanted = assignment.Partitions.Any(static partition => partition is { Missing: not null, IsUnchecked: true });   // what the group has committed is asked for already
+        // what the group has committed is asked for already
+        _wanted = assignment.Partitions.Any(static partition => partition is { Missing: not null, IsUnchecked: true });
         _next = time.GetTimestamp() + time.TimestampFrequency;
         List<AssignedPartition> starting = [];
         try
@@ -101,7 +102,8 @@ internal sealed class StartPositions(
             {
                 SayTruncated(partition, missing);
                 group.Metrics.Reset();
-                ConsumingLog.OffsetReset(logger, partition.Id, missing.Offset, StartOf(partition.Subscription.Settings.OutOfRange) is StartPosition.Earliest ? "earliest" : "latest", group.Name);
+                ConsumingLog.OffsetReset(logger, partition.Id, missing.Offset,
+                    StartOf(partition.Subscription.Settings.OutOfRange) is StartPosition.Earliest ? "earliest" : "latest", group.Name);
             }
 
             Begin(partition, missing.Offset);
@@ -111,7 +113,8 @@ internal sealed class StartPositions(
     // Only the group knows: the client names no offset where none was committed, and none where the log was truncated.
     private void AskWhatIsCommitted()
     {
-        var asked = assignment.Partitions.Where(static partition => partition is { Missing.IsCertain: false, IsUnchecked: false }).Select(static partition => partition.Partition).ToList();
+        var asked = assignment.Partitions.Where(static partition => partition is { Missing.IsCertain: false, IsUnchecked: false })
+            .Select(static partition => partition.Partition).ToList();
         if (asked.Count == 0)
         {
             return;
@@ -138,7 +141,8 @@ internal sealed class StartPositions(
             case StartPosition.Latest:
                 // Looked up and stored (at the next tick), so that it is committed: otherwise a restart before the first message would skip what came
                 // meanwhile. It is looked up once, unless that was refused: a second look would skip what came between the two.
-                partition.StartAt = partition.StartAt is { } known && known != missing.Offset ? known : assignment.Client.QueryWatermarkOffsets(partition.Partition, LookUpTimeout).High;
+                partition.StartAt = partition.StartAt is { } known && known != missing.Offset ? known
+                    : assignment.Client.QueryWatermarkOffsets(partition.Partition, LookUpTimeout).High;
                 return true;
             default:
                 MakeUnreadable(partition, missing);
@@ -190,20 +194,24 @@ internal sealed class StartPositions(
 
     private string Why(AssignedPartition partition, MissingOffset missing)
     {
-        var choices = $"choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)} or {nameof(OutOfRangePolicy.ResetToLatest)} for {nameof(KafkaOptions.OnOutOfRange)}";
+        var choices = $"choose {nameof(OutOfRangePolicy)}.{nameof(OutOfRangePolicy.ResetToEarliest)} or {nameof(OutOfRangePolicy.ResetToLatest)} for "
+            + $"{nameof(KafkaOptions.OnOutOfRange)}";
         if (missing.IsNewGroup)
         {
-            return $"Group '{group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit one, choose another start position, or resume the partition to start at its first message.";
+            return $"Group '{group.Name}' has no committed offset for {partition.Id}, and its start position is {nameof(StartPosition.Stop)}. Commit "
+                + "one, choose another start position, or resume the partition to start at its first message.";
         }
 
         if (missing.IsTruncated)
         {
             var seek = missing.LogEnd is { } end ? $"Seek to offset {end} to handle what was sent since, " : "";
-            return $"Log truncated: group '{group.Name}' stands at offset {missing.Offset} of {partition.Id}, but its log was cut at offset {missing.EndText} (an unclean leader election). The messages between are lost, "
+            return $"Log truncated: group '{group.Name}' stands at offset {missing.Offset} of {partition.Id}, but its log was cut at offset "
+                + $"{missing.EndText} (an unclean leader election). The messages between are lost, "
                 + $"and what was sent since may have their offsets. {seek}resume the partition to continue at its first message, or {choices}.";
         }
 
-        return $"Offset {missing.Offset} of {partition.Id}, where group '{group.Name}' stands, is not in the partition any more: retention or somebody deleted it, the topic was created again, or its log was truncated. "
+        return $"Offset {missing.Offset} of {partition.Id}, where group '{group.Name}' stands, is not in the partition any more: retention or "
+            + "somebody deleted it, the topic was created again, or its log was truncated. "
             + $"Resume the partition to continue at its first message, seek to an offset, or {choices}.";
     }
 
@@ -234,7 +242,8 @@ internal sealed class StartPositions(
                     checks.Begin(other);
                 }
 
-                all.Add(other.StartAt is { } start ? new TopicPartitionOffset(other.Partition, start) : other.Position ?? new TopicPartitionOffset(other.Partition, Offset.Unset));
+                all.Add(other.StartAt is { } start ? new TopicPartitionOffset(other.Partition, start) : other.Position
+                    ?? new TopicPartitionOffset(other.Partition, Offset.Unset));
                 assignment.ForgetPause(other);
                 other.Stored = null;
             }

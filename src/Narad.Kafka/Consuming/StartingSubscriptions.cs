@@ -40,7 +40,8 @@ internal sealed class StartingSubscriptions(Assignment assignment, string group,
         foreach (var (subscription, since) in _starting)
         {
             var mine = assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription)).ToList();
-            if (mine.TrueForAll(static partition => !partition.IsUnchecked && partition.Missing is null) && (mine.Count > 0 || time.GetElapsedTime(since) > WithoutPartitions))
+            if (mine.TrueForAll(static partition => !partition.IsUnchecked && partition.Missing is null)
+                && (mine.Count > 0 || time.GetElapsedTime(since) > WithoutPartitions))
             {
                 _starting.Remove(subscription);
                 Run(subscription);

@@ -21,5 +21,6 @@ internal sealed class StopRequest(long since, TimeSpan deadline)
     public bool Moved { get; set; }
 
     public void Abandon(AssignedPartition partition, int running, string group) =>
-        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Duration.Text(Deadline)}: their messages stay uncommitted");
+        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Duration.Text(Deadline)}: their messages "
+            + "stay uncommitted");
 }

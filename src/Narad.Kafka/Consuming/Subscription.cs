@@ -34,7 +34,8 @@ internal sealed class Subscription : ISubscription
         _since = time.GetTimestamp();
         Settings = settings;
         _pattern = settings.IsPattern ? TopicPattern.Of(settings.Topic) : null;
-        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed, settings.Circuit);
+        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed,
+            settings.Circuit);
     }
 
     internal SubscriptionSettings Settings { get; }
@@ -130,7 +131,8 @@ internal sealed class Subscription : ISubscription
         time < DateTimeOffset.UnixEpoch
             ? SeekToBeginningAsync(cancellationToken)
             : _group.Mode is KafkaMode.Embedded
-            ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything would be left out. Seek to an offset, or replay.")
+            ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything "
+                + "would be left out. Seek to an offset, or replay.")
             : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) =>
@@ -175,7 +177,8 @@ internal sealed class Subscription : ISubscription
         {
             Settings.Circuit?.Remove(Lanes);
             _ended.TrySetResult();
-            _ready.TrySetException(fault ?? new KafkaNotConnectedException($"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));
+            _ready.TrySetException(fault ?? new KafkaNotConnectedException(
+                $"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));
             _ = _ready.Task.Exception;   // observed: nobody may be waiting
         }
         else if (state is not SubscriptionState.Joining)

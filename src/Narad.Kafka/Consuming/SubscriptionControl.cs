@@ -63,7 +63,8 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     /// <summary>Goes on at a time, in all partitions that are ours.</summary>
     public IReadOnlyDictionary<TopicPartitionId, long> Seek(Subscription subscription, DateTimeOffset time)
     {
-        var wanted = Mine(subscription).ConvertAll(partition => new TopicPartitionTimestamp(partition.Partition, new Timestamp(time.ToUnixTimeMilliseconds(), TimestampType.CreateTime)));
+        var wanted = Mine(subscription).ConvertAll(partition =>
+            new TopicPartitionTimestamp(partition.Partition, new Timestamp(time.ToUnixTimeMilliseconds(), TimestampType.CreateTime)));
         var sought = new Dictionary<TopicPartitionId, long>(wanted.Count);
         if (wanted.Count == 0)
         {
@@ -100,7 +101,8 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     /// <summary>The topic is another one by now: goes on at the first message, in all its partitions that are ours and read.</summary>
     public void StartAgain(string topic)
     {
-        var ours = assignment.Partitions.Where(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal) && partition.Unreadable is null && partition.Missing is null).ToList();
+        var ours = assignment.Partitions.Where(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal)
+            && partition.Unreadable is null && partition.Missing is null).ToList();
         ConsumingLog.TopicRecreated(logger, topic, ours.Count, group.Name);
         foreach (var partition in ours)
         {
@@ -203,7 +205,9 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     }
 
     private AssignedPartition? Find(Subscription subscription, TopicPartitionId id) =>
-        assignment.TryFind(new TopicPartition(id.Topic, id.Partition), out var partition) && ReferenceEquals(partition.Subscription, subscription) ? partition : null;
+        assignment.TryFind(new TopicPartition(id.Topic, id.Partition), out var partition) && ReferenceEquals(partition.Subscription, subscription)
+            ? partition : null;
 
-    private List<AssignedPartition> Mine(Subscription subscription) => [.. assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription))];
+    private List<AssignedPartition> Mine(Subscription subscription) =>
+        [.. assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription))];
 }

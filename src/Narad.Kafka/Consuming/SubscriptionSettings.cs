@@ -64,7 +64,8 @@ internal sealed record SubscriptionSettings
 
     public bool IsPattern => TopicName.IsPattern(Topic);
 
-    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services, CopyTopics? copies = null) => new()
+    public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services,
+        CopyTopics? copies = null) => new()
     {
         Topic = topic,
         Group = group,

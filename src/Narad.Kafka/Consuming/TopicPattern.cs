@@ -17,7 +17,8 @@ internal static partial class TopicPattern
         {
             var regex = new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
             return Unportable().Match(pattern) is { Success: true } unportable
-                ? throw Refused(pattern, $"\"{unportable.Value}\" means something else to the client, which reads POSIX extended regular expressions; write [0-9] for a digit, (a|b) for a group", cause: null)
+                ? throw Refused(pattern, $"\"{unportable.Value}\" means something else to the client, which reads POSIX extended regular expressions; "
+                    + "write [0-9] for a digit, (a|b) for a group", cause: null)
                 : Refusal(pattern) is { } refusal ? throw Refused(pattern, refusal.Error.Reason, refusal) : regex;
         }
         catch (Exception error) when (error is RegexParseException or NotSupportedException)
@@ -42,7 +43,8 @@ internal static partial class TopicPattern
     }
 
     private static ArgumentException Refused(string pattern, string reason, Exception? cause) =>
-        new($"\"{pattern}\" starts with ^, so it is a pattern of topic names, and it is not a regular expression that the client and this library both understand: {reason}", nameof(pattern), cause);
+        new($"\"{pattern}\" starts with ^, so it is a pattern of topic names, and it is not a regular expression that the client and this library "
+            + $"both understand: {reason}", nameof(pattern), cause);
 
     [GeneratedRegex(@"\\[A-Za-z0-9]|\(\?", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Unportable();

@@ -128,7 +128,8 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
     // Its partitions are lost by then, and with them what is known of the messages that waited there.
     private void LogLostWith(string topic)
     {
-        if (group.Subscriptions.FirstOrDefault(subscription => string.Equals(subscription.Topic, topic, StringComparison.Ordinal)) is { IsOptional: false, Settings.Retries: { } retries } && _gone.Add(topic))
+        if (group.Subscriptions.FirstOrDefault(subscription => string.Equals(subscription.Topic, topic, StringComparison.Ordinal)) is { IsOptional: false,
+            Settings.Retries: { } retries } && _gone.Add(topic))
         {
             ConsumingLog.RetryTopicDeleted(logger, topic, group.Name, retries.Source, _waiting);
         }

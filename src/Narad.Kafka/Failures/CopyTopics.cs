@@ -45,9 +45,11 @@ internal sealed class CopyTopics
     private readonly ConcurrentDictionary<string, bool> _sources = new(StringComparer.Ordinal);     // whose topics are known to be there
     private readonly ConcurrentDictionary<string, bool> _unknown = new(StringComparer.Ordinal);     // whose settings could not be looked at
     private readonly CopySettings _settings;
-    private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);   // of retry and dead-letter topics that are known to be there
+    // of retry and dead-letter topics that are known to be there
+    private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);
 
-    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options, Func<Task<MessageProducer>> producer, StallCauses causes, TimeProvider time, ILogger logger)
+    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options,
+        Func<Task<MessageProducer>> producer, StallCauses causes, TimeProvider time, ILogger logger)
     {
         _logger = logger;
         _settings = new CopySettings(logger);
@@ -74,7 +76,8 @@ internal sealed class CopyTopics
     /// <summary>Whether a topic that a pattern found is one of those that copies go to: not a source of its own.</summary>
     public bool IsForCopies(string topic) =>
         topic.EndsWith(RetrySuffix, StringComparison.Ordinal)
-        || (_deadLetterName is null ? topic.EndsWith(DeadLetterSuffix, StringComparison.Ordinal) : string.Equals(topic, _deadLetterName, StringComparison.Ordinal));
+        || (_deadLetterName is null ? topic.EndsWith(DeadLetterSuffix, StringComparison.Ordinal)
+            : string.Equals(topic, _deadLetterName, StringComparison.Ordinal));
 
     /// <summary>Creates the retry and dead-letter topics of a source topic where that is wanted; connects what copies are published with.</summary>
     /// <exception cref="KafkaTopicException">One is not there and may not be created, or would not keep copies for as long as they wait.</exception>
@@ -89,7 +92,8 @@ internal sealed class CopyTopics
         if (_ladder is { } ladder)
         {
             var name = RetryNameFor(source);
-            if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source, cancellationToken).ConfigureAwait(false) is { } retries)
+            if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source,
+                cancellationToken).ConfigureAwait(false) is { } retries)
             {
                 ThrowIfForgetful(retries, ladder.MaxDelay);
                 _settings.CheckSize(retries, largest, source);
@@ -98,12 +102,15 @@ internal sealed class CopyTopics
             if (_pairs && _partitions[name] != partitions)
             {
                 throw new KafkaTopicException(
-                    $"Retry topic '{name}' has {_partitions[name]} partition(s) and '{source}' has {partitions}: to keep the order of a key (Retry.PreserveKeyOrder) they need as many. Give the smaller one as many as the other (kafka-topics --alter --partitions), or delete the retry topic when it is read to its end.",
+                    $"Retry topic '{name}' has {_partitions[name]} partition(s) and '{source}' has {partitions}: to keep the order of a key "
+                        + "(Retry.PreserveKeyOrder) they need as many. Give the smaller one as many as the other (kafka-topics --alter "
+                        + "--partitions), or delete the retry topic when it is read to its end.",
                     name);
             }
         }
 
-        var deadLetters = await FindOrCreateAsync(DeadLetterNameFor(source), partitions, retention: null, largest, "go that cannot be handled", source, cancellationToken).ConfigureAwait(false);
+        var deadLetters = await FindOrCreateAsync(DeadLetterNameFor(source), partitions, retention: null, largest, "go that cannot be handled", source,
+            cancellationToken).ConfigureAwait(false);
         if (deadLetters is not null)
         {
             _settings.CheckDeadLetters(deadLetters, source);
@@ -171,7 +178,8 @@ internal sealed class CopyTopics
             var headers = detail is FailureDetail.None
                 ? FailureHeaders.Application(failed.Headers ?? [], IsForwarded(failed))
                 : FailureHeaders.For(failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), retry, due: null, error, detail);
-            if (await PublishAsync(DeadLetterNameFor(source), source, failed, headers, mayBeTooLarge: detail > FailureDetail.None).ConfigureAwait(false) is { } written)
+            if (await PublishAsync(DeadLetterNameFor(source), source, failed, headers, mayBeTooLarge: detail > FailureDetail.None)
+                .ConfigureAwait(false) is { } written)
             {
                 return written;
             }
@@ -186,7 +194,8 @@ internal sealed class CopyTopics
         for (var detail = _most; detail >= FailureDetail.Origin; detail--)
         {
             var stamp = StampOf(failed);
-            var headers = Sign(failed, stamp, FailureHeaders.For(failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
+            var headers = Sign(failed, stamp, FailureHeaders.For(
+                failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
             if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -200,7 +209,8 @@ internal sealed class CopyTopics
     public Task<SendResult?> ParkAsync(Delivery waiting, string source, DateTimeOffset due, string group)
     {
         var stamp = StampOf(waiting);
-        var headers = Sign(waiting, stamp, FailureHeaders.For(waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: stamp));
+        var headers = Sign(waiting, stamp, FailureHeaders.For(
+            waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: stamp));
         return PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: true);
     }
 
@@ -211,16 +221,19 @@ internal sealed class CopyTopics
 
         // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
         var stamp = finished.Partition.Parking!.StampFor(finished.Key) with { Committed = null, Release = release };
-        var origin = finished.Parked is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group) : OriginOf(finished, group);
+        var origin = finished.Parked is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group)
+            : OriginOf(finished, group);
         var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForRelease(origin, stamp));
-        await producer.ForwardAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None).ConfigureAwait(false);
+        await producer.ForwardAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Publishes the record that says how far a key was handled.</summary>
     public async Task NoteAsync(KeyNote note, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
-        var headers = note.Stamp.Seal.Sign(note.Key, value: null, FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
+        var headers = note.Stamp.Seal.Sign(note.Key, value: null,
+            FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
         await producer.ForwardAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
@@ -246,11 +259,13 @@ internal sealed class CopyTopics
         }
 
         var stamp = parking.StampFor(key);
-        return stamp.Committed is null && IsForwarded(message) ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
+        return stamp.Committed is null && IsForwarded(message)
+            ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
     }
 
     // Last: the signature is over all headers.
-    private static MessageHeaders Sign(Delivery message, ParkingStamp? stamp, MessageHeaders headers) => stamp is { } mine ? mine.Seal.Sign(message.Key, message.Value, headers) : headers;
+    private static MessageHeaders Sign(Delivery message, ParkingStamp? stamp, MessageHeaders headers) => stamp is { } mine
+        ? mine.Seal.Sign(message.Key, message.Value, headers) : headers;
 
     private static bool IsForwarded(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
@@ -266,7 +281,8 @@ internal sealed class CopyTopics
         }
         catch (Exception error)
         {
-            _causes.Add(CannotCopy + topic, $"failed messages of '{source}' cannot be moved to '{topic}', and hold their keys: {error.Message}", _failureLasts, started);
+            _causes.Add(CannotCopy + topic, $"failed messages of '{source}' cannot be moved to '{topic}', and hold their keys: {error.Message}",
+                _failureLasts, started);
             throw;
         }
     }
@@ -304,7 +320,8 @@ internal sealed class CopyTopics
         try
         {
             // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
-            return await producer.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None).ConfigureAwait(false);
+            return await producer.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None)
+                .ConfigureAwait(false);
         }
         catch (KafkaSendException refused) when (mayBeTooLarge && refused.IsTooLarge)
         {
@@ -320,14 +337,16 @@ internal sealed class CopyTopics
         var found = await _transport.Topics.GetPartitionCountsAsync([topic], CancellationToken.None).ConfigureAwait(false);
         if (!found.TryGetValue(topic, out var count) || count <= partition.Partition)
         {
-            throw new KafkaTopicException($"Retry topic '{topic}' has no partition {partition.Partition} for what fails in {partition}: add it (kafka-topics --alter --topic {topic} --partitions {partition.Partition + 1}).", topic);
+            throw new KafkaTopicException($"Retry topic '{topic}' has no partition {partition.Partition} for what fails in {partition}: add it "
+                + $"(kafka-topics --alter --topic {topic} --partitions {partition.Partition + 1}).", topic);
         }
 
         return _partitions[topic] = count;
     }
 
     // What was found; null where it was created, or cannot be looked at.
-    private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source, CancellationToken cancellationToken)
+    private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source,
+        CancellationToken cancellationToken)
     {
         var found = await _transport.Topics.GetPartitionCountsAsync([name], cancellationToken).ConfigureAwait(false);
         if (found.TryGetValue(name, out var count))
@@ -340,14 +359,17 @@ internal sealed class CopyTopics
         if (!_creates)
         {
             throw new KafkaTopicException(
-                $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and {(retention is null ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or set TopicCreation to IfMissing.",
+                $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and "
+                    + $"{(retention is null ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or "
+                    + "set TopicCreation to IfMissing.",
                 name);
         }
 
         Dictionary<string, string>? settings = null;
         if (_transport.Mode is not KafkaMode.Embedded)   // which keeps no settings, and everything
         {
-            settings = new Dictionary<string, string>(StringComparer.Ordinal) { [TopicSettings.Retention] = milliseconds, [TopicSettings.CleanupPolicy] = "delete" };
+            settings = new Dictionary<string, string>(StringComparer.Ordinal) { [TopicSettings.Retention] = milliseconds, [TopicSettings.CleanupPolicy] =
+                "delete" };
             if (largest is { } bytes)
             {
                 settings[TopicSettings.MaxMessageBytes] = Math.Min((long)bytes + RoomForHeaders, int.MaxValue).ToString(CultureInfo.InvariantCulture);

@@ -48,13 +48,15 @@ public sealed class DeadLetter
     public string? SourceTopic => FailureHeaders.TextOf(Headers, FailureHeaders.Topic);
 
     /// <summary>Its partition there. <c>narad-partition</c>.</summary>
-    public int? SourcePartition => FailureHeaders.NumberOf(Headers, FailureHeaders.Partition) is >= 0 and <= int.MaxValue and { } partition ? (int)partition : null;
+    public int? SourcePartition => FailureHeaders.NumberOf(Headers, FailureHeaders.Partition) is >= 0 and <= int.MaxValue and { } partition
+        ? (int)partition : null;
 
     /// <summary>Its offset there. <c>narad-offset</c>.</summary>
     public long? SourceOffset => FailureHeaders.NumberOf(Headers, FailureHeaders.Offset) is >= 0 and { } offset ? offset : null;
 
     /// <summary>When it was sent there. <c>narad-timestamp</c>.</summary>
-    public DateTimeOffset? SourceTime => FailureHeaders.NumberOf(Headers, FailureHeaders.Timestamp) is { } time && time >= 0 && time <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
+    public DateTimeOffset? SourceTime => FailureHeaders.NumberOf(Headers, FailureHeaders.Timestamp) is { } time && time >= 0
+        && time <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
         ? DateTimeOffset.FromUnixTimeMilliseconds(time)
         : null;
 

@@ -8,7 +8,8 @@ namespace Narad.Kafka.Failures;
 /// How many messages the dead-letter topics of this service's subscriptions hold, for whoever collects metrics: it answers at once with what it knows, and
 /// asks the brokers in the background where that is older than <see cref="Interval"/>. It asks nothing while nobody reads it. Thread-safe.
 /// </summary>
-internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics, Func<string, CancellationToken, Task<long>> count, TimeProvider time, ILogger logger, CancellationToken ended)
+internal sealed class DeadLetterCounts(Func<IReadOnlyCollection<string>> topics, Func<string, CancellationToken, Task<long>> count, TimeProvider time,
+    ILogger logger, CancellationToken ended)
 {
     private long _askedAt;
     private int _asking;

@@ -99,7 +99,8 @@ public sealed record DeadLetterFilter
         var wanted = HeaderValue is null ? null : Encoding.UTF8.GetBytes(HeaderValue);
         foreach (var header in headers)
         {
-            if (string.Equals(header.Name, Header, StringComparison.Ordinal) && (wanted is null || (header.Value is { } value && value.AsSpan().SequenceEqual(wanted))))
+            if (string.Equals(header.Name, Header, StringComparison.Ordinal)
+                && (wanted is null || (header.Value is { } value && value.AsSpan().SequenceEqual(wanted))))
             {
                 return true;
             }

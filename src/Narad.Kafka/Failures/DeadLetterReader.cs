@@ -77,7 +77,8 @@ internal sealed class DeadLetterReader : IAsyncDisposable
         {
             try
             {
-                await Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(CloseTimeout, _time).ConfigureAwait(false);
+                await Task.Factory.StartNew(() => Close(client), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                    .WaitAsync(CloseTimeout, _time).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {
@@ -124,8 +125,10 @@ internal sealed class DeadLetterReader : IAsyncDisposable
 
                 if (waited > _timeout)
                 {
+                    var reason = (_trouble ?? _transport.ConnectionFault?.ToString()) is { } trouble ? $" ({trouble})" : "";
                     throw new KafkaTopicException(
-                        string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] could not be read at offset {_next}: no broker answered within {Duration.Text(_timeout)}{((_trouble ?? _transport.ConnectionFault?.ToString()) is { } reason ? $" ({reason})" : "")}."),
+                        string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] could not be read at offset {_next}: no broker "
+                            + $"answered within {Duration.Text(_timeout)}{reason}."),
                         _topic);
                 }
             }
@@ -139,7 +142,8 @@ internal sealed class DeadLetterReader : IAsyncDisposable
             }
             else if (result.Offset.Value < _next)
             {
-                throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] went back from offset {_next} to {result.Offset.Value} while it was read: the topic was created again."), _topic);
+                throw new KafkaTopicException(string.Create(CultureInfo.InvariantCulture, $"{_topic}[{span.Partition}] went back from offset {_next} "
+                    + $"to {result.Offset.Value} while it was read: the topic was created again."), _topic);
             }
             else
             {

@@ -67,7 +67,8 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 
     /// <summary>Whether it is of a type: an exception is what it is and what caused it.</summary>
     internal static bool Has(Exception? error, Type type) => error is not null
-        && (type.IsInstanceOfType(error) || (error is AggregateException several ? several.InnerExceptions.Any(inner => Has(inner, type)) : Has(error.InnerException, type)));
+        && (type.IsInstanceOfType(error) || (error is AggregateException several ? several.InnerExceptions.Any(inner => Has(inner, type))
+            : Has(error.InnerException, type)));
 
     // The application's delegates may throw: then the failure is as if they had not been there.
     private FailureAction? Decided(Exception error, MessageContext context)

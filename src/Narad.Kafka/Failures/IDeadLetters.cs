@@ -36,7 +36,8 @@ public interface IDeadLetters
     /// <param name="after">The <see cref="DeadLetterPage.Continuation"/> of the page before it; null for the first.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="ArgumentException"><paramref name="size"/> is out of range, or <paramref name="after"/> is no continuation of this topic.</exception>
-    Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default);
+    Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>
     /// How many a filter lets through, by reading them all. Without a filter, how many offsets the topic holds, at once: in a compacted or transactional
@@ -63,7 +64,8 @@ public interface IDeadLetters
     /// <exception cref="KafkaSendException">A record was not acknowledged. Progress up to the last acknowledged one is committed.</exception>
     /// <exception cref="KafkaTopicException">A retry topic is missing and may not be created; or see the remarks.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>.</exception>
-    Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null, CancellationToken cancellationToken = default);
+    Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Sends one dead letter again, and completes when the broker has it. It touches no progress, so a redrive of all sends it once more.</summary>
     /// <param name="deadLetter">The dead letter, as it was browsed or peeked at.</param>
@@ -74,7 +76,8 @@ public interface IDeadLetters
     /// <exception cref="KafkaSendException">The record was not acknowledged.</exception>
     /// <exception cref="KafkaTopicException">The retry topic is missing and may not be created.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>.</exception>
-    Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default);
+    Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Deletes, for good, what stands before these offsets, such as <see cref="DeadLetterPage.Positions"/> or <see cref="RedriveReport.Positions"/>.
@@ -88,7 +91,8 @@ public interface IDeadLetters
     /// <exception cref="KafkaTopicException">It was refused, the topic or a partition does not exist, an offset is behind its end, or no broker answered
     /// in time.</exception>
     /// <exception cref="NotSupportedException">In <see cref="KafkaMode.Console"/>, and on another process's embedded broker.</exception>
-    Task<long> DeleteAsync(string deadLetterTopic, IReadOnlyDictionary<TopicPartitionId, long> before, bool anyTopic = false, CancellationToken cancellationToken = default);
+    Task<long> DeleteAsync(string deadLetterTopic, IReadOnlyDictionary<TopicPartitionId, long> before, bool anyTopic = false,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Deletes, for good, all that the topic holds now; the topic stays.</summary>
     /// <inheritdoc cref="DeleteAsync"/>

@@ -60,7 +60,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         return BrowseCoreAsync(topic, filter ?? Everything, cancellationToken);
     }
 
-    public async Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null, CancellationToken cancellationToken = default)
+    public async Task<DeadLetterPage> GetPageAsync(string deadLetterTopic, DeadLetterFilter? filter = null, int size = 100, string? after = null,
+        CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
         filter = Real(filter, nameof(filter));
@@ -108,7 +109,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
 
         var more = opened.Spans.Any(span => positions[span.Partition] < span.End);
-        return new DeadLetterPage(items, more ? Continuation(topic, positions) : null, positions.ToDictionary(position => new TopicPartitionId(topic, position.Key), position => position.Value));
+        return new DeadLetterPage(items, more ? Continuation(topic, positions) : null,
+            positions.ToDictionary(position => new TopicPartitionId(topic, position.Key), position => position.Value));
     }
 
     public async Task<long> CountAsync(string deadLetterTopic, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default)
@@ -145,7 +147,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         {
             if (span.Partition == position.Partition && position.Offset >= span.Start && position.Offset < span.End)
             {
-                await foreach (var letter in reader.ReadAsync(new PartitionSpan(span.Partition, position.Offset, position.Offset + 1), cancellationToken).ConfigureAwait(false))
+                await foreach (var letter in reader.ReadAsync(new PartitionSpan(span.Partition, position.Offset, position.Offset + 1), cancellationToken)
+                    .ConfigureAwait(false))
                 {
                     return letter;
                 }
@@ -155,7 +158,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         return null;
     }
 
-    public async Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<RedriveReport> RedriveAsync(string deadLetterTopic, RedriveOptions? options = null, IProgress<RedriveProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         var topic = _realName(deadLetterTopic);
         options = Real(options ?? new RedriveOptions());
@@ -163,7 +167,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         GroupName.Validate(group, nameof(options));
         if (!_running.TryAdd(group, group))
         {
-            throw new InvalidOperationException($"A redrive of {topic} runs under the same name in this process (progress in group '{group}'): wait for it, or give this one a Name of its own.");
+            throw new InvalidOperationException($"A redrive of {topic} runs under the same name in this process (progress in group '{group}'): wait "
+                + "for it, or give this one a Name of its own.");
         }
 
         try
@@ -185,7 +190,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         }
     }
 
-    public async Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null, CancellationToken cancellationToken = default)
+    public async Task<SendResult> RedriveAsync(DeadLetter deadLetter, RedriveTarget target = RedriveTarget.Group, string? retryTopic = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(deadLetter);
         var options = Real(new RedriveOptions { Target = target, RetryTopic = retryTopic });
@@ -204,12 +210,14 @@ internal sealed class KafkaDeadLetters : IDeadLetters
 
         var producer = await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
         var written = await redriver.SendAsync(producer, deadLetter, way, cancellationToken).ConfigureAwait(false)
-            ?? throw new InvalidOperationException($"Dead letter {deadLetter} cannot be sent again: with the headers that its new record needs it is larger than {way.Topic} takes.");
+            ?? throw new InvalidOperationException($"Dead letter {deadLetter} cannot be sent again: with the headers that its new record needs it is "
+                + $"larger than {way.Topic} takes.");
         DeadLettersLog.Redriven(_logger, deadLetter, written.Topic, written.Partition);
         return written;
     }
 
-    public async Task<long> DeleteAsync(string deadLetterTopic, IReadOnlyDictionary<TopicPartitionId, long> before, bool anyTopic = false, CancellationToken cancellationToken = default)
+    public async Task<long> DeleteAsync(string deadLetterTopic, IReadOnlyDictionary<TopicPartitionId, long> before, bool anyTopic = false,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(before);
         var topic = _realName(deadLetterTopic);
@@ -244,10 +252,12 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         CheckMayBeDeleted(topic, anyTopic);
         var (transport, spans) = await SpansAsync(topic, cancellationToken).ConfigureAwait(false);
         var records = transport.Records ?? throw NotInConsole("deleted");
-        return await DeleteBeforeAsync(records, topic, spans, spans.ToDictionary(span => span.Partition, span => span.End), cancellationToken).ConfigureAwait(false);
+        return await DeleteBeforeAsync(records, topic, spans, spans.ToDictionary(span => span.Partition, span => span.End), cancellationToken)
+            .ConfigureAwait(false);
     }
 
-    private async IAsyncEnumerable<DeadLetter> BrowseCoreAsync(string topic, DeadLetterFilter filter, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<DeadLetter> BrowseCoreAsync(
+        string topic, DeadLetterFilter filter, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (await OpenAsync(topic, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
@@ -272,7 +282,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     private async Task<Opened?> OpenAsync(string topic, CancellationToken cancellationToken)
     {
         var (transport, spans) = await SpansAsync(topic, cancellationToken).ConfigureAwait(false);
-        return transport.Mode is KafkaMode.Console ? null : new Opened(transport, spans, new DeadLetterReader(topic, transport, _options, _decoder, _diagnostics));
+        return transport.Mode is KafkaMode.Console ? null : new Opened(
+            transport, spans, new DeadLetterReader(topic, transport, _options, _decoder, _diagnostics));
     }
 
     private async Task<(ITransport Transport, IReadOnlyList<PartitionSpan> Spans)> SpansAsync(string topic, CancellationToken cancellationToken)
@@ -289,7 +300,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             : throw new KafkaTopicException($"Topic {topic} does not exist: there are no dead letters to look at.", topic);
     }
 
-    private async Task<long> DeleteBeforeAsync(TopicRecords records, string topic, IReadOnlyList<PartitionSpan> spans, Dictionary<int, long> before, CancellationToken cancellationToken)
+    private async Task<long> DeleteBeforeAsync(TopicRecords records, string topic, IReadOnlyList<PartitionSpan> spans, Dictionary<int, long> before,
+        CancellationToken cancellationToken)
     {
         var wanted = before.Where(offset => offset.Value > spans[offset.Key].Start).ToDictionary();
         var count = wanted.Sum(offset => offset.Value - spans[offset.Key].Start);
@@ -306,11 +318,14 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     {
         if (!anyTopic && !_known.IsDeadLetterTopic(topic))
         {
-            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {CopyTopics.DeadLetterSuffix}, and no subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
+            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {CopyTopics.DeadLetterSuffix}, and no "
+                + "subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
         }
     }
 
-    private CopyTopics TopicsOf(ITransport transport) => new(ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, new StallCauses(_diagnostics.Time), _diagnostics.Time, _diagnostics.Logger<CopyTopics>());
+    private CopyTopics TopicsOf(ITransport transport) => new(
+        ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, new StallCauses(_diagnostics.Time), _diagnostics.Time,
+        _diagnostics.Logger<CopyTopics>());
 
     private static NotSupportedException NotInConsole(string what) => new($"There are no dead letters in Console mode, so none can be {what}.");
 
@@ -336,13 +351,15 @@ internal sealed class KafkaDeadLetters : IDeadLetters
             TopicName.Validate(options.RetryTopic, nameof(options));
             if (options.Target is not RedriveTarget.Group)
             {
-                throw new ArgumentException("RedriveOptions.RetryTopic is for RedriveTarget.Group: every group reads the topic that a message came from.", nameof(options));
+                throw new ArgumentException("RedriveOptions.RetryTopic is for RedriveTarget.Group: every group reads the topic that a message came "
+                    + "from.", nameof(options));
             }
         }
 
         if (options.Filter is { Where: not null } && options.Name is null)
         {
-            throw new ArgumentException("A redrive whose filter has a delegate needs RedriveOptions.Name: nothing else tells its progress from another's.", nameof(options));
+            throw new ArgumentException("A redrive whose filter has a delegate needs RedriveOptions.Name: nothing else tells its progress from "
+                + "another's.", nameof(options));
         }
 
         foreach (var source in options.SourceTopics)
@@ -398,7 +415,8 @@ internal sealed class KafkaDeadLetters : IDeadLetters
                 && positions.TryAdd(number, position);
         }
 
-        return legal ? positions : throw new ArgumentException($"This is no continuation of a page of {topic}: give DeadLetterPage.Continuation as it was.", "after");
+        return legal ? positions : throw new ArgumentException(
+            $"This is no continuation of a page of {topic}: give DeadLetterPage.Continuation as it was.", "after");
     }
 
     private sealed record Opened(ITransport Transport, IReadOnlyList<PartitionSpan> Spans, DeadLetterReader Reader);

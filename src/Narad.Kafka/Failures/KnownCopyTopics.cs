@@ -10,17 +10,20 @@ internal sealed class KnownCopyTopics(Func<IEnumerable<Subscription>> subscripti
 {
     /// <summary>The retry topic of a group and source; null where this service does not know.</summary>
     public string? RetryTopicOf(string group, string source) => subscriptions().FirstOrDefault(subscription =>
-        string.Equals(subscription.Settings.Group, group, StringComparison.Ordinal) && string.Equals(subscription.Settings.Retries?.Source, source, StringComparison.Ordinal))?.Topic;
+        string.Equals(subscription.Settings.Group, group, StringComparison.Ordinal)
+            && string.Equals(subscription.Settings.Retries?.Source, source, StringComparison.Ordinal))?.Topic;
 
     /// <summary>The topic that a retry topic is of; the topic itself where it is none.</summary>
     public string SourceOf(string topic) =>
-        subscriptions().FirstOrDefault(subscription => subscription.Settings.Retries is not null && string.Equals(subscription.Topic, topic, StringComparison.Ordinal))?.Settings.Retries!.Source
+        subscriptions().FirstOrDefault(subscription => subscription.Settings.Retries is not null
+            && string.Equals(subscription.Topic, topic, StringComparison.Ordinal))?.Settings.Retries!.Source
         ?? (topic.EndsWith(CopyTopics.RetrySuffix, StringComparison.Ordinal) ? topic[..^CopyTopics.RetrySuffix.Length] : topic);
 
     /// <summary>Whether a topic holds dead letters.</summary>
     public bool IsDeadLetterTopic(string topic) =>
         topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
-        || subscriptions().Any(subscription => string.Equals(subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
+        || subscriptions().Any(subscription => string.Equals(
+            subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
 
     /// <summary>Whether the dead letters of a source topic go to this dead-letter topic.</summary>
     public bool IsSourceOf(string source, string deadLetterTopic) =>

@@ -12,7 +12,8 @@ namespace Narad.Kafka.Failures;
 /// </summary>
 /// <remarks>Single-threaded: one caller, once.</remarks>
 internal sealed class RedriveRun(
-    string topic, string group, RedriveOptions options, Redriver redriver, Func<Task<MessageProducer>> connect, ITransport transport, TimeProvider time, ILogger logger, IProgress<RedriveProgress>? listener)
+    string topic, string group, RedriveOptions options, Redriver redriver, Func<Task<MessageProducer>> connect, ITransport transport, TimeProvider time,
+        ILogger logger, IProgress<RedriveProgress>? listener)
 {
     private const int MostListed = 100;
 
@@ -60,7 +61,8 @@ internal sealed class RedriveRun(
         foreach (var span in spans)
         {
             // Progress beyond the end is of another topic of this name.
-            var goesOn = !options.FromStart && _noted.TryGetValue(span.Partition, out var noted) && noted <= span.End ? Math.Max(noted, span.Start) : span.Start;
+            var goesOn = !options.FromStart && _noted.TryGetValue(span.Partition, out var noted) && noted <= span.End ? Math.Max(noted, span.Start)
+                : span.Start;
             ahead.Add(span with { Start = goesOn });
             _positions[new TopicPartitionId(topic, span.Partition)] = goesOn;
         }
@@ -133,7 +135,8 @@ internal sealed class RedriveRun(
         if (committed.TryGetValue(new TopicPartitionId(topic, partition), out var found) != _noted.TryGetValue(partition, out var noted) || found != noted)
         {
             _isTaken = true;
-            throw new InvalidOperationException($"Another redrive of {topic} runs under the same name: the progress in group '{group}' moved. Let it end, or give this one a Name of its own.");
+            throw new InvalidOperationException($"Another redrive of {topic} runs under the same name: the progress in group '{group}' moved. Let it "
+                + "end, or give this one a Name of its own.");
         }
     }
 

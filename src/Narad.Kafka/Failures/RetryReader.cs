@@ -37,7 +37,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     public long NextDue => _runs.Values.Where(static run => run.Left > 0).Select(static run => run.Next.Retry.Due).DefaultIfEmpty(long.MaxValue).Min();
 
     /// <summary>When the first message that is wanted of a partition was due, in milliseconds since 1970; <see cref="long.MaxValue"/> where none is.</summary>
-    public long NextDueOf(AssignedPartition partition) => _runs.TryGetValue(partition.Partition, out var run) && run.Left > 0 ? run.Next.Retry.Due : long.MaxValue;
+    public long NextDueOf(AssignedPartition partition) => _runs.TryGetValue(partition.Partition, out var run) && run.Left > 0 ? run.Next.Retry.Due
+        : long.MaxValue;
 
     /// <summary>Wants messages of a partition, in the order of their offsets.</summary>
     public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool hop)
@@ -96,7 +97,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// <param name="deliver">Takes what was wanted.</param>
     /// <param name="gone">Takes what is not in the topic any more, and whether it was to be moved.</param>
     /// <returns>Whether there was anything.</returns>
-    public bool Turn(int most, Func<AssignedPartition, bool> isCurrent, Func<AssignedPartition, bool> hasRoom, Deliver deliver, Action<AssignedPartition, DelayedRetry, bool> gone)
+    public bool Turn(int most, Func<AssignedPartition, bool> isCurrent, Func<AssignedPartition, bool> hasRoom, Deliver deliver, Action<AssignedPartition,
+        DelayedRetry, bool> gone)
     {
         if (_fatal is { } fatal)
         {

@@ -38,7 +38,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public long NextDue => Volatile.Read(ref _nextDue);
 
     /// <summary>When the first message that waits in a retry partition is due, or was; <see cref="long.MaxValue"/> where none waits.</summary>
-    public long NextDueOf(AssignedPartition partition) => Math.Min(Math.Min(partition.Delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue), reader.NextDueOf(partition));
+    public long NextDueOf(AssignedPartition partition) => Math.Min(
+        Math.Min(partition.Delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue), reader.NextDueOf(partition));
 
     private long Now => _clock.Now;
 
@@ -70,7 +71,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 partition.Parking!.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
                 if (isOnlyRelease && FailureHeaders.OriginOf(headers) is { } seen)
                 {
-                    partition.Parking.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer), FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
+                    partition.Parking.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
+                        FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
                 }
             }
 
@@ -104,7 +106,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return true;
     }
 
-    private long DueOf(RetrySource source, in ReceivedMessage message) => _clock.Of(source.DueOf(message.Headers, message.Timestamp, message.IsBrokerTime, time.GetUtcNow()));
+    private long DueOf(RetrySource source, in ReceivedMessage message) =>
+        _clock.Of(source.DueOf(message.Headers, message.Timestamp, message.IsBrokerTime, time.GetUtcNow()));
 
     // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
     private bool IsOurs(AssignedPartition partition, KeyParking parking, in ReceivedMessage message)
@@ -201,7 +204,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <inheritdoc cref="Turn(RetryReader.Deliver)"/>
-    public bool Turn(RetryReader.Deliver deliver, Func<AssignedPartition, bool> hasRoom) => reader.Turn(MostAtOnce, assignment.IsCurrent, hasRoom, deliver, Gone);
+    public bool Turn(RetryReader.Deliver deliver, Func<AssignedPartition, bool> hasRoom) =>
+        reader.Turn(MostAtOnce, assignment.IsCurrent, hasRoom, deliver, Gone);
 
     /// <summary>Looks for what is due, and for what is in the way; counts.</summary>
     public void Tick()
@@ -314,8 +318,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             if (partition is { Parking: { } parking, Subscription.Settings: { Retries: { } retries, Copies: { } copies } settings })
             {
                 parking.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
-                var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found) ? found.Tracker.Committable : null;
-                writing.AddRange(parking.Leave(source).Select(note => WriteAsync(copies.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
+                var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found)
+                    ? found.Tracker.Committable : null;
+                writing.AddRange(parking.Leave(source).Select(
+                    note => WriteAsync(copies.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
             }
         }
 

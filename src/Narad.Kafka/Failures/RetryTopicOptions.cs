@@ -52,5 +52,6 @@ public sealed class RetryTopicOptions
     internal bool IsEnabled => MaxAttempts > 0;
 
     /// <summary>Null: there is no retry topic.</summary>
-    internal RetryLadder? Ladder => IsEnabled ? new RetryLadder(MaxAttempts, Backoff.From(Delay, MaxDelay, BackoffType, UseJitter, DelayGenerator), Name, MaxDelay) : null;
+    internal RetryLadder? Ladder => IsEnabled ? new RetryLadder(
+        MaxAttempts, Backoff.From(Delay, MaxDelay, BackoffType, UseJitter, DelayGenerator), Name, MaxDelay) : null;
 }

@@ -16,11 +16,14 @@ internal static class RetryTopicRules
     {
         if (retries.Retention is { } kept && kept <= maxDelay)
         {
-            return $"Retry topic '{retries.Name}' keeps messages for {Duration.Text(kept)} (retention.ms), and one may wait for {Duration.Text(maxDelay)}: it would be deleted before it is handled again. Set a longer retention (kafka.Topics.SetRetentionAsync), or a shorter maxDelay in Retry(r => r.Topics(…)).";
+            return $"Retry topic '{retries.Name}' keeps messages for {Duration.Text(kept)} (retention.ms), and one may wait for "
+                + $"{Duration.Text(maxDelay)}: it would be deleted before it is handled again. Set a longer retention "
+                + "(kafka.Topics.SetRetentionAsync), or a shorter maxDelay in Retry(r => r.Topics(…)).";
         }
 
         return retries.CleanupPolicy.HasFlag(TopicCleanupPolicy.Compact)
-            ? $"Retry topic '{retries.Name}' is compacted (cleanup.policy): of several failed messages of one key all but the last would be deleted before they are handled again. Set cleanup.policy=delete."
+            ? $"Retry topic '{retries.Name}' is compacted (cleanup.policy): of several failed messages of one key all but the last would be deleted "
+                + "before they are handled again. Set cleanup.policy=delete."
             : null;
     }
 

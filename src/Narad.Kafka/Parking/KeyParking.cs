@@ -146,7 +146,8 @@ internal sealed class KeyParking
         lock (_gate)
         {
             // What is read again with this copy must not be handled again: what came between it and this one may have been handled from the source, and is not.
-            KeyRelease? release = key is not null && _keys.TryGetValue(key, out var parked) && parked.FinishedOffset >= 0 ? ReleaseUpTo(parked.FinishedOffset, parked, finishing: null, doomed: false) : null;
+            KeyRelease? release = key is not null && _keys.TryGetValue(key, out var parked) && parked.FinishedOffset >= 0
+                ? ReleaseUpTo(parked.FinishedOffset, parked, finishing: null, doomed: false) : null;
             return new ParkingStamp(_writer, _committed, Seal.Seal, release);
         }
     }
@@ -484,7 +485,8 @@ internal sealed class KeyParking
                 var isRead = key.FinishedOffset >= _lowest;
                 if (isRead || (committed is not null && key.Copies.Count == 0))
                 {
-                    notes.Add(new KeyNote(key.Key, Math.Max(0, origin), timestamp, new ParkingStamp(_writer, committed, Seal.Seal, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
+                    notes.Add(new KeyNote(key.Key, Math.Max(0, origin), timestamp,
+                        new ParkingStamp(_writer, committed, Seal.Seal, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
                 }
             }
         }
@@ -602,7 +604,8 @@ internal sealed class KeyParking
     {
         lock (_gate)
         {
-            if (_keys.TryGetValue(key, out var parked) && parked.Copies.TryGetValue(origin, out var copy) && copy.State is ParkedState.Awaited && copy.Offset < 0)
+            if (_keys.TryGetValue(key, out var parked) && parked.Copies.TryGetValue(origin, out var copy) && copy.State is ParkedState.Awaited
+                && copy.Offset < 0)
             {
                 parked.Copies.Remove(origin);
             }

@@ -14,7 +14,8 @@ namespace Narad.Kafka.Parking;
 /// <param name="IsStranger">Whether no member of the group wrote it since the group's offsets were last set: it is handled, and nothing that it says of
 /// other messages is believed.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct ParkedRecord(long Offset, long Arrival, long Origin, long Timestamp, int Attempt, long Due, string? Writer, long? Committed, bool IsStranger)
+internal readonly record struct ParkedRecord(long Offset, long Arrival, long Origin, long Timestamp, int Attempt, long Due, string? Writer,
+    long? Committed, bool IsStranger)
 {
     /// <summary>
     /// A record that no member of the group is known to have written: sent again by hand, from before the offsets were reset, or forged. It comes in front

@@ -15,7 +15,8 @@ internal static class ExactlyOnceRules
         if (mode is not KafkaMode.Kafka)
         {
             throw new NotSupportedException(
-                $"The subscription to '{topic}' sets ExactlyOnce.Enabled, and this is {mode} mode: only real Kafka has transactions (the embedded broker shows what was aborted). "
+                $"The subscription to '{topic}' sets ExactlyOnce.Enabled, and this is {mode} mode: only real Kafka has transactions (the embedded "
+                    + "broker shows what was aborted). "
                 + "Choose KafkaMode.Kafka, or leave ExactlyOnce off in this environment: its handlers run without it too.");
         }
 
@@ -23,21 +24,24 @@ internal static class ExactlyOnceRules
         if (subscription.Retry.Topic.IsEnabled)
         {
             errors.Add(
-                $"the subscription to '{topic}' sets ExactlyOnce.Enabled and has a retry topic: what waits there is finished outside of its transaction's order. "
+                $"the subscription to '{topic}' sets ExactlyOnce.Enabled and has a retry topic: what waits there is finished outside of its "
+                    + "transaction's order. "
                 + "Retry in memory (Retry.InMemory) and set DeadLetter.Enabled, or leave ExactlyOnce off.");
         }
 
         if (subscription.CircuitBreaker.Enabled)
         {
             errors.Add(
-                $"the subscription to '{topic}' sets ExactlyOnce.Enabled and CircuitBreaker.Enabled: a transaction is repeated as a whole, so its messages cannot be handed back one by one. "
+                $"the subscription to '{topic}' sets ExactlyOnce.Enabled and CircuitBreaker.Enabled: a transaction is repeated as a whole, so its "
+                    + "messages cannot be handed back one by one. "
                 + "Leave one of the two off.");
         }
 
         if (options.IsEventHubs)
         {
             errors.Add(
-                $"the subscription to '{topic}' sets ExactlyOnce.Enabled, and Event Hubs does not take part in its transactions. Leave ExactlyOnce off and make the handler idempotent.");
+                $"the subscription to '{topic}' sets ExactlyOnce.Enabled, and Event Hubs does not take part in its transactions. Leave ExactlyOnce "
+                    + "off and make the handler idempotent.");
         }
 
         return errors;
@@ -49,14 +53,16 @@ internal static class ExactlyOnceRules
         if (wanted is null != others is null)
         {
             throw new KafkaConfigurationException([
-                $"the subscription to '{topic}' {(wanted is null ? "does not set" : "sets")} ExactlyOnce.Enabled, and others of group '{group}' {(wanted is null ? "do" : "do not")}: a group is one or the other. Give it a group of its own.",
+                $"the subscription to '{topic}' {(wanted is null ? "does not set" : "sets")} ExactlyOnce.Enabled, and others of group '{group}' "
+                    + $"{(wanted is null ? "do" : "do not")}: a group is one or the other. Give it a group of its own.",
             ]);
         }
 
         if (wanted != others)
         {
             throw new KafkaConfigurationException([
-                $"the subscription to '{topic}' has other ExactlyOnce options than others of group '{group}', whose transactions it shares. Set the same for all, or give it a group of its own.",
+                $"the subscription to '{topic}' has other ExactlyOnce options than others of group '{group}', whose transactions it shares. Set the "
+                    + "same for all, or give it a group of its own.",
             ]);
         }
     }

@@ -93,7 +93,8 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     }
 
     /// <summary>Cancels it with the assignment of a partition.</summary>
-    public void Watch(AssignedPartition partition) => _assignments.Add(partition.Token.UnsafeRegister(static transaction => ((GroupTransaction)transaction!).Cancel(), this));
+    public void Watch(AssignedPartition partition) => _assignments.Add(
+        partition.Token.UnsafeRegister(static transaction => ((GroupTransaction)transaction!).Cancel(), this));
 
     /// <summary>Hands a message to the client, unless the transaction is over: the client has the next one then.</summary>
     public Error TryProduce(TopicPartition to, Message<byte[]?, byte[]?> message, Action<DeliveryReport<byte[]?, byte[]?>> report)

@@ -35,7 +35,8 @@ internal static class InstanceFolder
 
         if (UnixFiles.OwnerOf(path) is { } owner && owner != UnixFiles.User)
         {
-            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"{path} belongs to user {owner} and this process runs as user {UnixFiles.User}: remove the folder"));
+            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"{path} belongs to user {owner} and this process runs as user "
+                + $"{UnixFiles.User}: remove the folder"));
         }
 
         // It may have been created with more. For anybody but its owner this fails, which is the check where the owner cannot be asked for.

@@ -90,7 +90,8 @@ internal sealed class TransactionBatcher
         _time = time;
         _logger = logger;
         _limit = settings.MaxMessages;
-        _settlement = new TransactionSettlement(assignment.IsCurrent, After, (part, refused) => TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name));
+        _settlement = new TransactionSettlement(assignment.IsCurrent, After, (part, refused) =>
+            TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name));
     }
 
     /// <summary>Why nothing is handled at the moment; null while all is well. Any thread.</summary>
@@ -100,7 +101,8 @@ internal sealed class TransactionBatcher
     public bool IsBusy => _state is BatcherState.Handling or BatcherState.Ending;
 
     /// <summary>Whether a transaction that has messages of one of these partitions is under way.</summary>
-    public bool IsBusyWith(List<AssignedPartition> partitions) => IsBusy && _transaction is { } transaction && partitions.Exists(transaction.Outstanding.ContainsKey);
+    public bool IsBusyWith(List<AssignedPartition> partitions) => IsBusy && _transaction is { } transaction
+        && partitions.Exists(transaction.Outstanding.ContainsKey);
 
     /// <summary>Messages that arrived. They are held until their transaction is committed.</summary>
     public void Add(ReadOnlySpan<Delivery> arrived)
@@ -270,7 +272,9 @@ internal sealed class TransactionBatcher
             TransactionsLog.NotAllowed(_logger, error.Code, error.Reason, _group.Name, _id.Name);
             _trouble = $"group '{_group.Name}' may not use transactions: {ForeignText.Reason(error.Reason)}";
             LetGo();
-            _faulted(new KafkaConnectionException($"Group '{_group.Name}' may not use transactions of '{_id.Name}': {error.Reason} ({error.Code}). Give the user of its ClientId the rights to DESCRIBE and WRITE that transactional.id, or choose a TransactionTimeout that the brokers allow."));
+            _faulted(new KafkaConnectionException($"Group '{_group.Name}' may not use transactions of '{_id.Name}': {error.Reason} ({error.Code}). "
+                + "Give the user of its ClientId the rights to DESCRIBE and WRITE that transactional.id, or choose a TransactionTimeout that the "
+                + "brokers allow."));
             return;
         }
 
@@ -477,7 +481,8 @@ internal sealed class TransactionBatcher
         {
             // Of a partition that is not ours any more nothing comes back, and nothing counts.
             if (left > 0 && _assignment.IsCurrent(partition)
-                && (partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Draining || partition.Subscription.Lanes.RunningIn(partition) > 0 || !_group.Completed.IsEmpty))
+                && (partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Draining || partition.Subscription.Lanes.RunningIn(partition) > 0
+                    || !_group.Completed.IsEmpty))
             {
                 return false;
             }
@@ -540,7 +545,8 @@ internal sealed class TransactionBatcher
 
     private async Task<TransactionEnd> CommitAsync(GroupTransaction transaction, IConsumerGroupMetadata member)
     {
-        var offsets = _offered.ConvertAll(static offered => new TopicPartitionOffset(offered.Partition.Partition, offered.Offset, offered.Partition.Tracker.EpochAt(offered.Offset)));
+        var offsets = _offered.ConvertAll(static offered => new TopicPartitionOffset(
+            offered.Partition.Partition, offered.Offset, offered.Partition.Tracker.EpochAt(offered.Offset)));
         var succeeded = transaction.Parts.FindAll(static part => part is { State: PartState.Succeeded, Committed: not null });
         var end = await _client!.CommitAsync(offsets, member, _giveUp.Token).ConfigureAwait(false);
         if (end.Kind is TransactionEndKind.Committed && succeeded.Count > 0)
@@ -639,7 +645,8 @@ internal sealed class TransactionBatcher
     {
         if (refused is null && !transaction.IsPoisoned)
         {
-            TransactionsLog.Aborted(_logger, _group.Name, transaction.Parts.Count, transaction.IsFailed ? "a message failed, or its time was over" : "its partitions were revoked, or it was paused or stopped");
+            TransactionsLog.Aborted(_logger, _group.Name, transaction.Parts.Count, transaction.IsFailed ? "a message failed, or its time was over"
+                : "its partitions were revoked, or it was paused or stopped");
             return;
         }
 
@@ -660,7 +667,8 @@ internal sealed class TransactionBatcher
     }
 
     // A rebalance overtook the transaction. The next one has the new generation.
-    private bool IsBenign(Error? refused) => _refusals <= 3 && refused?.Code is (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId);
+    private bool IsBenign(Error? refused) => _refusals <= 3 && refused?.Code is (
+        ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId);
 
     private void GiveBack(GroupTransaction transaction)
     {

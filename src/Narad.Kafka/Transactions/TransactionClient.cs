@@ -26,7 +26,8 @@ internal sealed class TransactionClient : ITransactionClient
     private volatile Error? _fatal;
     private readonly OncePerKind<ErrorCode> _news;
 
-    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger, KafkaDiagnostics diagnostics, TokenRefresher? tokens = null)
+    public TransactionClient(ClientSettings clients, ExactlyOnceSettings settings, string transactionalId, string group, ILogger logger,
+        KafkaDiagnostics diagnostics, TokenRefresher? tokens = null)
     {
         _tokens = tokens;
         _group = group;
@@ -74,7 +75,8 @@ internal sealed class TransactionClient : ITransactionClient
         }
     }
 
-    public Task<TransactionEnd> CommitAsync(IReadOnlyList<TopicPartitionOffset> offsets, IConsumerGroupMetadata member, CancellationToken giveUp) => _calls.RunAsync(() =>
+    public Task<TransactionEnd> CommitAsync(IReadOnlyList<TopicPartitionOffset> offsets, IConsumerGroupMetadata member, CancellationToken giveUp) =>
+        _calls.RunAsync(() =>
     {
         var (answer, error) = Call(timeout => _producer.SendOffsetsToTransaction(offsets, member, timeout), giveUp);
         if (answer is Answer.Done)
@@ -127,7 +129,8 @@ internal sealed class TransactionClient : ITransactionClient
     private TransactionEnd Abort(Error? reason, CancellationToken giveUp)
     {
         var (answer, error) = Call(_producer.AbortTransaction, giveUp);
-        return answer is Answer.Done ? Next(new TransactionEnd(TransactionEndKind.Aborted, reason), giveUp) : new TransactionEnd(TransactionEndKind.Broken, error);
+        return answer is Answer.Done ? Next(new TransactionEnd(TransactionEndKind.Aborted, reason), giveUp)
+            : new TransactionEnd(TransactionEndKind.Broken, error);
     }
 
     // How the one that ended did is known, whatever becomes of the next.

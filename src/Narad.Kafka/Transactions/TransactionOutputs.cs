@@ -25,7 +25,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
     // At most MostCreated entries: a topic that is not remembered is looked up again.
     private readonly ConcurrentDictionary<string, Task> _created = new(StringComparer.Ordinal);
 
-    public async ValueTask<SendResult> SendAsync(TransactionPart part, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions, CancellationToken cancellationToken)
+    public async ValueTask<SendResult> SendAsync(TransactionPart part, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions,
+        CancellationToken cancellationToken)
     {
         MessageProducer.Validate(sendOptions);
         cancellationToken.ThrowIfCancellationRequested();
@@ -84,12 +85,14 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         return EncodeAndSendAsync(part, message, before, placed, cancellationToken);
     }
 
-    private async ValueTask<SendResult> EncodeAndSendAsync(TransactionPart part, OutgoingMessage message, Task before, TaskCompletionSource placed, CancellationToken cancellationToken)
+    private async ValueTask<SendResult> EncodeAndSendAsync(TransactionPart part, OutgoingMessage message, Task before, TaskCompletionSource placed,
+        CancellationToken cancellationToken)
     {
         byte[]? value;
         try
         {
-            value = message.Message is null ? null : await _encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, cancellationToken).ConfigureAwait(false);
+            value = message.Message is null ? null : await _encoder.EncodeAsync(
+                message.Message, message.MessageType, message.Topic, message.Headers, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
@@ -103,7 +106,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         var size = SendSize.Of(key, value, [.. message.Headers]);
         if (size > options.MaxMessageBytes)
         {
-            throw SendFailure.InTransaction(message.Topic, message.Key, ErrorCode.MsgSizeTooLarge, $"the message is too large: it has {size} bytes with key and headers, and Kafka:MaxMessageBytes is {options.MaxMessageBytes}", retriable: false);
+            throw SendFailure.InTransaction(message.Topic, message.Key, ErrorCode.MsgSizeTooLarge, $"the message is too large: it has {size} bytes "
+                + $"with key and headers, and Kafka:MaxMessageBytes is {options.MaxMessageBytes}", retriable: false);
         }
 
         var to = new TopicPartition(message.Topic, message.Partition is { } partition ? new Partition(partition) : Partition.Any);
@@ -158,7 +162,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         }
     }
 
-    private static void Reported(TransactionPart part, string topic, MessageKey key, DeliveryReport<byte[]?, byte[]?> report, TaskCompletionSource<SendResult> answer)
+    private static void Reported(TransactionPart part, string topic, MessageKey key, DeliveryReport<byte[]?, byte[]?> report,
+        TaskCompletionSource<SendResult> answer)
     {
         if (!report.Error.IsError)
         {
@@ -184,7 +189,8 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         key,
         error.Code,
         error.Reason,
-        retriable: error.IsFatal || SendFailure.IsRetriable(error.Code) || error.Code is ErrorCode.Local_State or ErrorCode.Local_Fatal or ErrorCode.Local_Fenced or ErrorCode.Local_Destroy
+        retriable: error.IsFatal || SendFailure.IsRetriable(error.Code)
+            || error.Code is ErrorCode.Local_State or ErrorCode.Local_Fatal or ErrorCode.Local_Fenced or ErrorCode.Local_Destroy
             or ErrorCode.ProducerFenced or ErrorCode.InvalidTxnState or ErrorCode.InvalidProducerIdMapping or ErrorCode.ConcurrentTransactions);
 
     // Where topics are created that are missing, before the first message: the client would wait for it in vain.

@@ -227,10 +227,12 @@ internal sealed class TransactionPart : IMessageSender
     }
 
     private InvalidOperationException Ended() => new(
-        $"The transaction of {Partition.Id} offset {Offset} is over, or its handler has returned: nothing can be sent in it any more, and nothing was. Await each context.SendAsync within the handler, and pass on its token.");
+        $"The transaction of {Partition.Id} offset {Offset} is over, or its handler has returned: nothing can be sent in it any more, and nothing "
+            + "was. Await each context.SendAsync within the handler, and pass on its token.");
 
     private TimeoutException TooSlow(Exception? cause) => new(
-        $"The handler of {Partition.Id} offset {Offset} was at work for half of its transaction's limit of {Diagnostics.Duration.Text(Limit)} or longer, and the limit passed.", cause);
+        $"The handler of {Partition.Id} offset {Offset} was at work for half of its transaction's limit of {Diagnostics.Duration.Text(Limit)} or "
+            + "longer, and the limit passed.", cause);
 
     // Of what another message met, which the client then answers every send with.
     private bool IsConsequence(Exception error) => Transaction.IsPoisoned && Has(error);

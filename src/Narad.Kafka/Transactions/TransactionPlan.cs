@@ -14,7 +14,8 @@ internal sealed class TransactionPlan
 
     /// <summary>The first message of a partition that has nothing more to be done about it than to stop there; null where there is none.</summary>
     public static Delivery? StopOf(AssignedPartition partition) =>
-        partition.Backlog is { Away: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { Standing.Decided: FailureAction.Stop } first && IsNext(partition, first) ? first : null;
+        partition.Backlog is { Away: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { Standing.Decided: FailureAction.Stop } first
+            && IsNext(partition, first) ? first : null;
 
     /// <summary>The messages of the next transaction, partition by partition in their order; marks them as taken. Empty where none may begin now.</summary>
     public List<Delivery> Take(IReadOnlyList<AssignedPartition> partitions, int most, long now)
@@ -55,7 +56,8 @@ internal sealed class TransactionPlan
         {
             var partition = partitions[(_turn + i) % partitions.Count];
             var backlog = partition.Backlog;
-            if (MayBegin(partition) && backlog[0] is { Standing: { IsAlone: true, Decided: not FailureAction.Stop } standing } first && standing.NotBefore <= now && IsNext(partition, first))
+            if (MayBegin(partition) && backlog[0] is { Standing: { IsAlone: true, Decided: not FailureAction.Stop } standing } first
+                && standing.NotBefore <= now && IsNext(partition, first))
             {
                 backlog.Taken = 1;
                 return first;
@@ -99,7 +101,8 @@ internal sealed class TransactionPlan
         }
     }
 
-    private static bool MayBegin(AssignedPartition partition) => partition is { State: PartitionState.Active, OnHold: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
+    private static bool MayBegin(AssignedPartition partition) =>
+        partition is { State: PartitionState.Active, OnHold: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
 
     private static bool IsNext(AssignedPartition partition, Delivery delivery) =>
         !partition.Tracker.Tracks(delivery.Arrival) || partition.Tracker.NextOpen(0) == delivery.Arrival;

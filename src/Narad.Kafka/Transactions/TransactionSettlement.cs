@@ -11,7 +11,8 @@ namespace Narad.Kafka.Transactions;
 /// <param name="isCurrent">Whether an assignment is ours now.</param>
 /// <param name="after">The timestamp of the clock after a delay.</param>
 /// <param name="suspected">Told whose output was refused among others.</param>
-internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart, KafkaSendException> suspected)
+internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart,
+    KafkaSendException> suspected)
 {
     /// <summary>
     /// The first messages of each partition, all of which succeeded, and the offset behind them. Null where that is not what succeeded: then nothing can

@@ -53,7 +53,8 @@ internal sealed class TransactionalId : IDisposable
 
             TransactionsLog.InstanceNotNumbered(logger, last!, machine, group);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or EntryPointNotFoundException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException
+            or EntryPointNotFoundException)
         {
             TransactionsLog.InstanceNotNumbered(logger, error, machine, group);
         }

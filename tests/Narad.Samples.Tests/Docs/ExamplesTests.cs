@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Narad.Samples.Tests.Docs;
 
-/// <summary>The examples in the XML documentation of src/ show what <see cref="ExampleSnippets"/> compiles, and the members that are used most have one.</summary>
+/// <summary>
+/// The examples in the XML documentation of src/ show what <see cref="ExampleSnippets"/> compiles, and the members that are used most have one.
+/// </summary>
 public sealed partial class ExamplesTests
 {
     private static readonly string[] MostUsed =
