@@ -40,7 +40,8 @@ public sealed partial class DocumentationTests : IDisposable
     private static string Page([CallerFilePath] string here = "")
     {
         // A deterministic build hides the source's folder, so the search starts where the program runs.
-        for (var folder = new DirectoryInfo(File.Exists(here) ? Path.GetDirectoryName(here)! : AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        var start = File.Exists(here) ? Path.GetDirectoryName(here)! : AppContext.BaseDirectory;
+        for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
         {
             if (File.Exists(Path.Combine(folder.FullName, "docs", "cli.md")))
             {
