@@ -38,6 +38,7 @@ internal static class SchemaCommand
                     ?? throw new UsageException($"Which registry? Give --registry URL, or set {UrlVariable}."),
                 Username = Variable(UsernameVariable),
                 Password = Variable(PasswordVariable),
+                Timeout = TimeSpan.FromSeconds(30),   // a build waits rather than fails
             };
             var schema = Schema(parsed.GetValue(file), parsed.GetValue(assembly), parsed.GetValue(type));
             return await CheckAsync(options, parsed.GetValue(subject)!, schema, parsed.InvocationConfiguration.Output, cancellationToken).ConfigureAwait(false);

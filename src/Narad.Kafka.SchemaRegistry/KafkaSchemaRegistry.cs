@@ -14,15 +14,16 @@ namespace Narad.Kafka;
 /// Types without a schema are
 /// left to the serializer that was there before. Declare types before the service starts. Thread-safe after that. In a host,
 /// <c>AddNaradKafka().AddSchemaRegistry(…)</c> creates it; elsewhere call
-/// <see cref="KafkaSchemaRegistryExtensions.UseSchemaRegistry(KafkaOptions, KafkaSchemaRegistry)"/>.
+/// <see cref="KafkaSchemaRegistryExtensions.UseSchemaRegistry(KafkaOptions, KafkaSchemaRegistry)"/>, or set it as the
+/// <see cref="SubscriptionOptions.Deserializer"/> of one subscription.
 /// </summary>
 public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializer, IDisposable
 {
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly List<SchemaDeclaration> _declarations = [];
-    private readonly Dictionary<Type, Func<RegistryConnection, SerdeAdapter>> _serdes = [];
-    private Attached? _attached;
+    private readonly Dictionary<Type, Func<ISchemaRegistryClient, SerdeAdapter>> _serdes = [];
+    private volatile Attached? _attached;
 
     /// <summary>Creates the registry; asks for nothing yet.</summary>
     /// <param name="options">Where it is and how it is used; read when a service uses it.</param>
@@ -36,23 +37,33 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         _logger = logger ?? (ILogger)NullLogger.Instance;
     }
 
-    /// <summary>Confluent's client of the registry, with the address, credentials and time limits of the options. Its exceptions are its own.</summary>
-    /// <exception cref="InvalidOperationException">No service uses the registry yet.</exception>
+    /// <summary>
+    /// Confluent's client interface to the registry, with the address, credentials, TLS settings and time limit of the options. It caches nothing and tries nothing
+    /// again; an answer of the registry that is an error is a <see cref="SchemaRegistryException"/>. Associations cannot be changed with it.
+    /// </summary>
+    /// <exception cref="KafkaConfigurationException">The options have errors.</exception>
     public ISchemaRegistryClient Client => Current.Connection.Client;
 
     internal SchemaRegistryOptions Options { get; }
 
-    private Attached Current => _attached
-        ?? throw new InvalidOperationException(
-        "No Kafka service uses this schema registry yet: call options.UseSchemaRegistry(registry), or AddSchemaRegistry in a host.");
+    /// <summary>The mode of the service, where a host has one: mode Auto is decided when it connects.</summary>
+    internal Func<KafkaMode>? Mode { get; set; }
+
+    // Given to one subscription only, it is attached to no service.
+    private Attached Current => _attached ?? Attach(Valid(new KafkaOptions()));
 
     /// <summary>Sends and reads messages of a type with the schema of their subject.</summary>
     /// <typeparam name="T">The type, as it is sent and as handlers take it.</typeparam>
     /// <param name="topic">The only topic that this is about; its schema is looked up at start. Default: every topic, each looked up at its first
     /// message.</param>
     /// <param name="subject">The subject. Default: the topic's real name and <c>-value</c>.</param>
-    public KafkaSchemaRegistry WithSchema<T>(string? topic = null, string? subject = null) =>
-        Add(new SchemaDeclaration(typeof(T), topic, subject, IsKey: false));
+    /// <param name="configure">How the type becomes JSON: see <see cref="KafkaSchemaRegistryExtensions.UseConfluentSerializer"/>.</param>
+    public KafkaSchemaRegistry WithSchema<T>(string? topic = null, string? subject = null, Action<SchemaOptions<T>>? configure = null)
+    {
+        var options = new SchemaOptions<T>();
+        configure?.Invoke(options);
+        return Add(new SchemaDeclaration(typeof(T), topic, subject, IsKey: false, options.Confluent));
+    }
 
     /// <summary>
     /// Writes and reads keys of a type with the schema of their subject, by <see cref="SerializeKeyAsync"/> and <see cref="DeserializeKeyAsync"/>.
@@ -73,7 +84,7 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         IAsyncDeserializer<T>>? deserializer)
     {
         ThrowIfAttached();
-        _serdes[typeof(T)] = connection => SerdeAdapter.Create(connection, serializer, deserializer);
+        _serdes[typeof(T)] = client => SerdeAdapter.Create(client, serializer, deserializer);
         return this;
     }
 
@@ -175,6 +186,11 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     {
         ArgumentNullException.ThrowIfNull(message);
         var current = Current;
+        if (Mode?.Invoke() is KafkaMode.Console)
+        {
+            return new(current.Json.Serialize(message, type));   // it is logged, not sent
+        }
+
         if (current.Adapters.TryGetValue(type, out var adapter) && adapter.CanWrite)
         {
             return adapter.SerializeAsync(message, type, topic, headers, cancellationToken);
@@ -186,6 +202,11 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         }
 
         var writer = current.Schemas.WriterAsync(declaration, topic, cancellationToken);
+        if (declaration.Confluent is { } confluent)
+        {
+            return WriteAsync(confluent, writer, message, type, topic, headers, cancellationToken);
+        }
+
         return writer.IsCompletedSuccessfully ? new(Write(writer.Result, message, type)) : WriteLaterAsync(writer, message, type);
     }
 
@@ -200,10 +221,9 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         }
 
         // JSON trees are read in any case: for those who look at messages of any type.
-        var isFramed = SchemaFrame.IsFramed(data.Span);
-        var hasSchema = (Find(type, context.Topic, isKey: false) ?? Find(type, context.Original.Topic, isKey: false)) is not null;
-        return hasSchema || (isFramed && (type == typeof(JsonElement) || type == typeof(JsonNode) || type == typeof(JsonDocument)))
-            ? ReadAsync(data, type, context, cancellationToken)
+        var declaration = Find(type, context.Topic, isKey: false) ?? Find(type, context.Original.Topic, isKey: false);
+        return declaration?.Confluent is { } confluent ? ReadAsync(confluent, declaration, data, type, context, cancellationToken)
+            : declaration is not null || (SchemaFrame.IsFramed(data.Span) && IsTree(type)) ? ReadAsync(data, type, context, cancellationToken)
             : current.Deserializer.DeserializeAsync(data, type, context, cancellationToken);
     }
 
@@ -223,32 +243,15 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         return string.Equals(name, "Development", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Why bytes are not of the wire format.</summary>
-    internal static string NotFramed(ReadOnlySpan<byte> data) => data.Length < SchemaFrame.Length
-        ? string.Create(CultureInfo.InvariantCulture, $"it has {data.Length} bytes, and the schema's id alone needs {SchemaFrame.Length}")
-        : string.Create(CultureInfo.InvariantCulture, $"its first byte is {data[0]}, not 0: it was not written with a schema of a registry");
-
     /// <summary>Makes itself the serializer of a service; what was there serves the types without a schema.</summary>
-    internal void Attach(KafkaOptions kafka)
+    internal void UseFor(KafkaOptions kafka)
     {
-        if (_attached is not null)
+        if (_attached is null)
         {
-            return;
+            Attach(kafka);
+            kafka.Serializer = this;
+            kafka.Deserializer = this;
         }
-
-        var connection = new RegistryConnection(Options, kafka, _time);
-        var json = new JsonMessageSerializer(kafka.Json);
-        var registration = Options.Registration ?? (IsDevelopment(kafka) ? SchemaRegistration.Register : SchemaRegistration.UseLatestVersion);
-        _attached = new Attached(
-            connection,
-            new RegisteredSchemas(connection, kafka.Json, registration, Options.CheckCompatibility),
-            json,
-            kafka.Serializer ?? json,
-            kafka.Deserializer ?? json,
-            new Dictionary<string, string>(kafka.TopicNames, StringComparer.Ordinal),
-            new LazyAdapters(_serdes, connection));
-        kafka.Serializer = this;
-        kafka.Deserializer = this;
     }
 
     internal KafkaSchemaRegistry Add(SchemaDeclaration declaration)
@@ -256,6 +259,40 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         ThrowIfAttached();
         _declarations.Add(declaration);
         return this;
+    }
+
+    /// <summary>The service's options, if those of the registry go with them.</summary>
+    /// <exception cref="KafkaConfigurationException">They have errors.</exception>
+    internal KafkaOptions Valid(KafkaOptions kafka)
+    {
+        string[] errors = [.. SchemaRegistryRules.Errors(Options, kafka)];
+        return errors.Length == 0 ? kafka : throw new KafkaConfigurationException(errors);
+    }
+
+    private Attached Attach(KafkaOptions kafka)
+    {
+        lock (_declarations)
+        {
+            if (_attached is not null)
+            {
+                return _attached;
+            }
+
+            var registration = Options.Registration ?? (IsDevelopment(kafka) || RegistryAddress.IsMemory(Options.Url)
+                ? SchemaRegistration.Register
+                : SchemaRegistration.UseLatestVersion);
+            var connection = new RegistryConnection(Options, kafka, _time);
+            var schemas = new RegisteredSchemas(connection, kafka.Json, Options, registration, _time);
+            var json = new JsonMessageSerializer(kafka.Json);
+            return _attached = new Attached(
+                connection,
+                schemas,
+                json,
+                kafka.Serializer ?? json,
+                kafka.Deserializer ?? json,
+                new Dictionary<string, string>(kafka.TopicNames, StringComparer.Ordinal),
+                new LazyAdapters(_serdes, schemas.Client));
+        }
     }
 
     private void ThrowIfAttached()
@@ -293,11 +330,7 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     private byte[] Write(RegisteredSchemas.WriterSchema writer, object message, Type type)
     {
         var json = Current.Json.Serialize(message, type);
-        if (Options.Validate && writer.Schema.Validate(json) is { Count: > 0 } paths)
-        {
-            throw new SchemaValidationException(writer.Subject, writer.Id, paths);
-        }
-
+        ThrowIfNotFitting(writer, json);
         return SchemaFrame.Write(writer.Id, json);
     }
 
@@ -308,10 +341,10 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     {
         if (!SchemaFrame.IsFramed(data.Span))
         {
-            throw new MessageDeserializationException(context, type, NotFramed(data.Span));
+            throw new MessageDeserializationException(context, type, SchemaFrame.WhatIsWrong(data.Span));
         }
 
-        var id = SchemaFrame.IdOf(data.Span);
+        var id = SchemaFrame.IdOf(data);
         var reader = Current.Schemas.ReaderAsync(id, cancellationToken);
         return reader.IsCompletedSuccessfully ? new(Read(reader.Result, id, data, type, context))
             : ReadLaterAsync(reader, id, data, type, context, cancellationToken);
@@ -319,14 +352,17 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
 
     private async ValueTask<object?> ReadLaterAsync(
         ValueTask<RegisteredSchemas.ReaderSchema> reader, int id, ReadOnlyMemory<byte> data, Type type, MessageContext context,
-            CancellationToken cancellationToken)
+            CancellationToken cancellationToken) =>
+        Read(await FoundAsync(reader, type, context, cancellationToken).ConfigureAwait(false), id, data, type, context);
+
+    private async ValueTask<RegisteredSchemas.ReaderSchema> FoundAsync(
+        ValueTask<RegisteredSchemas.ReaderSchema> reader, Type type, MessageContext context, CancellationToken cancellationToken)
     {
-        RegisteredSchemas.ReaderSchema schema;
         try
         {
-            schema = await reader.ConfigureAwait(false);
+            return await reader.ConfigureAwait(false);
         }
-        catch (RegisteredSchemas.UnknownSchemaException unknown)
+        catch (UnknownSchemaException unknown)
         {
             throw new MessageDeserializationException(context, type, unknown.Message, unknown);
         }
@@ -336,11 +372,16 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
             throw new SerializationUnavailableException(
                 $"The schema registry {Current.Connection.Address} did not answer before the time limit of the handler.", Options.RetryDelay, cancelled);
         }
-
-        return Read(schema, id, data, type, context);
     }
 
     private object? Read(RegisteredSchemas.ReaderSchema reader, int id, ReadOnlyMemory<byte> data, Type type, MessageContext context)
+    {
+        var json = data[SchemaFrame.Length..];
+        ThrowIfNotFitting(reader, id, json, type, context);
+        return Current.Json.Deserialize(json.Span, type);
+    }
+
+    private void ThrowIfNotFitting(RegisteredSchemas.ReaderSchema reader, int id, ReadOnlyMemory<byte> json, Type type, MessageContext context)
     {
         if (reader.Schema is not { } schema)
         {
@@ -348,15 +389,49 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
                 string.Create(CultureInfo.InvariantCulture, $"schema {id} cannot be used, {reader.Error}"));
         }
 
-        var json = data[SchemaFrame.Length..];
-        if (Options.Validate && schema.Validate(json) is { Count: > 0 } paths)
+        if (Options.Validate && !reader.EncodesBytes && schema.Validate(json) is { Count: > 0 } paths)
         {
             throw new MessageDeserializationException(context, type,
                 string.Create(CultureInfo.InvariantCulture, $"it does not fit its schema {id} at {string.Join(", ", paths)}"));
         }
-
-        return Current.Json.Deserialize(json.Span, type);
     }
+
+    private async ValueTask<byte[]> WriteAsync(
+        ConfluentJson confluent, ValueTask<RegisteredSchemas.WriterSchema> found, object message, Type type, string topic, MessageHeaders headers,
+        CancellationToken cancellationToken)
+    {
+        var writer = await found.ConfigureAwait(false);
+        var bytes = await confluent.Serializer(Current.Schemas, writer, Options.Validate)
+            .SerializeAsync(message, type, topic, headers, cancellationToken).ConfigureAwait(false);
+        ThrowIfNotFitting(writer, bytes.AsMemory(confluent.WritesIdToHeader ? 0 : SchemaFrame.Length));
+        return bytes;
+    }
+
+    private async ValueTask<object?> ReadAsync(
+        ConfluentJson confluent, SchemaDeclaration declaration, ReadOnlyMemory<byte> data, Type type, MessageContext context,
+        CancellationToken cancellationToken)
+    {
+        var schemas = Current.Schemas;
+        if (SchemaFrame.IsFramed(data.Span) && !SchemaFrame.IsInHeader(context))
+        {
+            var id = SchemaFrame.IdOf(data);
+            var reader = await FoundAsync(schemas.ReaderAsync(id, cancellationToken), type, context, cancellationToken).ConfigureAwait(false);
+            ThrowIfNotFitting(reader, id, data[SchemaFrame.Length..], type, context);
+        }
+
+        return await confluent.Deserializer(schemas, declaration.SubjectOf(context.Original.Topic))
+            .DeserializeAsync(data, type, context, cancellationToken).ConfigureAwait(false);
+    }
+
+    private void ThrowIfNotFitting(RegisteredSchemas.WriterSchema writer, ReadOnlyMemory<byte> json)
+    {
+        if (Options.Validate && !writer.EncodesBytes && writer.Schema.Validate(json) is { Count: > 0 } paths)
+        {
+            throw new SchemaValidationException(writer.Subject, writer.Id, paths);
+        }
+    }
+
+    private static bool IsTree(Type type) => type == typeof(JsonElement) || type == typeof(JsonNode) || type == typeof(JsonDocument);
 
     /// <summary>What it needs since a service uses it.</summary>
     private sealed record Attached(
@@ -372,10 +447,10 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     }
 
     /// <summary>Adapters that are created when they are needed: creating one creates the client.</summary>
-    private sealed class LazyAdapters(Dictionary<Type, Func<RegistryConnection, SerdeAdapter>> factories, RegistryConnection connection)
+    private sealed class LazyAdapters(Dictionary<Type, Func<ISchemaRegistryClient, SerdeAdapter>> factories, ISchemaRegistryClient client)
     {
-        private readonly Dictionary<Type,
-            Lazy<SerdeAdapter>> _adapters = factories.ToDictionary(static entry => entry.Key, entry => new Lazy<SerdeAdapter>(() => entry.Value(connection)));
+        private readonly Dictionary<Type, Lazy<SerdeAdapter>> _adapters = factories.ToDictionary(
+            static entry => entry.Key, entry => new Lazy<SerdeAdapter>(() => entry.Value(client)));
 
         public bool TryGetValue(Type type, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SerdeAdapter? adapter)
         {

@@ -1,10 +1,12 @@
 using Confluent.Kafka;
 using Confluent.SchemaRegistry;
+using Confluent.SchemaRegistry.Serdes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Narad.Kafka.SchemaRegistry;
+using NJsonSchema.NewtonsoftJson.Generation;
 
 namespace Narad.Kafka;
 
@@ -47,8 +49,34 @@ public static class KafkaSchemaRegistryExtensions
     /// <param name="topic">The only topic that this is about; its schema is looked up at start. Default: every topic, each looked up at its first
     /// message.</param>
     /// <param name="subject">The subject. Default: the topic's real name and <c>-value</c>.</param>
-    public static NaradKafkaBuilder WithSchema<T>(this NaradKafkaBuilder builder, string? topic = null, string? subject = null) =>
-        Declare(builder, registry => registry.WithSchema<T>(topic, subject));
+    /// <param name="configure">How the type becomes JSON: see <see cref="UseConfluentSerializer"/>.</param>
+    public static NaradKafkaBuilder WithSchema<T>(
+        this NaradKafkaBuilder builder, string? topic = null, string? subject = null, Action<SchemaOptions<T>>? configure = null) =>
+        Declare(builder, registry => registry.WithSchema(topic, subject, configure));
+
+    /// <summary>
+    /// Writes and reads the messages with Confluent's <see cref="JsonSerializer{T}"/> and <see cref="JsonDeserializer{T}"/>, which use Newtonsoft.Json. Choose this
+    /// for the rules of data contracts, migrations between versions, or types with Newtonsoft's attributes. <see cref="KafkaOptions.Json"/> is not used. Which
+    /// schema is used, validation, and what happens while the registry is unavailable, are the same as without it.
+    /// </summary>
+    /// <param name="schema">The options of <c>WithSchema</c>.</param>
+    /// <param name="serializer">
+    /// The serializer's configuration. What chooses the subject or the schema is refused: <c>WithSchema</c> and <see cref="SchemaRegistryOptions"/> do that.
+    /// <see cref="JsonSerializerConfig.Validate"/> is false by default, because messages are validated anyway.
+    /// </param>
+    /// <param name="deserializer">The deserializer's configuration; <see cref="JsonDeserializerConfig.UseLatestVersion"/> migrates what is read.</param>
+    /// <param name="newtonsoft">How the schema of the type is generated, and Newtonsoft's settings. Default: names as the type has them.</param>
+    /// <param name="rules">The rules' executors. Default: <see cref="RuleRegistry.GlobalInstance"/>.</param>
+    /// <exception cref="ArgumentException">The configuration sets something that is decided elsewhere; the message says where.</exception>
+    public static SchemaOptions<T> UseConfluentSerializer<T>(
+        this SchemaOptions<T> schema, JsonSerializerConfig? serializer = null, JsonDeserializerConfig? deserializer = null,
+        NewtonsoftJsonSchemaGeneratorSettings? newtonsoft = null, RuleRegistry? rules = null)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(schema);
+        schema.Confluent = new ConfluentJson<T>(serializer, deserializer, newtonsoft, rules);
+        return schema;
+    }
 
     /// <inheritdoc cref="KafkaSchemaRegistry.WithKeySchema{T}"/>
     /// <param name="builder">The builder, after <c>AddSchemaRegistry</c>.</param>
@@ -76,6 +104,7 @@ public static class KafkaSchemaRegistryExtensions
 
     /// <summary>
     /// Without a host: uses a registry for the messages of a service. Call <see cref="KafkaSchemaRegistry.StartAsync"/> after it to find schemas early.
+    /// In mode Console, where messages are logged as plain JSON, it changes nothing.
     /// </summary>
     /// <param name="options">The settings, as complete as they will be.</param>
     /// <param name="registry">The registry, with its schemas declared. It is not disposed with the service.</param>
@@ -84,13 +113,11 @@ public static class KafkaSchemaRegistryExtensions
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(registry);
-        string[] errors = [.. SchemaRegistryRules.Errors(registry.Options, options)];
-        if (errors.Length > 0)
+        if (registry.Valid(options).Mode is not KafkaMode.Console)
         {
-            throw new KafkaConfigurationException(errors);
+            registry.UseFor(options);
         }
 
-        registry.Attach(options);
         return options;
     }
 
@@ -113,6 +140,8 @@ public static class KafkaSchemaRegistryExtensions
 
             configure?.Invoke(options);
             var registry = new KafkaSchemaRegistry(options, provider.GetService<TimeProvider>(), provider.GetService<ILogger<KafkaSchemaRegistry>>());
+            IKafkaService? service = null;
+            registry.Mode = () => (service ??= provider.GetRequiredService<IKafkaService>()).Mode;
             foreach (var declaration in provider.GetServices<Declaration>())
             {
                 declaration.Apply(registry);
@@ -126,7 +155,7 @@ public static class KafkaSchemaRegistryExtensions
         {
             if (options.Mode is not KafkaMode.Console)
             {
-                registry.Attach(options);
+                registry.UseFor(options);
             }
         });
         services.AddSingleton<IValidateOptions<KafkaOptions>, SchemaRegistryRules>();

@@ -21,15 +21,20 @@ internal sealed class RegisteredSchemas
     private readonly SharedLookups<(SchemaDeclaration Declaration, string Topic), WriterSchema> _writers;
     private readonly SharedLookups<int, ReaderSchema> _readers;
 
-    public RegisteredSchemas(RegistryConnection connection, JsonSerializerOptions? json, SchemaRegistration registration, bool checksCompatibility)
+    public RegisteredSchemas(RegistryConnection connection, JsonSerializerOptions? json, SchemaRegistryOptions options, SchemaRegistration registration,
+        TimeProvider time)
     {
         _connection = connection;
+        Client = new ResilientRegistryClient(connection, time, options.RetryDelay);
         _json = json;
         _registration = registration;
-        _checksCompatibility = checksCompatibility;
-        _writers = new(key => FindWriterAsync(key.Declaration, key.Declaration.SubjectOf(key.Topic)));
-        _readers = new(FindReaderAsync);
+        _checksCompatibility = options.CheckCompatibility;
+        _writers = new(key => FindWriterAsync(key.Declaration, key.Declaration.SubjectOf(key.Topic)), time, options.RetryDelay);
+        _readers = new(FindReaderAsync, time, options.RetryDelay);
     }
+
+    /// <summary>The registry, for serializers.</summary>
+    public ResilientRegistryClient Client { get; }
 
     /// <summary>The schema that a type is written with to a topic, by its real name.</summary>
     /// <exception cref="SchemaMismatchException">The subject has none that the type fits.</exception>
@@ -69,7 +74,7 @@ internal sealed class RegisteredSchemas
 
     private async Task<WriterSchema> FindWriterAsync(SchemaDeclaration declaration, string subject)
     {
-        var own = JsonSchemaText.Of(declaration.Type, _json);
+        var own = declaration.Confluent?.Schema ?? JsonSchemaText.Of(declaration.Type, _json);
         if (_checksCompatibility && await CheckAsync(subject, own, $"The schema of {declaration}",
             CancellationToken.None).ConfigureAwait(false) is { } mismatch)
         {
@@ -102,7 +107,7 @@ internal sealed class RegisteredSchemas
         }
 
         return SchemaDifferences.ThatBreak(own, schema.Document).Count == 0
-            ? new WriterSchema(latest.Id, latest.Version, subject, schema)
+            ? new WriterSchema(latest, schema)
             : throw Mismatch(subject, own, latest, $"The {declaration} does not fit the latest schema of subject '{subject}'", all: false);
     }
 
@@ -111,20 +116,20 @@ internal sealed class RegisteredSchemas
         // A schema written by hand, with other words for the same, stays the latest.
         if (latest is not null && (await CompileAsync(latest).ConfigureAwait(false)).Schema is { } same && SchemaDifferences.All(own, same.Document).Count == 0)
         {
-            return new WriterSchema(latest.Id, latest.Version, subject, same);
+            return new WriterSchema(latest, same);
         }
 
+        var text = own.ToJsonString();
         try
         {
-            var text = own.ToJsonString();
-            var id = await _connection.AskAsync(client => client.RegisterSchemaAsync(subject, new Schema(text, SchemaType.Json)),
-                CancellationToken.None).ConfigureAwait(false);
-            return new WriterSchema(id, Version: null, subject, CompiledSchema.Parse(text));
+            var answer = await Client.RegisterSchemaWithResponseAsync(subject, new Schema(text, SchemaType.Json)).ConfigureAwait(false);
+            return new WriterSchema(
+                new RegisteredSchema(subject, version: 0, answer.Id, answer.Guid, text, SchemaType.Json, []), CompiledSchema.Parse(text));
         }
-        catch (Exception error) when (RegistryConnection.IsRefusal(error))
+        catch (SchemaMismatchException error)
         {
             throw Mismatch(subject, own, latest,
-                $"The registry {_connection.Address} refused to register the schema of {declaration} under subject '{subject}'", all: true, error);
+                $"The registry {_connection.Address} refused to register the schema of {declaration} under subject '{subject}'", all: true, error.InnerException);
         }
     }
 
@@ -135,7 +140,6 @@ internal sealed class RegisteredSchemas
             return await _connection.AskAsync(
                 async client =>
                 {
-                    client.ClearLatestCaches();
                     var latest = await client.GetLatestSchemaAsync(subject).ConfigureAwait(false);
                     return latest?.SchemaString is null ? throw new FormatException("There is no schema in the answer.") : latest;
                 },
@@ -147,30 +151,8 @@ internal sealed class RegisteredSchemas
         }
     }
 
-    private async Task<ReaderSchema> FindReaderAsync(int id)
-    {
-        try
-        {
-            var schema = await _connection.AskAsync(
-                async client =>
-                {
-                    var found = await client.GetSchemaAsync(id).ConfigureAwait(false);
-                    if (found?.SchemaString is null)
-                    {
-                        client.ClearCaches();   // it keeps what it got
-                        throw new FormatException("There is no schema in the answer.");
-                    }
-
-                    return found;
-                },
-                CancellationToken.None).ConfigureAwait(false);
-            return await CompileAsync(schema).ConfigureAwait(false);
-        }
-        catch (Exception error) when (RegistryConnection.IsNotFound(error))
-        {
-            throw new UnknownSchemaException(string.Create(CultureInfo.InvariantCulture, $"the registry {_connection.Address} has no schema {id}"), error);
-        }
-    }
+    private async Task<ReaderSchema> FindReaderAsync(int id) =>
+        await CompileAsync(await Client.GetSchemaAsync(id).ConfigureAwait(false)).ConfigureAwait(false);
 
     private async Task<ReaderSchema> CompileAsync(Schema schema)
     {
@@ -183,7 +165,7 @@ internal sealed class RegisteredSchemas
         await AddReferencesAsync(schema, references, DeepestReference).ConfigureAwait(false);
         try
         {
-            return new ReaderSchema(CompiledSchema.Parse(schema.SchemaString, references), null);
+            return new ReaderSchema(CompiledSchema.Parse(schema.SchemaString, references), null) { EncodesBytes = EncodesBytes(schema) };
         }
         catch (Exception error) when (error is JsonException or JsonSchemaException or RefResolutionException or ArgumentException or InvalidOperationException)
         {
@@ -196,8 +178,7 @@ internal sealed class RegisteredSchemas
     {
         foreach (var reference in depth == 0 ? [] : schema.References ?? [])
         {
-            var referenced = await _connection.AskAsync(client => client.GetRegisteredSchemaAsync(reference.Subject, reference.Version),
-                CancellationToken.None).ConfigureAwait(false);
+            var referenced = await Client.GetRegisteredSchemaAsync(reference.Subject, reference.Version, ignoreDeletedSchemas: false).ConfigureAwait(false);
             await AddReferencesAsync(referenced, references, depth - 1).ConfigureAwait(false);
             if (!references.Exists(known => string.Equals(known.Name, reference.Name, StringComparison.Ordinal)))
             {
@@ -229,12 +210,28 @@ internal sealed class RegisteredSchemas
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
+    // Rules of this phase work on the bytes: what is sent need not be JSON.
+    private static bool EncodesBytes(Schema schema) => schema.RuleSet?.EncodingRules is { Count: > 0 };
+
     /// <summary>What a type is written with.</summary>
-    internal sealed record WriterSchema(int Id, int? Version, string Subject, CompiledSchema Schema);
+    internal sealed class WriterSchema(RegisteredSchema registered, CompiledSchema schema)
+    {
+        public RegisteredSchema Registered { get; } = registered;
+
+        public int Id { get; } = registered.Id;
+
+        public string Subject => Registered.Subject;
+
+        public CompiledSchema Schema { get; } = schema;
+
+        /// <summary>Whether rules of the schema change the bytes after the JSON was written.</summary>
+        public bool EncodesBytes { get; } = RegisteredSchemas.EncodesBytes(registered);
+    }
 
     /// <summary>What an id stands for: a schema, or why it cannot be used.</summary>
-    internal sealed record ReaderSchema(CompiledSchema? Schema, string? Error);
-
-    /// <summary>The registry answered that it has no such schema.</summary>
-    internal sealed class UnknownSchemaException(string message, Exception cause) : Exception(message, cause);
+    internal sealed record ReaderSchema(CompiledSchema? Schema, string? Error)
+    {
+        /// <summary>Whether rules of the schema change the bytes after the JSON was written.</summary>
+        public bool EncodesBytes { get; init; }
+    }
 }

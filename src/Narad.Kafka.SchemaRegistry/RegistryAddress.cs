@@ -3,6 +3,12 @@ namespace Narad.Kafka.SchemaRegistry;
 /// <summary>The addresses of a registry's instances, apart from the user and password that may stand in them.</summary>
 internal static class RegistryAddress
 {
+    /// <summary>The address of a registry in the memory of this process.</summary>
+    public const string Memory = "memory:";
+
+    /// <summary>Whether the registry is in the memory of this process.</summary>
+    public static bool IsMemory(string? urls) => string.Equals(urls?.Trim(), Memory, StringComparison.OrdinalIgnoreCase);
+
     /// <summary>The parts of a list; nothing for null.</summary>
     public static string[] Split(string? urls) => urls?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
@@ -12,7 +18,8 @@ internal static class RegistryAddress
         : "(no address)"));
 
     /// <summary>For people.</summary>
-    public static string Shown(string? urls) => Split(urls).Length == 0 ? "(no address)" : WithoutCredentials(urls);
+    public static string Shown(string? urls) => IsMemory(urls) ? Memory
+        : Split(urls).Length == 0 ? "(no address)" : WithoutCredentials(urls);
 
     /// <summary>The user and password in the first address that has them; null where none has.</summary>
     public static (string User, string Password)? Credentials(string? urls)

@@ -10,21 +10,21 @@ namespace Narad.Kafka.SchemaRegistry;
 /// login), which is a <see cref="SerializationUnavailableException"/>. Thread-safe.
 /// </summary>
 /// <remarks>
-/// One request at a time, because Confluent's client queues them in the same way: while a registry hangs, one request waits for it. After a failure all
-/// callers get that failure until
+/// One request at a time: while a registry hangs, one request waits for it. After a failure all callers get that failure until
 /// <see cref="SchemaRegistryOptions.RetryDelay"/> has passed.
 /// </remarks>
 internal sealed class RegistryConnection : IDisposable
 {
     private static readonly int[] NotFound = [40401, 40402, 40403];
 
-    // Confluent's client ends a request at its time limit; this ends the waiting where it does not.
+    // The client ends a request at its time limit; this ends the waiting where it does not.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     private readonly SchemaRegistryOptions _options;
     private readonly TimeProvider _time;
     private readonly RegistryCredentials _credentials;
-    private readonly Lazy<CachedSchemaRegistryClient> _client;
+    private readonly Lazy<ISchemaRegistryClient> _client;
+    private readonly int _addresses;
     private readonly SemaphoreSlim _asking = new(1, 1);
 
     // Under _asking.
@@ -38,12 +38,13 @@ internal sealed class RegistryConnection : IDisposable
         _credentials = new RegistryCredentials(options, kafka, time);
         _client = new(Connect);
         Address = RegistryAddress.Shown(options.Url);
+        _addresses = Math.Max(1, RegistryAddress.Split(options.Url).Length);
     }
 
     /// <summary>The registry's address for people.</summary>
     public string Address { get; }
 
-    /// <summary>Confluent's client. Its own failures are not explained: see <see cref="Explain"/>.</summary>
+    /// <summary>The client. It throws what it likes: see <see cref="AskAsync"/>.</summary>
     public ISchemaRegistryClient Client => _client.Value;
 
     /// <summary>Whether an error is the registry's answer that what was asked for does not exist.</summary>
@@ -56,6 +57,7 @@ internal sealed class RegistryConnection : IDisposable
     /// <summary>Asks the registry.</summary>
     /// <param name="ask">One request.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <exception cref="UnknownSchemaException">From <paramref name="ask"/>.</exception>
     /// <exception cref="SchemaRegistryException">The registry answered no: see <see cref="IsNotFound"/> and <see cref="IsRefusal"/>.</exception>
     /// <exception cref="SerializationUnavailableException">There was no answer of a registry.</exception>
     public async Task<T> AskAsync<T>(Func<ISchemaRegistryClient, Task<T>> ask, CancellationToken cancellationToken)
@@ -68,12 +70,12 @@ internal sealed class RegistryConnection : IDisposable
                 throw new SerializationUnavailableException(known.Message, _options.RetryDelay, known.InnerException);
             }
 
-            await PrepareAsync(cancellationToken).ConfigureAwait(false);
-            var answer = await ask(Client).WaitAsync(_options.Timeout + Grace, cancellationToken).ConfigureAwait(false);
+            await _credentials.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            var answer = await ask(Client).WaitAsync((_options.Timeout * _addresses) + Grace, cancellationToken).ConfigureAwait(false);
             _outage = null;
             return answer;
         }
-        catch (Exception error) when (IsNotFound(error) || IsRefusal(error))
+        catch (Exception error) when (IsNotFound(error) || IsRefusal(error) || error is UnknownSchemaException)
         {
             _outage = null;
             throw;
@@ -90,16 +92,6 @@ internal sealed class RegistryConnection : IDisposable
         }
     }
 
-    /// <summary>Sees to it that the client has a token, where it needs one.</summary>
-    public Task PrepareAsync(CancellationToken cancellationToken) => _credentials.PrepareAsync(cancellationToken);
-
-    /// <summary>What a failed request means.</summary>
-    public SerializationUnavailableException Explain(Exception error) => new($"The schema registry {Address} {Words(error)}.", _options.RetryDelay, error);
-
-    /// <summary>Whether an error that came through Confluent's serializers is one of asking the registry.</summary>
-    public static bool IsUnavailable(Exception error) => !IsNotFound(error) && !IsRefusal(error)
-        && (error is HttpRequestException or TimeoutException or OAuthBearerTokenException || IsTimeout(error));
-
     public void Dispose()
     {
         if (_client.IsValueCreated)
@@ -110,6 +102,9 @@ internal sealed class RegistryConnection : IDisposable
         _credentials.Dispose();
         _asking.Dispose();
     }
+
+    // What a failed request means.
+    private SerializationUnavailableException Explain(Exception error) => new($"The schema registry {Address} {Words(error)}.", _options.RetryDelay, error);
 
     private string Words(Exception error) => error switch
     {
@@ -130,31 +125,8 @@ internal sealed class RegistryConnection : IDisposable
     private static bool IsTimeout(Exception? error) => error is not null
         && (error is TaskCanceledException or TimeoutException || IsTimeout(error.InnerException));
 
-    private CachedSchemaRegistryClient Connect()
-    {
-        var config = new SchemaRegistryConfig
-        {
-            Url = RegistryAddress.WithoutCredentials(_options.Url),
-            RequestTimeoutMs = (int)_options.Timeout.TotalMilliseconds,
-
-            // It counts attempts, and 0 fails. Repeating is the caller's affair.
-            MaxRetries = 1,
-            RetriesWaitMs = 1,
-            RetriesMaxWaitMs = 1,
-            EnableSslCertificateVerification = _options.RejectUnauthorized,
-        };
-        if (_options.Ca is { } authority)
-        {
-            config.SslCaLocation = authority;
-        }
-
-        if (_options.Certificate is { } certificate)
-        {
-            config.SslKeystoreLocation = certificate;
-            config.SslKeystorePassword = _options.CertificatePassword ?? "";
-        }
-
-        return new CachedSchemaRegistryClient(config, _options.Oidc is { LogicalCluster: not null } oidc ? new ConfluentCloudCredentials(_credentials, oidc)
-            : _credentials);
-    }
+    private ISchemaRegistryClient Connect() => RegistryAddress.IsMemory(_options.Url)
+        ? MemoryRegistryClient.Shared
+        : new HttpRegistryClient(
+            _options, _options.Oidc is { LogicalCluster: not null } oidc ? new ConfluentCloudCredentials(_credentials, oidc) : _credentials);
 }

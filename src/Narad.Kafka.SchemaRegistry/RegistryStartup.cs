@@ -3,9 +3,14 @@ using Microsoft.Extensions.Options;
 
 namespace Narad.Kafka.SchemaRegistry;
 
-/// <summary>Finds the schemas before the host connects to Kafka.</summary>
+/// <summary>
+/// Finds the schemas before the host connects to Kafka. In development with mode Auto, a registry that is unavailable fails the start only if there is a broker:
+/// without one the mode is Console, which needs no registry.
+/// </summary>
 internal sealed class RegistryStartup(KafkaSchemaRegistry registry, IOptions<KafkaOptions> options) : IHostedLifecycleService
 {
+    private SerializationUnavailableException? _unavailable;
+
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         try
@@ -20,12 +25,22 @@ internal sealed class RegistryStartup(KafkaSchemaRegistry registry, IOptions<Kaf
             throw new KafkaConfigurationException([.. error.Failures]);
         }
 
-        await registry.StartAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await registry.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (SerializationUnavailableException error)
+            when (options.Value.Mode is KafkaMode.Auto && KafkaSchemaRegistry.IsDevelopment(options.Value))
+        {
+            _unavailable = error;
+        }
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartedAsync(CancellationToken cancellationToken) => _unavailable is null || registry.Mode?.Invoke() is KafkaMode.Console
+        ? Task.CompletedTask
+        : Task.FromException(_unavailable);
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

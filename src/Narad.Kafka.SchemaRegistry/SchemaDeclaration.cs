@@ -7,7 +7,8 @@ namespace Narad.Kafka.SchemaRegistry;
 /// <param name="Topic">The topic, as the application names it; null: every topic.</param>
 /// <param name="Subject">The subject; null: <c>{topic}-value</c> or <c>{topic}-key</c>.</param>
 /// <param name="IsKey">Whether it is a key's type.</param>
-internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subject, bool IsKey)
+/// <param name="Confluent">Confluent's serializer and deserializer, where they write and read the messages; null: System.Text.Json.</param>
+internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subject, bool IsKey, ConfluentJson? Confluent = null)
 {
     /// <summary>The subject of a topic.</summary>
     public string SubjectOf(string topic) => Subject ?? $"{topic}{(IsKey ? "-key" : "-value")}";

@@ -20,10 +20,18 @@ internal sealed class SchemaRegistryRules(KafkaSchemaRegistry registry) : IValid
         var addresses = RegistryAddress.Split(options.Url);
         if (addresses.Length == 0)
         {
-            yield return $"{Section}:Url is not set: write the address of the schema registry, such as https://registry.example.com.";
+            yield return $"{Section}:Url is not set: write the address of the schema registry, such as https://registry.example.com, or "
+                + $"{RegistryAddress.Memory} for one in this process (Development only).";
         }
 
-        if (addresses.Any(static url => RegistryAddress.TryParse(url) is null))
+        var isMemory = RegistryAddress.IsMemory(options.Url);
+        if (isMemory && kafka.Mode is not (KafkaMode.Embedded or KafkaMode.Console) && !KafkaSchemaRegistry.IsDevelopment(kafka))
+        {
+            yield return $"{Section}:Url is {RegistryAddress.Memory}, a registry that ends with this process, and Kafka:Mode is {kafka.Mode}: others could not "
+                + "read the messages. Write the address of a registry. Only the environment Development and the modes Embedded and Console allow it.";
+        }
+
+        if (!isMemory && addresses.Any(static url => RegistryAddress.TryParse(url) is null))
         {
             yield return $"{Section}:Url has a part that is no absolute http or https address: write addresses such as https://registry.example.com, "
                 + "and commas between several.";
@@ -59,12 +67,16 @@ internal sealed class SchemaRegistryRules(KafkaSchemaRegistry registry) : IValid
                 + $"elsewhere name the authority in {Section}:Ca.";
         }
 
-        foreach (var (setting, file) in ((string, string?)[])[("Ca", options.Ca), ("Certificate", options.Certificate)])
+        var files = ((string Setting, string? File)[])[("Ca", options.Ca), ("Certificate", options.Certificate)];
+        foreach (var (setting, file) in files.Where(static one => one.File is not null && !File.Exists(one.File)))
         {
-            if (file is not null && !File.Exists(file))
-            {
-                yield return $"{Section}:{setting} names a file that does not exist: '{file}'. Write the path of a file.";
-            }
+            yield return $"{Section}:{setting} names a file that does not exist: '{file}'. Write the path of a file.";
+        }
+
+        if (files.All(static one => one.File is null || File.Exists(one.File)) && HttpRegistryClient.FileError(options) is var (broken, reason))
+        {
+            yield return $"{Section}:{broken} names a file that cannot be used: {reason}. Ca is a PEM file, Certificate a PFX file that "
+                + "CertificatePassword opens.";
         }
 
         if (options.Timeout < TimeSpan.FromMilliseconds(100) || options.Timeout > TimeSpan.FromMinutes(5))

@@ -3,16 +3,16 @@ using Confluent.SchemaRegistry;
 
 namespace Narad.Kafka.SchemaRegistry;
 
-/// <summary>One of Confluent's serializers, with its registry failures told from faults of the message. Thread-safe.</summary>
-internal sealed class SerdeAdapter(IMessageSerializer? serializer, IMessageDeserializer? deserializer, RegistryConnection connection) : IMessageSerializer,
-    IMessageDeserializer
+/// <summary>
+/// One of Confluent's serializers, with failures of the registry told from faults of the message. Its client is a <see cref="ResilientRegistryClient"/>. Thread-safe.
+/// </summary>
+internal sealed class SerdeAdapter(IMessageSerializer? serializer, IMessageDeserializer? deserializer) : IMessageSerializer, IMessageDeserializer
 {
     public static SerdeAdapter Create<T>(
-        RegistryConnection connection, Func<ISchemaRegistryClient, IAsyncSerializer<T>>? serializer, Func<ISchemaRegistryClient,
+        ISchemaRegistryClient client, Func<ISchemaRegistryClient, IAsyncSerializer<T>>? serializer, Func<ISchemaRegistryClient,
             IAsyncDeserializer<T>>? deserializer) => new(
-            serializer is null ? null : ConfluentSerializer.From(serializer(connection.Client)),
-            deserializer is null ? null : ConfluentSerializer.From(deserializer(connection.Client)),
-            connection);
+            serializer is null ? null : ConfluentSerializer.From(serializer(client)),
+            deserializer is null ? null : ConfluentSerializer.From(deserializer(client)));
 
     public bool CanWrite => serializer is not null;
 
@@ -22,30 +22,38 @@ internal sealed class SerdeAdapter(IMessageSerializer? serializer, IMessageDeser
     {
         try
         {
-            await connection.PrepareAsync(cancellationToken).ConfigureAwait(false);
             return await serializer!.SerializeAsync(message, type, topic, headers, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (RegistryConnection.IsUnavailable(error))
+        catch (Exception error) when (FromRegistry(error) is { } cause)
         {
-            throw connection.Explain(error);
+            throw cause is UnknownSchemaException
+                ? new SchemaMismatchException($"{char.ToUpperInvariant(cause.Message[0])}{cause.Message[1..]}", "", [], cause.InnerException)
+                : cause;
         }
     }
 
     public async ValueTask<object?> DeserializeAsync(ReadOnlyMemory<byte> data, Type type, MessageContext context, CancellationToken cancellationToken)
     {
-        if (!SchemaFrame.IsFramed(data.Span))
+        if (!SchemaFrame.IsFramed(data.Span) && !SchemaFrame.IsInHeader(context))
         {
-            throw new MessageDeserializationException(context, type, KafkaSchemaRegistry.NotFramed(data.Span));
+            throw new MessageDeserializationException(context, type, SchemaFrame.WhatIsWrong(data.Span));
         }
 
         try
         {
-            await connection.PrepareAsync(cancellationToken).ConfigureAwait(false);
             return await deserializer!.DeserializeAsync(data, type, context, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (RegistryConnection.IsUnavailable(error))
+        catch (Exception error) when (FromRegistry(error) is { } cause)
         {
-            throw connection.Explain(error);
+            throw cause is SerializationUnavailableException ? cause : new MessageDeserializationException(context, type, cause.Message.TrimEnd('.'), cause);
         }
     }
+
+    // Serializers wrap what their client threw.
+    private static Exception? FromRegistry(Exception? error) => error switch
+    {
+        null => null,
+        SerializationUnavailableException or UnknownSchemaException or SchemaMismatchException => error,
+        _ => FromRegistry(error.InnerException),
+    };
 }

@@ -2,6 +2,8 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Narad.Kafka.SchemaRegistry.Tests;
@@ -66,8 +68,8 @@ public sealed class ConsumingTests
     public async Task While_the_registry_is_unavailable_a_new_schema_waits_and_known_ones_go_on(RegistryFault fault)
     {
         await using var registry = new FakeRegistry();
-        await using var host = new RegistryHost(registry.Url, static kafka => kafka.WithSchema<Order>(), static o =>
-            o.Timeout = TimeSpan.FromMilliseconds(500));
+        await using var host = new RegistryHost(registry.Url, static kafka => kafka.WithSchema<Order>(), o =>
+            o.Timeout = TimeSpan.FromSeconds(fault is RegistryFault.Hangs ? 1 : 60));
         var known = registry.Add($"{host.Topic}-value", Schema);
         var unknown = registry.Add("another", Schema);
         var handled = new ConcurrentQueue<(string Id, int Attempt)>();
@@ -197,6 +199,61 @@ public sealed class ConsumingTests
         seen.Should().AllSatisfy(message => message.Bytes.Should().Equal(dead!.Value!.Value.ToArray()));
         (await dead!.ReadAsync<Order>()).Should().Be(new Order("7", 12.5m));
         (await dead.ReadAsync<JsonElement>()).GetProperty("total").GetDecimal().Should().Be(12.5m);
+
+        await host.Kafka.DeadLetters.RedriveAsync(dead);
+        await RegistryHost.Until(() => seen.Count == 4, "it is handled again, and its retry");
+        seen.Should().AllSatisfy(message => message.Bytes.Should().Equal(dead.Value!.Value.ToArray()));
+    }
+
+    [SkippableFact]
+    public async Task A_transactional_subscription_waits_while_the_registry_is_away()
+    {
+        var brokers = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA");
+        Skip.If(string.IsNullOrEmpty(brokers), "NARAD_TEST_KAFKA names no Kafka cluster (host:port).");
+        var topic = $"narad-test-schemas-{Guid.CreateVersion7():n}";
+        using (var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).Build())
+        {
+            await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 1 }]);
+        }
+
+        await using var registry = new FakeRegistry();
+        var id = registry.Add($"{topic}-value", Schema);
+        using var schemas = new KafkaSchemaRegistry(
+            new SchemaRegistryOptions { Url = registry.Url, Timeout = TimeSpan.FromMinutes(1), RetryDelay = TimeSpan.FromMilliseconds(50) })
+            .WithSchema<Order>(topic);
+        await using var kafka = new KafkaService(
+            new KafkaOptions
+            {
+                Brokers = brokers!, ConnectTimeout = TimeSpan.FromMinutes(1), Environment = "Production", TopicCreation = TopicCreation.IfMissing,
+            }.UseSchemaRegistry(schemas));
+        await kafka.Init().ConnectProducerAsync();
+        registry.Fault = RegistryFault.ServerError;
+        await kafka.SendAsync(topic, Frame(id, """{"id":"1","total":1}"""), "k");
+        await kafka.SendAsync(topic, Frame(id, """{"id":"2","total":1}"""), "k");
+        var handled = new ConcurrentQueue<(string Id, int Attempt)>();
+        await kafka.ConnectConsumerAsync($"{topic}-group");
+        await kafka.SubscribeAsync<Order>(
+            topic,
+            (order, context, _) =>
+            {
+                handled.Enqueue((order.Id, context.Attempt));
+                return Task.CompletedTask;
+            },
+            $"{topic}-group",
+            static o =>
+            {
+                o.ExactlyOnce.Enabled = true;
+                o.ExactlyOnce.InstanceName = "1";
+                o.DeadLetter.Enabled = true;
+            });
+        await RegistryHost.Until(() => registry.Requests.Count() > 5, "it asks again and again");
+        handled.Should().BeEmpty();
+
+        registry.Fault = RegistryFault.None;
+
+        await RegistryHost.Until(() => handled.Count >= 2, "it resumes");
+        handled.Should().Equal(("1", 1), ("2", 1));
+        (await kafka.DeadLetters.CountAsync($"{topic}-dlt")).Should().Be(0);
     }
 
     internal static byte[] Frame(int id, string json, byte magic = 0)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Security;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Narad.Kafka.Shared;
@@ -9,11 +10,11 @@ namespace Narad.Kafka.SchemaRegistry.Tests;
 internal sealed class FakeRegistry : IAsyncDisposable
 {
     private readonly LoopbackEndpoint _endpoint;
-    private readonly List<(string Subject, string Schema)> _schemas = [];
+    private readonly List<(string Subject, string Schema, JsonObject Answer)> _schemas = [];
     private readonly TaskCompletionSource _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile RegistryFault _fault;
 
-    public FakeRegistry() => _endpoint = new LoopbackEndpoint(AnswerAsync);
+    public FakeRegistry(SslServerAuthenticationOptions? tls = null) => _endpoint = new LoopbackEndpoint(AnswerAsync, tls);
 
     public string Url => _endpoint.Address.ToString().TrimEnd('/');
 
@@ -26,6 +27,9 @@ internal sealed class FakeRegistry : IAsyncDisposable
 
     /// <summary>Whether it says that new schemas are compatible.</summary>
     public bool IsCompatible { get; set; } = true;
+
+    /// <summary>Whether it answers a registration with 409, in words of its own.</summary>
+    public bool RefusesSchemas { get; set; }
 
     public IEnumerable<string> Requests => _endpoint.Requests.Select(static request => request.Head);
 
@@ -40,13 +44,28 @@ internal sealed class FakeRegistry : IAsyncDisposable
         }
     }
 
+    /// <summary>How often a path was asked for.</summary>
+    public int RequestsOf(string path) => Requests.Count(head => Uri.UnescapeDataString(head.Split(' ')[1]).StartsWith(path, StringComparison.Ordinal));
+
     /// <summary>Adds a schema; its id is returned.</summary>
-    public int Add(string subject, string schema)
+    /// <param name="subject">The subject.</param>
+    /// <param name="schema">The schema.</param>
+    /// <param name="type">AVRO, JSON or PROTOBUF.</param>
+    /// <param name="more">More members of the answer: references, ruleSet.</param>
+    public int Add(string subject, string schema, string type = "JSON", string more = "{}")
     {
         lock (_schemas)
         {
-            _schemas.Add((subject, schema));
-            return _schemas.Count;
+            var answer = JsonNode.Parse(more)!.AsObject();
+            var id = _schemas.Count + 1;
+            answer["subject"] = subject;
+            answer["version"] = _schemas.Count(other => other.Subject == subject) + 1;
+            answer["id"] = id;
+            answer["guid"] = GuidOf(id);
+            answer["schemaType"] = type;
+            answer["schema"] = schema;
+            _schemas.Add((subject, schema, answer));
+            return id;
         }
     }
 
@@ -76,32 +95,40 @@ internal sealed class FakeRegistry : IAsyncDisposable
         {
             return path switch
             {
-                ["schemas", "ids", var id] => ById(int.Parse(id, CultureInfo.InvariantCulture)),
-                ["subjects", var subject, "versions", "latest"] => Latest(subject),
+                ["schemas", "ids", var id] => Answer(int.Parse(id, CultureInfo.InvariantCulture), 40403),
+                ["schemas", "guids", var guid] => Answer(1 + _schemas.FindIndex(schema => (string?)schema.Answer["guid"] == guid), 40403),
+                ["subjects", var subject, "versions", "latest"] => Answer(1 + _schemas.FindLastIndex(schema => schema.Subject == subject), 40401),
+                ["subjects", var subject, "versions", var version] => Answer(
+                    1 + _schemas.FindIndex(schema => schema.Subject == subject && schema.Answer["version"]!.ToString() == version), 40402),
                 ["subjects", var subject, "versions"] when request[0] is "POST" => Register(subject, body),
+                ["subjects", var subject] when request[0] is "POST" => Answer(
+                    1 + _schemas.FindIndex(schema => schema.Subject == subject && schema.Schema == SchemaIn(body)), 40403),
                 ["compatibility", ..] => Json(new JsonObject { ["is_compatible"] = IsCompatible }),
                 _ => ("404 Not Found", "application/json", """{"error_code":404,"message":"not here"}"""),
             };
         }
     }
 
-    private (string Status, string Type, string Body) ById(int id) => id >= 1 && id <= _schemas.Count
-        ? Json(new JsonObject { ["schema"] = _schemas[id - 1].Schema, ["schemaType"] = "JSON" })
-        : ("404 Not Found", "application/json", """{"error_code":40403,"message":"Schema not found"}""");
-
-    private (string Status, string Type, string Body) Latest(string subject)
-    {
-        var index = _schemas.FindLastIndex(schema => schema.Subject == subject);
-        return index < 0
-            ? ("404 Not Found", "application/json", """{"error_code":40401,"message":"Subject not found"}""")
-            : Json(new JsonObject { ["subject"] = subject, ["version"] = 1, ["id"] = index + 1, ["schema"] = _schemas[index].Schema, ["schemaType"] = "JSON" });
-    }
+    private (string Status, string Type, string Body) Answer(int id, int otherwise) => id >= 1 && id <= _schemas.Count
+        ? Json(_schemas[id - 1].Answer)
+        : ("404 Not Found", "application/json", $$"""{"error_code":{{otherwise}},"message":"not found"}""");
 
     private (string Status, string Type, string Body) Register(string subject, string body)
     {
-        _schemas.Add((subject, JsonDocument.Parse(body).RootElement.GetProperty("schema").GetString()!));
-        return Json(new JsonObject { ["id"] = _schemas.Count });
+        if (RefusesSchemas)
+        {
+            return ("409 Conflict", "application/json", """{"error_code":409,"message":"das geht so nicht"}""");
+        }
+
+        var schema = SchemaIn(body);
+        var known = 1 + _schemas.FindIndex(one => one.Subject == subject && one.Schema == schema);
+        var id = known > 0 ? known : Add(subject, schema, JsonNode.Parse(body)!["schemaType"]?.ToString() ?? "AVRO");
+        return Json(new JsonObject { ["id"] = id });
     }
+
+    private static string SchemaIn(string body) => JsonDocument.Parse(body).RootElement.GetProperty("schema").GetString()!;
+
+    private static string GuidOf(int id) => new Guid(id, 0, 0, new byte[8]).ToString();
 
     private static (string Status, string Type, string Body) Json(JsonObject answer) =>
         ("200 OK", "application/vnd.schemaregistry.v1+json", answer.ToJsonString());

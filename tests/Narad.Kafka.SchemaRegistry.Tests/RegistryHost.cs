@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Narad.Kafka.Testing;
 
 namespace Narad.Kafka.SchemaRegistry.Tests;
@@ -13,7 +14,8 @@ internal sealed class RegistryHost : IAsyncDisposable
 
     private readonly EmbeddedKafka _kafka = new();
 
-    public RegistryHost(string url, Action<NaradKafkaBuilder> configure, Action<SchemaRegistryOptions>? options = null, string environment = "Production")
+    public RegistryHost(string url, Action<NaradKafkaBuilder> configure, Action<SchemaRegistryOptions>? options = null, string environment = "Production",
+        Action<string>? log = null)
     {
         Topic = _kafka.CreateTopic(partitions: 1);
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = environment });
@@ -26,9 +28,15 @@ internal sealed class RegistryHost : IAsyncDisposable
         configure(added.AddSchemaRegistry(url, registry =>
         {
             registry.RetryDelay = TimeSpan.FromMilliseconds(50);
+            registry.Timeout = TimeSpan.FromMinutes(1);   // only a registry that hangs needs less
             options?.Invoke(registry);
         }));
         builder.Services.AddHealthChecks().AddNaradKafka();
+        if (log is not null)
+        {
+            builder.Logging.AddProvider(new Lines(log)).SetMinimumLevel(LogLevel.Trace);
+        }
+
         Host = builder.Build();
     }
 
@@ -64,5 +72,23 @@ internal sealed class RegistryHost : IAsyncDisposable
         await Host.StopAsync();
         Host.Dispose();
         await _kafka.DisposeAsync();
+    }
+
+    /// <summary>Hands over what is logged, exceptions included.</summary>
+    private sealed class Lines(Action<string> log) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            log($"{formatter(state, exception)} {exception}");
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
@@ -11,15 +12,18 @@ internal sealed class LoopbackEndpoint : IAsyncDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Func<string, string, Task<(string Status, string Type, string Body)>> _answer;
+    private readonly SslServerAuthenticationOptions? _tls;
     private readonly Task _serving;
 
     /// <summary>Starts to listen.</summary>
     /// <param name="answer">Status line's end (<c>200 OK</c>), content type and body, from the head and the body of the request.</param>
-    public LoopbackEndpoint(Func<string, string, Task<(string Status, string Type, string Body)>> answer)
+    /// <param name="tls">Serves HTTPS with it; default HTTP.</param>
+    public LoopbackEndpoint(Func<string, string, Task<(string Status, string Type, string Body)>> answer, SslServerAuthenticationOptions? tls = null)
     {
         _answer = answer;
+        _tls = tls;
         _listener.Start();
-        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/");
+        Address = new Uri($"{(tls is null ? "http" : "https")}://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/");
         _serving = Task.Run(ServeAsync);
     }
 
@@ -51,7 +55,7 @@ internal sealed class LoopbackEndpoint : IAsyncDisposable
     private async Task AnswerAsync(TcpClient client)
     {
         using var connection = client;
-        await using var stream = client.GetStream();
+        await using var stream = await OpenAsync(client);
         var received = new List<byte>();
         var buffer = new byte[4096];
         int head;
@@ -75,6 +79,18 @@ internal sealed class LoopbackEndpoint : IAsyncDisposable
             Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {bytes.Length}\r\nConnection: close\r\n\r\n"),
             _stopping.Token);
         await stream.WriteAsync(bytes, _stopping.Token);
+    }
+
+    private async Task<Stream> OpenAsync(TcpClient client)
+    {
+        if (_tls is null)
+        {
+            return client.GetStream();
+        }
+
+        var secured = new SslStream(client.GetStream());
+        await secured.AuthenticateAsServerAsync(_tls, _stopping.Token);
+        return secured;
     }
 
     // Where the body begins; below zero where it has not come yet.

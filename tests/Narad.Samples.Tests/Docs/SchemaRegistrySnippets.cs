@@ -55,5 +55,23 @@ public static class SchemaRegistrySnippets
         // end
     }
 
+    public static void Confluent(HostApplicationBuilder builder)
+    {
+        // snippet: schema-registry-confluent
+        builder.Services.AddNaradKafka()
+            .AddSchemaRegistry("https://registry.example.com")
+            .WithSchema<OrderPlaced>("orders", configure: schema => schema.UseConfluentSerializer(
+                deserializer: new JsonDeserializerConfig { UseLatestVersion = true }));   // migrates messages of older versions
+        // end
+    }
+
+    public static async Task OneSubscription(IKafkaService kafka, Func<OrderPlaced, MessageContext, CancellationToken, Task> handler)
+    {
+        // snippet: schema-registry-one-subscription
+        var registry = new KafkaSchemaRegistry(new SchemaRegistryOptions { Url = "https://registry.example.com" }).WithSchema<OrderPlaced>();
+        await kafka.SubscribeAsync("orders", handler, "billing", o => o.Deserializer = registry);
+        // end
+    }
+
     private sealed record OrderKey(string Country, int Number);
 }
