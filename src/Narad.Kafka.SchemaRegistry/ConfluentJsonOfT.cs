@@ -21,7 +21,8 @@ internal sealed class ConfluentJson<T> : ConfluentJson
     private readonly ConcurrentDictionary<RegisteredSchemas.WriterSchema, SerdeAdapter> _serializers = new();
     private readonly ConcurrentDictionary<string, SerdeAdapter> _deserializers = new(StringComparer.Ordinal);
 
-    public ConfluentJson(JsonSerializerConfig? serializer, JsonDeserializerConfig? deserializer, NewtonsoftJsonSchemaGeneratorSettings? newtonsoft, RuleRegistry? rules)
+    public ConfluentJson(
+        JsonSerializerConfig? serializer, JsonDeserializerConfig? deserializer, NewtonsoftJsonSchemaGeneratorSettings? newtonsoft, RuleRegistry? rules)
     {
         _serializer = serializer ?? [];
         _deserializer = deserializer ?? [];

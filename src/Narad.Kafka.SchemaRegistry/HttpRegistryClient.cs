@@ -12,9 +12,9 @@ using Newtonsoft.Json.Linq;
 namespace Narad.Kafka.SchemaRegistry;
 
 /// <summary>
-/// Confluent's client interface over HTTP. Confluent's own client is not used, because with an authority of one's own it checks neither the server's name nor the
-/// chain of its certificate, and because it waits and tries again by itself. Of several addresses the next one is asked where one does not answer. Caches nothing.
-/// Thread-safe.
+/// Confluent's client interface over HTTP. Confluent's own client is not used: with an authority of one's own it needs that authority's certificate in what the
+/// server sends and does not check the server's name, and it waits and tries again by itself. Of several addresses the next one is asked where one does not
+/// answer. Caches nothing. Thread-safe.
 /// </summary>
 internal sealed class HttpRegistryClient : RegistryClient
 {
@@ -44,7 +44,8 @@ internal sealed class HttpRegistryClient : RegistryClient
     public override IAuthenticationHeaderValueProvider AuthHeaderProvider => _credentials;
 
     public override async Task<Schema> GetSchemaAsync(int id, string? format = null) =>
-        Complete(await SendAsync<Schema>(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"schemas/ids/{id}{Format(format)}")).ConfigureAwait(false));
+        Complete(await SendAsync<Schema>(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"schemas/ids/{id}{Format(format)}"))
+            .ConfigureAwait(false));
 
     public override async Task<Schema> GetSchemaByGuidAsync(string guid, string? format = null) =>
         Complete(await SendAsync<Schema>(HttpMethod.Get, $"schemas/guids/{guid}{Format(format)}").ConfigureAwait(false));

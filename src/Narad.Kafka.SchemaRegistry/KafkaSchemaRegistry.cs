@@ -38,8 +38,8 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     }
 
     /// <summary>
-    /// Confluent's client interface to the registry, with the address, credentials, TLS settings and time limit of the options. It caches nothing and tries nothing
-    /// again; an answer of the registry that is an error is a <see cref="SchemaRegistryException"/>. Associations cannot be changed with it.
+    /// Confluent's client interface to the registry, with the address, credentials, TLS settings and time limit of the options. It caches nothing and tries
+    /// nothing again; an answer of the registry that is an error is a <see cref="SchemaRegistryException"/>. Associations cannot be changed with it.
     /// </summary>
     /// <exception cref="KafkaConfigurationException">The options have errors.</exception>
     public ISchemaRegistryClient Client => Current.Connection.Client;

@@ -55,9 +55,9 @@ public static class KafkaSchemaRegistryExtensions
         Declare(builder, registry => registry.WithSchema(topic, subject, configure));
 
     /// <summary>
-    /// Writes and reads the messages with Confluent's <see cref="JsonSerializer{T}"/> and <see cref="JsonDeserializer{T}"/>, which use Newtonsoft.Json. Choose this
-    /// for the rules of data contracts, migrations between versions, or types with Newtonsoft's attributes. <see cref="KafkaOptions.Json"/> is not used. Which
-    /// schema is used, validation, and what happens while the registry is unavailable, are the same as without it.
+    /// Writes and reads the messages with Confluent's <see cref="JsonSerializer{T}"/> and <see cref="JsonDeserializer{T}"/>, which use Newtonsoft.Json. Choose
+    /// this for the rules of data contracts, migrations between versions, or types with Newtonsoft's attributes. <see cref="KafkaOptions.Json"/> is not used.
+    /// Which schema is used, validation, and what happens while the registry is unavailable, are the same as without it.
     /// </summary>
     /// <param name="schema">The options of <c>WithSchema</c>.</param>
     /// <param name="serializer">

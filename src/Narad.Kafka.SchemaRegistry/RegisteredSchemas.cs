@@ -129,7 +129,8 @@ internal sealed class RegisteredSchemas
         catch (SchemaMismatchException error)
         {
             throw Mismatch(subject, own, latest,
-                $"The registry {_connection.Address} refused to register the schema of {declaration} under subject '{subject}'", all: true, error.InnerException);
+                $"The registry {_connection.Address} refused to register the schema of {declaration} under subject '{subject}'", all: true,
+                error.InnerException);
         }
     }
 

@@ -85,5 +85,6 @@ internal abstract class RegistryClient : ISchemaRegistryClient
     {
     }
 
-    private static NotSupportedException NotForSerializers() => new("This client of a schema registry is for serializers: use Confluent's own to administer a registry.");
+    private static NotSupportedException NotForSerializers() =>
+        new("This client of a schema registry is for serializers: use Confluent's own to administer a registry.");
 }

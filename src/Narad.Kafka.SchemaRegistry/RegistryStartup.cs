@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Narad.Kafka.SchemaRegistry;
 
 /// <summary>
-/// Finds the schemas before the host connects to Kafka. In development with mode Auto, a registry that is unavailable fails the start only if there is a broker:
-/// without one the mode is Console, which needs no registry.
+/// Finds the schemas before the host connects to Kafka. In development with mode Auto, a registry that is unavailable fails the start only if there is a
+/// broker: without one the mode is Console, which needs no registry.
 /// </summary>
 internal sealed class RegistryStartup(KafkaSchemaRegistry registry, IOptions<KafkaOptions> options) : IHostedLifecycleService
 {

@@ -4,7 +4,8 @@ using Confluent.SchemaRegistry;
 namespace Narad.Kafka.SchemaRegistry;
 
 /// <summary>
-/// One of Confluent's serializers, with failures of the registry told from faults of the message. Its client is a <see cref="ResilientRegistryClient"/>. Thread-safe.
+/// One of Confluent's serializers, with failures of the registry told from faults of the message. Its client is a <see cref="ResilientRegistryClient"/>.
+/// Thread-safe.
 /// </summary>
 internal sealed class SerdeAdapter(IMessageSerializer? serializer, IMessageDeserializer? deserializer) : IMessageSerializer, IMessageDeserializer
 {

@@ -158,7 +158,9 @@ public sealed class CredentialTests : IDisposable
         await using var registry = new FakeRegistry();
         using var schemas = new KafkaSchemaRegistry(new SchemaRegistryOptions
         {
-            Url = $"{broken.Url}, {registry.Url}", Registration = SchemaRegistration.Register, Timeout = TimeSpan.FromSeconds(fault is RegistryFault.Hangs ? 3 : 60),
+            Url = $"{broken.Url}, {registry.Url}",
+            Registration = SchemaRegistration.Register,
+            Timeout = TimeSpan.FromSeconds(fault is RegistryFault.Hangs ? 3 : 60),
         }).WithKeySchema<Key>();
 
         (await schemas.SerializeKeyAsync("t", new Key(1))).ToBytes().Should().StartWith([0]);
@@ -193,7 +195,11 @@ public sealed class CredentialTests : IDisposable
         (await send.Should().ThrowAsync<KafkaSendException>()).Which.ToString().Should().NotContain("hunter2");
         var health = "";
         await RegistryHost.Until(
-            async () => (health = (await host.HealthAsync()).Entries.Values.Single().Description ?? "").Contains("The schema registry", StringComparison.Ordinal),
+            async () =>
+            {
+                health = (await host.HealthAsync()).Entries.Values.Single().Description ?? "";
+                return health.Contains("The schema registry", StringComparison.Ordinal);
+            },
             "health names the registry");
 
         health.Should().Contain(registry.Url).And.NotContain("hunter2");

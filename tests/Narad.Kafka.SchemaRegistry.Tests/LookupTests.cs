@@ -147,7 +147,10 @@ public sealed class LookupTests
     private static KafkaSchemaRegistry Create(FakeRegistry registry, TimeProvider time, Action<KafkaSchemaRegistry> declare, int timeoutSeconds = 60)
     {
         var schemas = new KafkaSchemaRegistry(
-            new SchemaRegistryOptions { Url = registry.Url, Timeout = TimeSpan.FromSeconds(timeoutSeconds), Registration = SchemaRegistration.UseLatestVersion },
+            new SchemaRegistryOptions
+            {
+                Url = registry.Url, Timeout = TimeSpan.FromSeconds(timeoutSeconds), Registration = SchemaRegistration.UseLatestVersion,
+            },
             time);
         declare(schemas);
         new KafkaOptions().UseSchemaRegistry(schemas);
