@@ -25,6 +25,7 @@ public sealed class ConsumingTests
 
     [Theory]
     [MemberData(nameof(Poison))]
+    [Trait("Promise", "S24")]
     public async Task What_cannot_be_read_becomes_a_dead_letter_at_once_byte_for_byte(string kind, string reason)
     {
         await using var registry = new FakeRegistry();

@@ -38,6 +38,7 @@ public sealed class CredentialTests : IDisposable
     }
 
     [Fact]
+    [Trait("Promise", "S30")]
     public async Task An_identity_provider_that_refuses_makes_messages_wait_and_the_secret_is_in_no_text()
     {
         await using var registry = new FakeRegistry();
@@ -58,6 +59,7 @@ public sealed class CredentialTests : IDisposable
     }
 
     [Fact]
+    [Trait("Promise", "S28")]
     public async Task The_credentials_of_Kafka_are_used_as_a_providers_profile_set_them()
     {
         await using var registry = new FakeRegistry();
@@ -71,6 +73,7 @@ public sealed class CredentialTests : IDisposable
     }
 
     [Fact]
+    [Trait("Promise", "S28")]
     public async Task The_token_source_of_Kafka_is_used_as_a_providers_profile_set_it()
     {
         await using var registry = new FakeRegistry();
@@ -120,6 +123,7 @@ public sealed class CredentialTests : IDisposable
     }
 
     [Fact]
+    [Trait("Promise", "S31")]
     public async Task Files_that_cannot_be_used_are_errors_at_start()
     {
         var (_, _, client) = Certificates();
@@ -171,6 +175,7 @@ public sealed class CredentialTests : IDisposable
     [Theory]
     [InlineData(RegistryFault.Unauthorized)]
     [InlineData(RegistryFault.ServerError)]
+    [Trait("Promise", "S30")]
     public async Task Logs_health_and_exceptions_show_no_credentials(RegistryFault fault)
     {
         await using var registry = new FakeRegistry { Fault = fault };

@@ -191,6 +191,7 @@ public sealed class SendingTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    [Trait("Promise", "S30")]
     public async Task Credentials_go_to_the_registry_and_into_no_text(bool inUrl)
     {
         await using var registry = new FakeRegistry();

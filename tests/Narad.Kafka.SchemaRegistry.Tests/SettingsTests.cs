@@ -9,6 +9,7 @@ namespace Narad.Kafka.SchemaRegistry.Tests;
 public sealed class SettingsTests
 {
     [Fact]
+    [Trait("Promise", "S31")]
     public async Task All_errors_are_in_one_message_with_the_settings_names_and_without_secrets()
     {
         using var host = Create("""{ "Kafka": { "Linger": "soon", "SchemaRegistry": { "Url": "ftp://x", "Username": "u", "Pasword": "hunter2", "Timeout": "0", "RejectUnauthorized": "false", "Registration": "both" } } }""");
