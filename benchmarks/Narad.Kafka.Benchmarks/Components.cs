@@ -40,7 +40,7 @@ internal static class Components
         var pipeline = new SinglePipeline<byte[]>(
             static (_, _, _) => Task.CompletedTask, settings, new ConsumingMetrics(), new KafkaDiagnostics(loggers: null, time: null));
         using var completed = new CompletedDeliveries();
-        var queues = new LaneScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed,
+        var queues = new KeyQueueScheduler(settings.Parallelism, settings.Order, batch: null, TimeProvider.System, pipeline, completed,
             _ => throw new InvalidOperationException("A handler that does nothing failed."));
         var partition = new AssignedPartition(new TopicPartition("key-queues", 0), subscription: null!);   // only the poll loop asks for its subscription
         var samples = UserEvent.Samples.Select(

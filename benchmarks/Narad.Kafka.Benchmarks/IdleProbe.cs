@@ -11,7 +11,7 @@ internal sealed class IdleProbe(SubscriptionSettings settings, ConsumingMetrics 
 {
     private const int Messages = 10_000_000;
 
-    protected override ValueTask<Outcome> HandleAsync(Lane queue) => throw new NotSupportedException("This one only asks whether somebody listens.");
+    protected override ValueTask<Outcome> HandleAsync(KeyQueue queue) => throw new NotSupportedException("This one only asks whether somebody listens.");
 
     public static Sample Run()
     {

@@ -84,7 +84,7 @@ public sealed class KafkaService : IKafkaService
         Topics = new ServiceTopics(this);
         _realNames = new RealNames(options);
         DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync,
-            new KnownCopyTopics(() => _subscriptions.OfType<Subscription>()));
+            new KnownFailureTopics(() => _subscriptions.OfType<Subscription>()));
         DeadLetterCounts = new DeadLetterCounts(
             () => DeadLetterTopics, (topic, cancellation) =>
                 DeadLetters.CountAsync(topic, cancellationToken: cancellation), _diagnostics.Time, _logger, _ending.Token);
@@ -133,8 +133,8 @@ public sealed class KafkaService : IKafkaService
     // Of the topics that its subscriptions read, and of those that a pattern found.
     private IReadOnlyCollection<string> DeadLetterTopics =>
         [.. _subscriptions.OfType<Subscription>()
-            .Where(subscription => subscription.Settings.Copies is not null && !subscription.Settings.IsPattern)
-            .Select(subscription => subscription.Settings.Copies!.DeadLetterNameFor(subscription.Settings.Retries?.Source ?? subscription.Topic))
+            .Where(subscription => subscription.Settings.FailureTopics is not null && !subscription.Settings.IsPattern)
+            .Select(subscription => subscription.Settings.FailureTopics!.DeadLetterNameFor(subscription.Settings.Retries?.Source ?? subscription.Topic))
             .Distinct(StringComparer.Ordinal)];
 
     /// <summary>Those of the application, and those that read their retry topics.</summary>
@@ -384,10 +384,10 @@ public sealed class KafkaService : IKafkaService
             ServiceLog.SubscriptionSettingOverruled(_logger, setting);
         }
 
-        var failureTopics = options.HasCopies
-            ? new CopyTopics(options.Retry.Topic.Ladder, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options,
+        var failureTopics = options.HasFailureTopics
+            ? new FailureTopics(options.Retry.Topic.TopicPolicy, options.Retry.PreserveKeyOrder, options.DeadLetter.TopicName, _transport!, _options,
                 ConnectFailureProducerAsync, consumers.Causes, _diagnostics.Time, _logger) : null;
-        if (failureTopics?.Ladder is not null && string.Equals(failureTopics.RetryNameFor(real), real, StringComparison.Ordinal))
+        if (failureTopics?.TopicPolicy is not null && string.Equals(failureTopics.RetryNameFor(real), real, StringComparison.Ordinal))
         {
             throw new KafkaConfigurationException(
                 [$"the subscription to '{real}' names that same topic as its retry topic. Name another one, or leave the name out."]);
@@ -424,7 +424,7 @@ public sealed class KafkaService : IKafkaService
             Found = failureTopics is null ? null : source =>
                 Task.Run(() => LoggedAsync(subscription, source, () => EnsureFailureTopicsAsync(subscription, source, pipeline))).Forget(),
         };
-        if (failureTopics?.Ladder is not null && options.IsOrderOnlyDefault)
+        if (failureTopics?.TopicPolicy is not null && options.IsOrderOnlyDefault)
         {
             ConsumingLog.OrderEnds(_logger, real, consumers.Name);
         }
@@ -443,7 +443,7 @@ public sealed class KafkaService : IKafkaService
         if (failureTopics is not null && !settings.IsPattern && _transport!.Mode is not KafkaMode.Console)
         {
             // One that only redriven messages come through is not waited for: its topic need never be there.
-            if (failureTopics.Ladder is null)
+            if (failureTopics.TopicPolicy is null)
             {
                 LoggedAsync(subscription, real, () => AddRetriesAsync(subscription, real, pipeline, _ending.Token)).Forget();
             }
@@ -493,7 +493,7 @@ public sealed class KafkaService : IKafkaService
         }
 
         var found = await _transport!.Topics.GetPartitionCountsAsync([source], _ending.Token).ConfigureAwait(false);
-        await subscription.Settings.Copies!.EnsureAsync(source, found.GetValueOrDefault(source, 1), _ending.Token).ConfigureAwait(false);
+        await subscription.Settings.FailureTopics!.EnsureAsync(source, found.GetValueOrDefault(source, 1), _ending.Token).ConfigureAwait(false);
         await AddRetriesAsync(subscription, source, pipeline, _ending.Token).ConfigureAwait(false);
     }
 
@@ -520,13 +520,14 @@ public sealed class KafkaService : IKafkaService
         Subscription subscription, string source, Func<SubscriptionSettings, ConsumingMetrics, HandlerPipeline> pipeline, CancellationToken cancellationToken)
     {
         var main = subscription.Settings;
-        var group = main.Parks ? GroupFor(main.Group) : RetryGroupOf(main.Group);
+        var group = main.KeepsKeyOrder ? GroupFor(main.Group) : RetryGroupOf(main.Group);
         var settings = main with
         {
-            Topic = main.Copies!.RetryNameFor(source),
+            Topic = main.FailureTopics!.RetryNameFor(source),
             Start = StartPosition.Earliest,
             Causes = group.Causes,
-            Retries = new RetrySource(source, main.Group, main.Copies.Ladder?.MaxDelay ?? TimeSpan.Zero, main.Copies.Ladder?.LongestByPolicy
+            Retries = new RetrySource(source, main.Group, main.FailureTopics.TopicPolicy?.MaxDelay ?? TimeSpan.Zero,
+                main.FailureTopics.TopicPolicy?.LongestByPolicy
                 ?? TimeSpan.Zero, main.Retry.Topic.AdoptRecordsWithoutGroup),
         };
         var retries = new Subscription(group, settings, pipeline(settings, group.Metrics), _diagnostics.Time);
@@ -551,7 +552,7 @@ public sealed class KafkaService : IKafkaService
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (!_retryGroups.TryGetValue(group, out var retries))
             {
-                retries = new ConsumerGroup(group + CopyTopics.RetrySuffix, _transport!, _options, _diagnostics, OnFailure);
+                retries = new ConsumerGroup(group + FailureTopics.RetrySuffix, _transport!, _options, _diagnostics, OnFailure);
                 _retryGroups = _retryGroups.Add(group, retries);
             }
 

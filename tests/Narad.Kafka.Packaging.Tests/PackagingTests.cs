@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Reflection;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Narad.Kafka.Shared;
 
@@ -61,6 +62,28 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
             entries.Should().Contain(id == Tool
                 ? [$"tools/net10.0/any/{id}.dll", "tools/net10.0/any/DotnetToolSettings.xml", "README.md", "icon.png"]
                 : [$"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml", "README.md", "icon.png"]);
+        }
+    }
+
+    [SkippableFact]
+    public void The_readme_of_a_package_links_into_the_repository()
+    {
+        Skip.If(packed.Absence is not null, packed.Absence);
+
+        foreach (var file in packed.Files)
+        {
+            using var package = ZipFile.OpenRead(file);
+            using var reader = new StreamReader(package.GetEntry("README.md")!.Open());
+            var readme = reader.ReadToEnd();
+
+            var targets = Regex.Matches(readme, @"\]\((?<target>[^)\s]+)\)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(10))
+                .Select(link => link.Groups["target"].Value);
+            targets.Where(target => !target.StartsWith("https://", StringComparison.Ordinal)).Should()
+                .BeEmpty("{0} is read on a package page", Path.GetFileName(file));
+            if (Path.GetFileName(file).StartsWith("Narad.Kafka.0", StringComparison.Ordinal))
+            {
+                readme.Should().Contain($"]({packed.RepositoryUrl}/blob/HEAD/docs/configuration.md)");
+            }
         }
     }
 

@@ -80,7 +80,7 @@ internal static class SubscriptionOptionsValidator
         }
 
         Name("DeadLetter:TopicName", options.DeadLetter.TopicName);
-        if (options.DeadLetter.TopicName is not null && !options.HasCopies)
+        if (options.DeadLetter.TopicName is not null && !options.HasFailureTopics)
         {
             Error("DeadLetter:TopicName", options.DeadLetter.TopicName, "nothing is published there: set DeadLetter.Enabled = true, or remove the name");
         }

@@ -1,7 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Failures;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -11,7 +11,7 @@ namespace Narad.Kafka.Consuming;
 /// still under way for the old one cannot touch the new one.
 /// </summary>
 /// <remarks>
-/// States, changed only by <see cref="LaneScheduler"/> under its lock:
+/// States, changed only by <see cref="KeyQueueScheduler"/> under its lock:
 /// <code>
 ///   Active ──failure──▶ Stopped ──resume/skip──▶ Active
 ///     │                    │
@@ -30,7 +30,7 @@ internal sealed class AssignedPartition
         Id = new TopicPartitionId(partition.Topic, partition.Partition.Value);
         Subscription = subscription;
         Token = _cancellation.Token;
-        LaneSeed = LaneKey.Seed(partition.Topic, partition.Partition.Value);
+        QueueSeed = KeyQueueHash.Seed(partition.Topic, partition.Partition.Value);
     }
 
     public TopicPartition Partition { get; }
@@ -40,7 +40,7 @@ internal sealed class AssignedPartition
     public Subscription Subscription { get; }
 
     /// <summary>What its keys are hashed with: the same for every epoch of this partition.</summary>
-    public ulong LaneSeed { get; }
+    public ulong QueueSeed { get; }
 
     /// <summary>Cancelled when the assignment is lost, at the revoke deadline and at the end of the shutdown drain.</summary>
     public CancellationToken Token { get; }
@@ -60,14 +60,14 @@ internal sealed class AssignedPartition
     /// <summary>Handlers that run now; not those that wait for a repetition.</summary>
     public int Running { get; set; }
 
-    /// <summary>Lanes that a worker may take.</summary>
-    public Queue<Lane> Ready { get; } = new();
+    /// <summary>Key queues that a worker may take.</summary>
+    public Queue<KeyQueue> Ready { get; } = new();
 
-    /// <summary>Lanes whose first message may not start now.</summary>
-    public List<Lane> Held { get; } = [];
+    /// <summary>Key queues whose first message may not start now.</summary>
+    public List<KeyQueue> Held { get; } = [];
 
-    /// <summary>Lanes whose first message waits for a repetition or for its batch to fill.</summary>
-    public HashSet<Lane> Waiting { get; } = [];
+    /// <summary>Key queues whose first message waits for a repetition or for its batch to fill.</summary>
+    public HashSet<KeyQueue> Waiting { get; } = [];
 
     /// <summary>What it stopped at; by offset.</summary>
     public SortedList<long, (Delivery Delivery, Exception Reason)> Failures { get; } = [];
@@ -81,7 +81,7 @@ internal sealed class AssignedPartition
     public long BufferedBytes { get; set; }
 
     /// <summary>For how much longer the poll thread would rather wait for its handlers than pause it. Written by <see cref="FlowControl"/> only.</summary>
-    public int Patience { get; set; } = 500;
+    public int SpinBudget { get; set; } = 500;
 
     /// <summary>What was last stored for committing.</summary>
     public long? Stored { get; set; }
@@ -125,13 +125,13 @@ internal sealed class AssignedPartition
     public DelayedRetries Delayed => field ??= new DelayedRetries();
 
     /// <summary>
-    /// Which of its keys are parked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys
-    /// are not parked. Written by the poll thread before anything of it may start.
+    /// Which of its keys are blocked: of a retry partition its own, of a source partition that of its retry partition, once both are ours; null where keys
+    /// are not blocked. Written by the poll thread before anything of it may start.
     /// </summary>
-    public KeyParking? Parking { get; set; }
+    public BlockedKeys? BlockedKeys { get; set; }
 
     /// <summary>Whether enough of its messages wait in its retry partition: nothing more is fetched.</summary>
-    public bool IsParkedFull { get; set; }
+    public bool HasTooManyBlocked { get; set; }
 
     /// <summary>When it began to wait for its retry partition, as a timestamp; null while it does not.</summary>
     public long? AloneSince { get; set; }
@@ -146,13 +146,13 @@ internal sealed class AssignedPartition
     public (long Offset, bool IsResumed)? Began { get; set; }
 
     /// <summary>Whether it is a retry partition that is read to its end before anything of it is handled: how much that is has no limit.</summary>
-    public bool IsRecovering => Parking is { IsRecovered: false } && Subscription.Settings.Retries is not null;
+    public bool IsRecovering => BlockedKeys is { IsRecovered: false } && Subscription.Settings.Retries is not null;
 
     /// <summary>Of an exactly-once subscription: what is in no committed transaction yet.</summary>
     public PartitionBacklog Backlog => field ??= new PartitionBacklog();
 
-    /// <summary>Whether a pattern found it although its topic holds copies: it is assigned, and nothing of it is read.</summary>
-    public bool IsForCopies { get; init; }
+    /// <summary>Whether a pattern found it although its topic holds retry records or dead letters: it is assigned, and nothing of it is read.</summary>
+    public bool IsFailureTopic { get; init; }
 
     /// <summary>Since when it makes no progress.</summary>
     public PartitionProgress Progress { get; } = new();

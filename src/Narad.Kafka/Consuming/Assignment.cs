@@ -3,7 +3,7 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Failures;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Consuming;
 
@@ -22,7 +22,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     private readonly Dictionary<TopicPartition, AssignedPartition> _partitions = [];
     private AssignedPartition? _latest;     // where the latest message went
     private bool _pausesUnknown;            // assignments or shares changed, or a pause failed: all are set anew in the next turn
-    private AssignedPartition? _brimming;   // the latest message filled it, or the group: nothing more is polled before it has room or is paused
+    private AssignedPartition? _atCapacity;   // the latest message filled it, or the group: nothing more is polled before it has room or is paused
     private bool _groupFull;                // all partitions are paused, since nothing more fits
 
     /// <summary>The group's client; another one after a fatal error.</summary>
@@ -34,11 +34,11 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>Whether nothing is to be read any more, since the service stops.</summary>
     public bool IsStopping { get; set; }
 
-    /// <summary>Whether partitions came, went, stopped or went on since it was last shown.</summary>
+    /// <summary>Whether partitions came, went, stopped or continued since it was last shown.</summary>
     public bool Changed { get; set; }
 
     /// <summary>Whether the latest message filled its partition, or the group: nothing more may be polled before <see cref="AwaitsRoom"/> said so.</summary>
-    public bool IsBrimming => _brimming is not null;
+    public bool IsAtCapacity => _atCapacity is not null;
 
     public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
 
@@ -69,15 +69,15 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>A partition begins an epoch.</summary>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
-        var added = new AssignedPartition(partition, subscription) { IsForCopies = subscription.IsForCopies(partition.Topic) };
-        subscription.Lanes.Hold(added, subscription.Holds.Includes(added.Id));
-        if (subscription.Settings is { Parks: true, Retries: not null })
+        var added = new AssignedPartition(partition, subscription) { IsFailureTopic = subscription.IsFailureTopic(partition.Topic) };
+        subscription.KeyQueues.Hold(added, subscription.Holds.Includes(added.Id));
+        if (subscription.Settings is { KeepsKeyOrder: true, Retries: not null })
         {
-            added.Parking = new KeyParking(Guid.NewGuid().ToString("N"));
+            added.BlockedKeys = new BlockedKeys(Guid.NewGuid().ToString("N"));
         }
-        else if (subscription.Settings.Parks)
+        else if (subscription.Settings.KeepsKeyOrder)
         {
-            subscription.Lanes.LeaveAlone(added, true);   // until its retry partition is ours and read
+            subscription.KeyQueues.LeaveAlone(added, true);   // until its retry partition is ours and read
         }
 
         _partitions[partition] = added;
@@ -89,10 +89,10 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
     public void Remove(AssignedPartition partition)
     {
-        partition.Subscription.Lanes.Drop(partition);
+        partition.Subscription.KeyQueues.Drop(partition);
         if (partition.Subscription.Settings.Retries is not null)
         {
-            partition.Parking?.Close();
+            partition.BlockedKeys?.Close();
         }
 
         flow.Forget(partition);
@@ -103,21 +103,20 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     /// <summary>
-    /// A partition begins another epoch while it stays ours: what waits is dropped, what runs changes nothing any more, and its lanes wait for it (S8,
-    /// S10).
+    /// A partition begins another epoch while it stays ours: what waits is dropped, what runs changes nothing any more, and its key queues wait for it.
     /// </summary>
     public AssignedPartition Renew(AssignedPartition partition)
     {
         Remove(partition);
         var renewed = Add(partition.Partition, partition.Subscription);
-        if (partition is { Parking: { } parking, Subscription.Settings.Retries: not null })
+        if (partition is { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: not null })
         {
-            renewed.Parking!.Seal.Inherit(parking.Seal);
+            renewed.BlockedKeys!.Seal.Inherit(blockedKeys.Seal);
             (renewed.AwaitsSeal, renewed.IsUnchecked) = (partition.AwaitsSeal, partition.AwaitsSeal);
         }
 
         renewed.IsRenewed = true;
-        renewed.Subscription.Lanes.Succeed(renewed, partition);
+        renewed.Subscription.KeyQueues.Succeed(renewed, partition);
         return renewed;
     }
 
@@ -127,7 +126,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         flow.Add(delivery.Partition, delivery.Bytes);
         if (flow.IsFull(delivery.Partition, _partitions.Count))
         {
-            _brimming = delivery.Partition;
+            _atCapacity = delivery.Partition;
         }
     }
 
@@ -137,7 +136,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// </summary>
     public bool AwaitsRoom()
     {
-        if (_brimming is not { } partition)
+        if (_atCapacity is not { } partition)
         {
             return false;
         }
@@ -161,7 +160,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
             }
         }
 
-        _brimming = null;
+        _atCapacity = null;
         return false;
     }
 
@@ -172,7 +171,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         flow.Remove(partition, delivery.Bytes);
         partition.FinishedSinceTick++;
         Settle(delivery);
-        if (ReferenceEquals(delivery.Departure, Departure.Hop))
+        if (ReferenceEquals(delivery.Forwarding, Forwarding.Republish))
         {
             partition.Delayed.Moved();
         }
@@ -194,9 +193,9 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     /// <summary>A message is finished that never was in memory.</summary>
-    public void Finish(AssignedPartition partition, long arrival)
+    public void Finish(AssignedPartition partition, long sequence)
     {
-        Settle(partition, arrival);
+        Settle(partition, sequence);
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
         {
             SetPause(partition);
@@ -207,28 +206,28 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     private void Settle(Delivery delivery)
     {
         var partition = delivery.Partition;
-        Settle(partition, delivery.Arrival);
-        if (delivery.Key is not { } key || partition.Parking is not { } parking)
+        Settle(partition, delivery.Sequence);
+        if (delivery.Key is not { } key || partition.BlockedKeys is not { } blockedKeys)
         {
             return;
         }
 
         if (partition.Subscription.Settings.Retries is null)
         {
-            parking.Left(key, delivery.Offset);
+            blockedKeys.Left(key, delivery.Offset);
         }
         else
         {
-            parking.Left(delivery.Offset);
+            blockedKeys.Left(delivery.Offset);
         }
     }
 
-    private static void Settle(AssignedPartition partition, long arrival)
+    private static void Settle(AssignedPartition partition, long sequence)
     {
-        partition.Tracker.Finish(arrival);
-        if (partition.Subscription.Settings.Retries is not null && partition.Parking is { } parking)
+        partition.Tracker.Finish(sequence);
+        if (partition.Subscription.Settings.Retries is not null && partition.BlockedKeys is { } blockedKeys)
         {
-            parking.AllFinishedBelow(partition.Tracker.LowestUnfinished ?? partition.Tracker.Next ?? 0);
+            blockedKeys.AllFinishedBelow(partition.Tracker.LowestUnfinished ?? partition.Tracker.Next ?? 0);
         }
     }
 
@@ -237,7 +236,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     {
         if (flow.IsFull(partition, _partitions.Count))
         {
-            _brimming = partition;
+            _atCapacity = partition;
         }
     }
 
@@ -284,13 +283,13 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
 
         var pause = IsStopping
-            || partition.IsForCopies
+            || partition.IsFailureTopic
             || partition.Unreadable is not null
             || partition.IsUnchecked
             || partition.OnHold
             || partition.IsAlone
-            || partition.IsParkedFull
-            || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
+            || partition.HasTooManyBlocked
+            || partition.Subscription.KeyQueues.StateOf(partition) is not PartitionState.Active
             || (partition.Paused is true ? !flow.MayResume(partition, _partitions.Count) : flow.IsFull(partition, _partitions.Count));
         if (partition.Paused == pause)
         {

@@ -19,20 +19,20 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
 
     public override BatchLimits? Batch => Settings.Batch;
 
-    protected override async ValueTask<Outcome> HandleAsync(Lane lane)
+    protected override async ValueTask<Outcome> HandleAsync(KeyQueue queue)
     {
-        var first = lane.Head!;
+        var first = queue.Head!;
         if (WithoutHandling(first) is { } outcome)
         {
             return outcome;
         }
 
-        if (first.Departure is not null)
+        if (first.Forwarding is not null)
         {
             return await LeaveAsync(first).ConfigureAwait(false);
         }
 
-        var taken = lane.Taken;
+        var taken = queue.Taken;
         var assignment = first.Part?.Transaction.Token ?? first.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;

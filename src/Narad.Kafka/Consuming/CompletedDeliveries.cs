@@ -2,7 +2,7 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Carries finished messages from the workers back to the poll thread, which alone may store offsets. Thread-safe, lock-free, allocates nothing;
-/// the order in which they are taken does not matter (the tracker goes by arrival).
+/// the order in which they are taken does not matter (the tracker goes by sequence number).
 /// </summary>
 internal sealed class CompletedDeliveries : IDisposable
 {

@@ -25,13 +25,13 @@ internal sealed class ConsumerGroup
     private readonly KafkaOptions _options;
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<Subscription> _subscriptions = [];
     private readonly HashSet<Subscription> _unseen = [];    // their topics were not found yet
     private readonly ConcurrentQueue<Action> _commands = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action<Exception, bool> _faulted;
-    private int _looks;                                     // first looks that go on
+    private int _looks;                                     // first looks that continue
     private HashSet<string> _told = [];                     // what the client was last told to read
     private Task _topicCheck = Task.CompletedTask;
     private Task _watching = Task.CompletedTask;
@@ -71,7 +71,7 @@ internal sealed class ConsumerGroup
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return [.. _subscriptions];
             }
@@ -83,9 +83,9 @@ internal sealed class ConsumerGroup
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
-                return _subscriptions.Exists(static subscription => subscription.Settings.Parks);
+                return _subscriptions.Exists(static subscription => subscription.Settings.KeepsKeyOrder);
             }
         }
     }
@@ -98,7 +98,7 @@ internal sealed class ConsumerGroup
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return [.. _subscriptions.Where(subscription => !_unseen.Contains(subscription) && !subscription.IsEnding
                     && subscription.State is not (SubscriptionState.Faulted or SubscriptionState.Ended)).Select(subscription => subscription.Topic)];
@@ -111,7 +111,7 @@ internal sealed class ConsumerGroup
     /// </summary>
     public async Task AddAsync(Subscription added, CancellationToken cancellationToken)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_stop is not null)
             {
@@ -206,7 +206,7 @@ internal sealed class ConsumerGroup
     /// <summary>Reads a subscription's topic no more; it ends when its partitions are gone.</summary>
     public void Remove(Subscription ending)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_loop is { Ended.IsCompleted: false } loop && _subscriptions.Contains(ending) && !_unseen.Contains(ending))
             {
@@ -222,7 +222,7 @@ internal sealed class ConsumerGroup
     /// <summary>A subscription that was told to end has no partition any more.</summary>
     public void Forget(Subscription ended)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _subscriptions.Remove(ended);
             _unseen.Remove(ended);
@@ -239,7 +239,7 @@ internal sealed class ConsumerGroup
     /// <summary>Finishes what runs, commits, leaves the group; at most as long as given. Returns what did not stop in time.</summary>
     public Task<IReadOnlyList<string>> StopAsync(TimeSpan timeout)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return _stop ??= StopCoreAsync(timeout);
         }
@@ -280,7 +280,7 @@ internal sealed class ConsumerGroup
     /// <summary>A topic that was read does not exist any more: it is looked for, and read again when it does.</summary>
     public void Miss(string topic)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var missing = _subscriptions.Find(subscription => !subscription.Settings.IsPattern
                 && string.Equals(subscription.Topic, topic, StringComparison.Ordinal));
@@ -301,7 +301,7 @@ internal sealed class ConsumerGroup
     }
 
     /// <summary>
-    /// The group refused this member for want of a right: subscriptions that have never been joined end with that; those that have been go on when they
+    /// The group refused this member for want of a right: subscriptions that have never been joined end with that; those that have been continue when they
     /// may.
     /// </summary>
     public void Refuse(Error error)
@@ -312,7 +312,7 @@ internal sealed class ConsumerGroup
         }
 
         List<Subscription> refused;
-        lock (_gate)
+        lock (_lock)
         {
             refused = _subscriptions.FindAll(static subscription => subscription is { State: SubscriptionState.Joining, Ready.IsCompleted: false });
             refused.ForEach(subscription => _subscriptions.Remove(subscription));
@@ -344,7 +344,7 @@ internal sealed class ConsumerGroup
         : $"its retry partition, {new TopicPartitionId(retryTopic, partition.Partition)}, is not this member's. All members have to read both topics "
             + "with the range assignor, and both topics need as many partitions";
 
-    // S17: the client reports a missing topic once or never, so we look ourselves, and go on looking while one is missing.
+    // The client reports a missing topic once or never, so we look ourselves, and continue looking while one is missing.
     private async Task LookForAsync(Subscription added)
     {
         var stopping = _stopping.Token;
@@ -366,7 +366,7 @@ internal sealed class ConsumerGroup
         catch (Exception error)
         {
             // Answered, and refused: looking again would not help, and whoever subscribed is told.
-            lock (_gate)
+            lock (_lock)
             {
                 _subscriptions.Remove(added);
                 _unseen.Remove(added);
@@ -377,7 +377,7 @@ internal sealed class ConsumerGroup
 
         // Subscriptions that are added side by side, as by a host, are told to the client together: each telling is a rebalance.
         bool last;
-        lock (_gate)
+        lock (_lock)
         {
             last = --_looks == 0;
         }
@@ -428,9 +428,9 @@ internal sealed class ConsumerGroup
                 try
                 {
                     // Before the first failure, so that nobody learns of a missing topic by it.
-                    if (subscription.Settings is { Retries: null, Copies: { } copies })
+                    if (subscription.Settings is { Retries: null, FailureTopics: { } failureTopics })
                     {
-                        await copies.EnsureAsync(subscription.Topic, partitions, cancellationToken).ConfigureAwait(false);
+                        await failureTopics.EnsureAsync(subscription.Topic, partitions, cancellationToken).ConfigureAwait(false);
                     }
                 }
                 catch (Exception error) when (error is not OperationCanceledException)
@@ -441,7 +441,7 @@ internal sealed class ConsumerGroup
 
                 _transport.Backpressure?.GroupReads(Name, subscription.Topic);
                 subscription.MoveTo(SubscriptionState.Joining);
-                lock (_gate)
+                lock (_lock)
                 {
                     _unseen.Remove(subscription);
                 }
@@ -471,14 +471,14 @@ internal sealed class ConsumerGroup
         {
             if (sources.TryGetValue(settings.Retries!.Source, out var partitions))
             {
-                await settings.Copies!.EnsureAsync(settings.Retries.Source, partitions, cancellationToken).ConfigureAwait(false);
+                await settings.FailureTopics!.EnsureAsync(settings.Retries.Source, partitions, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
     private void AwaitUnseen()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_unseen.Count > 0 && _topicCheck.IsCompleted && !_stopping.IsCancellationRequested)
             {
@@ -495,14 +495,14 @@ internal sealed class ConsumerGroup
             try
             {
                 bool isPressing;
-                lock (_gate)
+                lock (_lock)
                 {
                     isPressing = _unseen.Any(static subscription => !subscription.IsOptional);
                 }
 
                 await Task.Delay(isPressing ? TopicCheckInterval : OptionalCheckInterval, _diagnostics.Time, cancellationToken).ConfigureAwait(false);
                 List<Subscription> unseen;
-                lock (_gate)
+                lock (_lock)
                 {
                     // Decided under the lock that starts this task, so that a subscription added meanwhile is not forgotten.
                     if (_unseen.Count == 0)
@@ -556,7 +556,7 @@ internal sealed class ConsumerGroup
     // Tells the client which topics there are, where that changed (each time makes an eager group rebalance); starts the poll loop with the first one.
     private void UpdateLoop()
     {
-        lock (_gate)
+        lock (_lock)
         {
             var topics = ReadableTopics;
             if (_stop is not null || (topics.Count == 0 && _loop is null))

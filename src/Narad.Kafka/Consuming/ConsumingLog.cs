@@ -49,11 +49,13 @@ internal static partial class ConsumingLog
     [LoggerMessage(3016, LogLevel.Error,
         "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}'. It stays unfinished, holds its key, and is tried again in "
         + "{Delay}. Further failures are logged at Debug until that topic takes messages again.")]
-    public static partial void CopyFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic, string delay);
+    public static partial void PublishFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group, string topic,
+        string delay);
 
     [LoggerMessage(3005, LogLevel.Debug,
         "{Partition} offset {Offset} of group '{Group}' could not be moved to '{Topic}' either, and is tried again in {Delay}: {Error}")]
-    public static partial void CopyFailedAgain(ILogger logger, TopicPartitionId partition, long offset, string group, string topic, string delay, string error);
+    public static partial void PublishFailedAgain(ILogger logger, TopicPartitionId partition, long offset, string group, string topic, string delay,
+        string error);
 
     [LoggerMessage(3017, LogLevel.Warning, "{Partition} offset {Offset} of group '{Group}' was SKIPPED by policy: it is finished without having been handled.")]
     public static partial void SkippedByPolicy(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
@@ -89,7 +91,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3072, LogLevel.Debug,
         "Group '{Group}' moves {Count} retries of {Partition} to the end of their topic: they waited in front of what was finished, or of what was "
         + "not read yet.")]
-    public static partial void Hopping(ILogger logger, string group, int count, TopicPartitionId partition);
+    public static partial void Republishing(ILogger logger, string group, int count, TopicPartitionId partition);
 
     [LoggerMessage(3073, LogLevel.Information,
         "'{Topic}' in group '{Group}' is ordered by key only until a message fails: what goes through the retry topic is overtaken by what is behind "
@@ -198,7 +200,7 @@ internal static partial class ConsumingLog
     [LoggerMessage(3083, LogLevel.Warning,
         "{Partition} offset {Offset} of group '{Group}' was tried {Probes} times while the circuit was open and failed each time: it is treated like "
         + "any message that fails, in case it is to blame.")]
-    public static partial void ProbeJudged(ILogger logger, TopicPartitionId partition, long offset, string group, int probes);
+    public static partial void ProbeCounted(ILogger logger, TopicPartitionId partition, long offset, string group, int probes);
 
     [LoggerMessage(3084, LogLevel.Debug,
         "The handler of {Partition} offset {Offset} in group '{Group}' failed while its circuit is open; the message waits where it is, and the "
@@ -261,13 +263,13 @@ internal static partial class ConsumingLog
     [LoggerMessage(3085, LogLevel.Debug,
         "{Partition} offset {Offset} of group '{Group}' waits behind a failed message of its key, in '{Topic}' partition {RecordPartition} offset "
         + "{RecordOffset}.")]
-    public static partial void Parked(
+    public static partial void Forwarded(
         ILogger logger, TopicPartitionId partition, long offset, string group, string topic, int recordPartition, long recordOffset);
 
     [LoggerMessage(3086, LogLevel.Warning,
         "{Partition} offset {Offset} of group '{Group}' is too large to wait in '{Topic}' behind a failed message of its key: it waits where it is, "
         + "and what is behind it with it. Set a larger max.message.bytes there.")]
-    public static partial void TooLargeToPark(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
+    public static partial void TooLargeToForward(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
 
     [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: {Reason}.")]
     public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, string reason);

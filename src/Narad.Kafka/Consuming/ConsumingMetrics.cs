@@ -12,8 +12,8 @@ internal sealed class ConsumingMetrics
     private long _deadLetters;
     private long _skippedByPolicy;
     private long _retried;
-    private long _hops;
-    private long _parked;
+    private long _republishes;
+    private long _forwarded;
     private long _ungrouped;
     private long _lostToRetention;
     private long _skippedAsHandled;
@@ -40,10 +40,10 @@ internal sealed class ConsumingMetrics
     public long Retries => Interlocked.Read(ref _retried);
 
     /// <summary>Waiting messages moved to the end of their retry topic.</summary>
-    public long Hops => Interlocked.Read(ref _hops);
+    public long Republishes => Interlocked.Read(ref _republishes);
 
     /// <summary>Messages copied to a retry topic to wait behind another one of their key.</summary>
-    public long BlockedKeyMessages => Interlocked.Read(ref _parked);
+    public long BlockedKeyMessages => Interlocked.Read(ref _forwarded);
 
     /// <summary>Messages of retry topics that name no group and were left alone.</summary>
     public long Ungrouped => Interlocked.Read(ref _ungrouped);
@@ -87,9 +87,9 @@ internal sealed class ConsumingMetrics
 
     public void Retried() => Interlocked.Increment(ref _retried);
 
-    public void Hopped() => Interlocked.Increment(ref _hops);
+    public void Republished() => Interlocked.Increment(ref _republishes);
 
-    public void Parked() => Interlocked.Increment(ref _parked);
+    public void Forwarded() => Interlocked.Increment(ref _forwarded);
 
     public void LeftUngrouped() => Interlocked.Increment(ref _ungrouped);
 

@@ -1,5 +1,5 @@
 using Narad.Kafka.Failures;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Consuming;
@@ -8,7 +8,7 @@ namespace Narad.Kafka.Consuming;
 /// One message between the client and its handler: what arrived, and where it stands.
 /// </summary>
 /// <remarks>
-/// Ownership passes on: the poll thread creates it and hands it to its <see cref="Lane"/>; a worker owns it while it runs; finished, it goes
+/// Ownership passes on: the poll thread creates it and hands it to its <see cref="KeyQueue"/>; a worker owns it while it runs; finished, it goes
 /// back to the poll thread through <see cref="CompletedDeliveries"/>, which uses it again. Nobody else writes to it, and nobody keeps it.
 /// </remarks>
 internal sealed class Delivery
@@ -16,7 +16,7 @@ internal sealed class Delivery
     /// <summary>What a message costs besides its payload: an estimate that keeps a flood of tiny messages within the byte limit.</summary>
     public const int Overhead = 256;
 
-    public Delivery(AssignedPartition partition, in ReceivedMessage message, long arrival) => Fill(partition, message, arrival);
+    public Delivery(AssignedPartition partition, in ReceivedMessage message, long sequence) => Fill(partition, message, sequence);
 
     /// <summary>The assignment it arrived under: its epoch. A completion of another epoch changes nothing.</summary>
     public AssignedPartition Partition { get; private set; } = null!;
@@ -30,11 +30,11 @@ internal sealed class Delivery
     /// <summary>Milliseconds since 1970.</summary>
     public long Timestamp { get; private set; }
 
-    /// <summary>As they came: each invocation gets a copy. Null where there are none.</summary>
+    /// <summary>As they came: each invocation gets a copy of its own. Null where there are none.</summary>
     public MessageHeaders? Headers { get; private set; }
 
     /// <summary>The tracker's number for it.</summary>
-    public long Arrival { get; private set; }
+    public long Sequence { get; private set; }
 
     /// <summary>What it counts for in the byte limits.</summary>
     public int Bytes { get; private set; }
@@ -42,11 +42,11 @@ internal sealed class Delivery
     /// <summary>How many invocations it had.</summary>
     public int Attempts { get; set; }
 
-    /// <summary>Where it goes, while its copy is not acknowledged: then it is not handled again.</summary>
-    public Departure? Departure { get; set; }
+    /// <summary>Where it goes, while its record is not acknowledged: then it is not handled again.</summary>
+    public Forwarding? Forwarding { get; set; }
 
-    /// <summary>How often publishing its copy failed.</summary>
-    public int FailedCopies { get; set; }
+    /// <summary>How often publishing its record failed.</summary>
+    public int FailedPublishes { get; set; }
 
     /// <summary>Whether it waits until its deserializer gets what it needs.</summary>
     public bool IsWaitingToBeRead { get; set; }
@@ -54,8 +54,8 @@ internal sealed class Delivery
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
 
-    /// <summary>Of a parked key's copy that is at its turn, or moves to the end of its topic: that; null otherwise.</summary>
-    public ParkedCopy? Parked { get; set; }
+    /// <summary>Of a blocked key's record that is at its turn, or moves to the end of its topic: that; null otherwise.</summary>
+    public BlockedRecord? BlockedRecord { get; set; }
 
     /// <summary>Whether it leaves memory unfinished.</summary>
     public bool IsPutBack { get; set; }
@@ -66,11 +66,13 @@ internal sealed class Delivery
     /// <summary>It in the transaction that it is in; null where there is none.</summary>
     public TransactionPart? Part => Standing?.Part;
 
-    /// <summary>Behind it in its lane, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.</summary>
+    /// <summary>
+    /// Behind it in its key queue, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.
+    /// </summary>
     public Delivery? Next { get; set; }
 
     /// <summary>Makes a finished one the next message's.</summary>
-    public void Fill(AssignedPartition partition, in ReceivedMessage message, long arrival)
+    public void Fill(AssignedPartition partition, in ReceivedMessage message, long sequence)
     {
         Partition = partition;
         Offset = message.Offset;
@@ -78,14 +80,14 @@ internal sealed class Delivery
         Value = message.Value;
         Timestamp = message.Timestamp;
         Headers = message.Headers;
-        Arrival = arrival;
+        Sequence = sequence;
         Bytes = SizeOf(message);
         Attempts = 0;
-        Departure = null;
-        FailedCopies = 0;
+        Forwarding = null;
+        FailedPublishes = 0;
         FailedProbes = 0;
         IsWaitingToBeRead = false;
-        Parked = null;
+        BlockedRecord = null;
         IsPutBack = false;
         Standing = null;
         Next = null;
@@ -98,8 +100,8 @@ internal sealed class Delivery
         Key = null;
         Value = null;
         Headers = null;
-        Departure = null;
-        Parked = null;
+        Forwarding = null;
+        BlockedRecord = null;
         Standing = null;
         Next = null;
     }

@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Says when a partition is to be paused and when it may go on. Each has an equal share of the group's limits (or a twentieth of them, while half is
+/// Says when a partition is to be paused and when it may continue. Each has an equal share of the group's limits (or a twentieth of them, while half is
 /// free), so a slow one never starves another; each pause makes the client fetch again, so what is left at the low mark is at least a third of a second of
 /// work (where the share allows), and one that is only behind the poll thread by a little is waited for instead. It counts what the group holds; it pauses
 /// nothing by itself.
@@ -19,7 +19,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     // A pause costs tens of milliseconds and what was prefetched, so where handlers are quick it is cheaper to wait for them: a millisecond for each
     // hundred messages that the partition finished. One that is slower is paused, for the others' messages may be waiting behind its own.
     private const int FinishedForOneWait = 100;
-    private const int MostPatience = 20 * FinishedForOneWait;
+    private const int MostSpinBudget = 20 * FinishedForOneWait;
 
     private int _largest = Delivery.Overhead;
     private long _messages;     // written by the poll thread, read by any
@@ -34,7 +34,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     /// <summary>Whether nothing more fits, for no partition: another message as large as the largest one would be too much.</summary>
     public bool IsGroupFull => _messages >= messages || (_messages > 0 && _bytes + _largest > bytes);
 
-    /// <summary>Whether a full group is empty enough to go on.</summary>
+    /// <summary>Whether a full group is empty enough to continue.</summary>
     public bool MayGroupResume => _messages <= messages - Math.Max(1, messages / (2 * Reserve))
         && (_messages == 0 || _bytes + _largest <= bytes - (bytes / (2 * Reserve)));
 
@@ -50,7 +50,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     {
         partition.BufferedMessages--;
         partition.BufferedBytes -= size;
-        partition.Patience = Math.Min(partition.Patience + 1, MostPatience);
+        partition.SpinBudget = Math.Min(partition.SpinBudget + 1, MostSpinBudget);
         Count(-1, -size);
     }
 
@@ -72,24 +72,24 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
         && partition.BufferedMessages < Share(messages, _messages, assigned)
         && (partition.BufferedMessages == 0 || partition.BufferedBytes + _largest <= Share(bytes, _bytes, assigned));
 
-    /// <summary>How many messages must be finished before a partition that is as far ahead as it may be goes on; 0 for one that is not.</summary>
+    /// <summary>How many messages must be finished before a partition that is as far ahead as it may be continues; 0 for one that is not.</summary>
     public int SurplusOf(AssignedPartition partition)
     {
-        // Where keys are parked, what waits may wait for what is not read yet: one that is paused goes on making room until it is read again.
+        // Where keys are blocked, what waits may wait for what is not read yet: one that is paused continues making room until it is read again.
         var low = (int)Math.Max(1, maxAhead * 0.75);
-        var limit = partition is { Parking: not null, Paused: true } ? low : maxAhead;
+        var limit = partition is { BlockedKeys: not null, Paused: true } ? low : maxAhead;
         return partition.Tracker.Span >= limit ? partition.Tracker.Span - low + 1 : 0;
     }
 
-    /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its patience.</summary>
+    /// <summary>Whether a full partition is worth a millisecond's wait for its handlers, instead of a pause; uses up some of its spin budget.</summary>
     public bool MayWait(AssignedPartition partition)
     {
-        if (partition.Patience < FinishedForOneWait || partition.Tracker.Span >= maxAhead)
+        if (partition.SpinBudget < FinishedForOneWait || partition.Tracker.Span >= maxAhead)
         {
             return false;
         }
 
-        partition.Patience -= FinishedForOneWait;
+        partition.SpinBudget -= FinishedForOneWait;
         return true;
     }
 

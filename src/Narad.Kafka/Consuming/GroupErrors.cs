@@ -32,7 +32,7 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
             [.. Causes.SubjectsOf(Topic), .. Causes.SubjectsOf(Fetch).Select(static partition => partition[..partition.LastIndexOf('/')])],
             StringComparer.Ordinal);
 
-    /// <summary>The client reports an error that it goes on after.</summary>
+    /// <summary>The client reports an error that it continues after.</summary>
     /// <param name="error">What it says.</param>
     /// <param name="partition">Of which partition, where it is about one.</param>
     public void Report(Error error, TopicPartition? partition = null)

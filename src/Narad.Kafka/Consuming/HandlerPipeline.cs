@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Transactions;
@@ -18,10 +18,10 @@ internal abstract class HandlerPipeline
     // A sender that counts in microseconds writes a time beyond the calendar: the message is none the worse for it.
     private static readonly long LastTimestamp = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
-    private static readonly Backoff CopyBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
+    private static readonly Backoff PublishBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
 
     // How soon a message is asked for again that must not run beside another one of its key.
-    private static readonly TimeSpan ParkedCheckInterval = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan BlockedCheckInterval = TimeSpan.FromMilliseconds(50);
 
     // A cause that is not repeated within this time (and the delay) is over: its message was handled by another member, or is gone.
     private static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(1);
@@ -31,16 +31,16 @@ internal abstract class HandlerPipeline
     private readonly ConsumingMetrics _metrics;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
-    private readonly OncePerKind<string> _copyFailures;   // by topic that copies go to
+    private readonly OncePerKind<string> _publishFailures;   // by topic that records go to
 
     protected HandlerPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
     {
         _settings = settings;
         _metrics = metrics;
         _logger = diagnostics.Logger<HandlerPipeline>();
-        _policy = new FailurePolicy(settings.Retry, settings.Copies is not null, _logger);
+        _policy = new FailurePolicy(settings.Retry, settings.FailureTopics is not null, _logger);
         _time = diagnostics.Time;
-        _copyFailures = new OncePerKind<string>(diagnostics.Time);
+        _publishFailures = new OncePerKind<string>(diagnostics.Time);
     }
 
     protected SubscriptionSettings Settings => _settings;
@@ -51,30 +51,31 @@ internal abstract class HandlerPipeline
     /// <summary>When a batch is complete; null where messages are handled one by one.</summary>
     public virtual BatchLimits? Batch => null;
 
-    /// <summary>Runs the first <see cref="Lane.Taken"/> messages of a lane, which belong to the caller until this completes.</summary>
-    public ValueTask<Outcome> RunAsync(Lane lane) => lane.Head is { Key: not null, Partition.Parking: { } parking } ? RunInOrderAsync(lane, parking)
-        : HandleAsync(lane);
+    /// <summary>Runs the first <see cref="KeyQueue.Taken"/> messages of a key queue, which belong to the caller until this completes.</summary>
+    public ValueTask<Outcome> RunAsync(KeyQueue queue) => queue.Head is { Key: not null, Partition.BlockedKeys: { } blockedKeys }
+        ? RunInOrderAsync(queue, blockedKeys)
+        : HandleAsync(queue);
 
     /// <summary>
-    /// What becomes of the first message of a lane where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.
+    /// What becomes of the first message of a key queue where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.
     /// </summary>
-    public static Outcome Broken(Lane lane, Exception error)
+    public static Outcome Broken(KeyQueue queue, Exception error)
     {
-        if (lane.Head!.Part is not { } part)
+        if (queue.Head!.Part is not { } part)
         {
             return new Outcome(0, OutcomeKind.Failed, Error: error);
         }
 
-        if (part.IsJudged(ref error))
+        if (part.CountsAsFailure(ref error))
         {
-            part.Judged(new FailureVerdict(FailureAction.Stop), error);
+            part.Decide(new FailureDecision(FailureAction.Stop), error);
         }
 
         return Outcome.One;
     }
 
     /// <inheritdoc cref="RunAsync"/>
-    protected abstract ValueTask<Outcome> HandleAsync(Lane lane);
+    protected abstract ValueTask<Outcome> HandleAsync(KeyQueue queue);
 
     /// <summary>
     /// Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other
@@ -89,7 +90,7 @@ internal abstract class HandlerPipeline
 
         if (standing.Part is not { } part)
         {
-            // Where its partition stops; let go on, it gets a transaction again.
+            // Where its partition stops; let continue, it gets a transaction again.
             if (standing.Decided is FailureAction.Stop)
             {
                 standing.Decided = null;
@@ -250,9 +251,9 @@ internal abstract class HandlerPipeline
         if (delivery.Part is { } part)
         {
             // It comes back whatever becomes of it: its transaction is aborted, and what is decided here comes true in one of its own.
-            if (part.IsJudged(ref error))
+            if (part.CountsAsFailure(ref error))
             {
-                part.Judged(Judge(delivery, error), error);
+                part.Decide(Decide(delivery, error), error);
             }
 
             return new Outcome(finishedBefore + 1);
@@ -272,17 +273,17 @@ internal abstract class HandlerPipeline
         }
 
         var context = NewContext(delivery);
-        var verdict = _policy.Judge(error, context);
-        switch (verdict.Action)
+        var decision = _policy.Decide(error, context);
+        switch (decision.Action)
         {
             case FailureAction.Retry:
                 _metrics.Repeated();
                 ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
-                    Duration.Text(verdict.Delay), Words(error));
-                return new Outcome(finishedBefore, OutcomeKind.Repeat, verdict.Delay);
+                    Duration.Text(decision.Delay), Words(error));
+                return new Outcome(finishedBefore, OutcomeKind.Repeat, decision.Delay);
 
             case FailureAction.RetryLater:
-                delivery.Departure = new Departure(error, context.Retry + 1, DueAfter(verdict.Delay));
+                delivery.Forwarding = new Forwarding(error, context.Retry + 1, DueAfter(decision.Delay));
                 return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
 
             case FailureAction.Skip:
@@ -291,7 +292,7 @@ internal abstract class HandlerPipeline
                 return new Outcome(finishedBefore + 1);
 
             case FailureAction.DeadLetter:
-                delivery.Departure = new Departure(error);
+                delivery.Forwarding = new Forwarding(error);
                 return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
 
             default:
@@ -299,159 +300,161 @@ internal abstract class HandlerPipeline
         }
     }
 
-    // S26: a message of a key that is kept in order through its retries.
-    private async ValueTask<Outcome> RunInOrderAsync(Lane lane, KeyParking parking)
+    // A message of a key that is kept in order through its retries.
+    private async ValueTask<Outcome> RunInOrderAsync(KeyQueue queue, BlockedKeys blockedKeys)
     {
-        var delivery = lane.Head!;
-        if (delivery.Departure is null)
+        var delivery = queue.Head!;
+        if (delivery.Forwarding is null)
         {
-            var verdict = ParkVerdict.Handle;
+            var decision = KeyOrderDecision.Handle;
             if (_settings.Retries is null)
             {
-                verdict = parking.Enter(delivery.Key!, delivery.Offset, delivery.Timestamp);
+                decision = blockedKeys.Enter(delivery.Key!, delivery.Offset, delivery.Timestamp);
             }
             else
             {
-                verdict = parking.Begin(delivery.Offset, out var copy);
-                delivery.Parked = copy;
+                decision = blockedKeys.Begin(delivery.Offset, out var retry);
+                delivery.BlockedRecord = retry;
             }
 
-            switch (verdict)
+            switch (decision)
             {
-                case ParkVerdict.Wait:
-                    return new Outcome(0, OutcomeKind.Repeat, ParkedCheckInterval);
+                case KeyOrderDecision.Wait:
+                    return new Outcome(0, OutcomeKind.Repeat, BlockedCheckInterval);
 
-                case ParkVerdict.PutBack:
+                case KeyOrderDecision.PutBack:
                     return new Outcome(0, OutcomeKind.PutBack);
 
-                case ParkVerdict.Finish when delivery.Parked is null:
+                case KeyOrderDecision.Finish when delivery.BlockedRecord is null:
                     return Outcome.One;
 
-                case ParkVerdict.Finish:
-                    delivery.Departure = Departure.Release;
+                case KeyOrderDecision.Finish:
+                    delivery.Forwarding = Forwarding.MarkFinished;
                     break;
 
-                case ParkVerdict.Park:
-                    delivery.Departure = Departure.Park;
+                case KeyOrderDecision.Forward:
+                    delivery.Forwarding = Forwarding.BehindKey;
                     break;
 
-                case ParkVerdict.DeadLetter:
-                    delivery.Departure = new Departure(
+                case KeyOrderDecision.DeadLetter:
+                    delivery.Forwarding = new Forwarding(
                         new KeyDeadLetteredException($"An earlier message of the key of {delivery.Partition.Id} offset {delivery.Offset} became a dead "
                             + $"letter, and AfterDeadLetter.{nameof(AfterDeadLetter.DeadLetterKey)} was chosen: this one was not handled."));
                     break;
             }
         }
 
-        var outcome = ReferenceEquals(delivery.Departure, Departure.Release) || ReferenceEquals(delivery.Departure, Departure.Doom) ? Outcome.One
-            : await HandleAsync(lane).ConfigureAwait(false);
-        return outcome.Finished > 0 && delivery is { Parked: { } parked, Departure: null or { Retry: null } }
-            && !ReferenceEquals(delivery.Departure, Departure.Hop)
-            ? await ReleaseAsync(delivery, parking, parked).ConfigureAwait(false)
+        var outcome = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinished)
+            || ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey) ? Outcome.One
+            : await HandleAsync(queue).ConfigureAwait(false);
+        return outcome.Finished > 0 && delivery is { BlockedRecord: { } blocked, Forwarding: null or { Retry: null } }
+            && !ReferenceEquals(delivery.Forwarding, Forwarding.Republish)
+            ? await MarkFinishedAsync(delivery, blockedKeys, blocked).ConfigureAwait(false)
             : outcome;
     }
 
-    // A copy is finished, for good: before the next message of its key is handled, that is written down where its offset would not say so.
-    private async ValueTask<Outcome> ReleaseAsync(Delivery delivery, KeyParking parking, ParkedCopy parked)
+    // A record is finished, for good: before the next message of its key is handled, that is written down where its offset would not say so.
+    private async ValueTask<Outcome> MarkFinishedAsync(Delivery delivery, BlockedKeys blockedKeys, BlockedRecord blocked)
     {
-        var doomed = ReferenceEquals(delivery.Departure, Departure.Doom)
-            || (!parked.IsStranger && delivery.Departure?.Error is not (null or KeyDeadLetteredException)
+        var doomed = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey)
+            || (!blocked.IsStranger && delivery.Forwarding?.Error is not (null or KeyDeadLetteredException)
                 && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
-        var release = doomed ? parking.Doom(parked) ?? parking.Finishing(parked) : parking.Finishing(parked);
+        var release = doomed ? blockedKeys.Doom(blocked) ?? blockedKeys.Finishing(blocked) : blockedKeys.Finishing(blocked);
         if (release is { } record)
         {
             var source = _settings.Retries!.Source;
             try
             {
-                await _settings.Copies!.ReleaseAsync(delivery, source, _settings.Group, record).ConfigureAwait(false);
+                await _settings.FailureTopics!.MarkFinishedAsync(delivery, source, _settings.Group, record).ConfigureAwait(false);
             }
             catch (Exception failure)
             {
-                delivery.Departure = doomed ? Departure.Doom : Departure.Release;
-                return RepeatCopy(delivery, failure, _settings.Copies!.RetryNameFor(source), finishedBefore: 0);
+                delivery.Forwarding = doomed ? Forwarding.MarkFinishedAndDeadLetterKey : Forwarding.MarkFinished;
+                return RepeatPublish(delivery, failure, _settings.FailureTopics!.RetryNameFor(source), finishedBefore: 0);
             }
         }
 
-        parking.Finish(parked, release);
+        blockedKeys.Finish(blocked, release);
         return Outcome.One;
     }
 
-    private FailureVerdict Judge(Delivery delivery, Exception error)
+    private FailureDecision Decide(Delivery delivery, Exception error)
     {
         if (error is SerializationUnavailableException unavailable)
         {
-            return new FailureVerdict(FailureAction.Retry, unavailable.RetryAfter);
+            return new FailureDecision(FailureAction.Retry, unavailable.RetryAfter);
         }
 
-        var verdict = _policy.Judge(error, NewContext(delivery));
-        if (verdict.Action is FailureAction.Retry)
+        var decision = _policy.Decide(error, NewContext(delivery));
+        if (decision.Action is FailureAction.Retry)
         {
             _metrics.Repeated();
             ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
-                Duration.Text(verdict.Delay), Words(error));
+                Duration.Text(decision.Delay), Words(error));
         }
 
-        return verdict;
+        return decision;
     }
 
-    /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its lane and is tried again.</summary>
+    /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its key queue and is tried again.</summary>
     protected async ValueTask<Outcome> LeaveAsync(Delivery delivery, int finishedBefore = 0)
     {
-        var departure = delivery.Departure!;
-        var copies = _settings.Copies!;
+        var forwarding = delivery.Forwarding!;
+        var failureTopics = _settings.FailureTopics!;
         var source = _settings.Retries?.Source ?? delivery.Partition.Id.Topic;
-        var target = departure.Error is null || departure.Retry is not null ? copies.RetryNameFor(source) : copies.DeadLetterNameFor(source);
+        var target = forwarding.Error is null || forwarding.Retry is not null ? failureTopics.RetryNameFor(source) : failureTopics.DeadLetterNameFor(source);
         try
         {
-            if (ReferenceEquals(departure, Departure.Park))
+            if (ReferenceEquals(forwarding, Forwarding.BehindKey))
             {
-                if (await copies.ParkAsync(delivery, source, DueAfter(TimeSpan.Zero), _settings.Group).ConfigureAwait(false) is not { } parked)
+                if (await failureTopics.ForwardBehindKeyAsync(delivery, source, DueAfter(TimeSpan.Zero), _settings.Group)
+                    .ConfigureAwait(false) is not { } blocked)
                 {
                     // It waits here until its key is free, and all of its key behind it.
-                    ConsumingLog.TooLargeToPark(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
-                    delivery.Partition.Parking!.Withdraw(delivery.Key!, delivery.Offset);
-                    delivery.Departure = null;
+                    ConsumingLog.TooLargeToForward(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
+                    delivery.Partition.BlockedKeys!.Withdraw(delivery.Key!, delivery.Offset);
+                    delivery.Forwarding = null;
                     return new Outcome(finishedBefore, OutcomeKind.Repeat, TimeSpan.FromSeconds(1));
                 }
 
-                Written(delivery, parked);
-                _metrics.Parked();
-                ConsumingLog.Parked(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, parked.Partition, parked.Offset);
+                Written(delivery, blocked);
+                _metrics.Forwarded();
+                ConsumingLog.Forwarded(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, blocked.Partition, blocked.Offset);
                 return new Outcome(finishedBefore + 1);
             }
 
-            if (departure.Error is not { } error)
+            if (forwarding.Error is not { } error)
             {
-                Written(delivery, await copies.HopAsync(delivery, source).ConfigureAwait(false));
-                _metrics.Hopped();
+                Written(delivery, await failureTopics.RepublishAsync(delivery, source).ConfigureAwait(false));
+                _metrics.Republished();
                 return new Outcome(finishedBefore + 1);
             }
 
-            if (departure.Retry is { } retry)
+            if (forwarding.Retry is { } retry)
             {
-                if (!MayDepart(delivery, retry))
+                if (!MayForward(delivery, retry))
                 {
-                    return new Outcome(finishedBefore, OutcomeKind.Repeat, ParkedCheckInterval);
+                    return new Outcome(finishedBefore, OutcomeKind.Repeat, BlockedCheckInterval);
                 }
 
-                if (await copies.RetryAsync(delivery, source, departure, _settings.Group).ConfigureAwait(false) is not { } written)
+                if (await failureTopics.RetryAsync(delivery, source, forwarding, _settings.Group).ConfigureAwait(false) is not { } written)
                 {
                     ConsumingLog.TooLargeToRetry(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
-                    WithdrawParked(delivery);
-                    delivery.Departure = new Departure(error);
+                    WithdrawBlocked(delivery);
+                    delivery.Forwarding = new Forwarding(error);
                     return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
                 }
 
                 Written(delivery, written);
                 _metrics.Retried();
-                ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, departure.Due, target,
+                ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, forwarding.Due, target,
                     written.Partition, written.Offset, Words(error));
-                Tell(NewContext(delivery), error, written, departure.Due);
+                Tell(NewContext(delivery), error, written, forwarding.Due);
                 return new Outcome(finishedBefore + 1);
             }
 
-            var copy = await copies.BuryAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
-            _copyFailures.Over(copy.Topic);
+            var deadLetter = await failureTopics.DeadLetterAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
+            _publishFailures.Over(deadLetter.Topic);
             if (delivery.Part is { } part)
             {
                 // Nothing is said before it counts; by then the message is another one's.
@@ -459,28 +462,29 @@ internal abstract class HandlerPipeline
                 part.Committed = () =>
                 {
                     _metrics.DeadLettered();
-                    ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, copy.Partition, copy.Offset);
-                    Tell(context, error, copy, due: null);
+                    ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, deadLetter.Partition, deadLetter.Offset);
+                    Tell(context, error, deadLetter, due: null);
                 };
                 part.Finish();
                 return new Outcome(finishedBefore + 1);
             }
 
             _metrics.DeadLettered();
-            ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, target, copy.Partition, copy.Offset);
-            Tell(NewContext(delivery), error, copy, due: null);
+            ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, target, deadLetter.Partition,
+                deadLetter.Offset);
+            Tell(NewContext(delivery), error, deadLetter, due: null);
             return new Outcome(finishedBefore + 1);
         }
         catch (Exception failure)
         {
-            return RepeatCopy(delivery, failure, target, finishedBefore);
+            return RepeatPublish(delivery, failure, target, finishedBefore);
         }
     }
 
     // One line: the stack comes once, with the last failure.
     private static string Words(Exception error) => $"{error.GetType().Name}: {ExceptionText.Message(error)}";
 
-    private Outcome RepeatCopy(Delivery delivery, Exception failure, string target, int finishedBefore)
+    private Outcome RepeatPublish(Delivery delivery, Exception failure, string target, int finishedBefore)
     {
         if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
         {
@@ -489,77 +493,77 @@ internal abstract class HandlerPipeline
             return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
         }
 
-        var delay = CopyBackoff.Before(++delivery.FailedCopies);
-        if (_copyFailures.IsDue(target))
+        var delay = PublishBackoff.Before(++delivery.FailedPublishes);
+        if (_publishFailures.IsDue(target))
         {
-            ConsumingLog.CopyFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
+            ConsumingLog.PublishFailed(_logger, failure, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay));
         }
         else
         {
-            ConsumingLog.CopyFailedAgain(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay),
+            ConsumingLog.PublishFailedAgain(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, Duration.Text(delay),
                 ExceptionText.Message(failure));
         }
 
         if (delivery.Part is { } unsent)
         {
-            unsent.CopyFailed(delay, failure);
+            unsent.PublishFailed(delay, failure);
             return new Outcome(finishedBefore + 1);
         }
 
         return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
     }
 
-    // From before its copy may be read, nothing behind it is handled.
-    private static bool MayDepart(Delivery delivery, int attempt)
+    // From before its record may be read, nothing behind it is handled.
+    private static bool MayForward(Delivery delivery, int attempt)
     {
-        if (delivery.Parked is { } copy)
+        if (delivery.BlockedRecord is { } blocked)
         {
-            delivery.Partition.Parking!.Depart(copy, attempt);
+            delivery.Partition.BlockedKeys!.Forward(blocked, attempt);
         }
-        else if (SourceParkingOf(delivery) is { } parking)
+        else if (SourceKeysOf(delivery) is { } blockedKeys)
         {
-            return parking.Depart(delivery.Key!, delivery.Offset, delivery.Timestamp, attempt);
+            return blockedKeys.Forward(delivery.Key!, delivery.Offset, delivery.Timestamp, attempt);
         }
 
         return true;
     }
 
     // Of a message of a source partition that has its retry partition; null for every other.
-    private static KeyParking? SourceParkingOf(Delivery delivery) => delivery is { Key: not null,
-        Partition: { Parking: { } parking, Subscription.Settings.Retries: null } } ? parking : null;
+    private static BlockedKeys? SourceKeysOf(Delivery delivery) => delivery is { Key: not null,
+        Partition: { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: null } } ? blockedKeys : null;
 
-    // A copy was written: that its topic takes none is news again.
-    private void Written(Delivery delivery, SendResult copy)
+    // A record was written: that its topic takes none is news again.
+    private void Written(Delivery delivery, SendResult written)
     {
-        _copyFailures.Over(copy.Topic);
-        NoteWritten(delivery, copy.Offset);
+        _publishFailures.Over(written.Topic);
+        NoteWritten(delivery, written.Offset);
     }
 
     private void NoteWritten(Delivery delivery, long offset)
     {
-        if (delivery is { Key: { } key, Partition.Parking: { } parking })
+        if (delivery is { Key: { } key, Partition.BlockedKeys: { } blockedKeys })
         {
-            // A copy's only where it is read back as the same one: never a stranger's.
+            // A record's only where it is read back as the same one: never a stranger's.
             if (_settings.Retries is null)
             {
-                parking.Written(key, delivery.Offset, offset);
+                blockedKeys.Written(key, delivery.Offset, offset);
             }
-            else if (delivery.Parked is { IsStranger: false })
+            else if (delivery.BlockedRecord is { IsStranger: false })
             {
-                parking.Written(key, CopyTopics.OriginOf(delivery, _settings.Group).Offset, offset);
+                blockedKeys.Written(key, FailureTopics.OriginOf(delivery, _settings.Group).Offset, offset);
             }
         }
     }
 
-    private static void WithdrawParked(Delivery delivery)
+    private static void WithdrawBlocked(Delivery delivery)
     {
-        if (delivery.Parked is { } copy)
+        if (delivery.BlockedRecord is { } blocked)
         {
-            delivery.Partition.Parking!.Withdraw(copy);
+            delivery.Partition.BlockedKeys!.Withdraw(blocked);
         }
-        else if (SourceParkingOf(delivery) is { } parking)
+        else if (SourceKeysOf(delivery) is { } blockedKeys)
         {
-            parking.Withdraw(delivery.Key!, delivery.Offset);
+            blockedKeys.Withdraw(delivery.Key!, delivery.Offset);
         }
     }
 
@@ -582,7 +586,7 @@ internal abstract class HandlerPipeline
         {
             IsRetried = true,
             Failure = FailureHeaders.FailureOf(headers),
-            Retry = FailureHeaders.AttemptOf(headers, _settings.Copies!.Ladder?.Attempts ?? 0),
+            Retry = FailureHeaders.AttemptOf(headers, _settings.FailureTopics!.TopicPolicy?.Attempts ?? 0),
             Original = original is { } origin ? new TopicPartitionOffsetId(origin.Topic, origin.Partition, origin.Offset) : null,
             OriginalTimestamp = original is { } first ? TimeOf(first.Timestamp) : null,
         };
@@ -595,7 +599,7 @@ internal abstract class HandlerPipeline
 
     private static DateTimeOffset TimeOf(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(milliseconds, 0, LastTimestamp));
 
-    private void Tell(MessageContext context, Exception error, SendResult copy, DateTimeOffset? due)
+    private void Tell(MessageContext context, Exception error, SendResult written, DateTimeOffset? due)
     {
         foreach (var observer in _settings.Observers)
         {
@@ -604,16 +608,16 @@ internal abstract class HandlerPipeline
                 var failed = new FailedMessage(error, context);
                 if (due is { } time)
                 {
-                    observer.OnRetryScheduled(failed, copy, time);
+                    observer.OnRetryScheduled(failed, written, time);
                 }
                 else
                 {
-                    observer.OnDeadLettered(failed, copy);
+                    observer.OnDeadLettered(failed, written);
                 }
             }
             catch (Exception thrown)
             {
-                // The copy is written, and what is told of it changes nothing.
+                // The record is written, and what is told of it changes nothing.
                 ConsumingLog.ObserverFailed(_logger, thrown, new TopicPartitionId(context.Topic, context.Partition), context.Offset);
             }
         }

@@ -25,7 +25,7 @@ internal sealed class LostPositions(ConsumerGroup group, TimeProvider time, ILog
 
     public void Add(AssignedPartition partition)
     {
-        if (!partition.IsForCopies && partition.Tracker.Next is { } next)
+        if (!partition.IsFailureTopic && partition.Tracker.Next is { } next)
         {
             _positions[partition.Partition] = (next, partition.Stored ?? 0);
         }

@@ -5,7 +5,7 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// The only place that stores an offset (S7); the client commits what is stored by itself. Single-threaded: poll thread only.
+/// The only place that stores an offset; the client commits what is stored by itself. Single-threaded: poll thread only.
 /// </summary>
 internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<Error> refused)
 {
@@ -72,14 +72,15 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     }
 
     // A commit without the pair's seal erases it, and the group would refuse its own records. Nothing is handled before the pair is joined, so a partition
-    // that goes on where the group had committed needs no commit until then: at its end its position would be stored all the same.
+    // that continues where the group had committed needs no commit until then: at its end its position would be stored all the same.
     private static bool AwaitsPair(AssignedPartition partition) =>
-        partition is { Parking: null, StartAt: null, Subscription.Settings: { Parks: true, Retries: null } } && partition.Began is not { IsResumed: false };
+        partition is { BlockedKeys: null, StartAt: null, Subscription.Settings: { KeepsKeyOrder: true, Retries: null } }
+            && partition.Began is not { IsResumed: false };
 
     // Of a source partition that is paired: what makes the commit recognizable as the group's own.
     private string? MetadataOf(AssignedPartition partition, long offset) =>
-        partition is { Parking: { } parking, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle)
-            ? parking.Seal.Seal.MetadataFor(offset) : null;
+        partition is { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle)
+            ? blockedKeys.Seal.Seal.MetadataFor(offset) : null;
 
     // The client does not commit a stored offset below the committed one by itself, nor one of an earlier leader epoch, so where the log went back it is
     // told to, once. The poll thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.

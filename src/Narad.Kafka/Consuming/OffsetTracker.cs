@@ -6,23 +6,23 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Knows which messages of one assigned partition are finished, and so what may be committed: at most the lowest unfinished one.
-/// It tracks by arrival, not by offset, so gaps cost nothing; it never looks at a message and never talks to the broker.
+/// It tracks by sequence number, not by offset, so gaps cost nothing; it never looks at a message and never talks to the broker.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. O(1) per message, amortized; allocates only when the window of unfinished messages outgrows its ring.
 /// <code>
 ///   ring:   [ … done done | OPEN done OPEN done | free … ]
-///                          ^ _head (arrival)     ^ _tail
+///                          ^ _head (sequence number)     ^ _tail
 /// </code>
 /// An offset at or below the last seen one means that the log went back (topic created again, a seek): a new <em>incarnation</em> begins,
-/// and completions of older arrivals change nothing any more.
+/// and completions of older sequence numbers change nothing any more.
 /// </remarks>
 internal sealed class OffsetTracker
 {
     private Slot[] _ring;
-    private long _head;         // arrival number of the first slot that is not committable, never of an older incarnation: what is below it changes nothing
-    private long _tail;         // arrival number of the next message
-    private long _last = -1;    // offset of the latest arrival
+    private long _head;         // sequence number of the first slot that is not committable, never of an older incarnation: what is below it changes nothing
+    private long _tail;         // sequence number of the next message
+    private long _last = -1;    // offset of the latest sequence number
     private long _lastMessage = -1; // of the latest message: behind it may be control records
     private int _epoch = -1;        // of the leader that wrote it
 
@@ -40,10 +40,12 @@ internal sealed class OffsetTracker
     /// </summary>
     public int? EpochAt(long offset) => _epoch < 0 || offset > _lastMessage + 1 ? null : _epoch;
 
-    /// <summary>The offset of the first arrival, or where it was told to begin; null while there was neither.</summary>
+    /// <summary>The offset of the first sequence number, or where it was told to begin; null while there was neither.</summary>
     public long? First { get; private set; }
 
-    /// <summary>How many messages the window spans: from the lowest unfinished to the latest arrival. Bounded by <c>MaxUncommittedMessages</c>.</summary>
+    /// <summary>
+    /// How many messages the window spans: from the lowest unfinished to the latest sequence number. Bounded by <c>MaxUncommittedMessages</c>.
+    /// </summary>
     public int Span => (int)(_tail - _head);
 
     /// <summary>How often the offsets went back.</summary>
@@ -52,17 +54,19 @@ internal sealed class OffsetTracker
     /// <summary>The offset of the lowest unfinished message; null where all are finished.</summary>
     public long? LowestUnfinished => _head == _tail ? null : At(_head).Offset;
 
-    /// <summary>Whether a message of this arrival still counts: an older incarnation's does not, nor one that is finished and so is all before it.</summary>
-    public bool Tracks(long arrival) => arrival >= _head;
+    /// <summary>
+    /// Whether a message of this sequence number still counts: an older incarnation's does not, nor one that is finished and so is all before it.
+    /// </summary>
+    public bool Tracks(long sequence) => sequence >= _head;
 
-    /// <summary>The first unfinished arrival from this one on; the next message's where all are finished.</summary>
-    public long NextOpen(long arrival)
+    /// <summary>The first unfinished sequence number from this one on; the next message's where all are finished.</summary>
+    public long NextOpen(long sequence)
     {
-        for (arrival = Math.Max(arrival, _head); arrival < _tail && At(arrival).Done; arrival++)
+        for (sequence = Math.Max(sequence, _head); sequence < _tail && At(sequence).Done; sequence++)
         {
         }
 
-        return arrival;
+        return sequence;
     }
 
     /// <summary>The offset of the highest finished message above an unfinished one; null where there is none. Goes over the unfinished ones.</summary>
@@ -70,11 +74,11 @@ internal sealed class OffsetTracker
     {
         get
         {
-            for (var arrival = _tail - 1; arrival > _head; arrival--)
+            for (var sequence = _tail - 1; sequence > _head; sequence--)
             {
-                if (At(arrival).Done)
+                if (At(sequence).Done)
                 {
-                    return At(arrival).Offset;
+                    return At(sequence).Offset;
                 }
             }
 
@@ -82,7 +86,7 @@ internal sealed class OffsetTracker
         }
     }
 
-    /// <summary>Where to go on: behind the latest arrival, or where it begins; null while neither is known.</summary>
+    /// <summary>Where to continue: behind the latest sequence number, or where it begins; null while neither is known.</summary>
     public long? Next => _last < 0 ? Committable : _last + 1;
 
     /// <summary>
@@ -106,7 +110,7 @@ internal sealed class OffsetTracker
     /// <summary>Adds the next message.</summary>
     /// <param name="offset">Its offset.</param>
     /// <param name="leaderEpoch">The epoch of the leader that wrote it; below 0 where that is unknown.</param>
-    /// <returns>Its arrival number, for <see cref="Finish"/>.</returns>
+    /// <returns>Its sequence number, for <see cref="Finish"/>.</returns>
     public long Add(long offset, int leaderEpoch = -1)
     {
         if (offset <= _last)
@@ -149,18 +153,18 @@ internal sealed class OffsetTracker
         }
     }
 
-    /// <summary>Marks a message as finished. Repetitions and arrivals of an older incarnation change nothing.</summary>
+    /// <summary>Marks a message as finished. Repetitions and sequence numbers of an older incarnation change nothing.</summary>
     /// <returns>Whether <see cref="Committable"/> moved.</returns>
-    public bool Finish(long arrival)
+    public bool Finish(long sequence)
     {
-        Debug.Assert(arrival < _tail, "Only what arrived can be finished.");
-        if (arrival < _head)
+        Debug.Assert(sequence < _tail, "Only what arrived can be finished.");
+        if (sequence < _head)
         {
             return false;
         }
 
-        At(arrival).Done = true;
-        if (arrival != _head)
+        At(sequence).Done = true;
+        if (sequence != _head)
         {
             return false;
         }
@@ -180,14 +184,14 @@ internal sealed class OffsetTracker
         return true;
     }
 
-    private ref Slot At(long arrival) => ref _ring[(int)(arrival & (_ring.Length - 1))];
+    private ref Slot At(long sequence) => ref _ring[(int)(sequence & (_ring.Length - 1))];
 
     private void Grow()
     {
         var larger = new Slot[_ring.Length * 2];
-        for (var arrival = _head; arrival < _tail; arrival++)
+        for (var sequence = _head; sequence < _tail; sequence++)
         {
-            larger[(int)(arrival & (larger.Length - 1))] = At(arrival);
+            larger[(int)(sequence & (larger.Length - 1))] = At(sequence);
         }
 
         _ring = larger;

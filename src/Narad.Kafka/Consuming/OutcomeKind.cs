@@ -6,7 +6,7 @@ internal enum OutcomeKind
     /// <summary>There is none: all were finished.</summary>
     None,
 
-    /// <summary>It is repeated in memory, after a delay; its lane waits.</summary>
+    /// <summary>It is repeated in memory, after a delay; its key queue waits.</summary>
     Repeat,
 
     /// <summary>It failed and no policy covers it: its partition stops.</summary>

@@ -2,12 +2,12 @@ using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Diagnostics;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Where keys are kept in order through their retries (S26): lets a source partition go on when the retry partition of its number is this member's too and
+/// Where keys are kept in order through their retries: lets a source partition continue when the retry partition of its number is this member's too and
 /// was read to its end, and that one when nothing of the source partition runs that it does not know of. Without its other half neither of a pair is
 /// handled.
 /// </summary>
@@ -33,12 +33,13 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         var retries = new List<AssignedPartition>();
         foreach (var id in partitions)
         {
-            if (assignment.TryFind(id, out var partition) && partition is { Parking: not null, Subscription.Settings.Retries: not null })
+            if (assignment.TryFind(id, out var partition) && partition is { BlockedKeys: not null, Subscription.Settings.Retries: not null })
             {
                 retries.Add(partition);
             }
-            else if (partition is { Subscription.Settings: { Parks: true, Retries: null, Copies: { } copies } }
-                && assignment.TryFind(new TopicPartition(copies.RetryNameFor(id.Topic), id.Partition), out var kept) && kept.Parking is { IsJoined: true }
+            else if (partition is { Subscription.Settings: { KeepsKeyOrder: true, Retries: null, FailureTopics: { } failureTopics } }
+                && assignment.TryFind(new TopicPartition(failureTopics.RetryNameFor(id.Topic), id.Partition), out var kept)
+                    && kept.BlockedKeys is { IsJoined: true }
                     && !retries.Contains(kept))
             {
                 // The source partition was another member's meanwhile, where somebody may have set its offset.
@@ -58,20 +59,20 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         }
 
         ConsumingLog.SealsUnavailable(logger, group.Name);
-        retries.ForEach(static partition => partition.Parking!.Seal.GiveUp());
+        retries.ForEach(static partition => partition.BlockedKeys!.Seal.GiveUp());
     }
 
-    /// <summary>Goes on with what is looked up: once a turn.</summary>
+    /// <summary>Continues with what is looked up: once a turn.</summary>
     public void Turn() => _seals.Turn();
 
     /// <summary>A partition was read to its end.</summary>
     public void OnEnd(AssignedPartition partition)
     {
-        if (partition is { IsRecovering: true, Parking: { } parking })
+        if (partition is { IsRecovering: true, BlockedKeys: { } blockedKeys })
         {
-            parking.Recovered();
+            blockedKeys.Recovered();
             Settle();
-            ConsumingLog.PairOpened(logger, partition.Id, group.Name, parking.Count);
+            ConsumingLog.PairOpened(logger, partition.Id, group.Name, blockedKeys.Count);
         }
     }
 
@@ -79,10 +80,10 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     public void OnFirst(AssignedPartition partition, long offset)
     {
         partition.Began = (offset, IsResumed: partition is { StartAt: null, Tracker.Incarnation: 0 });
-        if (partition.Parking is { } parking)
+        if (partition.BlockedKeys is { } blockedKeys)
         {
-            Begin(partition, parking);
-            CommitSeal(partition, parking);
+            Begin(partition, blockedKeys);
+            CommitSeal(partition, blockedKeys);
         }
     }
 
@@ -94,18 +95,18 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             if (!offset.Error.IsError && offset.Offset.Value >= 0 && assignment.TryFind(offset.TopicPartition, out var partition)
                 && partition.Subscription.Settings.Retries is null)
             {
-                partition.Parking?.SourceCommitted(offset.Offset.Value);
-                partition.Parking?.Seal.Committed();   // whatever this member commits of a pair has it
+                partition.BlockedKeys?.SourceCommitted(offset.Offset.Value);
+                partition.BlockedKeys?.Seal.Committed();   // whatever this member commits of a pair has it
             }
         }
     }
 
-    /// <summary>Opens what may go on, and holds what may not.</summary>
+    /// <summary>Opens what may continue, and holds what may not.</summary>
     public void Settle()
     {
         foreach (var partition in assignment.Partitions)
         {
-            if (partition.Subscription.Settings is not { Parks: true } settings)
+            if (partition.Subscription.Settings is not { KeepsKeyOrder: true } settings)
             {
                 continue;
             }
@@ -114,12 +115,12 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             {
                 if (!assignment.TryFind(new TopicPartition(source.Source, partition.Partition.Partition), out _))
                 {
-                    partition.Parking!.Open(false);
+                    partition.BlockedKeys!.Open(false);
                 }
             }
             else
             {
-                Settle(partition, settings.Copies!.RetryNameFor(partition.Id.Topic));
+                Settle(partition, settings.FailureTopics!.RetryNameFor(partition.Id.Topic));
             }
         }
     }
@@ -127,62 +128,62 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     private void Settle(AssignedPartition partition, string retryTopic)
     {
         var retries = assignment.TryFind(new TopicPartition(retryTopic, partition.Partition.Partition), out var found) ? found : null;
-        if (retries is not { AwaitsSeal: false, Parking: { IsRecovered: true } parking })
+        if (retries is not { AwaitsSeal: false, BlockedKeys: { IsRecovered: true } blockedKeys })
         {
             WaitAlone(partition, retries is null, retryTopic);
             return;
         }
 
         (partition.AloneSince, partition.AloneLogged) = (null, false);
-        if (!ReferenceEquals(partition.Parking, parking))
+        if (!ReferenceEquals(partition.BlockedKeys, blockedKeys))
         {
             // What runs was begun without it: it is waited for.
-            if (partition.Subscription.Lanes.RunningIn(partition) > 0)
+            if (partition.Subscription.KeyQueues.RunningIn(partition) > 0)
             {
                 return;
             }
 
-            Join(partition, parking);
+            Join(partition, blockedKeys);
         }
 
-        parking.Open(true);
-        CommitSeal(partition, parking);
-        SaySkipped(partition, parking);
-        var isFull = parking.Count >= Math.Max(1, partition.IsParkedFull ? maxAhead / 4 : maxAhead / 2);
-        if (partition.IsAlone || isFull != partition.IsParkedFull)
+        blockedKeys.Open(true);
+        CommitSeal(partition, blockedKeys);
+        SaySkipped(partition, blockedKeys);
+        var isFull = blockedKeys.Count >= Math.Max(1, partition.HasTooManyBlocked ? maxAhead / 4 : maxAhead / 2);
+        if (partition.IsAlone || isFull != partition.HasTooManyBlocked)
         {
-            partition.IsParkedFull = isFull;
+            partition.HasTooManyBlocked = isFull;
             if (partition.IsAlone)
             {
-                partition.Subscription.Lanes.LeaveAlone(partition, false);
+                partition.Subscription.KeyQueues.LeaveAlone(partition, false);
             }
 
             assignment.SetPause(partition);
         }
     }
 
-    private void Join(AssignedPartition partition, KeyParking parking)
+    private void Join(AssignedPartition partition, BlockedKeys blockedKeys)
     {
-        partition.Parking = parking;
-        parking.Join(partition.IsRenewed);
+        partition.BlockedKeys = blockedKeys;
+        blockedKeys.Join(partition.IsRenewed);
         if (partition.Began is not null)
         {
-            Begin(partition, parking);
+            Begin(partition, blockedKeys);
         }
     }
 
-    private void Begin(AssignedPartition partition, KeyParking parking)
+    private void Begin(AssignedPartition partition, BlockedKeys blockedKeys)
     {
         var (offset, isResumed) = partition.Began!.Value;
         var end = assignment.Client.GetWatermarkOffsets(partition.Partition).High;
-        parking.SourceBegan(offset, isResumed, end.Value > offset ? end.Value : long.MaxValue);
+        blockedKeys.SourceBegan(offset, isResumed, end.Value > offset ? end.Value : long.MaxValue);
     }
 
-    // With the offset where the group stands, so that nothing moves: before that nothing is copied.
-    private void CommitSeal(AssignedPartition partition, KeyParking parking)
+    // With the offset where the group stands, so that nothing moves: before that nothing is forwarded.
+    private void CommitSeal(AssignedPartition partition, BlockedKeys blockedKeys)
     {
         var stored = partition.Stored is { } known and < long.MaxValue ? known : (long?)null;
-        if (parking.Seal.IsReady || (stored ?? parking.Seal.Found ?? partition.Began?.Offset) is not { } offset
+        if (blockedKeys.Seal.IsReady || (stored ?? blockedKeys.Seal.Found ?? partition.Began?.Offset) is not { } offset
             || (partition.SealAskedAt is { } asked && time.GetElapsedTime(asked) < SealInterval))
         {
             return;
@@ -192,9 +193,9 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         offsets.CommitSeal(partition, offset);
     }
 
-    private void SaySkipped(AssignedPartition partition, KeyParking parking)
+    private void SaySkipped(AssignedPartition partition, BlockedKeys blockedKeys)
     {
-        if (parking.TakeSkipped() is > 0 and var skipped)
+        if (blockedKeys.TakeSkipped() is > 0 and var skipped)
         {
             group.Metrics.SkippedAsHandled(skipped);
             ConsumingLog.SkippedAsHandled(logger, skipped, partition.Id, group.Name);
@@ -205,7 +206,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     {
         if (!partition.IsAlone)
         {
-            partition.Subscription.Lanes.LeaveAlone(partition, true);
+            partition.Subscription.KeyQueues.LeaveAlone(partition, true);
             assignment.SetPause(partition);
         }
 

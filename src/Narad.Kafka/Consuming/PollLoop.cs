@@ -13,7 +13,7 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// The one thread that touches a group's client: polls, hands messages to lanes, takes back what is finished, stores offsets, pauses and resumes, and
+/// The one thread that touches a group's client: polls, hands messages to key queues, takes back what is finished, stores offsets, pauses and resumes, and
 /// answers rebalances. It waits for handlers only inside the revoke callback (bounded by <c>RevokeTimeout</c>) and at shutdown, and it never runs a
 /// handler itself.
 /// </summary>
@@ -63,7 +63,7 @@ internal sealed class PollLoop
     private readonly ProgressWatch _progress;
     private readonly FetchPace _pace;
     private readonly TimeSpan _revokeTimeout;
-    private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their lanes: only while polling
+    private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their key queues: only while polling
 
     private IMessageSource _messages = null!;   // the client's
     private Delivery? _spare;                   // finished ones, behind one another, for the next messages
@@ -196,7 +196,7 @@ internal sealed class PollLoop
 
     public void OnStopped(AssignedPartition partition)
     {
-        if (!_assignment.IsCurrent(partition) || partition.Subscription.Lanes.FirstFailure(partition) is not { } failure)
+        if (!_assignment.IsCurrent(partition) || partition.Subscription.KeyQueues.FirstFailure(partition) is not { } failure)
         {
             return;
         }
@@ -309,7 +309,7 @@ internal sealed class PollLoop
             // after a message may be counted: a revoke callback takes RevokeTimeout at most, which is shorter.
             var timeout = IsIdle ? WaitingRetries > 0 ? TickInterval : _pace.PollFor(TickInterval)
                 : TimeSpan.FromMilliseconds(_readsRetries || _transactions is { IsBusy: true } ? 1 : BufferedMessages > 0 ? 5 : 25);
-            for (var n = 0; n < MostAtOnce && !_assignment.IsBrimming && _messages.TryTake(timeout, out var message); n++)
+            for (var n = 0; n < MostAtOnce && !_assignment.IsAtCapacity && _messages.TryTake(timeout, out var message); n++)
             {
                 OnMessage(message);
                 timeout = TimeSpan.Zero;
@@ -329,7 +329,7 @@ internal sealed class PollLoop
 
     private void OnEnd(TopicPartitionOffset end)
     {
-        if (!_assignment.TryFind(end.TopicPartition, out var partition) || partition.IsForCopies)
+        if (!_assignment.TryFind(end.TopicPartition, out var partition) || partition.IsFailureTopic)
         {
             return;
         }
@@ -361,24 +361,24 @@ internal sealed class PollLoop
         }
     }
 
-    private void OnRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    private void OnRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish)
     {
-        if (TakeRetry(partition, message, retry, hop) is { } delivery)
+        if (TakeRetry(partition, message, retry, republish) is { } delivery)
         {
             _arrived.Add(delivery);
         }
     }
 
-    private Delivery? TakeRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    private Delivery? TakeRetry(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish)
     {
-        if (!_retries.Admits(partition, message, retry, hop))
+        if (!_retries.Admits(partition, message, retry, republish))
         {
             return null;
         }
 
-        var delivery = Fill(partition, message, retry.Arrival);
-        delivery.Departure = hop ? Departure.Hop : null;
-        delivery.Parked = hop ? partition.Parking?.CopyAt(retry.Offset) : null;
+        var delivery = Fill(partition, message, retry.Sequence);
+        delivery.Forwarding = republish ? Forwarding.Republish : null;
+        delivery.BlockedRecord = republish ? partition.BlockedKeys?.RecordAt(retry.Offset) : null;
         _assignment.Hold(delivery);
         return delivery;
     }
@@ -402,7 +402,7 @@ internal sealed class PollLoop
                 count++;
             }
 
-            subscription.Lanes.Enqueue(arrived[..count]);
+            subscription.KeyQueues.Enqueue(arrived[..count]);
             arrived = arrived[count..];
         }
 
@@ -418,7 +418,7 @@ internal sealed class PollLoop
             return;
         }
 
-        if (partition.IsForCopies)
+        if (partition.IsFailureTopic)
         {
             return;   // fetched before it was paused
         }
@@ -430,7 +430,7 @@ internal sealed class PollLoop
         }
 
         var incarnation = partition.Tracker.Incarnation;
-        var arrival = partition.Tracker.Add(message.Offset, _comparesEpochs ? message.LeaderEpoch : -1);
+        var sequence = partition.Tracker.Add(message.Offset, _comparesEpochs ? message.LeaderEpoch : -1);
         if (partition.Tracker.Incarnation != incarnation)
         {
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
@@ -438,37 +438,37 @@ internal sealed class PollLoop
             partition.Began = null;
             if (partition.Subscription.Settings.Retries is null)
             {
-                partition.Parking?.SourceSought();
+                partition.BlockedKeys?.SourceSought();
             }
         }
 
-        if (partition.Began is null && partition.Subscription.Settings is { Parks: true, Retries: null })
+        if (partition.Began is null && partition.Subscription.Settings is { KeepsKeyOrder: true, Retries: null })
         {
             _pairs.OnFirst(partition, message.Offset);
         }
 
         partition.StartAt = null;
         _group.Errors.Received(partition);
-        if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, arrival))
+        if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, sequence))
         {
             return;
         }
 
-        var delivery = Fill(partition, message, arrival);
+        var delivery = Fill(partition, message, sequence);
         _assignment.Hold(delivery);
         _arrived.Add(delivery);
     }
 
-    private Delivery Fill(AssignedPartition partition, in ReceivedMessage message, long arrival)
+    private Delivery Fill(AssignedPartition partition, in ReceivedMessage message, long sequence)
     {
         if (_spare is not { } delivery)
         {
-            return new Delivery(partition, message, arrival);
+            return new Delivery(partition, message, sequence);
         }
 
         _spare = delivery.Next;
         _spares--;
-        delivery.Fill(partition, message, arrival);
+        delivery.Fill(partition, message, sequence);
         return delivery;
     }
 
@@ -480,7 +480,7 @@ internal sealed class PollLoop
         {
             var next = delivery.Next;
 
-            // S10: the object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
+            // The object is the epoch. One that is not assigned now changes nothing, even if its partition came back.
             var isCurrent = _assignment.IsCurrent(delivery.Partition);
             if (isCurrent && _transactions is { } transactions)
             {
@@ -589,7 +589,7 @@ internal sealed class PollLoop
         _assignment.Changed = false;
         foreach (var subscription in _group.Subscriptions)
         {
-            var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription) && !partition.IsForCopies).ToList();
+            var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription) && !partition.IsFailureTopic).ToList();
             subscription.Show(
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
                 [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal)
@@ -605,7 +605,7 @@ internal sealed class PollLoop
 
     private static StoppedPartition? StoppedAt(AssignedPartition partition) =>
         partition.Unreadable is { } unreadable ? new StoppedPartition(partition.Id, partition.UnreadableAt, unreadable)
-        : partition.Subscription.Lanes.FirstFailure(partition) is { } failure ? new StoppedPartition(partition.Id, failure.Offset, failure.Reason)
+        : partition.Subscription.KeyQueues.FirstFailure(partition) is { } failure ? new StoppedPartition(partition.Id, failure.Offset, failure.Reason)
         : null;
 
     // ── rebalances ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -630,10 +630,10 @@ internal sealed class PollLoop
             _checks.Begin(assigned);
             if (_stop is not null || subscription.IsEnding)
             {
-                subscription.Lanes.Drain(assigned);
+                subscription.KeyQueues.Drain(assigned);
             }
 
-            if (subscription.Settings.IsPattern && !assigned.IsForCopies)
+            if (subscription.Settings.IsPattern && !assigned.IsFailureTopic)
             {
                 _transport.Backpressure?.GroupReads(_group.Name, partition.Topic);
                 subscription.Found?.Invoke(partition.Topic);
@@ -651,19 +651,19 @@ internal sealed class PollLoop
         Joined();
     });
 
-    // S11. Blocks the poll thread on purpose: the client gives the partitions away as soon as this returns.
+    // Blocks the poll thread on purpose: the client gives the partitions up as soon as this returns.
     private void OnRevoked(List<TopicPartitionOffset> partitions) => Rebalance(() =>
     {
         var revoked = Find(partitions);
         ConsumingLog.Revoked(_logger, revoked.Count, _assignment.Partitions.Count, _group.Name);
         foreach (var partition in revoked)
         {
-            partition.Subscription.Lanes.Drain(partition);
+            partition.Subscription.KeyQueues.Drain(partition);
         }
 
         // A transaction that has something of them ends first, with what it began: committed where that can be.
         bool IsUnderWay() => _transactions is { } transactions ? transactions.IsBusyWith(revoked)
-            : revoked.Exists(partition => partition.Subscription.Lanes.RunningIn(partition) > 0);
+            : revoked.Exists(partition => partition.Subscription.KeyQueues.RunningIn(partition) > 0);
         if (IsUnderWay())
         {
             _transactions?.Hold();
@@ -699,7 +699,7 @@ internal sealed class PollLoop
 
         foreach (var partition in revoked)
         {
-            var running = partition.Subscription.Lanes.RunningIn(partition);
+            var running = partition.Subscription.KeyQueues.RunningIn(partition);
             if (running > 0)
             {
                 ConsumingLog.RevokeDeadline(_logger, partition.Id, running, Duration.Text(_revokeTimeout), _group.Name);
@@ -732,17 +732,18 @@ internal sealed class PollLoop
             MoveAsync(delivery, failed).Forget();
         });
         var started = _diagnostics.Time.GetTimestamp();
-        while (moving.Sum(static partition => partition.Delayed.Hopping) > Volatile.Read(ref failed.Value) && _diagnostics.Time.GetElapsedTime(started) < limit)
+        while (moving.Sum(static partition => partition.Delayed.Republishing) > Volatile.Read(ref failed.Value)
+            && _diagnostics.Time.GetElapsedTime(started) < limit)
         {
-            _retries.Turn((AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop) =>
+            _retries.Turn((AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish) =>
             {
-                if (!hop)
+                if (!republish)
                 {
-                    OnRetry(partition, message, retry, hop);   // of a partition that stays: it is read only once
+                    OnRetry(partition, message, retry, republish);   // of a partition that stays: it is read only once
                     return;
                 }
 
-                if (TakeRetry(partition, message, retry, hop) is { } delivery)
+                if (TakeRetry(partition, message, retry, republish) is { } delivery)
                 {
                     underWay++;
                     MoveAsync(delivery, failed).Forget();
@@ -766,8 +767,8 @@ internal sealed class PollLoop
         var settings = delivery.Partition.Subscription.Settings;
         try
         {
-            await settings.Copies!.HopAsync(delivery, settings.Retries!.Source).ConfigureAwait(false);
-            _group.Metrics.Hopped();
+            await settings.FailureTopics!.RepublishAsync(delivery, settings.Retries!.Source).ConfigureAwait(false);
+            _group.Metrics.Republished();
             _group.Completed.Push(delivery);
         }
         catch (Exception error)
@@ -887,7 +888,7 @@ internal sealed class PollLoop
         }
     }
 
-    // S11: a fatal error raises no callback. Nothing is stored any more; the handlers are cancelled; a new client joins as a new member.
+    // A fatal error raises no callback. Nothing is stored any more; the handlers are cancelled; a new client joins as a new member.
     private void Recover(Error fatal)
     {
         ConsumingLog.FatalError(_logger, fatal.Code, fatal.Reason, _group.Name);
@@ -999,12 +1000,12 @@ internal sealed class PollLoop
             _transactions?.StopBeginning();
             foreach (var partition in _assignment.Partitions)
             {
-                partition.Subscription.Lanes.Drain(partition);
+                partition.Subscription.KeyQueues.Drain(partition);
                 _assignment.SetPause(partition);
             }
         }
 
-        var running = _assignment.Partitions.Sum(partition => partition.Subscription.Lanes.RunningIn(partition));
+        var running = _assignment.Partitions.Sum(partition => partition.Subscription.KeyQueues.RunningIn(partition));
         var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
         if (running == 0 && _group.Completed.IsEmpty)
         {
@@ -1030,7 +1031,7 @@ internal sealed class PollLoop
 
         foreach (var partition in _assignment.Partitions)
         {
-            var left = partition.Subscription.Lanes.RunningIn(partition);
+            var left = partition.Subscription.KeyQueues.RunningIn(partition);
             if (left > 0)
             {
                 stop.Abandon(partition, left, _group.Name);
@@ -1046,7 +1047,7 @@ internal sealed class PollLoop
         !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
         && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
 
-    // While its group rebalances a member's commit is refused. Polling goes on then, so that it learns of the new generation, and it is tried again; leaving
+    // While its group rebalances a member's commit is refused. Polling continues then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.
     private bool TryCommitLast()
     {
@@ -1086,7 +1087,7 @@ internal sealed class PollLoop
 
         TakeCompleted();
         StoreAll();
-        _transactions?.Close();   // before the partitions are given away: others wait for what is open
+        _transactions?.Close();   // before the partitions are revoked: others wait for what is open
 
         _transport.Tokens?.Remove(_assignment.Client);
         try

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Consuming;
 /// <summary>
 /// Makes certain where an assigned partition starts before anything of it is handled. Where the group has committed, the client is made to check that the
 /// log still holds what was handled (KIP-320): librdkafka compares a committed leader epoch with the log only when the epoch changes while it runs, not
-/// when it starts, and would go on as if nothing had been lost where the log was truncated and has grown past the offset since. It does compare where it
+/// when it starts, and would continue as if nothing had been lost where the log was truncated and has grown past the offset since. It does compare where it
 /// is told to seek, so it is told to seek to where the group stands. Where the group has committed nothing and starts at the end, the end is looked up, so
 /// that it is known when the subscription is said to run. A retry partition whose keys are kept in order also waits for its seal.
 /// </summary>
@@ -39,7 +39,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
     /// <summary>A partition was assigned, and starts at what the group has committed.</summary>
     public void Begin(AssignedPartition partition)
     {
-        if (!partition.IsForCopies && (comparesEpochs || StartsAtEnd(partition) || partition.IsRecovering))
+        if (!partition.IsFailureTopic && (comparesEpochs || StartsAtEnd(partition) || partition.IsRecovering))
         {
             partition.IsUnchecked = true;
             _committed.Remove(partition);
@@ -47,7 +47,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         }
     }
 
-    /// <summary>Goes on with those that are not checked: once a turn, between two polls.</summary>
+    /// <summary>Continues with those that are not checked: once a turn, between two polls.</summary>
     public void Turn()
     {
         if (!_any)
@@ -154,7 +154,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         }
     }
 
-    // Whether the client was told where to go on, where that is needed.
+    // Whether the client was told where to continue, where that is needed.
     private bool TrySeek(AssignedPartition partition)
     {
         var position = IsDecided(partition) ? null

@@ -46,7 +46,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         }
     }
 
-    /// <summary>The poll thread goes on.</summary>
+    /// <summary>The poll thread continues.</summary>
     public void Turned() => Volatile.Write(ref _turned, time.GetTimestamp());
 
     /// <summary>The group took this member out. What brings it back is an assignment, which of the classic protocol comes also where it is empty.</summary>
@@ -88,11 +88,11 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
 
     private bool IsExcused(AssignedPartition partition) =>
         assignment.IsStopping
-        || partition.IsForCopies
+        || partition.IsFailureTopic
         || partition.OnHold
         || partition.Unreadable is not null
         || partition.Subscription.IsEnding
-        || partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Active
+        || partition.Subscription.KeyQueues.StateOf(partition) is not PartitionState.Active
         || partition.Subscription.CircuitState is not CircuitState.Closed;
 
     private (string, long, bool)? StallOf(AssignedPartition partition, long now)
@@ -101,7 +101,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         if (partition is { IsAlone: true, AloneSince: { } alone })
         {
             return ($"{partition.Id} of group '{settings.Group}' is not handled: "
-                + $"{group.WhyAlone(partition.Id, settings.Copies!.RetryNameFor(partition.Id.Topic))}", alone, false);
+                + $"{group.WhyAlone(partition.Id, settings.FailureTopics!.RetryNameFor(partition.Id.Topic))}", alone, false);
         }
 
         var progress = partition.Progress;
@@ -110,7 +110,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
             return ($"{partition.Id} of group '{settings.Group}' is not read: where it starts could not be looked up", progress.Since, false);
         }
 
-        if (partition.Subscription.Lanes.RunningIn(partition) is > 0 and var running)
+        if (partition.Subscription.KeyQueues.RunningIn(partition) is > 0 and var running)
         {
             return time.GetElapsedTime(progress.Since, now) < options.MaxPollInterval
                 ? null

@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Consuming;
 
@@ -77,23 +77,23 @@ internal sealed class SealLookUp(Assignment assignment, string group, AskForSeal
         foreach (var partition in _partitions)
         {
             // Of this assignment only: since an older one, another member may have committed another seal.
-            if (assignment.IsCurrent(partition) && partition is { AwaitsSeal: true, Parking: { } parking })
+            if (assignment.IsCurrent(partition) && partition is { AwaitsSeal: true, BlockedKeys: { } blockedKeys })
             {
-                Learn(parking, SourceOf(partition), answer.Result);
+                Learn(blockedKeys, SourceOf(partition), answer.Result);
                 partition.AwaitsSeal = false;
             }
         }
     }
 
-    private void Learn(KeyParking parking, TopicPartition source, IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> committed)
+    private void Learn(BlockedKeys blockedKeys, TopicPartition source, IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> committed)
     {
         var isThere = committed.TryGetValue(source, out var found);
-        if (!parking.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)
+        if (!blockedKeys.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)
         {
             ConsumingLog.OffsetNotOurs(logger, new TopicPartitionId(source.Topic, source.Partition.Value), found.Offset, group);
-            if (parking.IsJoined)
+            if (blockedKeys.IsJoined)
             {
-                parking.SourceSought();   // what was read up to now was believed with the seal of before
+                blockedKeys.SourceSought();   // what was read up to now was believed with the seal of before
             }
         }
     }

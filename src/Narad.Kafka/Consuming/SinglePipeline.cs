@@ -18,15 +18,15 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             settings.Middleware, (message, context, token) => _handler((T)message!, context, token));
     }
 
-    protected override async ValueTask<Outcome> HandleAsync(Lane lane)
+    protected override async ValueTask<Outcome> HandleAsync(KeyQueue queue)
     {
-        var delivery = lane.Head!;
+        var delivery = queue.Head!;
         if (WithoutHandling(delivery) is { } outcome)
         {
             return outcome;
         }
 
-        if (delivery.Departure is not null)
+        if (delivery.Forwarding is not null)
         {
             return await LeaveAsync(delivery).ConfigureAwait(false);
         }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Where a partition starts that has no committed offset, or one that is not in the log any more (S32): the client only says so, we decide.
+/// Where a partition starts that has no committed offset, or one that is not in the log any more: the client only says so, we decide.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. Once the client said that an offset is missing it is silent about that partition: what failed to be decided
@@ -45,7 +45,7 @@ internal sealed class StartPositions(
         _wanted = true;
     }
 
-    /// <summary>An unreadable partition goes on at its first message.</summary>
+    /// <summary>An unreadable partition continues at its first message.</summary>
     public void ResumeFromEarliest(AssignedPartition partition)
     {
         partition.StartAt = partition.UnreadableAt < 0 ? Offset.Beginning : FirstOf(partition);
@@ -55,7 +55,7 @@ internal sealed class StartPositions(
         Begin(partition, partition.UnreadableAt);
     }
 
-    /// <summary>An unreadable partition goes on at this offset.</summary>
+    /// <summary>An unreadable partition continues at this offset.</summary>
     public void ResumeAt(AssignedPartition partition, long offset)
     {
         partition.StartAt = offset;
@@ -216,7 +216,7 @@ internal sealed class StartPositions(
     }
 
     // After auto.offset.reset=error a partition cannot be sought, only assigned again. An eager assignment is given whole, so every other
-    // partition goes on behind its latest message, or at the start that was decided for it and has not come true yet. (The client's own
+    // partition continues behind its latest message, or at the start that was decided for it and has not come true yet. (The client's own
     // position is forgotten by an assignment, and so are its stored offsets.)
     private void Reassign(List<AssignedPartition> starting)
     {

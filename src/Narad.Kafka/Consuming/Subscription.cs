@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// One topic (or pattern) of a group, with its handler and its lanes. What it shows is a snapshot that the poll thread publishes; what it is asked to do
+/// One topic (or pattern) of a group, with its handler and its key queues. What it shows is a snapshot that the poll thread publishes; what it is asked to do
 /// it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON. Thread-safe.
 /// </summary>
 internal sealed class Subscription : ISubscription
@@ -34,13 +34,13 @@ internal sealed class Subscription : ISubscription
         _since = time.GetTimestamp();
         Settings = settings;
         _pattern = settings.IsPattern ? TopicPattern.Of(settings.Topic) : null;
-        Lanes = new LaneScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed,
+        KeyQueues = new KeyQueueScheduler(settings.Parallelism, settings.Order, pipeline.Batch, time, pipeline, group.Completed, group.OnHandlerFailed,
             settings.Circuit);
     }
 
     internal SubscriptionSettings Settings { get; }
 
-    internal LaneScheduler Lanes { get; }
+    internal KeyQueueScheduler KeyQueues { get; }
 
     public string Topic => Settings.Topic;
 
@@ -66,7 +66,7 @@ internal sealed class Subscription : ISubscription
     internal PausedByName Holds { get; } = new();
 
     /// <summary>Whether its topic may be missing for ever: a retry topic that only redriven dead letters come through.</summary>
-    internal bool IsOptional => Settings is { Retries: not null, Copies.Ladder: null };
+    internal bool IsOptional => Settings is { Retries: not null, FailureTopics.TopicPolicy: null };
 
     /// <summary>Whether it was told to end: its topic is not read any more.</summary>
     internal bool IsEnding => _ending;
@@ -88,8 +88,8 @@ internal sealed class Subscription : ISubscription
 
     public void RemoveRetries(Subscription retries) => ImmutableInterlocked.Update(ref _retries, static (all, removed) => all.Remove(removed), retries);
 
-    /// <summary>Whether a pattern found a topic that copies of failed messages go to.</summary>
-    public bool IsForCopies(string topic) => _pattern is not null && Settings.Copies?.IsForCopies(topic) is true;
+    /// <summary>Whether a pattern found a topic that records of failed messages go to.</summary>
+    public bool IsFailureTopic(string topic) => _pattern is not null && Settings.FailureTopics?.IsFailureTopic(topic) is true;
 
     public bool Covers(string topic) => _pattern is null ? string.Equals(topic, Settings.Topic, StringComparison.Ordinal) : _pattern.IsMatch(topic);
 
@@ -146,7 +146,7 @@ internal sealed class Subscription : ISubscription
         }
 
         _ending = true;
-        Lanes.Close();
+        KeyQueues.Close();
         _group.Remove(this);
         await _ended.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         foreach (var retries in _retries)
@@ -175,7 +175,7 @@ internal sealed class Subscription : ISubscription
 
         if (state is SubscriptionState.Faulted or SubscriptionState.Ended)
         {
-            Settings.Circuit?.Remove(Lanes);
+            Settings.Circuit?.Remove(KeyQueues);
             _ended.TrySetResult();
             _ready.TrySetException(fault ?? new KafkaNotConnectedException(
                 $"Kafka is not connected any more: the service was disconnected before group '{Group}' had joined for '{Topic}'."));

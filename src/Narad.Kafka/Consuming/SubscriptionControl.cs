@@ -34,7 +34,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     }
 
     /// <summary>
-    /// Lets a partition go on that was paused by name or stopped; with <paramref name="skipFirst"/> a stopped one, behind what it stopped at.
+    /// Lets a partition continue that was paused by name or stopped; with <paramref name="skipFirst"/> a stopped one, behind what it stopped at.
     /// </summary>
     public bool Resume(Subscription subscription, TopicPartitionId id, bool skipFirst)
     {
@@ -48,7 +48,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return Find(subscription, id) is { } partition && (ResumeStopped(partition, skipFirst) || wasPaused);
     }
 
-    /// <summary>Goes on at an offset that the caller chose.</summary>
+    /// <summary>Continues at an offset that the caller chose.</summary>
     public bool Seek(Subscription subscription, TopicPartitionId id, long offset)
     {
         if (Find(subscription, id) is not { } partition)
@@ -60,7 +60,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return true;
     }
 
-    /// <summary>Goes on at a time, in all partitions that are ours.</summary>
+    /// <summary>Continues at a time, in all partitions that are ours.</summary>
     public IReadOnlyDictionary<TopicPartitionId, long> Seek(Subscription subscription, DateTimeOffset time)
     {
         var wanted = Mine(subscription).ConvertAll(partition =>
@@ -84,7 +84,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return sought;
     }
 
-    /// <summary>Goes on at the first message, in all partitions that are ours.</summary>
+    /// <summary>Continues at the first message, in all partitions that are ours.</summary>
     public IReadOnlyDictionary<TopicPartitionId, long> Replay(Subscription subscription)
     {
         var sought = new Dictionary<TopicPartitionId, long>();
@@ -98,7 +98,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return sought;
     }
 
-    /// <summary>The topic is another one by now: goes on at the first message, in all its partitions that are ours and read.</summary>
+    /// <summary>The topic is another one by now: continues at the first message, in all its partitions that are ours and read.</summary>
     public void StartAgain(string topic)
     {
         var ours = assignment.Partitions.Where(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal)
@@ -115,14 +115,14 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     {
         foreach (var partition in Mine(subscription))
         {
-            subscription.Lanes.Drain(partition);
+            subscription.KeyQueues.Drain(partition);
             assignment.SetPause(partition);
         }
 
         assignment.Changed = true;
     }
 
-    /// <summary>Goes on at what is committed, or at its first message where nothing is; what runs changes nothing any more.</summary>
+    /// <summary>Continues at what is committed, or at its first message where nothing is; what runs changes nothing any more.</summary>
     public void Rewind(AssignedPartition partition, long? committed)
     {
         if ((committed ?? partition.Tracker.First) is not { } offset)
@@ -135,7 +135,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         partition.Cancel(logger);
         if (partition.Subscription.IsEnding)
         {
-            renewed.Subscription.Lanes.Drain(renewed);
+            renewed.Subscription.KeyQueues.Drain(renewed);
         }
 
         renewed.StartAt = offset;
@@ -157,7 +157,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
             return true;
         }
 
-        var (wasStopped, skipped) = partition.Subscription.Lanes.Resume(partition, skipFirst);
+        var (wasStopped, skipped) = partition.Subscription.KeyQueues.Resume(partition, skipFirst);
         if (!wasStopped)
         {
             return false;
@@ -197,7 +197,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     {
         foreach (var partition in Mine(subscription))
         {
-            subscription.Lanes.Hold(partition, subscription.Holds.Includes(partition.Id));
+            subscription.KeyQueues.Hold(partition, subscription.Holds.Includes(partition.Id));
             assignment.SetPause(partition);
         }
 

@@ -98,5 +98,5 @@ public sealed class SubscriptionOptions : IBindingTarget
     internal bool IsOrderOnlyDefault => Order is null && !Retry.AllowReorder && !Retry.PreserveKeyOrder;
 
     /// <summary>Whether failed messages may leave for another topic: a retry topic brings dead letters with it.</summary>
-    internal bool HasCopies => DeadLetter.Enabled || Retry.Topic.IsEnabled;
+    internal bool HasFailureTopics => DeadLetter.Enabled || Retry.Topic.IsEnabled;
 }

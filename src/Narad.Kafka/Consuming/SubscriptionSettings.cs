@@ -22,7 +22,7 @@ internal sealed record SubscriptionSettings
     public required RetryOptions Retry { get; init; }
 
     /// <summary>Null: there are no dead letters and no retry topic.</summary>
-    public required CopyTopics? Copies { get; init; }
+    public required FailureTopics? FailureTopics { get; init; }
 
     /// <summary>Of a retry topic's subscription: what it reads there. Null everywhere else.</summary>
     public RetrySource? Retries { get; init; }
@@ -60,19 +60,19 @@ internal sealed record SubscriptionSettings
     public required IServiceProvider? Services { get; init; }
 
     /// <summary>Whether keys are kept in order through the retry topic: of the subscription and of that to its retry topic.</summary>
-    public bool Parks => Retry.PreserveKeyOrder;
+    public bool KeepsKeyOrder => Retry.PreserveKeyOrder;
 
     public bool IsPattern => TopicName.IsPattern(Topic);
 
     public static SubscriptionSettings From(string topic, string group, SubscriptionOptions options, KafkaOptions defaults, IServiceProvider? services,
-        CopyTopics? copies = null) => new()
+        FailureTopics? failureTopics = null) => new()
     {
         Topic = topic,
         Group = group,
         Parallelism = options.Parallelism ?? defaults.Parallelism,
         Order = options.Order ?? MessageOrder.ByKey,
         Retry = options.Retry,
-        Copies = copies,
+        FailureTopics = failureTopics,
         Observers = [.. defaults.FailureObservers],
         ExactlyOnce = options.ExactlyOnce is { Enabled: true } transactions ? ExactlyOnceSettings.From(transactions, defaults) : null,
         Timeout = options.Timeout,

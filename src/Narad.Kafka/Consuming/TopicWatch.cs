@@ -7,7 +7,7 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Notices what happens to the topics that a group reads, which the client does not say: one was deleted; one was deleted and created again, which shows
-/// by its id (where the old position is in the new log, the client goes on there, and what is before it would be lost); one that was refused may be read
+/// by its id (where the old position is in the new log, the client continues there, and what is before it would be lost); one that was refused may be read
 /// again. One task; <see cref="PartitionsOf"/> is thread-safe.
 /// </summary>
 internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimeProvider time, ILogger logger)
@@ -64,9 +64,9 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
         foreach (var subscription in group.Subscriptions.Where(static subscription => subscription.State is SubscriptionState.Running))
         {
             // The subscription to the source looks at both topics. The one to its retry topic only tells of losses: it may be in another group.
-            if (subscription.Settings is { Copies: { } copies } && (subscription.Settings.Retries is null || wereLost))
+            if (subscription.Settings is { FailureTopics: { } failureTopics } && (subscription.Settings.Retries is null || wereLost))
             {
-                await copies.CheckAsync(cancellationToken).ConfigureAwait(false);
+                await failureTopics.CheckAsync(cancellationToken).ConfigureAwait(false);
             }
         }
     }

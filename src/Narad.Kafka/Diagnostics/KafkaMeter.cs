@@ -60,7 +60,7 @@ internal sealed class KafkaMeter : IDisposable
             service.Groups.Sum(group => group.Metrics.BlockedKeyMessages));
         Counter("narad.kafka.retry.republished", "{message}",
             "Waiting retry records republished at the end of their retry topic, so that later ones can be read.", () =>
-            service.Groups.Sum(group => group.Metrics.Hops));
+            service.Groups.Sum(group => group.Metrics.Republishes));
         Counter("narad.kafka.retry.ungrouped", "{message}", "Messages of retry topics that name no group and were left alone.", () =>
             service.Groups.Sum(group => group.Metrics.Ungrouped));
         Counter("narad.kafka.retry.refused", "{record}",

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Failures;
 
 /// <summary>
 /// Tells an outage of what a handler needs from messages that cannot be handled: while too many fail, it lets nothing start but one message now and then.
-/// It starts nothing itself: <see cref="LaneScheduler"/> asks it, and is woken when the answer may have changed.
+/// It starts nothing itself: <see cref="KeyQueueScheduler"/> asks it, and is woken when the answer may have changed.
 /// </summary>
 /// <remarks>
 /// Thread-safe. One serves all schedulers of a subscription, and hands out one probe in all. Its lock is taken under a scheduler's, never the other way
@@ -23,7 +23,7 @@ namespace Narad.Kafka.Failures;
 internal sealed class CircuitBreaker
 {
     /// <summary>
-    /// As which failed probe the same message is judged like any failure, so that one that can never succeed does not keep the circuit open for ever.
+    /// As which failed probe the same message counts like any failure, so that one that can never succeed does not keep the circuit open for ever.
     /// </summary>
     public const int MostProbesOfOne = 3;
 
@@ -34,15 +34,15 @@ internal sealed class CircuitBreaker
     private readonly ILogger _logger;
     private readonly FailureWindow _window;
     private readonly ITimer _timer;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
 
-    // Written under _gate, read by anybody.
+    // Written under _lock, read by anybody.
     private volatile CircuitState _state;
     private volatile Delivery? _probe;      // the message that is out as a probe; only while HalfOpen
     private volatile CircuitOutage? _outage;
-    private ImmutableArray<LaneScheduler> _schedulers = [];
+    private ImmutableArray<KeyQueueScheduler> _schedulers = [];
 
-    // Under _gate.
+    // Under _lock.
     private int _openings;      // since it was closed
     private long _openedAt;
     private bool _ended;
@@ -73,13 +73,13 @@ internal sealed class CircuitBreaker
     public bool MayStart => _state is CircuitState.Closed || (_state is CircuitState.HalfOpen && _probe is null);
 
     /// <summary>One more scheduler asks it.</summary>
-    public void Add(LaneScheduler scheduler) => ImmutableInterlocked.Update(ref _schedulers, static (all, added) => all.Add(added), scheduler);
+    public void Add(KeyQueueScheduler scheduler) => ImmutableInterlocked.Update(ref _schedulers, static (all, added) => all.Add(added), scheduler);
 
     /// <summary>A scheduler starts nothing any more. With the last one it ends: it is closed and stays so.</summary>
-    public void Remove(LaneScheduler scheduler)
+    public void Remove(KeyQueueScheduler scheduler)
     {
         ImmutableInterlocked.Update(ref _schedulers, static (all, removed) => all.Remove(removed), scheduler);
-        lock (_gate)
+        lock (_lock)
         {
             if (_schedulers.IsEmpty)
             {
@@ -98,7 +98,7 @@ internal sealed class CircuitBreaker
             return true;
         }
 
-        lock (_gate)
+        lock (_lock)
         {
             if (_state is CircuitState.HalfOpen && _probe is null)
             {
@@ -130,7 +130,8 @@ internal sealed class CircuitBreaker
     }
 
     /// <summary>A handler failed at this message, and not because its token was cancelled.</summary>
-    /// <returns>True: an outage is to blame. Nothing becomes of the message, it stays at the head of its lane, and its invocation does not count.</returns>
+    /// <returns>True: an outage is to blame. Nothing becomes of the message, it stays at the head of its key queue, and its invocation does not
+    /// count.</returns>
     public bool Failed(Delivery delivery, Exception error)
     {
         if (error is DeadLetterException or RetryLaterException or MessageDeserializationException or UnknownMessageTypeException)
@@ -149,7 +150,7 @@ internal sealed class CircuitBreaker
         var isProbe = false;
         var counted = default((long Messages, long Failures));
         TimeSpan wait;
-        lock (_gate)
+        lock (_lock)
         {
             if (_state is CircuitState.Closed)
             {
@@ -193,7 +194,7 @@ internal sealed class CircuitBreaker
             return true;
         }
 
-        ConsumingLog.ProbeJudged(_logger, delivery.Partition.Id, delivery.Offset, Group, delivery.FailedProbes);
+        ConsumingLog.ProbeCounted(_logger, delivery.Partition.Id, delivery.Offset, Group, delivery.FailedProbes);
         return false;
     }
 
@@ -217,7 +218,7 @@ internal sealed class CircuitBreaker
 
     private void Recall<T>(Func<Delivery, T, bool> isMeant, T meant)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_probe is not { } probe || !isMeant(probe, meant))
             {
@@ -242,7 +243,7 @@ internal sealed class CircuitBreaker
 
     private void Probe()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_state is not CircuitState.Open)
             {
@@ -258,7 +259,7 @@ internal sealed class CircuitBreaker
     private void Close(Delivery probe)
     {
         TimeSpan open;
-        lock (_gate)
+        lock (_lock)
         {
             if (!IsProbe(probe))
             {

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Failures;
 /// megabytes. It never holds a message and never looks at a clock.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only. In order of arrival, which is that of the offsets: taking what is due goes over all of them (0.1 ms for a hundred
+/// Single-threaded: poll thread only. In order of sequence number, which is that of the offsets: taking what is due goes over all of them (0.1 ms for a hundred
 /// thousand), but only when something is.
 /// </remarks>
 internal sealed class DelayedRetries
@@ -20,10 +20,10 @@ internal sealed class DelayedRetries
     public long NextDue { get; private set; } = long.MaxValue;
 
     /// <summary>How many were taken to be moved and have not got there.</summary>
-    public int Hopping { get; set; }
+    public int Republishing { get; set; }
 
     /// <summary>One got there, or was gone before; one of a log that went back counts no more.</summary>
-    public void Moved() => Hopping = Math.Max(0, Hopping - 1);
+    public void Moved() => Republishing = Math.Max(0, Republishing - 1);
 
     public void Add(in DelayedRetry retry)
     {
@@ -70,7 +70,7 @@ internal sealed class DelayedRetries
     public List<DelayedRetry> TakeFirst(int most, long now)
     {
         var count = 0;
-        while (count < most && count < _waiting.Count && _waiting[count].HopAt <= now)
+        while (count < most && count < _waiting.Count && _waiting[count].RepublishAt <= now)
         {
             count++;
         }
@@ -94,7 +94,7 @@ internal sealed class DelayedRetries
     {
         _waiting.Clear();
         NextDue = long.MaxValue;
-        Hopping = 0;
+        Republishing = 0;
     }
 
     private List<DelayedRetry> Take(int count)

@@ -1,14 +1,14 @@
 using System.Globalization;
 using System.Text;
 using Narad.Kafka.Diagnostics;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Producing;
 
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// The headers that a copy of a failed message carries beside the application's own: where it came from (written once) and what happened to it (replaced at
-/// each hop). It never changes a header of the application, a <c>retry</c> of its own included: ours come last, and the last one counts.
+/// The headers that a record of a failed message carries beside the application's own: where it came from (written once) and what happened to it (replaced at
+/// each republish). It never changes a header of the application, a <c>retry</c> of its own included: ours come last, and the last one counts.
 /// </summary>
 internal static class FailureHeaders
 {
@@ -34,7 +34,7 @@ internal static class FailureHeaders
     /// <summary>Beside <see cref="Redriven"/>: that the message is to be handled although it was handled before.</summary>
     public const string Forced = "narad-forced";
 
-    // Of a record that says which copies of a key are finished.
+    // Of a record that says which records of a key are finished.
     private const string ReleasedUpTo = "narad-released";
     private const string ReleasedNext = "narad-next";
     private const string Doomed = "narad-doomed";
@@ -49,20 +49,20 @@ internal static class FailureHeaders
         [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, Doomed, RetrySeal.Header, ExceptionType,
             ExceptionMessage, ExceptionStack];
 
-    /// <summary>The headers of a copy.</summary>
+    /// <summary>The headers of a record.</summary>
     /// <param name="received">Those of the message in hand.</param>
-    /// <param name="isCopy">Whether that message is a copy of ours, read from a retry topic: its own last set of our headers is replaced.</param>
+    /// <param name="isRetryRecord">Whether that message is a record of ours, read from a retry topic: its own last set of our headers is replaced.</param>
     /// <param name="origin">Where the message came from at first.</param>
-    /// <param name="retry">The attempt that the copy is for; null in a dead letter that never was in a retry topic.</param>
+    /// <param name="retry">The attempt that the record is for; null in a dead letter that never was in a retry topic.</param>
     /// <param name="due">When it may be handled; null in a dead letter.</param>
-    /// <param name="error">Why there is a copy; null for one that only waits behind another.</param>
+    /// <param name="error">Why there is a record; null for one that only waits behind another.</param>
     /// <param name="detail">How much of the error fits.</param>
     /// <param name="stamp">Who writes it, where keys are kept in order.</param>
     public static MessageHeaders For(
-        MessageHeaders received, bool isCopy, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception? error,
-            FailureDetail detail = FailureDetail.Stack, ParkingStamp? stamp = null)
+        MessageHeaders received, bool isRetryRecord, FailureOrigin origin, int? retry, DateTimeOffset? due, Exception? error,
+            FailureDetail detail = FailureDetail.Stack, WriterStamp? stamp = null)
     {
-        var headers = Application(received, isCopy);
+        var headers = Application(received, isRetryRecord);
         AddOrigin(headers, origin);
         if (retry is { } attempt)
         {
@@ -126,16 +126,17 @@ internal static class FailureHeaders
         return audit is null ? headers : headers.Add(Redriven, audit);
     }
 
-    /// <summary>What the application sent, of a message as it came or of a copy of ours.</summary>
-    public static MessageHeaders Application(MessageHeaders received, bool isCopy) => isCopy ? WithoutOurs(received) : new MessageHeaders(received);
+    /// <summary>What the application sent, of a message as it came or of a record of ours.</summary>
+    public static MessageHeaders Application(MessageHeaders received, bool isRetryRecord) => isRetryRecord ? WithoutOurs(received)
+        : new MessageHeaders(received);
 
     /// <summary>
     /// What a handler sees: the headers that the application sent, without trace context, which belongs to the message's own activity, and without ours,
-    /// which have members of their own in the context. What looks like ours in a message that is no copy is somebody else's, and stays.
+    /// which have members of their own in the context. What looks like ours in a message that is no record is somebody else's, and stays.
     /// </summary>
-    public static MessageHeaders ForHandler(MessageHeaders received, bool isCopy)
+    public static MessageHeaders ForHandler(MessageHeaders received, bool isRetryRecord)
     {
-        var start = isCopy ? StartOfAny(received) : received.Count;
+        var start = isRetryRecord ? StartOfAny(received) : received.Count;
         var shown = new MessageHeaders();
         for (var i = 0; i < received.Count; i++)
         {
@@ -149,37 +150,37 @@ internal static class FailureHeaders
         return shown;
     }
 
-    /// <summary>Why a copy was written; null where it does not say.</summary>
-    public static MessageFailure? FailureOf(MessageHeaders copy) => TextOf(copy, ExceptionType) is { } type
-        ? new MessageFailure(type, TextOf(copy, ExceptionMessage), TextOf(copy, ExceptionStack))
+    /// <summary>Why a record was written; null where it does not say.</summary>
+    public static MessageFailure? FailureOf(MessageHeaders received) => TextOf(received, ExceptionType) is { } type
+        ? new MessageFailure(type, TextOf(received, ExceptionMessage), TextOf(received, ExceptionStack))
         : null;
 
-    /// <summary>What the application sent: a copy's headers without our last set of them, which begins with the topic that it came from.</summary>
-    public static MessageHeaders WithoutOurs(MessageHeaders copy)
+    /// <summary>What the application sent: a record's headers without our last set of them, which begins with the topic that it came from.</summary>
+    public static MessageHeaders WithoutOurs(MessageHeaders received)
     {
-        var start = StartOfOurs(copy);
+        var start = StartOfOurs(received);
         var kept = new MessageHeaders();
-        for (var i = 0; i < copy.Count; i++)
+        for (var i = 0; i < received.Count; i++)
         {
-            if (i < start || !Ours.Contains(copy[i].Name, StringComparer.Ordinal))
+            if (i < start || !Ours.Contains(received[i].Name, StringComparer.Ordinal))
             {
-                kept.AddReceived(copy[i].Name, copy[i].Value);
+                kept.AddReceived(received[i].Name, received[i].Value);
             }
         }
 
         return kept;
     }
 
-    /// <summary>The headers of a copy that is written again as it is, by somebody else.</summary>
-    public static MessageHeaders WithStamp(MessageHeaders copy, in ParkingStamp stamp)
+    /// <summary>The headers of a record that is written again as it is, by somebody else.</summary>
+    public static MessageHeaders WithStamp(MessageHeaders received, in WriterStamp stamp)
     {
-        var start = StartOfOurs(copy);
+        var start = StartOfOurs(received);
         var headers = new MessageHeaders();
-        for (var i = 0; i < copy.Count; i++)
+        for (var i = 0; i < received.Count; i++)
         {
-            if (i < start || copy[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext or RetrySeal.Header))
+            if (i < start || received[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext or RetrySeal.Header))
             {
-                headers.AddReceived(copy[i].Name, copy[i].Value);
+                headers.AddReceived(received[i].Name, received[i].Value);
             }
         }
 
@@ -187,8 +188,8 @@ internal static class FailureHeaders
         return headers;
     }
 
-    /// <summary>The headers of a record that is no message's copy and only says which copies of its key are finished.</summary>
-    public static MessageHeaders ForRelease(FailureOrigin origin, in ParkingStamp stamp)
+    /// <summary>The headers of a record that stands for no message and only says which records of its key are finished.</summary>
+    public static MessageHeaders ForRelease(FailureOrigin origin, in WriterStamp stamp)
     {
         var headers = new MessageHeaders();
         AddOrigin(headers, origin);
@@ -196,7 +197,7 @@ internal static class FailureHeaders
         return stamp.Release is { IsDoomed: true } ? headers.Add(Doomed, Number(1)) : headers;
     }
 
-    /// <summary>Which copies of its key are finished, by what a record says; null where it says nothing.</summary>
+    /// <summary>Which records of its key are finished, by what a record says; null where it says nothing.</summary>
     public static KeyRelease? ReleaseOf(MessageHeaders record)
     {
         var start = StartOfOurs(record);
@@ -205,7 +206,7 @@ internal static class FailureHeaders
             : null;
     }
 
-    /// <summary>Whether a record is no message's copy.</summary>
+    /// <summary>Whether a record stands for no message.</summary>
     public static bool IsOnlyRelease(MessageHeaders record) => ReleaseOf(record) is not null && Find(record, StartOfOurs(record), Due) is null;
 
     /// <summary>Whether a record says something that only members of its group can know.</summary>
@@ -215,53 +216,55 @@ internal static class FailureHeaders
         return Find(record, start, Writer) is not null || Find(record, start, ReleasedUpTo) is not null || Find(record, start, RetrySeal.Header) is not null;
     }
 
-    /// <summary>Where a copy's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
-    public static FailureOrigin? OriginOf(MessageHeaders copy)
+    /// <summary>Where a record's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
+    public static FailureOrigin? OriginOf(MessageHeaders received)
     {
-        var start = StartOfOurs(copy);
-        return start < copy.Count
-            && Text(copy, start, Topic) is { Length: > 0 and <= 249 } topic
-            && Text(copy, start, Group) is { Length: > 0 } group
-            && Number(copy, start, Partition) is >= 0 and <= int.MaxValue and { } partition
-            && Number(copy, start, Offset) is >= 0 and { } offset
-            && Number(copy, start, Timestamp) is { } timestamp
+        var start = StartOfOurs(received);
+        return start < received.Count
+            && Text(received, start, Topic) is { Length: > 0 and <= 249 } topic
+            && Text(received, start, Group) is { Length: > 0 } group
+            && Number(received, start, Partition) is >= 0 and <= int.MaxValue and { } partition
+            && Number(received, start, Offset) is >= 0 and { } offset
+            && Number(received, start, Timestamp) is { } timestamp
             ? new FailureOrigin(topic, (int)partition, offset, timestamp, group)
             : null;
     }
 
-    /// <summary>The group that a copy is for, as it is written; null where none is named.</summary>
-    public static byte[]? GroupOf(MessageHeaders copy) => Find(copy, StartOfAny(copy), Group) is { Length: > 0 } group ? group : null;
+    /// <summary>The group that a record is for, as it is written; null where none is named.</summary>
+    public static byte[]? GroupOf(MessageHeaders received) => Find(received, StartOfAny(received), Group) is { Length: > 0 } group ? group : null;
 
     /// <summary>
-    /// The attempt that a copy is for: at most the policy's, and 0 where the message was sent again by hand and has all of them before it; a missing or
+    /// The attempt that a record is for: at most the policy's, and 0 where the message was sent again by hand and has all of them before it; a missing or
     /// malformed one is the first.
     /// </summary>
-    public static int AttemptOf(MessageHeaders copy, int attempts)
-        => (int)Math.Min(Number(copy, StartOfAny(copy), Retry) is >= 0 and { } attempt ? attempt : 1, attempts);
+    public static int AttemptOf(MessageHeaders received, int attempts)
+        => (int)Math.Min(Number(received, StartOfAny(received), Retry) is >= 0 and { } attempt ? attempt : 1, attempts);
 
     /// <summary>
-    /// When a copy may be handled: no later than <paramref name="longest"/> after it was written, whatever it says; a missing or malformed time is that of
-    /// its writing.
+    /// When a record may be handled: no later than <paramref name="longest"/> after it was written, whatever it says; a missing or malformed time is that
+    /// of its writing.
     /// </summary>
-    public static DateTimeOffset DueOf(MessageHeaders copy, DateTimeOffset written, TimeSpan longest)
+    public static DateTimeOffset DueOf(MessageHeaders received, DateTimeOffset written, TimeSpan longest)
     {
         var earliest = written.ToUnixTimeMilliseconds();
         var latest = earliest + (long)longest.TotalMilliseconds;
-        var due = Math.Clamp(Number(copy, StartOfAny(copy), Due) ?? earliest, 0, latest);
+        var due = Math.Clamp(Number(received, StartOfAny(received), Due) ?? earliest, 0, latest);
         return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(due, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
     }
 
-    /// <summary>A header of ours as text; null where there is none, or it is not UTF-8. Where another system wrote the copy, of any header so named.</summary>
-    public static string? TextOf(MessageHeaders copy, string name) => Text(copy, StartOfAny(copy), name);
+    /// <summary>
+    /// A header of ours as text; null where there is none, or it is not UTF-8. Where another system wrote the record, of any header so named.
+    /// </summary>
+    public static string? TextOf(MessageHeaders received, string name) => Text(received, StartOfAny(received), name);
 
     /// <summary>A header of ours as a number; null where there is none, or it is not one.</summary>
-    public static long? NumberOf(MessageHeaders copy, string name) => Number(copy, StartOfAny(copy), name);
+    public static long? NumberOf(MessageHeaders received, string name) => Number(received, StartOfAny(received), name);
 
     /// <summary>Who sent the message again; null where nobody did.</summary>
-    public static string? RedrivenOf(MessageHeaders copy) => Text(copy, 0, Redriven);
+    public static string? RedrivenOf(MessageHeaders received) => Text(received, 0, Redriven);
 
     /// <summary>Whether it is to be handled although it was handled before.</summary>
-    public static bool IsForced(MessageHeaders copy) => Find(copy, 0, Forced) is not null && RedrivenOf(copy) is not null;
+    public static bool IsForced(MessageHeaders received) => Find(received, 0, Forced) is not null && RedrivenOf(received) is not null;
 
     private static void AddOrigin(MessageHeaders headers, FailureOrigin origin)
     {
@@ -272,7 +275,7 @@ internal static class FailureHeaders
         headers.Add(Group, origin.Group);
     }
 
-    private static void AddStamp(MessageHeaders headers, ParkingStamp? stamp)
+    private static void AddStamp(MessageHeaders headers, WriterStamp? stamp)
     {
         if (stamp is not { } mine)
         {
@@ -292,29 +295,29 @@ internal static class FailureHeaders
         }
     }
 
-    private static int StartOfOurs(MessageHeaders copy)
+    private static int StartOfOurs(MessageHeaders received)
     {
-        for (var i = copy.Count - 1; i >= 0; i--)
+        for (var i = received.Count - 1; i >= 0; i--)
         {
-            if (string.Equals(copy[i].Name, Topic, StringComparison.Ordinal))
+            if (string.Equals(received[i].Name, Topic, StringComparison.Ordinal))
             {
                 return i;
             }
         }
 
-        return copy.Count;
+        return received.Count;
     }
 
     // What another system wrote into the retry topic has no set of ours, but may have the attempt.
-    private static int StartOfAny(MessageHeaders copy) => StartOfOurs(copy) is var start && start < copy.Count ? start : 0;
+    private static int StartOfAny(MessageHeaders received) => StartOfOurs(received) is var start && start < received.Count ? start : 0;
 
-    private static byte[]? Find(MessageHeaders copy, int start, string name)
+    private static byte[]? Find(MessageHeaders received, int start, string name)
     {
-        for (var i = copy.Count - 1; i >= start; i--)
+        for (var i = received.Count - 1; i >= start; i--)
         {
-            if (string.Equals(copy[i].Name, name, StringComparison.Ordinal))
+            if (string.Equals(received[i].Name, name, StringComparison.Ordinal))
             {
-                return copy[i].Value;
+                return received[i].Value;
             }
         }
 
@@ -322,11 +325,11 @@ internal static class FailureHeaders
     }
 
     // Only what is UTF-8: what is not cannot be ours.
-    private static string? Text(MessageHeaders copy, int start, string name)
+    private static string? Text(MessageHeaders received, int start, string name)
     {
         try
         {
-            return Find(copy, start, name) is { } value ? Strict.GetString(value) : null;
+            return Find(received, start, name) is { } value ? Strict.GetString(value) : null;
         }
         catch (DecoderFallbackException)
         {
@@ -335,8 +338,8 @@ internal static class FailureHeaders
     }
 
     // ASCII decimal digits, a minus at most before them.
-    private static long? Number(MessageHeaders copy, int start, string name)
-        => Find(copy, start, name) is { Length: > 0 and <= 20 } value
+    private static long? Number(MessageHeaders received, int start, string name)
+        => Find(received, start, name) is { Length: > 0 and <= 20 } value
             && value[0] != (byte)'+'
             && long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
 

@@ -10,11 +10,11 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 {
     private static readonly TimeSpan LongestRepetition = TimeSpan.FromDays(1);
 
-    private readonly RetryLadder? _ladder = options.Topic.Ladder;
+    private readonly RetryTopicPolicy? _topicPolicy = options.Topic.TopicPolicy;
     private readonly Backoff _inMemoryDelay = options.InMemory.Backoff;
 
-    /// <summary>The verdict on an invocation's error.</summary>
-    public FailureVerdict Judge(Exception error, MessageContext context)
+    /// <summary>The decision on an invocation's error.</summary>
+    public FailureDecision Decide(Exception error, MessageContext context)
     {
         if (error is DeadLetterException or MessageDeserializationException or UnknownMessageTypeException)
         {
@@ -23,29 +23,29 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 
         if (error is RetryLaterException later)
         {
-            return _ladder is { MaxDelay: var longest }
-                ? new FailureVerdict(FailureAction.RetryLater, later.Delay < longest ? later.Delay : longest)
-                : new FailureVerdict(FailureAction.Retry, later.Delay);
+            return _topicPolicy is { MaxDelay: var longest }
+                ? new FailureDecision(FailureAction.RetryLater, later.Delay < longest ? later.Delay : longest)
+                : new FailureDecision(FailureAction.Retry, later.Delay);
         }
 
         return Ask(error, context) switch
         {
-            FailureAction.Skip => new FailureVerdict(FailureAction.Skip),
-            FailureAction.Stop => new FailureVerdict(FailureAction.Stop),
+            FailureAction.Skip => new FailureDecision(FailureAction.Skip),
+            FailureAction.Stop => new FailureDecision(FailureAction.Stop),
             FailureAction.Retry when IsRepeatedInMemory(error, context) => InMemory(context),
-            FailureAction.RetryLater when _ladder is null && IsRepeatedInMemory(error, context) => InMemory(context),
-            FailureAction.Retry or FailureAction.RetryLater when _ladder is { } ladder && context.Retry < ladder.Attempts =>
-                new FailureVerdict(FailureAction.RetryLater, DelayBefore(ladder.Delay, context.Retry + 1, ladder.MaxDelay)),
-            _ when error is HandlerNotCreatedException => new FailureVerdict(FailureAction.Stop),
+            FailureAction.RetryLater when _topicPolicy is null && IsRepeatedInMemory(error, context) => InMemory(context),
+            FailureAction.Retry or FailureAction.RetryLater when _topicPolicy is { } topicPolicy && context.Retry < topicPolicy.Attempts =>
+                new FailureDecision(FailureAction.RetryLater, DelayBefore(topicPolicy.Delay, context.Retry + 1, topicPolicy.MaxDelay)),
+            _ when error is HandlerNotCreatedException => new FailureDecision(FailureAction.Stop),
             _ => Last,
         };
     }
 
     private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemory.MaxAttempts && IsRepeated(error);
 
-    private FailureVerdict InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRepetition));
+    private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRepetition));
 
-    private FailureVerdict Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
+    private FailureDecision Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
 
     private FailureAction Ask(Exception error, MessageContext context)
     {

@@ -30,7 +30,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     private readonly Func<CancellationToken, Task<ITransport>> _connect;
     private readonly Func<string, string> _realName;
     private readonly Func<Task<MessageProducer>> _producer;
-    private readonly KnownCopyTopics _known;
+    private readonly KnownFailureTopics _known;
     private readonly MessageDecoder _decoder;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, string> _running = new(StringComparer.Ordinal);   // redrives under way, by group
@@ -41,7 +41,7 @@ internal sealed class KafkaDeadLetters : IDeadLetters
         Func<CancellationToken, Task<ITransport>> connect,
         Func<string, string> realName,
         Func<Task<MessageProducer>> producer,
-        KnownCopyTopics known)
+        KnownFailureTopics known)
     {
         _known = known;
         _options = options;
@@ -318,14 +318,14 @@ internal sealed class KafkaDeadLetters : IDeadLetters
     {
         if (!anyTopic && !_known.IsDeadLetterTopic(topic))
         {
-            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {CopyTopics.DeadLetterSuffix}, and no "
+            throw new ArgumentException($"{topic} may hold more than dead letters: its name does not end in {FailureTopics.DeadLetterSuffix}, and no "
                 + "subscription of this service sends its dead letters there. Where it is right all the same, say so: anyTopic: true.", nameof(anyTopic));
         }
     }
 
-    private CopyTopics TopicsOf(ITransport transport) => new(
-        ladder: null, pairs: false, deadLetterName: null, transport, _options, _producer, new StallCauses(_diagnostics.Time), _diagnostics.Time,
-        _diagnostics.Logger<CopyTopics>());
+    private FailureTopics TopicsOf(ITransport transport) => new(
+        topicPolicy: null, pairs: false, deadLetterName: null, transport, _options, _producer, new StallCauses(_diagnostics.Time), _diagnostics.Time,
+        _diagnostics.Logger<FailureTopics>());
 
     private static NotSupportedException NotInConsole(string what) => new($"There are no dead letters in Console mode, so none can be {what}.");
 

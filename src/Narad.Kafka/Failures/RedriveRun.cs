@@ -53,7 +53,7 @@ internal sealed class RedriveRun(
 
         if (options.FromStart && !options.DryRun && _noted.Count > 0)
         {
-            // Before anything is sent: else one that crashed would go on where the one before it had ended.
+            // Before anything is sent: else one that crashed would continue where the one before it had ended.
             await NoteAsync(spans.ToDictionary(span => span.Partition, span => span.Start), cancellationToken).ConfigureAwait(false);
         }
 

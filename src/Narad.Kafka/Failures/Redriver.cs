@@ -12,7 +12,7 @@ namespace Narad.Kafka.Failures;
 /// topic: it goes back to the source of
 /// this dead-letter topic, or to a topic that the caller named, and none is created but a retry topic. Not thread-safe: one redrive's own.
 /// </summary>
-internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, KnownCopyTopics known, CopyTopics topics, ITransport transport,
+internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, KnownFailureTopics known, FailureTopics topics, ITransport transport,
     KafkaOptions options, TimeProvider time)
 {
     private const int MostTopicsKnown = 1_000;
@@ -36,7 +36,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             return NoTopic(source);
         }
 
-        if (known.IsForCopies(source) && !IsAllowed(source))
+        if (known.IsFailureTopic(source) && !IsAllowed(source))
         {
             return RedriveDecision.No(SkippedReason.NotAllowed, $"it names '{ForeignText.Name(source)}' as its source, which holds retry records or dead "
                 + $"letters ({FailureHeaders.Topic})");
@@ -72,7 +72,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             return NotAllowed(origin.Topic);
         }
 
-        var retry = redrive.RetryTopic ?? known.RetryTopicOf(origin.Group, source) ?? source + CopyTopics.RetrySuffix;
+        var retry = redrive.RetryTopic ?? known.RetryTopicOf(origin.Group, source) ?? source + FailureTopics.RetrySuffix;
         if (!MayBeWritten(retry))
         {
             return NoTopic(retry);

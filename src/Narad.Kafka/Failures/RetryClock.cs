@@ -2,7 +2,7 @@ namespace Narad.Kafka.Failures;
 
 /// <summary>
 /// What the waits of retries are compared with: the wall clock, which other processes and a suspended host know too, but never behind the time that
-/// elapsed. Where the wall clock is put forward, this clock follows it; where it is put back, this clock goes on as if nothing had happened. So a wait
+/// elapsed. Where the wall clock is put forward, this clock follows it; where it is put back, this clock continues as if nothing had happened. So a wait
 /// takes the shorter of the two, and what is due stays due.
 /// </summary>
 /// <remarks>

@@ -28,7 +28,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     private volatile Error? _fatal;     // set by the client's callback, which runs on the poll thread too
 
     /// <summary>A message that was wanted, and whether it is to be moved instead of handled.</summary>
-    public delegate void Deliver(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop);
+    public delegate void Deliver(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish);
 
     /// <summary>Messages that are wanted and were not read yet.</summary>
     public int Wanted => _runs.Values.Sum(static run => run.All);
@@ -41,7 +41,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         : long.MaxValue;
 
     /// <summary>Wants messages of a partition, in the order of their offsets.</summary>
-    public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool hop)
+    public void Want(AssignedPartition partition, List<DelayedRetry> retries, bool republish)
     {
         if (retries.Count == 0)
         {
@@ -58,7 +58,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
             run = _runs[partition.Partition] = new Run(partition);
         }
 
-        run.Add(retries, hop);
+        run.Add(retries, republish);
     }
 
     /// <summary>
@@ -137,8 +137,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
             if (!result.IsPartitionEOF && run.Left > 0 && run.Next.Retry.Offset == result.Offset.Value)
             {
-                var (retry, hop) = run.Take();
-                deliver(run.Partition, ClientMessages.Of(result), retry, hop);
+                var (retry, republish) = run.Take();
+                deliver(run.Partition, ClientMessages.Of(result), retry, republish);
             }
 
             Continue(run, result.Offset.Value, hasRoom);
@@ -176,7 +176,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         }
         catch (KafkaException error)
         {
-            // It says so and goes on by itself, or it is fatal.
+            // It says so and continues by itself, or it is fatal.
             OnError(error.Error);
         }
         catch (ObjectDisposedException)
@@ -321,8 +321,8 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// <summary>What is wanted of one partition: in the order of the offsets; what is wanted meanwhile comes after that.</summary>
     private sealed class Run(AssignedPartition partition)
     {
-        private List<(DelayedRetry Retry, bool Hop)> _wanted = [];
-        private List<(DelayedRetry Retry, bool Hop)> _late = [];
+        private List<(DelayedRetry Retry, bool Republish)> _wanted = [];
+        private List<(DelayedRetry Retry, bool Republish)> _late = [];
         private int _next;
 
         public AssignedPartition Partition => partition;
@@ -334,15 +334,15 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
         public int All => Left + _late.Count;
 
-        public (DelayedRetry Retry, bool Hop) Next => _wanted[_next];
+        public (DelayedRetry Retry, bool Republish) Next => _wanted[_next];
 
-        public (DelayedRetry Retry, bool Hop) Take() => _wanted[_next++];
+        public (DelayedRetry Retry, bool Republish) Take() => _wanted[_next++];
 
-        public void Add(List<DelayedRetry> retries, bool hop)
+        public void Add(List<DelayedRetry> retries, bool republish)
         {
             foreach (var retry in retries)
             {
-                _late.Add((retry, hop));
+                _late.Add((retry, republish));
             }
 
             if (Left == 0)
@@ -357,12 +357,12 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
             var before = Moving();
             _wanted.RemoveRange(0, _next);
             _next = 0;
-            foreach (var entries in (List<(DelayedRetry Retry, bool Hop)>[])[_wanted, _late])
+            foreach (var entries in (List<(DelayedRetry Retry, bool Republish)>[])[_wanted, _late])
             {
                 entries.RemoveAll(entry => stays(entry.Retry.Offset));
                 for (var i = 0; i < entries.Count; i++)
                 {
-                    entries[i] = (entries[i].Retry, Hop: true);
+                    entries[i] = (entries[i].Retry, Republish: true);
                 }
             }
 
@@ -373,7 +373,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
 
             return Moving() - before;
 
-            int Moving() => _wanted.Skip(_next).Concat(_late).Count(static entry => entry.Hop);
+            int Moving() => _wanted.Skip(_next).Concat(_late).Count(static entry => entry.Republish);
         }
 
         public void TakeLate()

@@ -1,7 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Failures;
 
@@ -13,13 +13,13 @@ namespace Narad.Kafka.Failures;
 /// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the
 /// <see cref="RetryClock"/>, so a wait may be as long as it likes and the wall clock may jump.
 /// <code>
-///   read ──due──────────────────────────────▶ its lane
-///     ├──not due──▶ waits ──due──▶ read again ──▶ its lane
-///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a hop), finished here
+///   read ──due──────────────────────────────▶ its key queue
+///     ├──not due──▶ waits ──due──▶ read again ──▶ its key queue
+///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a republish), finished here
 ///     └──another group's, nobody's──▶ finished
 /// </code>
 /// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxUncommittedMessages</c>, once half its wait
-/// is over; and where the partition is given away in order although messages behind it are finished, which would otherwise be handled again.
+/// is over; and where the partition is revoked in order although messages behind it are finished, which would otherwise be handled again.
 /// </remarks>
 internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, ConsumerGroup group, TimeProvider time, ILogger logger)
 {
@@ -39,12 +39,12 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     /// <summary>When the first message that waits in a retry partition is due, or was; <see cref="long.MaxValue"/> where none waits.</summary>
     public long NextDueOf(AssignedPartition partition) => Math.Min(
-        Math.Min(partition.Delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue), reader.NextDueOf(partition));
+        Math.Min(partition.Delayed.NextDue, partition.BlockedKeys?.NextDue ?? long.MaxValue), reader.NextDueOf(partition));
 
     private long Now => _clock.Now;
 
     /// <summary>Whether a message that was just read is not to be handled now: then it was seen to.</summary>
-    public bool Defers(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long arrival)
+    public bool Defers(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long sequence)
     {
         var owner = source.OwnerOf(message.Headers);
         if (owner is not RetryOwner.Us)
@@ -58,36 +58,36 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 }
             }
 
-            assignment.Finish(partition, arrival);
+            assignment.Finish(partition, sequence);
             return true;
         }
 
-        var isOurs = partition.Parking is { } keys && IsOurs(partition, keys, message);
+        var isOurs = partition.BlockedKeys is { } keys && IsOurs(partition, keys, message);
         if (message.Headers is { } headers && FailureHeaders.ReleaseOf(headers) is { } release)
         {
             var isOnlyRelease = FailureHeaders.IsOnlyRelease(headers);
             if (isOurs && message.Key is { } released)
             {
-                partition.Parking!.ReadRelease(released, release, message.Offset).ForEach(copy => assignment.Finish(partition, copy));
+                partition.BlockedKeys!.ReadRelease(released, release, message.Offset).ForEach(finished => assignment.Finish(partition, finished));
                 if (isOnlyRelease && FailureHeaders.OriginOf(headers) is { } seen)
                 {
-                    partition.Parking.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
+                    partition.BlockedKeys.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
                         FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
                 }
             }
 
             if (isOnlyRelease)
             {
-                assignment.Finish(partition, arrival);
+                assignment.Finish(partition, sequence);
                 return true;
             }
         }
 
         var now = Now;
         var due = DueOf(source, message);
-        if (partition.Parking is { } parking && message.Key is { } key)
+        if (partition.BlockedKeys is { } blockedKeys && message.Key is { } key)
         {
-            if (parking.Read(key, RecordOf(message, arrival, isOurs ? due : source.DueOfStranger(due, now), isOurs), now) is { } finished)
+            if (blockedKeys.Read(key, RecordOf(message, sequence, isOurs ? due : source.DueOfStranger(due, now), isOurs), now) is { } finished)
             {
                 assignment.Finish(partition, finished);
             }
@@ -101,7 +101,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             return false;
         }
 
-        partition.Delayed.Add(new DelayedRetry(message.Offset, arrival, due, now + ((due - now) / 2)));
+        partition.Delayed.Add(new DelayedRetry(message.Offset, sequence, due, now + ((due - now) / 2)));
         assignment.Defer(partition);
         return true;
     }
@@ -110,14 +110,14 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         _clock.Of(source.DueOf(message.Headers, message.Timestamp, message.IsBrokerTime, time.GetUtcNow()));
 
     // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
-    private bool IsOurs(AssignedPartition partition, KeyParking parking, in ReceivedMessage message)
+    private bool IsOurs(AssignedPartition partition, BlockedKeys blockedKeys, in ReceivedMessage message)
     {
         if (message is not { Key: { } key, Headers: { } headers })
         {
             return false;
         }
 
-        if (parking.Seal.Seal.IsGenuine(key, message.Value, headers) && FailureHeaders.OriginOf(headers) is not null)
+        if (blockedKeys.Seal.Seal.IsGenuine(key, message.Value, headers) && FailureHeaders.OriginOf(headers) is not null)
         {
             return true;
         }
@@ -125,9 +125,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         if (FailureHeaders.HasClaims(headers))
         {
             group.Metrics.RefusedRecord();
-            if (!parking.HasRefused)
+            if (!blockedKeys.HasRefused)
             {
-                parking.HasRefused = true;
+                blockedKeys.HasRefused = true;
                 ConsumingLog.StrangersRefused(logger, group.Name, partition.Id, message.Offset);
             }
         }
@@ -135,14 +135,14 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return false;
     }
 
-    private static ParkedRecord RecordOf(in ReceivedMessage message, long arrival, long due, bool isOurs)
+    private static StoredRecord RecordOf(in ReceivedMessage message, long sequence, long due, bool isOurs)
     {
         var headers = message.Headers ?? [];
         var attempt = FailureHeaders.AttemptOf(headers, int.MaxValue);
         return isOurs && FailureHeaders.OriginOf(headers) is { } origin
-            ? new ParkedRecord(
+            ? new StoredRecord(
                 message.Offset,
-                arrival,
+                sequence,
                 origin.Offset,
                 origin.Timestamp,
                 attempt,
@@ -150,19 +150,19 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 FailureHeaders.TextOf(headers, FailureHeaders.Writer),
                 FailureHeaders.NumberOf(headers, FailureHeaders.Committed),
                 IsStranger: false)
-            : ParkedRecord.Stranger(message.Offset, arrival, message.Timestamp, attempt, due);
+            : StoredRecord.Stranger(message.Offset, sequence, message.Timestamp, attempt, due);
     }
 
     /// <summary>
     /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left
     /// alone, and the group begins again when that is noticed.
     /// </summary>
-    public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool hop)
+    public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish)
     {
         var source = partition.Subscription.Settings.Retries!;
         if (source.OwnerOf(message.Headers) is not RetryOwner.Us)
         {
-            if (hop)
+            if (republish)
             {
                 partition.Delayed.Moved();
             }
@@ -171,14 +171,14 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         var due = Math.Min(retry.Due, DueOf(source, message));
-        if (hop || due <= Now)
+        if (republish || due <= Now)
         {
             return true;
         }
 
-        if (partition.Parking is { } parking && parking.Has(retry.Offset))
+        if (partition.BlockedKeys is { } blockedKeys && blockedKeys.Has(retry.Offset))
         {
-            parking.PutBack(retry.Offset, due);
+            blockedKeys.PutBack(retry.Offset, due);
         }
         else
         {
@@ -194,9 +194,9 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         // The next one of a key is wanted as soon as the one in front of it is finished.
         foreach (var partition in group.InPairs ? assignment.Partitions : [])
         {
-            if (partition is { Subscription.Settings.Retries: not null, Parking: { } parking } && parking.NextDue <= Now)
+            if (partition is { Subscription.Settings.Retries: not null, BlockedKeys: { } blockedKeys } && blockedKeys.NextDue <= Now)
             {
-                reader.Want(partition, parking.TakeDue(Now, MostAtOnce), hop: false);
+                reader.Want(partition, blockedKeys.TakeDue(Now, MostAtOnce), republish: false);
             }
         }
 
@@ -220,32 +220,32 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             var delayed = partition.Delayed;
             if (delayed.NextDue <= now && !partition.IsRecovering)
             {
-                reader.Want(partition, delayed.TakeDue(now), hop: false);
+                reader.Want(partition, delayed.TakeDue(now), republish: false);
             }
 
-            partition.Parking?.Sweep(now);
-            // A hop is a copy outside of transactions; there is none where these are wanted.
-            if (delayed.Count + (partition.Parking?.Waiting ?? 0) > 0
+            partition.BlockedKeys?.Sweep(now);
+            // A republish is a record outside of transactions; there is none where these are wanted.
+            if (delayed.Count + (partition.BlockedKeys?.Waiting ?? 0) > 0
                 && !partition.IsRecovering
                 && partition.Subscription.Settings.ExactlyOnce is null
-                && assignment.SurplusOf(partition) - delayed.Hopping is > 0 and var surplus)
+                && assignment.SurplusOf(partition) - delayed.Republishing is > 0 and var surplus)
             {
-                var hops = delayed.TakeFirst(surplus, now);
-                if (partition.Parking is { } parking)
+                var republished = delayed.TakeFirst(surplus, now);
+                if (partition.BlockedKeys is { } blockedKeys)
                 {
-                    hops.AddRange(parking.TakeFirst(surplus, now));
+                    republished.AddRange(blockedKeys.TakeFirst(surplus, now));
                 }
 
-                if (hops.Count > 0)
+                if (republished.Count > 0)
                 {
-                    delayed.Hopping += hops.Count;
-                    ConsumingLog.Hopping(logger, group.Name, hops.Count, partition.Id);
-                    reader.Want(partition, hops, hop: true);
+                    delayed.Republishing += republished.Count;
+                    ConsumingLog.Republishing(logger, group.Name, republished.Count, partition.Id);
+                    reader.Want(partition, republished, republish: true);
                 }
             }
 
-            waiting += delayed.Count + (partition.Parking?.Waiting ?? 0);
-            next = Math.Min(next, Math.Min(delayed.NextDue, partition.Parking?.NextDue ?? long.MaxValue));
+            waiting += delayed.Count + (partition.BlockedKeys?.Waiting ?? 0);
+            next = Math.Min(next, Math.Min(delayed.NextDue, partition.BlockedKeys?.NextDue ?? long.MaxValue));
         }
 
         Volatile.Write(ref _waiting, waiting + reader.Wanted);
@@ -254,33 +254,33 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Wants what waits in front of finished messages of these partitions, which are about to be given away, to be moved: what is not due, what is due and
-    /// not read, and, handed to <paramref name="move"/> at once, what is in its lane and was not begun. Of a key that is kept in order nothing is moved:
-    /// which of its copies are finished is written down instead.
+    /// Wants what waits in front of finished messages of these partitions, which are about to be revoked, to be moved: what is not due, what is due and
+    /// not read, and, handed to <paramref name="move"/> at once, what is in its key queue and was not begun. Of a key that is kept in order nothing is moved:
+    /// which of its records are finished is written down instead.
     /// </summary>
-    /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Hopping"/> says.</returns>
+    /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Republishing"/> says.</returns>
     public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
     {
         var moving = new List<AssignedPartition>();
         foreach (var partition in leaving.Where(static partition => partition is { Subscription.Settings.Retries: not null, IsRecovering: false }))
         {
-            bool IsParked(long offset) => partition.Parking?.Has(offset) is true;
+            bool IsBlocked(long offset) => partition.BlockedKeys?.Has(offset) is true;
             var delayed = partition.Delayed;
             var finished = partition.Tracker.LastFinished ?? -1;
-            foreach (var unstarted in partition.Subscription.Lanes.TakeUnstarted(partition))
+            foreach (var unstarted in partition.Subscription.KeyQueues.TakeUnstarted(partition))
             {
-                var isMoving = ReferenceEquals(unstarted.Departure, Departure.Hop);
-                if (IsParked(unstarted.Offset))
+                var isMoving = ReferenceEquals(unstarted.Forwarding, Forwarding.Republish);
+                if (IsBlocked(unstarted.Offset))
                 {
-                    delayed.Hopping -= isMoving ? 1 : 0;
+                    delayed.Republishing -= isMoving ? 1 : 0;
                     continue;
                 }
 
-                if (unstarted.Departure is null && unstarted.Offset < finished)
+                if (unstarted.Forwarding is null && unstarted.Offset < finished)
                 {
-                    unstarted.Departure = Departure.Hop;
+                    unstarted.Forwarding = Forwarding.Republish;
                     isMoving = true;
-                    delayed.Hopping++;
+                    delayed.Republishing++;
                 }
 
                 if (isMoving)
@@ -291,14 +291,14 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
             if (partition.Tracker.LastFinished is { } last)
             {
-                var hops = delayed.TakeBelow(last);
-                delayed.Hopping += reader.MoveInstead(partition, IsParked) + hops.Count;
-                reader.Want(partition, hops, hop: true);
+                var republished = delayed.TakeBelow(last);
+                delayed.Republishing += reader.MoveInstead(partition, IsBlocked) + republished.Count;
+                reader.Want(partition, republished, republish: true);
             }
 
-            if (delayed.Hopping > 0)
+            if (delayed.Republishing > 0)
             {
-                ConsumingLog.Hopping(logger, group.Name, delayed.Hopping, partition.Id);
+                ConsumingLog.Republishing(logger, group.Name, delayed.Republishing, partition.Id);
                 moving.Add(partition);
             }
         }
@@ -307,7 +307,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Writes down how far the keys of these partitions, which are about to be given away, were handled; see <see cref="KeyParking.Leave"/>. What it
+    /// Writes down how far the keys of these partitions, which are about to be revoked, were handled; see <see cref="BlockedKeys.Leave"/>. What it
     /// returns does not fail.
     /// </summary>
     public Task WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
@@ -315,13 +315,13 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         var writing = new List<Task>();
         foreach (var partition in leaving)
         {
-            if (partition is { Parking: { } parking, Subscription.Settings: { Retries: { } retries, Copies: { } copies } settings })
+            if (partition is { BlockedKeys: { } blockedKeys, Subscription.Settings: { Retries: { } retries, FailureTopics: { } failureTopics } settings })
             {
-                parking.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
+                blockedKeys.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
                 var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found)
                     ? found.Tracker.Committable : null;
-                writing.AddRange(parking.Leave(source).Select(
-                    note => WriteAsync(copies.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
+                writing.AddRange(blockedKeys.Leave(source).Select(
+                    note => WriteAsync(failureTopics.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
             }
         }
 
@@ -347,7 +347,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         partition.Delayed.Clear();
         if (partition.Subscription.Settings.Retries is not null)
         {
-            partition.Parking?.Reset();
+            partition.BlockedKeys?.Reset();
         }
     }
 
@@ -358,16 +358,16 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         reader.Close();
     }
 
-    private void Gone(AssignedPartition partition, DelayedRetry retry, bool hop)
+    private void Gone(AssignedPartition partition, DelayedRetry retry, bool republish)
     {
-        if (hop)
+        if (republish)
         {
             partition.Delayed.Moved();
         }
 
-        partition.Parking?.Gone(retry.Offset);
+        partition.BlockedKeys?.Gone(retry.Offset);
         _lost.Add(partition.Id, retry.Offset);
         group.Metrics.LostToRetention();
-        assignment.Finish(partition, retry.Arrival);
+        assignment.Finish(partition, retry.Sequence);
     }
 }

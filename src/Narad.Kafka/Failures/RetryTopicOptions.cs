@@ -52,6 +52,6 @@ public sealed class RetryTopicOptions
     internal bool IsEnabled => MaxAttempts > 0;
 
     /// <summary>Null: there is no retry topic.</summary>
-    internal RetryLadder? Ladder => IsEnabled ? new RetryLadder(
+    internal RetryTopicPolicy? TopicPolicy => IsEnabled ? new RetryTopicPolicy(
         MaxAttempts, Backoff.From(Delay, MaxDelay, BackoffType, UseJitter, DelayGenerator), Name, MaxDelay) : null;
 }

@@ -122,7 +122,7 @@ internal sealed class PendingSend : IValueTaskSource<SendResult>
         return true;
     }
 
-    /// <summary>Copies what is the caller's. To be called before the call returns, unless the client has taken the send and with it a copy.</summary>
+    /// <summary>FailureTopics what is the caller's. To be called before the call returns, unless the client has taken the send and with it a copy.</summary>
     public void Own()
     {
         if (!Borrows)

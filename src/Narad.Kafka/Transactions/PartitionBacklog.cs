@@ -3,7 +3,7 @@ using Narad.Kafka.Consuming;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// What arrived of one assigned partition and is in no committed transaction yet, in the order of arrival. A transaction takes its first messages; they
+/// What arrived of one assigned partition and is in no committed transaction yet, in the order of sequence number. A transaction takes its first messages; they
 /// leave when it is committed, and are the first again when it is aborted. Single-threaded: poll thread only.
 /// </summary>
 internal sealed class PartitionBacklog
@@ -17,7 +17,7 @@ internal sealed class PartitionBacklog
     public int Taken { get; set; }
 
     /// <summary>
-    /// How many are in their lanes without a transaction: one that the partition stopped at, and those whose handlers outlasted their transaction. Nothing
+    /// How many are in their key queues without a transaction: one that the partition stopped at, and those whose handlers outlasted their transaction. Nothing
     /// begins before they are back.
     /// </summary>
     public int Away { get; set; }
@@ -28,7 +28,7 @@ internal sealed class PartitionBacklog
     {
         // What was read a second time arrived before.
         var at = _deliveries.Count;
-        while (at > _head + Taken && _deliveries[at - 1].Arrival > delivery.Arrival)
+        while (at > _head + Taken && _deliveries[at - 1].Sequence > delivery.Sequence)
         {
             at--;
         }

@@ -8,7 +8,7 @@ using Narad.Kafka.Producing;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// Makes transactions of what a group's client brings: collects, hands the messages of one transaction to their lanes, and when they are back commits
+/// Makes transactions of what a group's client brings: collects, hands the messages of one transaction to their key queues, and when they are back commits
 /// outputs and offsets together, or aborts and begins again. It never waits for a broker or a handler, and never runs user code.
 /// </summary>
 /// <remarks>
@@ -43,7 +43,7 @@ internal sealed class TransactionBatcher
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly TransactionPlan _plan = new();
-    private readonly TransactionSettlement _settlement;
+    private readonly TransactionResolution _resolution;
     private readonly CancellationTokenSource _giveUp = new();
 
     private BatcherState _state = BatcherState.Starting;
@@ -90,7 +90,7 @@ internal sealed class TransactionBatcher
         _time = time;
         _logger = logger;
         _limit = settings.MaxMessages;
-        _settlement = new TransactionSettlement(assignment.IsCurrent, After, (part, refused) =>
+        _resolution = new TransactionResolution(assignment.IsCurrent, After, (part, refused) =>
             TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name));
     }
 
@@ -114,14 +114,14 @@ internal sealed class TransactionBatcher
         }
     }
 
-    /// <summary>A message of a current partition came back from its lane.</summary>
+    /// <summary>A message of a current partition came back from its key queue.</summary>
     public void Return(Delivery delivery)
     {
-        delivery.Next = null;   // it will be in a lane again
+        delivery.Next = null;   // it will be in a key queue again
         var standing = delivery.Standing!;
         if (standing.Part is not { } part)
         {
-            // It was where its partition stopped: let go on, or skipped by name.
+            // It was where its partition stopped: let continue, or skipped by name.
             delivery.Partition.Backlog.Away--;
             if (!standing.CameBack)
             {
@@ -140,10 +140,10 @@ internal sealed class TransactionBatcher
         }
 
         delivery.Partition.Backlog.Away--;
-        _settlement.Reconsider(part);
+        _resolution.Reconsider(part);
     }
 
-    /// <summary>Goes on with what is due. Within a rebalance nothing begins.</summary>
+    /// <summary>Continues with what is due. Within a rebalance nothing begins.</summary>
     public void Turn(bool mayBegin = true)
     {
         switch (_state)
@@ -281,7 +281,7 @@ internal sealed class TransactionBatcher
         Restart(error);
     }
 
-    // Fenced, or dead: nothing of the current transaction counts as far as we know, and nobody's handlers go on.
+    // Fenced, or dead: nothing of the current transaction counts as far as we know, and nobody's handlers continue.
     private void Restart(Error error)
     {
         var delay = RestartBackoff.Before(++_restarts);
@@ -360,7 +360,7 @@ internal sealed class TransactionBatcher
             if (partition.State is PartitionState.Active && TransactionPlan.StopOf(partition) is { } first)
             {
                 partition.Backlog.Away++;
-                partition.Subscription.Lanes.Enqueue([first]);
+                partition.Subscription.KeyQueues.Enqueue([first]);
             }
         }
     }
@@ -424,7 +424,7 @@ internal sealed class TransactionBatcher
                 last++;
             }
 
-            chosen[first].Partition.Subscription.Lanes.Enqueue([.. chosen[first..last]]);
+            chosen[first].Partition.Subscription.KeyQueues.Enqueue([.. chosen[first..last]]);
             first = last;
         }
     }
@@ -481,7 +481,8 @@ internal sealed class TransactionBatcher
         {
             // Of a partition that is not ours any more nothing comes back, and nothing counts.
             if (left > 0 && _assignment.IsCurrent(partition)
-                && (partition.Subscription.Lanes.StateOf(partition) is not PartitionState.Draining || partition.Subscription.Lanes.RunningIn(partition) > 0
+                && (partition.Subscription.KeyQueues.StateOf(partition) is not PartitionState.Draining
+                    || partition.Subscription.KeyQueues.RunningIn(partition) > 0
                     || !_group.Completed.IsEmpty))
             {
                 return false;
@@ -512,7 +513,7 @@ internal sealed class TransactionBatcher
         transaction.End();
         _offered = [];
         _state = BatcherState.Ending;
-        if (transaction.IsFailed || _settlement.Offer(transaction) is not { } offers)
+        if (transaction.IsFailed || _resolution.Offer(transaction) is not { } offers)
         {
             _ending = _client!.AbortAsync(_giveUp.Token);
             return;
@@ -637,7 +638,7 @@ internal sealed class TransactionBatcher
         }
 
         transaction.Parts.RemoveAll(part => !_assignment.IsCurrent(part.Partition) || part.State is PartState.Succeeded);
-        _settlement.GiveBack(transaction);
+        _resolution.GiveBack(transaction);
     }
 
     // What was not to blame is not begun again at once, over and over.
@@ -673,7 +674,7 @@ internal sealed class TransactionBatcher
     private void GiveBack(GroupTransaction transaction)
     {
         _isLate = true;
-        _settlement.GiveBack(transaction);
+        _resolution.GiveBack(transaction);
     }
 
     private long After(TimeSpan delay) => _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency);

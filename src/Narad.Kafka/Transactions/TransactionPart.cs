@@ -11,7 +11,7 @@ namespace Narad.Kafka.Transactions;
 /// thread-safe.</remarks>
 internal sealed class TransactionPart : IMessageSender
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _startedAt;
     private Task _placed = Task.CompletedTask;     // under the lock: the latest send's place is behind it
     private List<Task<SendResult>>? _sends;        // under the lock: of a message that is alone, those that nobody may have awaited
@@ -38,7 +38,7 @@ internal sealed class TransactionPart : IMessageSender
     public PartState State { get; private set; }
 
     /// <summary>Of one that failed.</summary>
-    public FailureVerdict Verdict { get; private set; }
+    public FailureDecision Verdict { get; private set; }
 
     /// <summary>Why it failed.</summary>
     public Exception? Error { get; private set; }
@@ -46,7 +46,7 @@ internal sealed class TransactionPart : IMessageSender
     /// <summary>What is to be said when it is committed; on the thread pool.</summary>
     public Action? Committed { get; set; }
 
-    /// <summary>Whether it came back from its lane. Poll thread only.</summary>
+    /// <summary>Whether it came back from its key queue. Poll thread only.</summary>
     public bool IsBack { get; set; }
 
     /// <summary>What it sent and was refused: its own fault, as far as is known; null where nothing was.</summary>
@@ -78,7 +78,7 @@ internal sealed class TransactionPart : IMessageSender
     {
         _closed = true;
         Task placed;
-        lock (_gate)
+        lock (_lock)
         {
             placed = _placed;
         }
@@ -91,7 +91,7 @@ internal sealed class TransactionPart : IMessageSender
         if (Transaction.IsAlone)
         {
             Task<SendResult>[] sends;
-            lock (_gate)
+            lock (_lock)
             {
                 sends = _sends is null ? [] : [.. _sends];
             }
@@ -115,12 +115,12 @@ internal sealed class TransactionPart : IMessageSender
         }
     }
 
-    /// <summary>Its handler failed: whether that is to be judged, and as what. Otherwise it runs again, and the invocation does not count.</summary>
-    public bool IsJudged(ref Exception error)
+    /// <summary>Its handler failed: whether that counts, and as what. Otherwise it runs again, and the invocation does not count.</summary>
+    public bool CountsAsFailure(ref Exception error)
     {
         _closed = true;
         var cancelled = Transaction.Token.IsCancellationRequested;
-        Transaction.Fail();   // before the lane goes on: what is behind it does not begin
+        Transaction.Fail();   // before the key queue continues: what is behind it does not begin
         if (cancelled)
         {
             if (Transaction.IsExpired && IsToBlame)
@@ -149,18 +149,18 @@ internal sealed class TransactionPart : IMessageSender
         return true;
     }
 
-    public void Judged(FailureVerdict verdict, Exception error)
+    public void Decide(FailureDecision decision, Exception error)
     {
-        Verdict = verdict;
+        Verdict = decision;
         Error = error;
         State = PartState.Failed;
     }
 
     /// <summary>Its copy could not be sent.</summary>
-    public void CopyFailed(TimeSpan delay, Exception error)
+    public void PublishFailed(TimeSpan delay, Exception error)
     {
         Transaction.Fail();
-        Judged(new FailureVerdict(FailureAction.DeadLetter, delay), error);
+        Decide(new FailureDecision(FailureAction.DeadLetter, delay), error);
     }
 
     public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
@@ -183,7 +183,7 @@ internal sealed class TransactionPart : IMessageSender
     public (Task Before, TaskCompletionSource Placed) TakePlace()
     {
         var placed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_gate)
+        lock (_lock)
         {
             var before = _placed;
             _placed = before.IsCompleted ? placed.Task : Task.WhenAll(before, placed.Task);
@@ -196,7 +196,7 @@ internal sealed class TransactionPart : IMessageSender
     {
         if (Transaction.IsAlone)
         {
-            lock (_gate)
+            lock (_lock)
             {
                 (_sends ??= []).Add(send);
             }

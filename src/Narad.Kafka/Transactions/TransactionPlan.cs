@@ -84,11 +84,11 @@ internal sealed class TransactionPlan
                 return;
             }
 
-            if (partition.Tracker.Tracks(delivery.Arrival))
+            if (partition.Tracker.Tracks(delivery.Sequence))
             {
                 // One that was finished without having been held, or is deferred, may be between.
                 next = partition.Tracker.NextOpen(next);
-                if (next != delivery.Arrival)
+                if (next != delivery.Sequence)
                 {
                     return;
                 }
@@ -105,5 +105,5 @@ internal sealed class TransactionPlan
         partition is { State: PartitionState.Active, OnHold: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
 
     private static bool IsNext(AssignedPartition partition, Delivery delivery) =>
-        !partition.Tracker.Tracks(delivery.Arrival) || partition.Tracker.NextOpen(0) == delivery.Arrival;
+        !partition.Tracker.Tracks(delivery.Sequence) || partition.Tracker.NextOpen(0) == delivery.Sequence;
 }

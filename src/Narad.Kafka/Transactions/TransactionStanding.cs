@@ -20,7 +20,7 @@ internal sealed class TransactionStanding
     /// <summary>Why.</summary>
     public Exception? DecidedFor { get; set; }
 
-    /// <summary>Whether it came back from its lane because no transaction had it, rather than skipped by name.</summary>
+    /// <summary>Whether it came back from its key queue because no transaction had it, rather than skipped by name.</summary>
     public bool CameBack { get; set; }
 
     /// <summary>How often its copy was refused for its size: so much less of the failure is written into it.</summary>

@@ -84,7 +84,7 @@ public sealed class HandlerHeadersTests
             headers.Add("tenant", "b").Add(FailureHeaders.Redriven, "who").Add(FailureHeaders.Topic, "orders").Add(FailureHeaders.Retry, "1").Add(FailureHeaders.ExceptionStack, "at …");
         }
 
-        FailureHeaders.ForHandler(headers, isCopy: true).Select(header => header.Name).Should().Equal(kept);
+        FailureHeaders.ForHandler(headers, isRetryRecord: true).Select(header => header.Name).Should().Equal(kept);
     }
 
     [Fact]

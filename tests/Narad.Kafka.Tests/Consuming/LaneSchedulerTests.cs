@@ -43,7 +43,7 @@ public class LaneSchedulerTests
     public void A_pipeline_that_throws_stops_its_partition_and_costs_no_worker()
     {
         var stopped = new System.Collections.Concurrent.ConcurrentQueue<AssignedPartition>();
-        var lanes = new LaneScheduler(parallelism: 1, MessageOrder.ByKey, batch: null, new ManualTime(), new ThrowingPipeline(), new CompletedDeliveries(), stopped.Enqueue);
+        var lanes = new KeyQueueScheduler(parallelism: 1, MessageOrder.ByKey, batch: null, new ManualTime(), new ThrowingPipeline(), new CompletedDeliveries(), stopped.Enqueue);
         AssignedPartition[] partitions = [new(new TopicPartition("t", 0), null!), new(new TopicPartition("t", 1), null!)];
         foreach (var partition in partitions)
         {
@@ -63,7 +63,7 @@ public class LaneSchedulerTests
     public void What_a_revoked_partition_brought_is_not_kept_behind_a_handler_that_hangs(MessageOrder order)
     {
         var pipeline = new WatchedPipeline(order);
-        var lanes = new LaneScheduler(parallelism: 1, order, batch: null, new ManualTime(), pipeline, new CompletedDeliveries(), static _ => { });
+        var lanes = new KeyQueueScheduler(parallelism: 1, order, batch: null, new ManualTime(), pipeline, new CompletedDeliveries(), static _ => { });
         var dropped = new List<WeakReference>();
         for (var epoch = 0; epoch < 3; epoch++)
         {
@@ -82,7 +82,7 @@ public class LaneSchedulerTests
         var time = new ManualTime();
         var circuit = new CircuitBreaker(new CircuitBreakerOptions { MinimumThroughput = 1 }, "t", "g", new KafkaDiagnostics(time: time));
         var pipelines = new[] { new WatchedPipeline(MessageOrder.Unordered, circuit), new WatchedPipeline(MessageOrder.Unordered, circuit) };
-        var lanes = pipelines.Select(pipeline => new LaneScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
+        var lanes = pipelines.Select(pipeline => new KeyQueueScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
         var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };
         void Settled(int own, int retries) => SpinWait.SpinUntil(
             () => lanes.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
@@ -117,7 +117,7 @@ public class LaneSchedulerTests
 
     // Not inlined, so that nothing here keeps what it brought.
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-    private static List<WeakReference> BringAndDrop(LaneScheduler lanes)
+    private static List<WeakReference> BringAndDrop(KeyQueueScheduler lanes)
     {
         var partition = new AssignedPartition(new TopicPartition("t", 0), null!);
         var brought = new List<WeakReference>();
@@ -140,7 +140,7 @@ public class LaneSchedulerTests
         private readonly ManualTime _time = new();
         private readonly CompletedDeliveries _completed = new();
         private readonly WatchedPipeline _pipeline;
-        private readonly LaneScheduler _lanes;
+        private readonly KeyQueueScheduler _queues;
         private readonly CircuitBreaker? _circuit;
         private readonly AssignedPartition[] _partitions = new AssignedPartition[3];
         private readonly HashSet<Delivery> _enqueued = [];
@@ -154,7 +154,7 @@ public class LaneSchedulerTests
             _random = new Random(seed);
             _circuit = circuit is null ? null : new CircuitBreaker(circuit, "t", "g", new KafkaDiagnostics(time: _time));
             _pipeline = new WatchedPipeline(order, _circuit);
-            _lanes = new LaneScheduler(Parallelism, order, batch: null, _time, _pipeline, _completed, static _ => { }, _circuit);
+            _queues = new KeyQueueScheduler(Parallelism, order, batch: null, _time, _pipeline, _completed, static _ => { }, _circuit);
             for (var i = 0; i < _partitions.Length; i++)
             {
                 _partitions[i] = NewEpoch(i);
@@ -172,12 +172,12 @@ public class LaneSchedulerTests
             // To the end: everything goes on, nothing fails any more.
             for (var i = 0; i < _partitions.Length; i++)
             {
-                if (_lanes.StateOf(_partitions[i]) is PartitionState.Draining)
+                if (_queues.StateOf(_partitions[i]) is PartitionState.Draining)
                 {
                     Drop(i);
                 }
 
-                _lanes.Resume(_partitions[i], skipFirst: false);
+                _queues.Resume(_partitions[i], skipFirst: false);
             }
 
             for (var round = 0; round < 5_000 && _fault is null; round++)
@@ -204,12 +204,12 @@ public class LaneSchedulerTests
                 return $"{_expected.Except(_taken).Count()} were never completed, {_taken.Except(_expected).Count()} were completed though nobody finished them";
             }
 
-            var forgotten = _enqueued.Count(delivery => _lanes.StateOf(delivery.Partition) is not PartitionState.Gone && !_taken.Contains(delivery));
+            var forgotten = _enqueued.Count(delivery => _queues.StateOf(delivery.Partition) is not PartitionState.Gone && !_taken.Contains(delivery));
             return forgotten > 0 ? $"{forgotten} were never run"
-                : _lanes.KeyedLanes > 0 ? $"{_lanes.KeyedLanes} lanes leaked"
+                : _queues.KeyedQueues > 0 ? $"{_queues.KeyedQueues} lanes leaked"
                 : _time.Timers > 0 ? $"{_time.Timers} timers leaked"
                 : _circuit is { State: CircuitState.Open } ? "the circuit stays open"
-                : _lanes.RunningHandlers != 0 ? "handlers are counted that do not run"
+                : _queues.RunningHandlers != 0 ? "handlers are counted that do not run"
                 : null;
         }
 
@@ -219,7 +219,7 @@ public class LaneSchedulerTests
             switch (_random.Next(_circuit is null ? 30 : 36))
             {
                 case < 13:
-                    if (_lanes.StateOf(_partitions[at]) is PartitionState.Active or PartitionState.Stopped)
+                    if (_queues.StateOf(_partitions[at]) is PartitionState.Active or PartitionState.Stopped)
                     {
                         Enqueue(_partitions[at]);
                     }
@@ -240,12 +240,12 @@ public class LaneSchedulerTests
                 case 24:
                     if (_random.Next(3) == 0)
                     {
-                        _lanes.Drain(_partitions[at]);
+                        _queues.Drain(_partitions[at]);
                     }
 
                     break;
                 case 25:
-                    if (_random.Next(2) == 0 || _lanes.StateOf(_partitions[at]) is PartitionState.Draining)
+                    if (_random.Next(2) == 0 || _queues.StateOf(_partitions[at]) is PartitionState.Draining)
                     {
                         Drop(at);
                         _partitions[at] = NewEpoch(at);
@@ -253,10 +253,10 @@ public class LaneSchedulerTests
 
                     break;
                 case 26:
-                    _lanes.Resume(_partitions[at], skipFirst: false);
+                    _queues.Resume(_partitions[at], skipFirst: false);
                     break;
                 case 27:
-                    if (_lanes.Resume(_partitions[at], skipFirst: true) is (true, { } skipped))
+                    if (_queues.Resume(_partitions[at], skipFirst: true) is (true, { } skipped))
                     {
                         _expected.Add(skipped);
                     }
@@ -293,7 +293,7 @@ public class LaneSchedulerTests
             _pipeline.Complete(run, Outcome.One);
         }
 
-        private void Drop(int at) => _lanes.Drop(_partitions[at]);
+        private void Drop(int at) => _queues.Drop(_partitions[at]);
 
         private static AssignedPartition NewEpoch(int number) => new(new TopicPartition("t", number), null!);
 
@@ -302,14 +302,14 @@ public class LaneSchedulerTests
             var key = _random.Next(5);
             var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, _sequence, Key: key == 4 ? null : [(byte)key], Value: null), _sequence++);
             _enqueued.Add(delivery);
-            _lanes.Enqueue([delivery]);
+            _queues.Enqueue([delivery]);
         }
 
         // Until no worker is on its way; then what runs is checked, and what is completed is taken.
         private void Settle()
         {
             // Twice: between a probe's end and its worker's next step, which wakes others, it looks settled for a moment.
-            bool IsSettled() => _lanes.IsSettled && _pipeline.Running.Count == _lanes.RunningHandlers;
+            bool IsSettled() => _queues.IsSettled && _pipeline.Running.Count == _queues.RunningHandlers;
             var settled = SpinWait.SpinUntil(() => IsSettled() && Thread.Yield() is var _ && IsSettled(), TimeSpan.FromSeconds(10));
             _fault ??= _pipeline.Fault;
             if (!settled)
@@ -322,7 +322,7 @@ public class LaneSchedulerTests
                 _fault ??= "more run than may";
             }
 
-            var perPartition = _partitions.Sum(partition => _lanes.RunningIn(partition));
+            var perPartition = _partitions.Sum(partition => _queues.RunningIn(partition));
             if (perPartition > _pipeline.Running.Count)
             {
                 _fault ??= "the partitions count more than runs";
@@ -343,7 +343,7 @@ public class LaneSchedulerTests
     private sealed class ThrowingPipeline() : HandlerPipeline(
         SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
-        protected override ValueTask<Outcome> HandleAsync(Lane lane) => throw new NotSupportedException("a fault of our own");
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException("a fault of our own");
     }
 
     private sealed class WatchedPipeline(MessageOrder order, CircuitBreaker? circuit = null) : HandlerPipeline(
@@ -376,7 +376,7 @@ public class LaneSchedulerTests
             run.Outcome.SetResult(outcome);   // the worker goes on here and now
         }
 
-        protected override ValueTask<Outcome> HandleAsync(Lane lane)
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane)
         {
             var run = new Run(lane.Head!, new TaskCompletionSource<Outcome>());
             run.Delivery.Attempts++;
@@ -399,9 +399,9 @@ public class LaneSchedulerTests
                         Fault ??= "two of one line at once";
                     }
 
-                    if (_last.TryGetValue(line, out var last) && last.Arrival > run.Delivery.Arrival)
+                    if (_last.TryGetValue(line, out var last) && last.Sequence > run.Delivery.Sequence)
                     {
-                        Fault ??= $"{run.Delivery.Arrival} after {last.Arrival}";
+                        Fault ??= $"{run.Delivery.Sequence} after {last.Sequence}";
                     }
 
                     _last[line] = run.Delivery;

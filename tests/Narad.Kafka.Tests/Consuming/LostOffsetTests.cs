@@ -320,6 +320,6 @@ public sealed class LostOffsetTests
 
     private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : HandlerPipeline(settings, metrics, diagnostics)
     {
-        protected override ValueTask<Outcome> HandleAsync(Lane lane) => throw new NotSupportedException();
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException();
     }
 }

@@ -128,7 +128,7 @@ public class OffsetTrackerTests
     {
         var random = new Random(seed);
         var tracker = new OffsetTracker(2);
-        var messages = new List<(long Arrival, long Offset, bool Done)>();
+        var messages = new List<(long Sequence, long Offset, bool Done)>();
         var older = new List<long>();
         var offset = -1L;
         long? began = null;
@@ -137,7 +137,7 @@ public class OffsetTrackerTests
             switch (random.Next(20))
             {
                 case 0:
-                    older.AddRange(messages.Where(message => !message.Done).Select(message => message.Arrival));
+                    older.AddRange(messages.Where(message => !message.Done).Select(message => message.Sequence));
                     messages.Clear();
                     began = null;
                     offset = offset < 0 ? 0 : random.NextInt64(offset + 1);
@@ -164,7 +164,7 @@ public class OffsetTrackerTests
                     {
                         var at = random.Next(messages.Count);
                         messages[at] = messages[at] with { Done = true };
-                        tracker.Finish(messages[at].Arrival);
+                        tracker.Finish(messages[at].Sequence);
                     }
 
                     break;

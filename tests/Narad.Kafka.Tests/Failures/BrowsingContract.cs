@@ -74,7 +74,7 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
             }
 
             Exception error = n < 4 ? new TimeoutException() : new MessageDeserializationException(new MessageContext { Topic = "t" }, typeof(int), "it is not");
-            await dead.WriteAsync(n % 2, n == 5 ? null : $"k{n}", $"{n}", FailureHeaders.For(sent, isCopy: false, dead.Origin(n, n < 6 ? "billing" : "mail"), retry: n, due: null, error), began.AddMinutes(n));
+            await dead.WriteAsync(n % 2, n == 5 ? null : $"k{n}", $"{n}", FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(n, n < 6 ? "billing" : "mail"), retry: n, due: null, error), began.AddMinutes(n));
         }
 
         await dead.WriteAsync(0, "foreign", "10", [], began.AddMinutes(10));

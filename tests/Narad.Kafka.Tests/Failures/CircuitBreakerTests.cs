@@ -15,7 +15,7 @@ public sealed class CircuitBreakerTests
     private const int Opened = 3080;
     private const int ProbeFailed = 3081;
     private const int Closed = 3082;
-    private const int ProbeJudged = 3083;
+    private const int ProbeCounted = 3083;
 
     private readonly ManualTime _time = new();
     private readonly LogEvents _log = new();
@@ -211,7 +211,7 @@ public sealed class CircuitBreakerTests
             circuit.State.Should().Be(CircuitState.Open);
         }
 
-        _log.Count(ProbeJudged).Should().Be(2);
+        _log.Count(ProbeCounted).Should().Be(2);
         circuit.Failed(Probe(circuit, TimeSpan.FromSeconds(60)), new TimeoutException()).Should().BeTrue("another message");
     }
 
@@ -219,7 +219,7 @@ public sealed class CircuitBreakerTests
     public void With_the_last_scheduler_it_ends_closed()
     {
         var circuit = NewCircuit(static options => options.MinimumThroughput = 1);
-        var (own, retries) = (NewLanes(circuit), NewLanes(circuit));
+        var (own, retries) = (NewQueues(circuit), NewQueues(circuit));
         Fail(circuit).Should().BeTrue();
         circuit.Remove(own);
         circuit.State.Should().Be(CircuitState.Open);
@@ -326,7 +326,7 @@ public sealed class CircuitBreakerTests
         return probe;
     }
 
-    private LaneScheduler NewLanes(CircuitBreaker circuit) =>
+    private KeyQueueScheduler NewQueues(CircuitBreaker circuit) =>
         new(parallelism: 1, MessageOrder.ByKey, batch: null, _time, pipeline: null!, new CompletedDeliveries(), static _ => { }, circuit);
 
     private Delivery NewDelivery(int attempts = 0) =>

@@ -51,7 +51,7 @@ public sealed class DeadLetterTests
         {
             var origin = new FailureOrigin("orders", 3, 42, Now.ToUnixTimeMilliseconds(), "billing");
             var application = Plain(sent).Where(header => !header.Name.StartsWith(FailureHeaders.Prefix, StringComparison.OrdinalIgnoreCase)).ToList();
-            var dead = FailureHeaders.For(sent, isCopy: false, origin, retry: 3, due: null, new TimeoutException());
+            var dead = FailureHeaders.For(sent, isRetryRecord: false, origin, retry: 3, due: null, new TimeoutException());
             for (var time = 1; time <= 3; time++)
             {
                 var again = FailureHeaders.ForRedrive(dead, origin, $"audit {time}", Now);
@@ -62,7 +62,7 @@ public sealed class DeadLetterTests
                 again.GetText("narad-due").Should().Be("1800000000000");
                 again.Skip(application.Count).Should().NotContain(header => header.Name.StartsWith("narad-exception", StringComparison.Ordinal));
 
-                dead = FailureHeaders.For(again, isCopy: true, origin, retry: 3, due: null, new FormatException());
+                dead = FailureHeaders.For(again, isRetryRecord: true, origin, retry: 3, due: null, new FormatException());
                 Letter(dead).Should().BeEquivalentTo(new { Redriven = $"audit {time}", ExceptionType = typeof(FormatException).FullName, Group = "billing", SourceOffset = 42L, Attempts = 3 });
                 Plain(FailureHeaders.ForEveryGroup(dead, audit: null)).Should().Equal(application);
             }

@@ -36,15 +36,15 @@ public sealed class FailureHeadersTests
     public void Headers_of_the_application_are_the_same_after_any_number_of_hops_and_the_size_does_not_grow() =>
         Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(Headers.ToArbitrary(), sent =>
         {
-            var copy = FailureHeaders.For(sent, isCopy: false, Origin, retry: 1, Written, new TimeoutException("first"));
+            var copy = FailureHeaders.For(sent, isRetryRecord: false, Origin, retry: 1, Written, new TimeoutException("first"));
             var size = Size(copy);
             for (var hop = 2; hop <= 9; hop++)
             {
-                copy = FailureHeaders.For(copy, isCopy: true, FailureHeaders.OriginOf(copy)!.Value, hop, Written, new TimeoutException("again"));
+                copy = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, hop, Written, new TimeoutException("again"));
                 Size(copy).Should().Be(size);
             }
 
-            var dead = FailureHeaders.For(copy, isCopy: true, FailureHeaders.OriginOf(copy)!.Value, retry: null, due: null, new TimeoutException("last"));
+            var dead = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, retry: null, due: null, new TimeoutException("last"));
             foreach (var one in new[] { copy, dead })
             {
                 Plain(FailureHeaders.WithoutOurs(one)).Should().Equal(Plain(sent));
@@ -107,8 +107,8 @@ public sealed class FailureHeadersTests
             error = thrown;
         }
 
-        var sizes = Enum.GetValues<FailureDetail>().Where(detail => detail is not FailureDetail.None).Select(detail => Size(FailureHeaders.For([], isCopy: false, Origin, 1, Written, error, detail))).ToList();
-        var full = FailureHeaders.For([], isCopy: false, Origin, 1, Written, error);
+        var sizes = Enum.GetValues<FailureDetail>().Where(detail => detail is not FailureDetail.None).Select(detail => Size(FailureHeaders.For([], isRetryRecord: false, Origin, 1, Written, error, detail))).ToList();
+        var full = FailureHeaders.For([], isRetryRecord: false, Origin, 1, Written, error);
 
         sizes.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
         sizes[^1].Should().BeLessThan(10_000);

@@ -25,7 +25,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var sent = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", "").Add("bytes", [0xFF, 0xFE]).Add("retry", "7").Add("größe", "x");
         foreach (var (key, value) in messages)
         {
-            await dead.WriteAsync(1, key, value, FailureHeaders.For(sent, isCopy: false, dead.Origin(1), retry: 3, due: null, new TimeoutException("no answer")));
+            await dead.WriteAsync(1, key, value, FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(1), retry: 3, due: null, new TimeoutException("no answer")));
         }
 
         var began = DateTimeOffset.UtcNow.AddSeconds(-1);
@@ -58,7 +58,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, retry: false);
         await dead.WriteAsync(6);
-        await dead.WriteAsync(0, "k", "6", FailureHeaders.For([], isCopy: false, dead.Origin(1) with { Partition = 44 }, retry: null, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "6", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Partition = 44 }, retry: null, due: null, new TimeoutException()));
         await dead.WriteAsync(2, "k", "7", new MessageHeaders().Add("narad-topic", dead.Source));
 
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup });
@@ -218,7 +218,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = new KafkaService(broker.Options(), log);
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
         await dead.WriteAsync(1);
-        MessageHeaders From(FailureOrigin origin) => FailureHeaders.For([], isCopy: false, origin, retry: null, due: null, new TimeoutException());
+        MessageHeaders From(FailureOrigin origin) => FailureHeaders.For([], isRetryRecord: false, origin, retry: null, due: null, new TimeoutException());
         await dead.WriteAsync(0, "k", "nothing said", []);
         await dead.WriteAsync(0, "k", "half said", new MessageHeaders().Add("narad-topic", dead.Source).Add("narad-group", "billing"));
         await dead.WriteAsync(0, "k", "no group", From(dead.Origin(0, " ")));
@@ -246,7 +246,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     {
         await using var kafka = Service();
         var (dead, payments) = (await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1));
-        var forged = FailureHeaders.For([], isCopy: false, payments.Origin(0), retry: null, due: null, new TimeoutException());
+        var forged = FailureHeaders.For([], isRetryRecord: false, payments.Origin(0), retry: null, due: null, new TimeoutException());
         await dead.WriteAsync(0, "k", "1", forged);
 
         foreach (var target in Enum.GetValues<RedriveTarget>())
@@ -272,7 +272,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var forged = new MessageHeaders().Add("narad-topic", dead.Source).Add("narad-offset", "9000000000000000").Add("narad-writer", "x").Add("narad-released", "9").Add("NARAD-next", "9").Add("tenant", "even");
         await dead.WriteAsync(0, "k", "1", new MessageHeaders(forged).Add("narad-topic", dead.Retry));
         await dead.WriteAsync(0, "k", "2", new MessageHeaders(forged).Add("narad-topic", dead.Source));
-        await dead.WriteAsync(0, "k", "3", FailureHeaders.For(forged, isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "3", FailureHeaders.For(forged, isRetryRecord: false, dead.Origin(0), retry: null, due: null, new TimeoutException()));
 
         var everyone = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup });
 
@@ -292,7 +292,7 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service(static options => options.TopicCreation = TopicCreation.IfMissing);
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
         await dead.WriteAsync(1);
-        await dead.WriteAsync(0, "k", "1", FailureHeaders.For([], isCopy: false, dead.Origin(1) with { Topic = dead.Retry }, retry: 3, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "1", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Topic = dead.Retry }, retry: 3, due: null, new TimeoutException()));
         await dead.WriteAsync(1, from: 2);
 
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(3);
@@ -603,7 +603,7 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         await using var kafka = Service();
         var (dead, other) = (await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 4, retry: false));
         await dead.WriteAsync(1);
-        await dead.WriteAsync(0, "k", "x", FailureHeaders.For([], isCopy: false, other.Origin(0), retry: null, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "x", FailureHeaders.For([], isRetryRecord: false, other.Origin(0), retry: null, due: null, new TimeoutException()));
         await dead.WriteAsync(1, from: 2);
 
         foreach (var dryRun in new[] { true, false })
@@ -634,7 +634,7 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         await using var kafka = Service(static options => options.ClientId = new string('c', 249));
         var dead = await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1, retry: false);
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(dead.Retry, 1, Settings: new Dictionary<string, string> { ["max.message.bytes"] = "4096" })]);
-        var headers = FailureHeaders.For([], isCopy: false, dead.Origin(0), retry: null, due: null, new TimeoutException());
+        var headers = FailureHeaders.For([], isRetryRecord: false, dead.Origin(0), retry: null, due: null, new TimeoutException());
         foreach (var length in new[] { 10, 3_650, 5_000, 11 })
         {
             await dead.WriteAsync(0, "k", new string('x', length), headers);

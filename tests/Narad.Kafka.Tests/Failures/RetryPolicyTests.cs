@@ -19,8 +19,8 @@ public sealed class RetryPolicyTests
 
         verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
         verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
-        var topics = new CopyTopics(
-            options.Topic.Ladder,
+        var topics = new FailureTopics(
+            options.Topic.TopicPolicy,
             pairs: false,
             deadLetterName: null,
             new ConsoleTransport(new KafkaOptions(), new KafkaDiagnostics()),
@@ -55,9 +55,9 @@ public sealed class RetryPolicyTests
     {
         var options = new RetryOptions { Topic = { MaxAttempts = 1, MaxDelay = TimeSpan.FromHours(2) }, ActionSelector = static _ => FailureAction.Stop };
 
-        Judge(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should().Be(new FailureVerdict(FailureAction.RetryLater, TimeSpan.FromHours(1)));
+        Judge(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should().Be(new FailureDecision(FailureAction.RetryLater, TimeSpan.FromHours(1)));
         Judge(options, new RetryLaterException(TimeSpan.FromDays(3))).Delay.Should().Be(TimeSpan.FromHours(2));
-        Judge(new RetryOptions(), new RetryLaterException(TimeSpan.FromDays(60))).Should().Be(new FailureVerdict(FailureAction.Retry, TimeSpan.FromDays(60)), "without a retry topic it waits in memory");
+        Judge(new RetryOptions(), new RetryLaterException(TimeSpan.FromDays(60))).Should().Be(new FailureDecision(FailureAction.Retry, TimeSpan.FromDays(60)), "without a retry topic it waits in memory");
     }
 
     [Fact]
@@ -79,8 +79,8 @@ public sealed class RetryPolicyTests
     [InlineData(3, 86_400)]          // waits of seconds: a day, for whoever says RetryLaterException
     [InlineData(20, 1_048_576)]      // 2^20 s: longer than a day
     public void The_longest_delay_is_a_day_or_the_longest_wait(int attempts, int seconds) =>
-        new RetryTopicOptions { MaxAttempts = attempts }.Ladder!.MaxDelay.Should().Be(TimeSpan.FromSeconds(seconds));
+        new RetryTopicOptions { MaxAttempts = attempts }.TopicPolicy!.MaxDelay.Should().Be(TimeSpan.FromSeconds(seconds));
 
-    private static FailureVerdict Judge(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
-        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance).Judge(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
+    private static FailureDecision Judge(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
+        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance).Decide(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
 }

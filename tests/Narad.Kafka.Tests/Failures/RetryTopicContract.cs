@@ -294,7 +294,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
         again.Select(one => one.Message).Should().OnlyHaveUniqueItems();
         again.Should().OnlyContain(one => one.Retry == 1 && one.At >= dues[one.Message].AddMilliseconds(-5));
-        kafka.Groups.Sum(one => one.Metrics.Hops).Should().BeGreaterThanOrEqualTo(40);
+        kafka.Groups.Sum(one => one.Metrics.Republishes).Should().BeGreaterThanOrEqualTo(40);
         var copies = broker.ReadAll($"{topic}-retry", 300);
         copies.Max(copy => copy.Message.Headers.Count).Should().Be(copies.Min(copy => copy.Message.Headers.Count), "a hop adds nothing");
     }

@@ -75,7 +75,7 @@ public sealed class RetryTopicRulesTests
     public void Settings_of_a_dead_letter_topic_are_said_when_they_are_found_and_as_often_as_they_change()
     {
         using var log = new LogEvents();
-        var settings = new CopySettings(log.CreateLogger("topics"));
+        var settings = new FailureTopicSettings(log.CreateLogger("topics"));
         var forEver = Topic(retention: null) with { Name = "orders-dlt", MaxMessageBytes = 1_000 };
         int[] Said(TopicDetails found)
         {

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Tests.Parking;
@@ -41,8 +41,8 @@ public sealed class KeyParkingTests
     {
         var parking = Opened("first");
         parking.SourceBegan(0, isResumed: false);
-        parking.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Handle);
-        parking.Depart(Key, 1, timestamp: 7, attempt: 1).Should().BeTrue();
+        parking.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
+        parking.Forward(Key, 1, timestamp: 7, attempt: 1).Should().BeTrue();
         parking.Written(Key, 1, offset: 0);
         parking.Left(Key, 1);
         parking.Read(Key, Copy(offset: 0, origin: 1, "first"), now: 10);
@@ -51,13 +51,13 @@ public sealed class KeyParkingTests
 
         var note = parking.Leave(sourceOffset: 0).Should().ContainSingle().Which;
 
-        var next = new KeyParking("next");
+        var next = new BlockedKeys("next");
         next.ReadSeen(note.Key, note.Origin, note.Timestamp, note.Stamp.Writer, note.Stamp.Committed);
         Open(next);
         next.SourceBegan(0, isResumed: true);
-        next.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Finish);
+        next.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Finish);
         next.TakeSkipped().Should().Be(1);
-        next.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
+        next.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
         parking.Leave(sourceOffset: 2).Should().BeEmpty("the source is read from behind it");
     }
 
@@ -65,7 +65,7 @@ public sealed class KeyParkingTests
     [Trait("Promise", "S26")]
     public void A_source_partition_that_was_anothers_meanwhile_leaves_the_seal_and_one_that_is_sought_renews_it()
     {
-        var parking = new KeyParking("first");
+        var parking = new BlockedKeys("first");
         parking.Join(isSought: false);
         var seal = parking.Seal.Seal;
 
@@ -79,8 +79,8 @@ public sealed class KeyParkingTests
     [Trait("Promise", "S26")]
     public void What_is_said_of_the_order_of_a_key_does_not_finish_a_strangers_record_of_it()
     {
-        var next = new KeyParking("next");
-        next.Read(Key, ParkedRecord.Stranger(offset: 3, arrival: 3, timestamp: 7, attempt: 0, due: 0), now: 10);
+        var next = new BlockedKeys("next");
+        next.Read(Key, StoredRecord.Stranger(offset: 3, sequence: 3, timestamp: 7, attempt: 0, due: 0), now: 10);
 
         next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: 5, IsDoomed: false), offset: 9).Should().BeEmpty("it was not handled");
         next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: long.MinValue + 4, IsDoomed: false), offset: 10).Should().Equal(3);
@@ -93,7 +93,7 @@ public sealed class KeyParkingTests
         var parking = Opened("first");
         parking.Read(Key, Copy(offset: 0, origin: 5, "one that had the partition before the group was set back"), now: 10);
         parking.SourceBegan(2, isResumed: true);
-        parking.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
+        parking.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
         parking.Left(Key, 2);
         Handle(parking, offset: 0);
         parking.AllFinishedBelow(1);
@@ -107,10 +107,10 @@ public sealed class KeyParkingTests
     {
         var parking = Opened("first");
         parking.SourceBegan(0, isResumed: false);
-        parking.Enter(Key, 1, timestamp: 7).Should().Be(ParkVerdict.Handle);
+        parking.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
         parking.Left(Key, 1);
-        parking.Enter(Key, 2, timestamp: 8).Should().Be(ParkVerdict.Handle);
-        parking.Depart(Key, 2, timestamp: 8, attempt: 1).Should().BeTrue();
+        parking.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
+        parking.Forward(Key, 2, timestamp: 8, attempt: 1).Should().BeTrue();
         parking.Written(Key, 2, offset: 0);
         parking.Left(Key, 2);
         parking.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
@@ -119,7 +119,7 @@ public sealed class KeyParkingTests
         parking.DropRepeats().Should().Equal(1);
         var note = parking.Leave(sourceOffset: 3).Should().ContainSingle().Which;
 
-        var next = new KeyParking("next");
+        var next = new BlockedKeys("next");
         next.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
         next.Read(Key, Copy(offset: 1, origin: 1, "one that had the partition before"), now: 10);
         next.ReadRelease(note.Key, note.Stamp.Release!.Value, offset: 2).Should().Equal(1);
@@ -129,26 +129,26 @@ public sealed class KeyParkingTests
 
     private static byte[] Key => "key"u8.ToArray();
 
-    private static ParkedRecord Copy(long offset, long origin, string writer) => new(offset, Arrival: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0, IsStranger: false);
+    private static StoredRecord Copy(long offset, long origin, string writer) => new(offset, Sequence: offset, origin, Timestamp: 6 + origin, Attempt: 1, Due: 10, writer, Committed: 0, IsStranger: false);
 
-    private static KeyParking Opened(string writer)
+    private static BlockedKeys Opened(string writer)
     {
-        var parking = new KeyParking(writer);
+        var parking = new BlockedKeys(writer);
         Open(parking);
         return parking;
     }
 
-    private static void Open(KeyParking parking)
+    private static void Open(BlockedKeys parking)
     {
         parking.Recovered();
         parking.Open(true);
         parking.Seal.Committed();
     }
 
-    private static void Handle(KeyParking parking, long offset)
+    private static void Handle(BlockedKeys parking, long offset)
     {
         parking.TakeDue(now: 10, most: 10).Should().ContainSingle().Which.Offset.Should().Be(offset);
-        parking.Begin(offset, out var copy).Should().Be(ParkVerdict.Handle);
+        parking.Begin(offset, out var copy).Should().Be(KeyOrderDecision.Handle);
         parking.Finish(copy!, parking.Finishing(copy!));
         parking.Left(offset);
     }

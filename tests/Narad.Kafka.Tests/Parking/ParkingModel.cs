@@ -1,13 +1,13 @@
 using System.Globalization;
 using System.Text;
 using Narad.Kafka.Consuming;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Tests.Parking;
 
 /// <summary>
 /// One partition pair with its two logs, a broker that remembers what was committed, and one member after the other that reads, handles, fails, copies, hops, crashes and is restarted,
-/// in an order that a list of choices decides. The order of keys is kept by the library's <see cref="KeyParking"/> and <see cref="OffsetTracker"/>; everything else is simulated.
+/// in an order that a list of choices decides. The order of keys is kept by the library's <see cref="BlockedKeys"/> and <see cref="OffsetTracker"/>; everything else is simulated.
 /// </summary>
 internal sealed class ParkingModel
 {
@@ -106,7 +106,7 @@ internal sealed class ParkingModel
                 _member.Commit();
                 break;
             case 28:
-                _member.Hop(parameter);
+                _member.Republish(parameter);
                 break;
             case 29:
                 Land(parameter);
@@ -260,9 +260,9 @@ internal sealed class ParkingModel
 
         public long Offset => offset;       // in its own log
 
-        public long Arrival => arrival;
+        public long Sequence => arrival;
 
-        public ParkedCopy? Parked { get; set; }
+        public BlockedRecord? Parked { get; set; }
 
         public Copy? Publishing { get; set; }
 
@@ -279,12 +279,12 @@ internal sealed class ParkingModel
     {
         private readonly ParkingModel _model;
         private readonly string _writer;
-        private readonly KeyParking _parking;
+        private readonly BlockedKeys _blockedKeys;
         private readonly OffsetTracker _sourceTracker = new();
         private readonly OffsetTracker _retryTracker = new();
-        private readonly SortedDictionary<string, Queue<Work>> _sourceLanes = new(StringComparer.Ordinal);
-        private readonly SortedDictionary<string, Queue<Work>> _retryLanes = new(StringComparer.Ordinal);
-        private readonly List<Work> _hops = [];
+        private readonly SortedDictionary<string, Queue<Work>> _sourceQueues = new(StringComparer.Ordinal);
+        private readonly SortedDictionary<string, Queue<Work>> _retryQueues = new(StringComparer.Ordinal);
+        private readonly List<Work> _republishes = [];
         private readonly List<(bool IsSource, Work Work)> _finished = [];
         private (long? Source, long? Retries) _stored;
         private readonly long _first;
@@ -297,7 +297,7 @@ internal sealed class ParkingModel
         {
             _model = model;
             _writer = $"{++model._members:0000}-writer";
-            _parking = new KeyParking(_writer);
+            _blockedKeys = new BlockedKeys(_writer);
             _sourceNext = model._committed.Source ?? 0;
             _first = _sourceNext;
             _doneBefore = model._done.Count;
@@ -305,26 +305,26 @@ internal sealed class ParkingModel
             _stored = model._committed;
             if (model._committed.Source is not null)
             {
-                _parking.Seal.Committed();
+                _blockedKeys.Seal.Committed();
             }
         }
 
         public override string ToString() =>
-            $"recovered {_parking.IsRecovered}, {_parking.Count} copies, source {_sourceNext} of {_model._source.Count}, retries {_retryNext} of {_model._retries.Count}, {_hops.Count} hops, {_finished.Count} finished, lanes {string.Join(" ", _sourceLanes.Select(static lane => $"{lane.Key} {lane.Value.Count}"))} / {string.Join(" ", _retryLanes.Select(static lane => $"{lane.Key} {lane.Value.Count}"))}, {_model._late.Count} late";
+            $"recovered {_blockedKeys.IsRecovered}, {_blockedKeys.Count} copies, source {_sourceNext} of {_model._source.Count}, retries {_retryNext} of {_model._retries.Count}, {_republishes.Count} hops, {_finished.Count} finished, lanes {string.Join(" ", _sourceQueues.Select(static lane => $"{lane.Key} {lane.Value.Count}"))} / {string.Join(" ", _retryQueues.Select(static lane => $"{lane.Key} {lane.Value.Count}"))}, {_model._late.Count} late";
 
         public bool Wrote(Copy copy) => string.Equals(copy.Writer, _writer, StringComparison.Ordinal);
 
         public bool HasRead(long origin) => origin < _first || _model._done.Skip(_doneBefore).Any(one => one.Origin == origin);
 
-        public bool IsRecovered => _parking.IsRecovered;
+        public bool IsRecovered => _blockedKeys.IsRecovered;
 
         public bool HasUnread => _retryNext < _model._retries.Count;
 
-        public bool HasRepeats => _parking.Repeats > 0;
+        public bool HasRepeats => _blockedKeys.Repeats > 0;
 
         public bool IsIdle =>
-            _parking is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count && _hops.Count == 0 && _finished.Count == 0
-            && _sourceLanes.Values.All(static lane => lane.Count == 0) && _retryLanes.Values.All(static lane => lane.Count == 0);
+            _blockedKeys is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count && _republishes.Count == 0 && _finished.Count == 0
+            && _sourceQueues.Values.All(static lane => lane.Count == 0) && _retryQueues.Values.All(static lane => lane.Count == 0);
 
         public void Work()
         {
@@ -341,7 +341,7 @@ internal sealed class ParkingModel
 
         public void ReadSource()
         {
-            if (!_parking.IsRecovered || _sourceNext == _model._source.Count)
+            if (!_blockedKeys.IsRecovered || _sourceNext == _model._source.Count)
             {
                 return;
             }
@@ -351,18 +351,18 @@ internal sealed class ParkingModel
             if (!_began)
             {
                 _began = true;
-                _parking.SourceBegan(_sourceNext, isResumed: _model._committed.Source is not null);
+                _blockedKeys.SourceBegan(_sourceNext, isResumed: _model._committed.Source is not null);
                 if (_model._committed.Source is null)
                 {
                     // Before anything is copied the group commits where it begins, with its seal.
                     _model._committed = (_sourceNext, _model._committed.Retries);
                     _stored = (_sourceNext, _stored.Retries);
-                    _parking.SourceCommitted(_sourceNext);
-                    _parking.Seal.Committed();
+                    _blockedKeys.SourceCommitted(_sourceNext);
+                    _blockedKeys.Seal.Committed();
                 }
             }
 
-            LaneOf(_sourceLanes, sent.Key).Enqueue(new Work(sent.Key, _sourceNext, arrival));
+            QueueOf(_sourceQueues, sent.Key).Enqueue(new Work(sent.Key, _sourceNext, arrival));
             _sourceNext++;
         }
 
@@ -370,11 +370,11 @@ internal sealed class ParkingModel
         {
             if (_retryNext == _model._retries.Count)
             {
-                if (!_parking.IsRecovered)
+                if (!_blockedKeys.IsRecovered)
                 {
                     _model.Say("the retries are read to their end");
-                    _parking.Recovered();
-                    _parking.Open(true);
+                    _blockedKeys.Recovered();
+                    _blockedKeys.Open(true);
                 }
 
                 Start();
@@ -386,20 +386,20 @@ internal sealed class ParkingModel
             var arrival = _retryTracker.Add(offset);
             if (copy.Release is { } release)
             {
-                _parking.ReadRelease(Encoding.UTF8.GetBytes(copy.Key), release, offset).ForEach(Settle);
+                _blockedKeys.ReadRelease(Encoding.UTF8.GetBytes(copy.Key), release, offset).ForEach(Settle);
             }
 
             if (copy.IsOnlyRelease)
             {
-                _parking.ReadSeen(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Writer, copy.Committed);
+                _blockedKeys.ReadSeen(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Writer, copy.Committed);
                 Settle(arrival);
             }
             else
             {
                 var record = copy.IsRedriven
-                    ? ParkedRecord.Stranger(offset, arrival, _model._now, copy.Attempt, copy.Due)
-                    : new ParkedRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, IsStranger: false);
-                if (_parking.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
+                    ? StoredRecord.Stranger(offset, arrival, _model._now, copy.Attempt, copy.Due)
+                    : new StoredRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, IsStranger: false);
+                if (_blockedKeys.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
                 {
                     Settle(finished);
                 }
@@ -411,8 +411,8 @@ internal sealed class ParkingModel
         public void WorkOn(int parameter)
         {
             Start();
-            var lanes = _sourceLanes.Values.Select(static lane => (IsSource: true, Lane: lane)).Concat(_retryLanes.Values.Select(static lane => (IsSource: false, Lane: lane))).Where(static one => one.Lane.Count > 0).ToList();
-            var count = lanes.Count + _hops.Count;
+            var lanes = _sourceQueues.Values.Select(static lane => (IsSource: true, KeyQueue: lane)).Concat(_retryQueues.Values.Select(static lane => (IsSource: false, KeyQueue: lane))).Where(static one => one.KeyQueue.Count > 0).ToList();
+            var count = lanes.Count + _republishes.Count;
             if (count == 0)
             {
                 return;
@@ -421,7 +421,7 @@ internal sealed class ParkingModel
             var index = parameter % count;
             if (index >= lanes.Count)
             {
-                Publish(_hops[index - lanes.Count]);
+                Publish(_republishes[index - lanes.Count]);
                 return;
             }
 
@@ -455,13 +455,13 @@ internal sealed class ParkingModel
 
                 if (isSource)
                 {
-                    _sourceTracker.Finish(work.Arrival);
-                    _parking.Left(Encoding.UTF8.GetBytes(work.Key), work.Offset);
+                    _sourceTracker.Finish(work.Sequence);
+                    _blockedKeys.Left(Encoding.UTF8.GetBytes(work.Key), work.Offset);
                 }
                 else
                 {
-                    Settle(work.Arrival);
-                    _parking.Left(work.Offset);
+                    Settle(work.Sequence);
+                    _blockedKeys.Left(work.Offset);
                 }
             }
         }
@@ -473,22 +473,22 @@ internal sealed class ParkingModel
             _model._committed = _stored;
             if (_stored.Source is { } source)
             {
-                _parking.SourceCommitted(source);
+                _blockedKeys.SourceCommitted(source);
             }
         }
 
-        public void Hop(int parameter)
+        public void Republish(int parameter)
         {
-            if (_parking.IsRecovered)
+            if (_blockedKeys.IsRecovered)
             {
-                HopAll(_parking.TakeFirst(1 + (parameter % 3), long.MaxValue));
+                RepublishAll(_blockedKeys.TakeFirst(1 + (parameter % 3), long.MaxValue));
             }
         }
 
         // In order: what runs is finished, and who comes next is told what was.
         public string Leave()
         {
-            foreach (var (isSource, lanes) in new[] { (true, _sourceLanes), (false, _retryLanes) })
+            foreach (var (isSource, lanes) in new[] { (true, _sourceQueues), (false, _retryQueues) })
             {
                 foreach (var lane in lanes.Values.Where(static lane => lane.Count > 0))
                 {
@@ -501,8 +501,8 @@ internal sealed class ParkingModel
 
             PublishHops();
             TakeBack(0);
-            _parking.DropRepeats().ForEach(Settle);
-            foreach (var note in _parking.Leave(_sourceTracker.Committable))
+            _blockedKeys.DropRepeats().ForEach(Settle);
+            foreach (var note in _blockedKeys.Leave(_sourceTracker.Committable))
             {
                 _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Release, IsOnlyRelease: true));
             }
@@ -515,7 +515,7 @@ internal sealed class ParkingModel
         // Of what is on its way some is written, at once or later, and some is not.
         public void Crash(int parameter)
         {
-            foreach (var work in _sourceLanes.Values.Concat(_retryLanes.Values).Where(static lane => lane.Count > 0).Select(static lane => lane.Peek()).Concat(_hops).Where(static work => work is { Publishing: not null, IsWritten: false }))
+            foreach (var work in _sourceQueues.Values.Concat(_retryQueues.Values).Where(static lane => lane.Count > 0).Select(static lane => lane.Peek()).Concat(_republishes).Where(static work => work is { Publishing: not null, IsWritten: false }))
             {
                 parameter /= 3;
                 switch (parameter % 3)
@@ -533,24 +533,24 @@ internal sealed class ParkingModel
         private void FromSource(Work work, Queue<Work> lane)
         {
             var (key, sent) = (Encoding.UTF8.GetBytes(work.Key), _model._source[(int)work.Offset]);
-            switch (_parking.Enter(key, work.Offset, sent.Timestamp))
+            switch (_blockedKeys.Enter(key, work.Offset, sent.Timestamp))
             {
-                case ParkVerdict.Wait:
+                case KeyOrderDecision.Wait:
                     return;
 
-                case ParkVerdict.Finish:
+                case KeyOrderDecision.Finish:
                     _model.Say($"{work.Key}: m{work.Offset} was copied or finished before");
                     Finish(isSource: true, lane);
                     return;
 
-                case ParkVerdict.Park:
+                case KeyOrderDecision.Forward:
                     PublishCopy(work, 0, _model._now, () => Finish(isSource: true, lane));
                     return;
             }
 
             if (Fails(work.Offset))
             {
-                if (_parking.Depart(key, work.Offset, sent.Timestamp, 1))
+                if (_blockedKeys.Forward(key, work.Offset, sent.Timestamp, 1))
                 {
                     PublishCopy(work, 1, _model._now + 100, () => Finish(isSource: true, lane));
                 }
@@ -564,25 +564,25 @@ internal sealed class ParkingModel
 
         private void FromRetries(Work work, Queue<Work> lane)
         {
-            var verdict = _parking.Begin(work.Offset, out var copy);
+            var verdict = _blockedKeys.Begin(work.Offset, out var copy);
             work.Parked = copy;
             switch (verdict)
             {
-                case ParkVerdict.PutBack:
+                case KeyOrderDecision.PutBack:
                     work.IsPutBack = true;
                     Finish(isSource: false, lane);
                     return;
 
-                case ParkVerdict.Finish when copy is null:
+                case KeyOrderDecision.Finish when copy is null:
                     Finish(isSource: false, lane);
                     return;
 
-                case ParkVerdict.Handle:
+                case KeyOrderDecision.Handle:
                     var (attempt, origin) = (_model._retries[(int)work.Offset].Attempt, _model._retries[(int)work.Offset].Origin);
                     var failed = Fails(origin);
                     if (failed && attempt < Attempts)
                     {
-                        _parking.Depart(copy!, attempt + 1);
+                        _blockedKeys.Forward(copy!, attempt + 1);
                         PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, lane));
                         return;
                     }
@@ -591,10 +591,10 @@ internal sealed class ParkingModel
                     break;
             }
 
-            var release = _parking.Finishing(copy!);
+            var release = _blockedKeys.Finishing(copy!);
             void Released()
             {
-                _parking.Finish(copy!, release);
+                _blockedKeys.Finish(copy!, release);
                 Finish(isSource: false, lane);
             }
 
@@ -610,7 +610,7 @@ internal sealed class ParkingModel
 
         private void PublishCopy(Work work, int attempt, long due, Action published)
         {
-            var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(work.Key));
+            var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(work.Key));
             work.Publishing = new Copy(work.Key, work.Parked is null ? work.Offset : _model._retries[(int)work.Offset].Origin, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release, IsRedriven: work.Parked is not null && _model._retries[(int)work.Offset].IsRedriven);
             work.Published = published;
         }
@@ -633,43 +633,43 @@ internal sealed class ParkingModel
 
             if (work.Publishing is { IsOnlyRelease: false, IsRedriven: false })
             {
-                _parking.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
+                _blockedKeys.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
             }
 
             work.Publishing = null;
             work.Published!();
         }
 
-        private void HopAll(List<Narad.Kafka.Failures.DelayedRetry> hops)
+        private void RepublishAll(List<Narad.Kafka.Failures.DelayedRetry> hops)
         {
             foreach (var hop in hops)
             {
                 var copy = _model._retries[(int)hop.Offset];
-                var stamp = _parking.StampFor(Encoding.UTF8.GetBytes(copy.Key));
-                var work = new Work(copy.Key, hop.Offset, hop.Arrival) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
+                var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(copy.Key));
+                var work = new Work(copy.Key, hop.Offset, hop.Sequence) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
                 work.Published = () =>
                 {
-                    _hops.Remove(work);
+                    _republishes.Remove(work);
                     _finished.Add((false, work));
                 };
-                _hops.Add(work);
+                _republishes.Add(work);
             }
         }
 
         private void PublishHops()
         {
-            while (_hops.Count > 0)
+            while (_republishes.Count > 0)
             {
-                Publish(_hops[0]);
+                Publish(_republishes[0]);
             }
         }
 
         private void Start()
         {
-            foreach (var due in _parking.TakeDue(_model._now, 16))
+            foreach (var due in _blockedKeys.TakeDue(_model._now, 16))
             {
                 var copy = _model._retries[(int)due.Offset];
-                LaneOf(_retryLanes, copy.Key).Enqueue(new Work(copy.Key, due.Offset, due.Arrival));
+                QueueOf(_retryQueues, copy.Key).Enqueue(new Work(copy.Key, due.Offset, due.Sequence));
             }
         }
 
@@ -678,7 +678,7 @@ internal sealed class ParkingModel
         private void Settle(long arrival)
         {
             _retryTracker.Finish(arrival);
-            _parking.AllFinishedBelow(_retryTracker.LowestUnfinished ?? _retryTracker.Next ?? 0);
+            _blockedKeys.AllFinishedBelow(_retryTracker.LowestUnfinished ?? _retryTracker.Next ?? 0);
         }
 
         private bool Fails(long origin)
@@ -692,7 +692,7 @@ internal sealed class ParkingModel
             return true;
         }
 
-        private static Queue<Work> LaneOf(SortedDictionary<string, Queue<Work>> lanes, string key)
+        private static Queue<Work> QueueOf(SortedDictionary<string, Queue<Work>> lanes, string key)
         {
             if (!lanes.TryGetValue(key, out var lane))
             {

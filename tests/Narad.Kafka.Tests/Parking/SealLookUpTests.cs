@@ -2,7 +2,7 @@ using Confluent.Kafka;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Producing;
 using Narad.Kafka.Tests.Service;
@@ -69,8 +69,8 @@ public sealed class SealLookUpTests
             "it is read");
 
         retries.AwaitsSeal.Should().BeFalse();
-        retries.Parking!.Seal.IsReady.Should().BeTrue();
-        retries.Parking.Seal.Seal.MetadataFor(10).Should().Be(seal.MetadataFor(10), "the group's own records are believed");
+        retries.BlockedKeys!.Seal.IsReady.Should().BeTrue();
+        retries.BlockedKeys.Seal.Seal.MetadataFor(10).Should().Be(seal.MetadataFor(10), "the group's own records are believed");
         _logs.Count(Unknown).Should().Be(1);
     }
 
@@ -118,6 +118,6 @@ public sealed class SealLookUpTests
 
     private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : HandlerPipeline(settings, metrics, diagnostics)
     {
-        protected override ValueTask<Outcome> HandleAsync(Lane lane) => throw new NotSupportedException();
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException();
     }
 }

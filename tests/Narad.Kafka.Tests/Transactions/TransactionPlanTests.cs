@@ -49,7 +49,7 @@ public sealed class TransactionPlanTests
         private readonly Dictionary<(int, long), Fate> _fates = [];
         private readonly List<(int Partition, long Offset, bool Dead)> _counted = [];
         private readonly TransactionPlan _plan = new();
-        private readonly TransactionSettlement _settlement;
+        private readonly TransactionResolution _resolution;
         private readonly KafkaSendException _refused = new("no", "t", default, "MsgSizeTooLarge", retriable: false, mayHaveBeenWritten: false);
         private long _now;
 
@@ -68,7 +68,7 @@ public sealed class TransactionPlanTests
                 }
             }
 
-            _settlement = new TransactionSettlement(static _ => true, delay => _now + delay.Ticks, static (_, _) => { });
+            _resolution = new TransactionResolution(static _ => true, delay => _now + delay.Ticks, static (_, _) => { });
         }
 
         public bool Run()
@@ -114,7 +114,7 @@ public sealed class TransactionPlanTests
                 transaction.Outstanding[delivery.Partition] = 0;
             }
 
-            // Lanes: each key in order, all of them mixed.
+            // KeyQueues: each key in order, all of them mixed.
             var lanes = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset))).Select(static parts => new Queue<TransactionPart>(parts)).ToList();
             while (lanes.Count > 0)
             {
@@ -136,9 +136,9 @@ public sealed class TransactionPlanTests
 
             transaction.End();
             var isRefused = _random.Next(10) == 0;   // by the coordinator
-            if (transaction.IsFailed || isRefused || _settlement.Offer(transaction) is not { } offers)
+            if (transaction.IsFailed || isRefused || _resolution.Offer(transaction) is not { } offers)
             {
-                _settlement.GiveBack(transaction);
+                _resolution.GiveBack(transaction);
                 return;
             }
 
@@ -147,7 +147,7 @@ public sealed class TransactionPlanTests
             {
                 for (var i = 0; i < count; i++)
                 {
-                    partition.Tracker.Finish(partition.Backlog[i].Arrival);
+                    partition.Tracker.Finish(partition.Backlog[i].Sequence);
                 }
 
                 partition.Tracker.Committable.Should().Be(offset, "the offset says what counts, and nothing else");
@@ -155,7 +155,7 @@ public sealed class TransactionPlanTests
             }
 
             transaction.Parts.RemoveAll(static part => part.State is PartState.Succeeded);
-            _settlement.GiveBack(transaction);
+            _resolution.GiveBack(transaction);
         }
 
         private void Handle(TransactionPart part, List<(int, long, bool)> effects)
@@ -167,7 +167,7 @@ public sealed class TransactionPlanTests
                 return;
             }
 
-            if (delivery.Departure is not null)
+            if (delivery.Forwarding is not null)
             {
                 effects.Add((place.Partition, place.Offset, true));
                 part.Finish();
@@ -191,11 +191,11 @@ public sealed class TransactionPlanTests
                 return;
             }
 
-            if (part.IsJudged(ref error))
+            if (part.CountsAsFailure(ref error))
             {
                 var isLast = error is KafkaSendException || delivery.Attempts > 1;
                 fate.Attempts = delivery.Attempts - (error is KafkaSendException ? 1 : 0);
-                part.Judged(new FailureVerdict(isLast ? FailureAction.DeadLetter : FailureAction.Retry, TimeSpan.FromTicks(_random.Next(5))), error);
+                part.Decide(new FailureDecision(isLast ? FailureAction.DeadLetter : FailureAction.Retry, TimeSpan.FromTicks(_random.Next(5))), error);
             }
         }
 

@@ -37,10 +37,10 @@ public sealed class BackgroundClientDeathTests : IAsyncDisposable
             error => refused.Add(error.Code));
         var partition = new AssignedPartition(new Confluent.Kafka.TopicPartition("t-retry", 0), null!);
         var read = new List<long>();
-        reader.Want(partition, [Retry(0), Retry(1), Retry(2)], hop: false);
+        reader.Want(partition, [Retry(0), Retry(1), Retry(2)], republish: false);
         await Waiting.Until(() => Read(most: whileReading ? 1 : 100) >= (whileReading ? 1 : 3), "messages are read");
         Kill(reader, "_client");
-        reader.Want(partition, [Retry(4), Retry(5)], hop: false);
+        reader.Want(partition, [Retry(4), Retry(5)], republish: false);
         await Waiting.Until(() => Read(most: 100) == 5, "the rest is read");
 
         read.Should().Equal(0, 1, 2, 4, 5);
@@ -53,9 +53,9 @@ public sealed class BackgroundClientDeathTests : IAsyncDisposable
             return read.Count;
         }
 
-        void Deliver(AssignedPartition assigned, in ReceivedMessage message, in DelayedRetry retry, bool hop) => read.Add(message.Offset);
+        void Deliver(AssignedPartition assigned, in ReceivedMessage message, in DelayedRetry retry, bool republish) => read.Add(message.Offset);
 
-        static DelayedRetry Retry(long offset) => new(offset, Arrival: offset, Due: 0, HopAt: 0);
+        static DelayedRetry Retry(long offset) => new(offset, Sequence: offset, Due: 0, RepublishAt: 0);
     }
 
     private static void Kill(object owner, string field)

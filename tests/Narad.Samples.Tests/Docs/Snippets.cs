@@ -263,7 +263,7 @@ public static class Snippets
 
         var report = await kafka.DeadLetters.RedriveAsync(
             "orders-dlt", billing, new Progress<RedriveProgress>(now => Console.WriteLine($"{now.Sent} sent, {now.Remaining} to go")), token);
-        Console.WriteLine($"{report.Sent} sent again, {report.Skipped.Values.Sum()} passed over.");
+        Console.WriteLine($"{report.Sent} sent again, {report.Skipped.Values.Sum()} skipped.");
 
         await kafka.DeadLetters.RedriveAsync(letter, cancellationToken: token);   // or one
         // end

@@ -1,4 +1,4 @@
-namespace Narad.Kafka.Parking;
+namespace Narad.Kafka.KeyOrder;
 
 /// <summary>
 /// Which seal a partition pair's records are signed and checked with, and whether the broker has it: before that no record is written that the next member
@@ -13,7 +13,7 @@ namespace Narad.Kafka.Parking;
 /// </remarks>
 internal sealed class SealOfPair
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private RetrySeal _seal = RetrySeal.New();
     private bool _isCommitted;
     private bool _isNeeded = true;      // false where the client cannot commit metadata
@@ -24,7 +24,7 @@ internal sealed class SealOfPair
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _seal;
             }
@@ -36,7 +36,7 @@ internal sealed class SealOfPair
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _isCommitted || !_isNeeded;
             }
@@ -48,7 +48,7 @@ internal sealed class SealOfPair
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _found;
             }
@@ -59,7 +59,7 @@ internal sealed class SealOfPair
     /// <returns>Whether it is the group's own commit, with a seal.</returns>
     public bool Learn(long? offset, string? metadata)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (offset is { } committed && RetrySeal.Of(metadata, committed) is { } seal)
             {
@@ -75,7 +75,7 @@ internal sealed class SealOfPair
     /// <summary>The same pair in another assignment of its retry partition.</summary>
     public void Inherit(SealOfPair other)
     {
-        lock (_gate)
+        lock (_lock)
         {
             (_seal, _isCommitted, _isNeeded, _found) = (other.Seal, other.IsReady, other._isNeeded, other.Found);
         }
@@ -84,7 +84,7 @@ internal sealed class SealOfPair
     /// <summary>The client cannot commit metadata: nothing will be believed, and nothing waits for that.</summary>
     public void GiveUp()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _isNeeded = false;
         }
@@ -93,7 +93,7 @@ internal sealed class SealOfPair
     /// <summary>What was written up to now is not to be believed any more.</summary>
     public void Renew()
     {
-        lock (_gate)
+        lock (_lock)
         {
             (_seal, _isCommitted, _found) = (RetrySeal.New(), false, null);
         }
@@ -102,7 +102,7 @@ internal sealed class SealOfPair
     /// <summary>The broker has it.</summary>
     public void Committed()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _isCommitted = true;
         }

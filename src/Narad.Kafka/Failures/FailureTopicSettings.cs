@@ -9,7 +9,7 @@ namespace Narad.Kafka.Failures;
 /// What was found of the settings of retry and dead-letter topics that are not wrong, but should be known: logged when it is found, and again only when it
 /// changes. Thread-safe.
 /// </summary>
-internal sealed class CopySettings(ILogger logger)
+internal sealed class FailureTopicSettings(ILogger logger)
 {
     private readonly ConcurrentDictionary<string, (TimeSpan? Retention, bool IsCompacted)> _kept = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (int Bytes, int Wanted)> _small = new(StringComparer.Ordinal);
@@ -37,16 +37,16 @@ internal sealed class CopySettings(ILogger logger)
     }
 
     /// <summary>What a source takes is to fit into its retry and dead-letter topics.</summary>
-    public void CheckSize(TopicDetails copies, int? largest, string source)
+    public void CheckSize(TopicDetails failureTopics, int? largest, string source)
     {
-        if (copies.MaxMessageBytes is not { } bytes || largest is not { } wanted || bytes >= wanted)
+        if (failureTopics.MaxMessageBytes is not { } bytes || largest is not { } wanted || bytes >= wanted)
         {
-            _small.TryRemove(copies.Name, out _);
+            _small.TryRemove(failureTopics.Name, out _);
         }
-        else if (_small.GetValueOrDefault(copies.Name) != (bytes, wanted))
+        else if (_small.GetValueOrDefault(failureTopics.Name) != (bytes, wanted))
         {
-            _small[copies.Name] = (bytes, wanted);
-            TopicsLog.ForwardingTooSmall(logger, copies.Name, bytes, source, wanted);
+            _small[failureTopics.Name] = (bytes, wanted);
+            TopicsLog.ForwardingTooSmall(logger, failureTopics.Name, bytes, source, wanted);
         }
     }
 }

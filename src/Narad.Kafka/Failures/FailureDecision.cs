@@ -7,4 +7,4 @@ namespace Narad.Kafka.Failures;
 /// <see cref="FailureAction.RetryLater"/> an attempt through the retry topic.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FailureVerdict(FailureAction Action, TimeSpan Delay = default);
+internal readonly record struct FailureDecision(FailureAction Action, TimeSpan Delay = default);

@@ -4,27 +4,27 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Decides which message may run now: one lane's messages one after the other, different lanes side by side, at most <c>parallelism</c> at once,
+/// Decides which message may run now: one key queue's messages one after the other, different key queues side by side, at most <c>parallelism</c> at once,
 /// and the partitions in turn, so that one with many slow messages never starves another.
 /// It knows nothing of offsets (that is <see cref="OffsetTracker"/>) and never calls a handler under its lock.
 /// </summary>
 /// <remarks>
-/// Thread-safe: one lock guards all lanes of a subscription and the states of its partitions. The poll thread enqueues and never waits.
+/// Thread-safe: one lock guards all key queues of a subscription and the states of its partitions. The poll thread enqueues and never waits.
 /// <code>
 ///   Idle ──▶ Ready ──worker──▶ Running ──finished, more──▶ Ready       empty: ──▶ Idle (forgotten)
 ///              ▲                  │──repeat──▶ Waiting ──timer──▶ Ready
-///              └──partition goes on── Held ◀──partition stopped or draining
+///              └──partition continues── Held ◀──partition stopped or draining
 /// </code>
-/// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes lanes
-/// while there are any and ends when there is none. While lanes are ready and there may be more workers, exactly one is on its way: each starts
+/// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes key queues
+/// while there are any and ends when there is none. While key queues are ready and there may be more workers, exactly one is on its way: each starts
 /// the next when it arrives, so handlers that are done at once are not called by more threads than have something to do.
 /// </remarks>
-internal sealed class LaneScheduler
+internal sealed class KeyQueueScheduler
 {
-    private readonly Lock _gate = new();
-    private readonly Dictionary<ulong, Lane> _lanes = [];   // those that hold messages; transient ones (no key) are not in it
-    private readonly Queue<AssignedPartition> _turns = new();   // those with ready lanes, each once
-    private readonly Stack<Lane> _spare = new();
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ulong, KeyQueue> _queues = [];   // those that hold messages; transient ones (no key) are not in it
+    private readonly Queue<AssignedPartition> _turns = new();   // those with ready key queues, each once
+    private readonly Stack<KeyQueue> _spare = new();
     private readonly int _parallelism;
     private readonly MessageOrder _order;
     private readonly BatchLimits? _batch;
@@ -37,7 +37,7 @@ internal sealed class LaneScheduler
     private bool _starting;     // one of them is on its way
     private bool _closed;
 
-    public LaneScheduler(
+    public KeyQueueScheduler(
         int parallelism,
         MessageOrder order,
         BatchLimits? batch,
@@ -63,7 +63,7 @@ internal sealed class LaneScheduler
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _runningHandlers;
             }
@@ -77,21 +77,21 @@ internal sealed class LaneScheduler
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _workers == _runningHandlers;
             }
         }
     }
 
-    /// <summary>Lanes of keys (or partitions) that hold messages.</summary>
-    public int KeyedLanes
+    /// <summary>Key queues of keys (or partitions) that hold messages.</summary>
+    public int KeyedQueues
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
-                return _lanes.Count;
+                return _queues.Count;
             }
         }
     }
@@ -100,15 +100,15 @@ internal sealed class LaneScheduler
     public void Enqueue(ReadOnlySpan<Delivery> deliveries)
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
             foreach (var delivery in deliveries)
             {
-                var lane = LaneOf(delivery);
-                lane.Append(delivery);
-                if (lane.State is LaneState.Idle || (lane is { State: LaneState.Waiting, Filling: true } && lane.Count >= _batch!.Value.Size))
+                var queue = QueueOf(delivery);
+                queue.Append(delivery);
+                if (queue.State is KeyQueueState.Idle || (queue is { State: KeyQueueState.Waiting, Filling: true } && queue.Count >= _batch!.Value.Size))
                 {
-                    Arm(lane);
+                    Arm(queue);
                 }
             }
 
@@ -121,7 +121,7 @@ internal sealed class LaneScheduler
     /// <summary>Handlers that run in this partition, those of an epoch that a seek ended included.</summary>
     public int RunningIn(AssignedPartition partition)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var running = 0;
             for (var epoch = partition; epoch is not null; epoch = epoch.Predecessor)
@@ -136,7 +136,7 @@ internal sealed class LaneScheduler
     /// <summary>Starts nothing more, in no partition; what runs may finish and counts.</summary>
     public void Close()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _closed = true;
         }
@@ -145,7 +145,7 @@ internal sealed class LaneScheduler
     /// <summary>A seek began another epoch of the partition.</summary>
     public void Succeed(AssignedPartition next, AssignedPartition former)
     {
-        lock (_gate)
+        lock (_lock)
         {
             next.Predecessor = former.Running > 0 ? former : former.Predecessor;
             former.Predecessor = null;
@@ -154,7 +154,7 @@ internal sealed class LaneScheduler
 
     public PartitionState StateOf(AssignedPartition partition)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return partition.State;
         }
@@ -163,7 +163,7 @@ internal sealed class LaneScheduler
     /// <summary>The failures it stopped at, lowest offset first.</summary>
     public (long Offset, Exception Reason)? FirstFailure(AssignedPartition partition)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return partition.Failures.Count == 0 ? null : (partition.Failures.GetKeyAtIndex(0), partition.Failures.GetValueAtIndex(0).Reason);
         }
@@ -172,7 +172,7 @@ internal sealed class LaneScheduler
     /// <summary>Starts nothing more in this partition; what runs may finish and counts.</summary>
     public void Drain(AssignedPartition partition)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (partition.State is not PartitionState.Gone)
             {
@@ -185,17 +185,17 @@ internal sealed class LaneScheduler
     public void Drop(AssignedPartition partition)
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
             partition.State = PartitionState.Gone;
             partition.Failures.Clear();
 
             // No worker may come by for as long as a handler hangs, and the partition may come and go meanwhile: nothing of it is kept until then.
-            foreach (var lane in _lanes.Values)
+            foreach (var queue in _queues.Values)
             {
-                if (lane.State is LaneState.Running)
+                if (queue.State is KeyQueueState.Running)
                 {
-                    lane.ForgetUntaken(partition);
+                    queue.ForgetUntaken(partition);
                 }
             }
 
@@ -210,34 +210,34 @@ internal sealed class LaneScheduler
     public List<Delivery> TakeUnstarted(AssignedPartition partition)
     {
         var taken = new List<Delivery>();
-        lock (_gate)
+        lock (_lock)
         {
-            Lane[] lanes = [.. partition.Held, .. partition.Waiting, .. partition.Ready];
+            KeyQueue[] queues = [.. partition.Held, .. partition.Waiting, .. partition.Ready];
             partition.Held.Clear();
             partition.Waiting.Clear();
             partition.Ready.Clear();
-            foreach (var lane in lanes)
+            foreach (var queue in queues)
             {
-                while (lane.Head is { } head && ReferenceEquals(head.Partition, partition))
+                while (queue.Head is { } head && ReferenceEquals(head.Partition, partition))
                 {
-                    taken.Add(lane.RemoveHead());
+                    taken.Add(queue.RemoveHead());
                 }
 
-                lane.State = LaneState.Idle;
-                Arm(lane);
+                queue.State = KeyQueueState.Idle;
+                Arm(queue);
             }
         }
 
         return taken;
     }
 
-    /// <summary>Lets a stopped partition go on; with <paramref name="skipFirst"/> its first failed message is finished unhandled.</summary>
+    /// <summary>Lets a stopped partition continue; with <paramref name="skipFirst"/> its first failed message is finished unhandled.</summary>
     /// <returns>Whether it was stopped at a message; and the skipped one.</returns>
     public (bool WasStopped, Delivery? Skipped) Resume(AssignedPartition partition, bool skipFirst)
     {
         bool start;
         Delivery? skipped = null;
-        lock (_gate)
+        lock (_lock)
         {
             if (partition.State is not PartitionState.Stopped)
             {
@@ -254,8 +254,8 @@ internal sealed class LaneScheduler
             if (skipFirst)
             {
                 skipped = partition.Failures.GetValueAtIndex(0).Delivery;
-                var lane = partition.Held.Find(lane => ReferenceEquals(lane.Head, skipped))!;
-                _completed.Push(lane.RemoveHead());
+                var queue = partition.Held.Find(queue => ReferenceEquals(queue.Head, skipped))!;
+                _completed.Push(queue.RemoveHead());
             }
 
             partition.Failures.Clear();
@@ -270,7 +270,7 @@ internal sealed class LaneScheduler
     public void Hold(AssignedPartition partition, bool hold)
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
             partition.OnHold = hold;
             start = !hold && Release(partition);
@@ -283,7 +283,7 @@ internal sealed class LaneScheduler
     public void LeaveAlone(AssignedPartition partition, bool alone)
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
             partition.IsAlone = alone;
             start = !alone && Release(partition);
@@ -295,7 +295,7 @@ internal sealed class LaneScheduler
     // What was held back or waits is looked at again; returns whether to start a worker.
     private bool Release(AssignedPartition partition)
     {
-        Lane[] lanes = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
+        KeyQueue[] queues = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
         partition.Held.Clear();
         if (partition.State is PartitionState.Gone)
         {
@@ -303,77 +303,77 @@ internal sealed class LaneScheduler
             partition.Ready.Clear();
         }
 
-        Array.ForEach(lanes, Arm);
+        Array.ForEach(queues, Arm);
         return ClaimWorker();
     }
 
-    private Lane LaneOf(Delivery delivery)
+    private KeyQueue QueueOf(Delivery delivery)
     {
         var key = _order switch
         {
-            MessageOrder.ByPartition => delivery.Partition.LaneSeed,
-            MessageOrder.ByKey when delivery.Key is { } bytes => LaneKey.Of(delivery.Partition.LaneSeed, bytes),
+            MessageOrder.ByPartition => delivery.Partition.QueueSeed,
+            MessageOrder.ByKey when delivery.Key is { } bytes => KeyQueueHash.Of(delivery.Partition.QueueSeed, bytes),
             _ => 0UL,
         };
 
         // What is only moved waits for nothing, and is in nobody's batch.
-        if (key == 0 || delivery.Departure is not null)
+        if (key == 0 || delivery.Forwarding is not null)
         {
-            return NewLane(0);
+            return NewQueue(0);
         }
 
-        if (!_lanes.TryGetValue(key, out var lane))
+        if (!_queues.TryGetValue(key, out var queue))
         {
-            lane = NewLane(key);
-            _lanes.Add(key, lane);
+            queue = NewQueue(key);
+            _queues.Add(key, queue);
         }
 
-        return lane;
+        return queue;
     }
 
-    private Lane NewLane(ulong key)
+    private KeyQueue NewQueue(ulong key)
     {
-        var lane = _spare.Count > 0 ? _spare.Pop() : new Lane();
-        lane.Key = key;
-        lane.State = LaneState.Idle;
-        return lane;
+        var queue = _spare.Count > 0 ? _spare.Pop() : new KeyQueue();
+        queue.Key = key;
+        queue.State = KeyQueueState.Idle;
+        return queue;
     }
 
-    // The one place that says what a lane does next, from its first message's partition.
-    private void Arm(Lane lane)
+    // The one place that says what a key queue does next, from its first message's partition.
+    private void Arm(KeyQueue queue)
     {
-        lane.Timer?.Dispose();
-        lane.Timer = null;
-        lane.Filling = false;
-        while (lane.Head is { } head)
+        queue.Timer?.Dispose();
+        queue.Timer = null;
+        queue.Filling = false;
+        while (queue.Head is { } head)
         {
-            if (lane.State is LaneState.Waiting)
+            if (queue.State is KeyQueueState.Waiting)
             {
-                head.Partition.Waiting.Remove(lane);
+                head.Partition.Waiting.Remove(queue);
             }
 
             switch (head.Partition.State)
             {
                 case PartitionState.Gone:
-                    lane.RemoveHead();
-                    lane.Flush = false;
+                    queue.RemoveHead();
+                    queue.Flush = false;
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
                 case PartitionState.Active when IsOnHold(head) || _closed:
-                    lane.State = LaneState.Held;
-                    head.Partition.Held.Add(lane);
+                    queue.State = KeyQueueState.Held;
+                    head.Partition.Held.Add(queue);
                     return;
 
-                case PartitionState.Active when _batch is { } batch && lane.Count < batch.Size && !lane.Flush && head.Departure is null
+                case PartitionState.Active when _batch is { } batch && queue.Count < batch.Size && !queue.Flush && head.Forwarding is null
                     && head.Standing is null:
-                    lane.Filling = true;
-                    Wait(lane, batch.Wait);
+                    queue.Filling = true;
+                    Wait(queue, batch.Wait);
                     return;
 
                 default:
-                    lane.State = LaneState.Ready;
-                    head.Partition.Ready.Enqueue(lane);
+                    queue.State = KeyQueueState.Ready;
+                    head.Partition.Ready.Enqueue(queue);
                     if (head.Partition.Ready.Count == 1)
                     {
                         _turns.Enqueue(head.Partition);
@@ -383,41 +383,42 @@ internal sealed class LaneScheduler
             }
         }
 
-        lane.State = LaneState.Idle;
-        lane.Flush = false;
-        if (lane.Key != 0)
+        queue.State = KeyQueueState.Idle;
+        queue.Flush = false;
+        if (queue.Key != 0)
         {
-            _lanes.Remove(lane.Key);
+            _queues.Remove(queue.Key);
         }
 
         if (_spare.Count < 1_024)
         {
-            _spare.Push(lane);
+            _spare.Push(queue);
         }
     }
 
-    private void Wait(Lane lane, TimeSpan delay)
+    private void Wait(KeyQueue queue, TimeSpan delay)
     {
-        lane.State = LaneState.Waiting;
-        lane.Head!.Partition.Waiting.Add(lane);
-        var timer = new LaneTimer(_time, Wake, lane, delay);
-        lane.Timer = timer.Timer = _time.CreateTimer(static state => ((LaneTimer)state!).Fire(), timer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        queue.State = KeyQueueState.Waiting;
+        queue.Head!.Partition.Waiting.Add(queue);
+        var timer = new KeyQueueTimer(_time, Wake, queue, delay);
+        queue.Timer = timer.Timer = _time.CreateTimer(static state => ((KeyQueueTimer)state!).Fire(), timer, Timeout.InfiniteTimeSpan,
+            Timeout.InfiniteTimeSpan);
         timer.Start();
     }
 
-    private void Wake(Lane lane, ITimer timer)
+    private void Wake(KeyQueue queue, ITimer timer)
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
-            // A timer that fired while its lane was released in another way has nothing to say.
-            if (!ReferenceEquals(lane.Timer, timer))
+            // A timer that fired while its key queue was released in another way has nothing to say.
+            if (!ReferenceEquals(queue.Timer, timer))
             {
                 return;
             }
 
-            lane.Flush = true;
-            Arm(lane);
+            queue.Flush = true;
+            Arm(queue);
             start = ClaimWorker();
         }
 
@@ -428,7 +429,7 @@ internal sealed class LaneScheduler
     public void Wake()
     {
         bool start;
-        lock (_gate)
+        lock (_lock)
         {
             start = ClaimWorker();
         }
@@ -457,39 +458,39 @@ internal sealed class LaneScheduler
 
     private async Task WorkAsync()
     {
-        Lane? lane;
+        KeyQueue? queue;
         bool another;
-        lock (_gate)
+        lock (_lock)
         {
             _starting = false;
-            lane = Take();
+            queue = Take();
             another = ClaimWorker();
         }
 
         Start(another);
-        while (lane is not null)
+        while (queue is not null)
         {
             Outcome outcome;
             try
             {
-                outcome = await _pipeline.RunAsync(lane).ConfigureAwait(false);
+                outcome = await _pipeline.RunAsync(queue).ConfigureAwait(false);
             }
             catch (Exception error)
             {
-                // Whatever code of the application it came out of: the worker and its lane would be lost, and nobody would see it.
-                outcome = HandlerPipeline.Broken(lane, error);
+                // Whatever code of the application it came out of: the worker and its key queue would be lost, and nobody would see it.
+                outcome = HandlerPipeline.Broken(queue, error);
             }
 
-            _circuit?.Settle(lane.Head!);
-            lane = Finish(lane, outcome);
+            _circuit?.Settle(queue.Head!);
+            queue = Finish(queue, outcome);
         }
     }
 
-    private Lane? Take()
+    private KeyQueue? Take()
     {
         while (_circuit is not { MayStart: false } && _turns.TryDequeue(out var partition))
         {
-            if (!partition.Ready.TryDequeue(out var lane))
+            if (!partition.Ready.TryDequeue(out var queue))
             {
                 continue;   // dropped since its turn was noted
             }
@@ -499,24 +500,24 @@ internal sealed class LaneScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active || IsOnHold(lane.Head!) || _closed)
+            if (partition.State is not PartitionState.Active || IsOnHold(queue.Head!) || _closed)
             {
-                Arm(lane);
+                Arm(queue);
                 continue;
             }
 
-            if (_circuit is { } circuit && !circuit.TryStart(lane.Head!))
+            if (_circuit is { } circuit && !circuit.TryStart(queue.Head!))
             {
-                Arm(lane);   // it opened, or another scheduler has the probe
+                Arm(queue);   // it opened, or another scheduler has the probe
                 continue;
             }
 
-            lane.State = LaneState.Running;
-            lane.Flush = false;
-            lane.Taken = _batch is { } batch && _circuit?.IsProbe(lane.Head!) is not true ? CountFor(lane, partition, batch.Size) : 1;
+            queue.State = KeyQueueState.Running;
+            queue.Flush = false;
+            queue.Taken = _batch is { } batch && _circuit?.IsProbe(queue.Head!) is not true ? CountFor(queue, partition, batch.Size) : 1;
             partition.Running++;
             _runningHandlers++;
-            return lane;
+            return queue;
         }
 
         _workers--;
@@ -527,10 +528,10 @@ internal sealed class LaneScheduler
     private static bool IsOnHold(Delivery first) => (first.Partition.OnHold || first.Partition.IsAlone) && first.Part is null;
 
     // A batch is of one epoch: what arrived under another one waits.
-    private static int CountFor(Lane lane, AssignedPartition partition, int most)
+    private static int CountFor(KeyQueue queue, AssignedPartition partition, int most)
     {
         var count = 0;
-        for (var delivery = lane.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.Next)
+        for (var delivery = queue.Head; delivery is not null && count < most && ReferenceEquals(delivery.Partition, partition); delivery = delivery.Next)
         {
             count++;
         }
@@ -538,42 +539,42 @@ internal sealed class LaneScheduler
         return count;
     }
 
-    private Lane? Finish(Lane lane, Outcome outcome)
+    private KeyQueue? Finish(KeyQueue queue, Outcome outcome)
     {
         AssignedPartition? stopped = null;
-        Lane? next;
-        lock (_gate)
+        KeyQueue? next;
+        lock (_lock)
         {
-            var partition = lane.Head!.Partition;
+            var partition = queue.Head!.Partition;
             partition.Running--;
             _runningHandlers--;
             for (var i = 0; i < outcome.Finished; i++)
             {
-                _completed.Push(lane.RemoveHead());
+                _completed.Push(queue.RemoveHead());
             }
 
             switch (outcome.Next)
             {
                 case OutcomeKind.Repeat when outcome.Delay > TimeSpan.Zero && partition.State is PartitionState.Active:
-                    Wait(lane, outcome.Delay);
+                    Wait(queue, outcome.Delay);
                     break;
 
                 case OutcomeKind.PutBack:
-                    lane.Head!.IsPutBack = true;
-                    _completed.Push(lane.RemoveHead());
-                    Arm(lane);
+                    queue.Head!.IsPutBack = true;
+                    _completed.Push(queue.RemoveHead());
+                    Arm(queue);
                     break;
 
                 case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:
                     partition.State = PartitionState.Stopped;
-                    partition.Failures[lane.Head!.Offset] = (lane.Head, outcome.Error!);
+                    partition.Failures[queue.Head!.Offset] = (queue.Head, outcome.Error!);
                     stopped = partition;
-                    Arm(lane);
+                    Arm(queue);
                     break;
 
                 default:
-                    lane.Flush = outcome.Next is OutcomeKind.Repeat;
-                    Arm(lane);
+                    queue.Flush = outcome.Next is OutcomeKind.Repeat;
+                    Arm(queue);
                     break;
             }
 

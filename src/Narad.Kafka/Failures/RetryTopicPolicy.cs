@@ -4,11 +4,11 @@ namespace Narad.Kafka.Failures;
 /// The attempts through a retry topic: how many, how long the delay before each is, and how long one may be at most. Its values are validated before.
 /// Immutable.
 /// </summary>
-internal sealed class RetryLadder
+internal sealed class RetryTopicPolicy
 {
     private static readonly TimeSpan UsualLongest = TimeSpan.FromDays(1);
 
-    public RetryLadder(int attempts, Backoff delay, string? topic, TimeSpan? maxDelay)
+    public RetryTopicPolicy(int attempts, Backoff delay, string? topic, TimeSpan? maxDelay)
     {
         var longest = delay.LongestOf(attempts);
         longest = maxDelay is { } limit && longest > limit ? limit : longest;
@@ -23,7 +23,7 @@ internal sealed class RetryLadder
 
     public Backoff Delay { get; }
 
-    /// <summary>Null: the source topic's, with <see cref="CopyTopics.RetrySuffix"/>.</summary>
+    /// <summary>Null: the source topic's, with <see cref="FailureTopics.RetrySuffix"/>.</summary>
     public string? Topic { get; }
 
     /// <summary>The longest wait between attempts.</summary>

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Narad.Kafka.Parking;
+namespace Narad.Kafka.KeyOrder;
 
 /// <summary>Compares keys by their bytes. Thread-safe.</summary>
 internal sealed class KeyBytesComparer : IEqualityComparer<byte[]>

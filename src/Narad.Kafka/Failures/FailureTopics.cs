@@ -3,7 +3,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
-using Narad.Kafka.Parking;
+using Narad.Kafka.KeyOrder;
 using Narad.Kafka.Producing;
 using Narad.Kafka.Topics;
 using Narad.Kafka.Transports;
@@ -11,10 +11,10 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Where copies of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails,
-/// and publishes the copies. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
+/// Where records of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails,
+/// and publishes the records. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
 /// </summary>
-internal sealed class CopyTopics
+internal sealed class FailureTopics
 {
     /// <summary>What a source topic's name gets where no name was given.</summary>
     public const string RetrySuffix = TopicName.RetrySuffix;
@@ -25,12 +25,12 @@ internal sealed class CopyTopics
     // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
     private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
 
-    private const string CannotCopy = "copies:";
+    private const string CannotPublish = "copies:";
 
-    // So that a copy fits with all its headers wherever the message fits.
+    // So that a record fits with all its headers wherever the message fits.
     private const int RoomForHeaders = 32 * 1024;
 
-    private readonly RetryLadder? _ladder;
+    private readonly RetryTopicPolicy? _topicPolicy;
     private readonly bool _pairs;       // each partition of a source has one of its retry topic
     private readonly string? _retryName;
     private readonly string? _deadLetterName;
@@ -41,25 +41,25 @@ internal sealed class CopyTopics
     private readonly ILogger _logger;
     private readonly StallCauses _causes;
     private readonly TimeProvider _time;
-    private readonly TimeSpan _failureLasts;    // a failed copy is tried again within this
+    private readonly TimeSpan _failureLasts;    // a failed record is tried again within this
     private readonly ConcurrentDictionary<string, bool> _sources = new(StringComparer.Ordinal);     // whose topics are known to be there
     private readonly ConcurrentDictionary<string, bool> _unknown = new(StringComparer.Ordinal);     // whose settings could not be looked at
-    private readonly CopySettings _settings;
+    private readonly FailureTopicSettings _settings;
     // of retry and dead-letter topics that are known to be there
     private readonly ConcurrentDictionary<string, int> _partitions = new(StringComparer.Ordinal);
 
-    public CopyTopics(RetryLadder? ladder, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options,
+    public FailureTopics(RetryTopicPolicy? topicPolicy, bool pairs, string? deadLetterName, ITransport transport, KafkaOptions options,
         Func<Task<MessageProducer>> producer, StallCauses causes, TimeProvider time, ILogger logger)
     {
         _logger = logger;
-        _settings = new CopySettings(logger);
+        _settings = new FailureTopicSettings(logger);
         _causes = causes;
         _time = time;
         _failureLasts = options.SendTimeout + TimeSpan.FromMinutes(1);
         _pairs = pairs;
-        _ladder = ladder;
+        _topicPolicy = topicPolicy;
         _deadLetterName = deadLetterName is null ? null : TopicName.Resolve(options, deadLetterName);
-        _retryName = ladder?.Topic is { } retryName ? TopicName.Resolve(options, retryName) : null;
+        _retryName = topicPolicy?.Topic is { } retryName ? TopicName.Resolve(options, retryName) : null;
         _transport = transport;
         _producer = producer;
         _creates = options.CreatesTopics(transport.Mode);
@@ -67,20 +67,20 @@ internal sealed class CopyTopics
     }
 
     /// <summary>Null: nothing is retried through a topic, only what was redriven comes that way.</summary>
-    public RetryLadder? Ladder => _ladder;
+    public RetryTopicPolicy? TopicPolicy => _topicPolicy;
 
     public string RetryNameFor(string source) => _retryName ?? source + RetrySuffix;
 
     public string DeadLetterNameFor(string source) => _deadLetterName ?? source + DeadLetterSuffix;
 
-    /// <summary>Whether a topic that a pattern found is one of those that copies go to: not a source of its own.</summary>
-    public bool IsForCopies(string topic) =>
+    /// <summary>Whether a topic that a pattern found is one of those that records go to: not a source of its own.</summary>
+    public bool IsFailureTopic(string topic) =>
         topic.EndsWith(RetrySuffix, StringComparison.Ordinal)
         || (_deadLetterName is null ? topic.EndsWith(DeadLetterSuffix, StringComparison.Ordinal)
             : string.Equals(topic, _deadLetterName, StringComparison.Ordinal));
 
-    /// <summary>Creates the retry and dead-letter topics of a source topic where that is wanted; connects what copies are published with.</summary>
-    /// <exception cref="KafkaTopicException">One is not there and may not be created, or would not keep copies for as long as they wait.</exception>
+    /// <summary>Creates the retry and dead-letter topics of a source topic where that is wanted; connects what records are published with.</summary>
+    /// <exception cref="KafkaTopicException">One is not there and may not be created, or would not keep records for as long as they wait.</exception>
     public async Task EnsureAsync(string source, int partitions, CancellationToken cancellationToken)
     {
         if (_transport.Mode is KafkaMode.Console)
@@ -89,13 +89,13 @@ internal sealed class CopyTopics
         }
 
         var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
-        if (_ladder is { } ladder)
+        if (_topicPolicy is { } topicPolicy)
         {
             var name = RetryNameFor(source);
-            if (await FindOrCreateAsync(name, partitions, ladder.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source,
+            if (await FindOrCreateAsync(name, partitions, topicPolicy.MaxDelay + BeyondLongestDelay, largest, "wait until they are handled again", source,
                 cancellationToken).ConfigureAwait(false) is { } retries)
             {
-                ThrowIfForgetful(retries, ladder.MaxDelay);
+                ThrowIfForgetful(retries, topicPolicy.MaxDelay);
                 _settings.CheckSize(retries, largest, source);
             }
 
@@ -120,7 +120,7 @@ internal sealed class CopyTopics
         _sources[source] = true;
         var producer = await _producer().WaitAsync(cancellationToken).ConfigureAwait(false);
         producer.Assure(DeadLetterNameFor(source));
-        if (_ladder is not null)
+        if (_topicPolicy is not null)
         {
             producer.Assure(RetryNameFor(source));
         }
@@ -140,10 +140,10 @@ internal sealed class CopyTopics
         foreach (var source in _sources.Keys)
         {
             var largest = (await InspectAsync(source, cancellationToken).ConfigureAwait(false))?.MaxMessageBytes;
-            if (_ladder is { } ladder && await InspectAsync(RetryNameFor(source), cancellationToken).ConfigureAwait(false) is { } retries)
+            if (_topicPolicy is { } topicPolicy && await InspectAsync(RetryNameFor(source), cancellationToken).ConfigureAwait(false) is { } retries)
             {
                 _partitions[retries.Name] = retries.Partitions;
-                RetryTopicRules.Check(retries, ladder.MaxDelay, _causes, _logger);
+                RetryTopicRules.Check(retries, topicPolicy.MaxDelay, _causes, _logger);
                 _settings.CheckSize(retries, largest, source);
             }
 
@@ -168,9 +168,9 @@ internal sealed class CopyTopics
     }
 
     /// <summary>
-    /// Publishes a message's copy to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.
+    /// Publishes a message's record to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.
     /// </summary>
-    public async Task<SendResult> BuryAsync(Delivery failed, string source, Exception error, string group, int? retry)
+    public async Task<SendResult> DeadLetterAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
         // In a transaction what is refused ends it, so what gives way does so in the next one.
         for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
@@ -187,15 +187,15 @@ internal sealed class CopyTopics
     }
 
     /// <summary>
-    /// Publishes a message's copy to the retry topic of its source; null where it is too large for that with the few headers that are needed.
+    /// Publishes a message's record to the retry topic of its source; null where it is too large for that with the few headers that are needed.
     /// </summary>
-    public async Task<SendResult?> RetryAsync(Delivery failed, string source, Departure departure, string group)
+    public async Task<SendResult?> RetryAsync(Delivery failed, string source, Forwarding forwarding, string group)
     {
         for (var detail = _most; detail >= FailureDetail.Origin; detail--)
         {
             var stamp = StampOf(failed);
             var headers = Sign(failed, stamp, FailureHeaders.For(
-                failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), departure.Retry, departure.Due, departure.Error, detail, stamp));
+                failed.Headers ?? [], IsForwarded(failed), OriginOf(failed, group), forwarding.Retry, forwarding.Due, forwarding.Error, detail, stamp));
             if (await PublishAsync(RetryNameFor(source), source, failed, headers, mayBeTooLarge: true).ConfigureAwait(false) is { } written)
             {
                 return written;
@@ -205,23 +205,23 @@ internal sealed class CopyTopics
         return null;
     }
 
-    /// <summary>Publishes the copy of a message that waits behind its key's failed one; null where it is too large for that.</summary>
-    public Task<SendResult?> ParkAsync(Delivery waiting, string source, DateTimeOffset due, string group)
+    /// <summary>Publishes the record of a message that waits behind its key's failed one; null where it is too large for that.</summary>
+    public Task<SendResult?> ForwardBehindKeyAsync(Delivery waiting, string source, DateTimeOffset due, string group)
     {
         var stamp = StampOf(waiting);
         var headers = Sign(waiting, stamp, FailureHeaders.For(
-            waiting.Headers ?? [], isCopy: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: stamp));
+            waiting.Headers ?? [], isRetryRecord: false, OriginOf(waiting, group), retry: 0, due, error: null, stamp: stamp));
         return PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: true);
     }
 
-    /// <summary>Publishes the record that says which copies of a message's key are finished.</summary>
-    public async Task ReleaseAsync(Delivery finished, string source, string group, KeyRelease release)
+    /// <summary>Publishes the record that says which records of a message's key are finished.</summary>
+    public async Task MarkFinishedAsync(Delivery finished, string source, string group, KeyRelease release)
     {
         var producer = await _producer().ConfigureAwait(false);
 
         // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
-        var stamp = finished.Partition.Parking!.StampFor(finished.Key) with { Committed = null, Release = release };
-        var origin = finished.Parked is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group)
+        var stamp = finished.Partition.BlockedKeys!.StampFor(finished.Key) with { Committed = null, Release = release };
+        var origin = finished.BlockedRecord is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group)
             : OriginOf(finished, group);
         var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForRelease(origin, stamp));
         await producer.ForwardAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None)
@@ -229,7 +229,7 @@ internal sealed class CopyTopics
     }
 
     /// <summary>Publishes the record that says how far a key was handled.</summary>
-    public async Task NoteAsync(KeyNote note, string source, int partition, string group)
+    public async Task NoteAsync(KeyCheckpoint note, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
         var headers = note.Stamp.Seal.Sign(note.Key, value: null,
@@ -237,51 +237,52 @@ internal sealed class CopyTopics
         await producer.ForwardAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Publishes a waiting copy again at the end of its retry topic, exactly as it is but for who writes it.</summary>
-    public async Task<SendResult> HopAsync(Delivery waiting, string source)
+    /// <summary>Publishes a waiting record again at the end of its retry topic, exactly as it is but for who writes it.</summary>
+    public async Task<SendResult> RepublishAsync(Delivery waiting, string source)
     {
         var headers = StampOf(waiting) is { } stamp ? Sign(waiting, stamp, FailureHeaders.WithStamp(waiting.Headers ?? [], stamp)) : waiting.Headers ?? [];
         return (await PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: false).ConfigureAwait(false))!.Value;
     }
 
-    /// <summary>Where a message came from at first: from here, or from where its copy says.</summary>
+    /// <summary>Where a message came from at first: from here, or from where its record says.</summary>
     public static FailureOrigin OriginOf(Delivery message, string group) =>
         (IsForwarded(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
-    // What is not known of the source partition in this assignment is what the copy in hand says. Null where keys are not kept in order, and for a copy
+    // What is not known of the source partition in this assignment is what the record in hand says. Null where keys are not kept in order, and for a record
     // that no member of the group wrote: signing it would make what it says believed.
-    private static ParkingStamp? StampOf(Delivery message)
+    private static WriterStamp? StampOf(Delivery message)
     {
-        if (message is not { Key: { } key, Partition.Parking: { } parking } || (IsForwarded(message) && message.Parked is not { IsStranger: false }))
+        if (message is not { Key: { } key, Partition.BlockedKeys: { } blockedKeys }
+            || (IsForwarded(message) && message.BlockedRecord is not { IsStranger: false }))
         {
             return null;
         }
 
-        var stamp = parking.StampFor(key);
+        var stamp = blockedKeys.StampFor(key);
         return stamp.Committed is null && IsForwarded(message)
             ? stamp with { Committed = FailureHeaders.NumberOf(message.Headers ?? [], FailureHeaders.Committed) } : stamp;
     }
 
     // Last: the signature is over all headers.
-    private static MessageHeaders Sign(Delivery message, ParkingStamp? stamp, MessageHeaders headers) => stamp is { } mine
+    private static MessageHeaders Sign(Delivery message, WriterStamp? stamp, MessageHeaders headers) => stamp is { } mine
         ? mine.Seal.Sign(message.Key, message.Value, headers) : headers;
 
     private static bool IsForwarded(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
-    // A copy that cannot be written holds its message: while that lasts it is said why.
+    // A record that cannot be written holds its message: while that lasts it is said why.
     private async Task<SendResult?> PublishAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
     {
         var started = _time.GetTimestamp();
         try
         {
             var written = await PublishOnceAsync(topic, source, message, headers, mayBeTooLarge).ConfigureAwait(false);
-            _causes.Remove(CannotCopy + topic);
+            _causes.Remove(CannotPublish + topic);
             return written;
         }
         catch (Exception error)
         {
-            _causes.Add(CannotCopy + topic, $"failed messages of '{source}' cannot be moved to '{topic}', and hold their keys: {error.Message}",
+            _causes.Add(CannotPublish + topic, $"failed messages of '{source}' cannot be moved to '{topic}', and hold their keys: {error.Message}",
                 _failureLasts, started);
             throw;
         }
@@ -319,7 +320,7 @@ internal sealed class CopyTopics
         var producer = await _producer().ConfigureAwait(false);
         try
         {
-            // Not with the assignment's token: a copy that is under way may be written whatever we do, so its answer is waited for.
+            // Not with the assignment's token: a record that is under way may be written whatever we do, so its answer is waited for.
             return await producer.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None)
                 .ConfigureAwait(false);
         }
@@ -330,8 +331,8 @@ internal sealed class CopyTopics
         }
     }
 
-    // Where keys are kept in order, a copy waits in the partition of its source's number and in no other. It is there by now, or the source's would not be
-    // read.
+    // Where keys are kept in order, a record waits in the partition of its source's number and in no other. It is there by now, or the source's would not
+    // be read.
     private async Task<int> GrownAsync(string topic, TopicPartitionId partition)
     {
         var found = await _transport.Topics.GetPartitionCountsAsync([topic], CancellationToken.None).ConfigureAwait(false);

@@ -1,9 +1,9 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Which messages share a lane: a 64-bit FNV-1a hash of topic, partition and key. Two keys with one hash merely wait for each other.
+/// Which messages share a key queue: a 64-bit FNV-1a hash of topic, partition and key. Two keys with one hash merely wait for each other.
 /// </summary>
-internal static class LaneKey
+internal static class KeyQueueHash
 {
     private const ulong Offset = 14695981039346656037;
     private const ulong Prime = 1099511628211;

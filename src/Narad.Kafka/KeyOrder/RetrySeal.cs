@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 
-namespace Narad.Kafka.Parking;
+namespace Narad.Kafka.KeyOrder;
 
 /// <summary>
 /// Signs the records that members of a group write into the retry partition of one source partition, so that the next member believes those and no others.
@@ -10,7 +10,7 @@ namespace Narad.Kafka.Parking;
 /// resets or deletes offsets erases it. Immutable, thread-safe.
 /// </summary>
 /// <remarks>
-/// The metadata names the offset that it was committed with. So a copy of it beside another offset, by a tool or by replication between clusters, is not
+/// The metadata names the offset that it was committed with. So a record of it beside another offset, by a tool or by replication between clusters, is not
 /// taken for the group's own.
 /// </remarks>
 internal sealed class RetrySeal

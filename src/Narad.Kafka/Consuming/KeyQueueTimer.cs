@@ -1,8 +1,8 @@
 namespace Narad.Kafka.Consuming;
 
-/// <summary>Wakes a lane after a wait. It waits in pieces, because the longest timer that there is ends after 49.7 days.</summary>
-/// <remarks>Threading: made and started under the lock of <see cref="LaneScheduler"/>; fires without it.</remarks>
-internal sealed class LaneTimer(TimeProvider time, Action<Lane, ITimer> wake, Lane lane, TimeSpan delay)
+/// <summary>Wakes a key queue after a wait. It waits in pieces, because the longest timer that there is ends after 49.7 days.</summary>
+/// <remarks>Threading: made and started under the lock of <see cref="KeyQueueScheduler"/>; fires without it.</remarks>
+internal sealed class KeyQueueTimer(TimeProvider time, Action<KeyQueue, ITimer> wake, KeyQueue queue, TimeSpan delay)
 {
     private static readonly TimeSpan LongestPiece = TimeSpan.FromDays(1);
 
@@ -21,7 +21,7 @@ internal sealed class LaneTimer(TimeProvider time, Action<Lane, ITimer> wake, La
         }
         else
         {
-            wake(lane, Timer);
+            wake(queue, Timer);
         }
     }
 

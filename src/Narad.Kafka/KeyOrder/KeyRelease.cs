@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 
-namespace Narad.Kafka.Parking;
+namespace Narad.Kafka.KeyOrder;
 
-/// <summary>A record that says which copies of its key are finished, where their offsets cannot be committed yet.</summary>
-/// <param name="UpTo">Copies up to this offset of the retry topic …</param>
+/// <summary>A record that says which records of its key are finished, where their offsets cannot be committed yet.</summary>
+/// <param name="UpTo">Records up to this offset of the retry topic …</param>
 /// <param name="Next">… whose original offset is below this one are finished.</param>
 /// <param name="IsDoomed">The others of the key that are before this record are to be dead-lettered.</param>
 [StructLayout(LayoutKind.Auto)]

@@ -1,15 +1,15 @@
-namespace Narad.Kafka.Parking;
+namespace Narad.Kafka.KeyOrder;
 
-/// <summary>What is to be done with a message of a topic whose failing keys are parked.</summary>
-internal enum ParkVerdict
+/// <summary>What is to be done with a message of a topic whose failing keys are blocked.</summary>
+internal enum KeyOrderDecision
 {
     /// <summary>It is at its turn: it is handled.</summary>
     Handle,
 
-    /// <summary>It waits behind its key's failed message: it is copied to the retry topic.</summary>
-    Park,
+    /// <summary>It waits behind its key's failed message: it is forwarded to the retry topic.</summary>
+    Forward,
 
-    /// <summary>It was copied there or finished before: it is finished here.</summary>
+    /// <summary>It was forwarded there or finished before: it is finished here.</summary>
     Finish,
 
     /// <summary>It is asked again a little later: one that is behind it in its key's order is being handled.</summary>

@@ -1,12 +1,12 @@
 namespace Narad.Kafka.Consuming;
 
-/// <summary>Where a lane stands; see <see cref="LaneScheduler"/>.</summary>
-internal enum LaneState
+/// <summary>Where a key queue stands; see <see cref="KeyQueueScheduler"/>.</summary>
+internal enum KeyQueueState
 {
     /// <summary>Empty, or about to be made ready.</summary>
     Idle,
 
-    /// <summary>In the queue of lanes that a worker may take.</summary>
+    /// <summary>In the queue of key queues that a worker may take.</summary>
     Ready,
 
     /// <summary>A worker runs its first message or messages.</summary>

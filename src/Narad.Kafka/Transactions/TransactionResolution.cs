@@ -11,12 +11,12 @@ namespace Narad.Kafka.Transactions;
 /// <param name="isCurrent">Whether an assignment is ours now.</param>
 /// <param name="after">The timestamp of the clock after a delay.</param>
 /// <param name="suspected">Told whose output was refused among others.</param>
-internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart,
+internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart,
     KafkaSendException> suspected)
 {
     /// <summary>
     /// The first messages of each partition, all of which succeeded, and the offset behind them. Null where that is not what succeeded: then nothing can
-    /// be committed, since something would count whose offset does not. Also where a partition is not ours any more, or not under that assignment (S10):
+    /// be committed, since something would count whose offset does not. Also where a partition is not ours any more, or not under that assignment:
     /// the broker would not notice.
     /// </summary>
     public List<TransactionOffer>? Offer(GroupTransaction transaction)
@@ -42,7 +42,7 @@ internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurr
                     }
 
                     count++;
-                    offset = partition.Tracker.Tracks(part.Delivery.Arrival) ? part.Offset + 1 : offset;
+                    offset = partition.Tracker.Tracks(part.Delivery.Sequence) ? part.Offset + 1 : offset;
                 }
                 else if (part.State is PartState.Waiting)
                 {
@@ -98,7 +98,7 @@ internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurr
             switch (part.Verdict.Action)
             {
                 case FailureAction.DeadLetter:
-                    delivery.Departure ??= new Departure(part.Error);
+                    delivery.Forwarding ??= new Forwarding(part.Error);
                     break;
                 case FailureAction.Skip or FailureAction.Stop:
                     standing.Decided = part.Verdict.Action;
@@ -115,8 +115,8 @@ internal sealed class TransactionSettlement(Func<AssignedPartition, bool> isCurr
             suspected(part, refused);
         }
 
-        // S19: what ended with the transaction of others was no attempt.
-        if (part.State is not PartState.Waiting && delivery.Departure is null && delivery.Attempts > 0)
+        // What ended with the transaction of others was no attempt.
+        if (part.State is not PartState.Waiting && delivery.Forwarding is null && delivery.Attempts > 0)
         {
             delivery.Attempts--;
         }

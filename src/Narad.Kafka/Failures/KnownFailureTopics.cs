@@ -6,7 +6,7 @@ namespace Narad.Kafka.Failures;
 /// Which retry and dead-letter topics belong to which source topic, by their names or because a subscription of this service says so. Thread-safe.
 /// </summary>
 /// <param name="subscriptions">The service's subscriptions, as they are now.</param>
-internal sealed class KnownCopyTopics(Func<IEnumerable<Subscription>> subscriptions)
+internal sealed class KnownFailureTopics(Func<IEnumerable<Subscription>> subscriptions)
 {
     /// <summary>The retry topic of a group and source; null where this service does not know.</summary>
     public string? RetryTopicOf(string group, string source) => subscriptions().FirstOrDefault(subscription =>
@@ -17,25 +17,25 @@ internal sealed class KnownCopyTopics(Func<IEnumerable<Subscription>> subscripti
     public string SourceOf(string topic) =>
         subscriptions().FirstOrDefault(subscription => subscription.Settings.Retries is not null
             && string.Equals(subscription.Topic, topic, StringComparison.Ordinal))?.Settings.Retries!.Source
-        ?? (topic.EndsWith(CopyTopics.RetrySuffix, StringComparison.Ordinal) ? topic[..^CopyTopics.RetrySuffix.Length] : topic);
+        ?? (topic.EndsWith(FailureTopics.RetrySuffix, StringComparison.Ordinal) ? topic[..^FailureTopics.RetrySuffix.Length] : topic);
 
     /// <summary>Whether a topic holds dead letters.</summary>
     public bool IsDeadLetterTopic(string topic) =>
-        topic.EndsWith(CopyTopics.DeadLetterSuffix, StringComparison.Ordinal)
+        topic.EndsWith(FailureTopics.DeadLetterSuffix, StringComparison.Ordinal)
         || subscriptions().Any(subscription => string.Equals(
-            subscription.Settings.Copies?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
+            subscription.Settings.FailureTopics?.DeadLetterNameFor(subscription.Topic), topic, StringComparison.Ordinal));
 
     /// <summary>Whether the dead letters of a source topic go to this dead-letter topic.</summary>
     public bool IsSourceOf(string source, string deadLetterTopic) =>
-        string.Equals(source + CopyTopics.DeadLetterSuffix, deadLetterTopic, StringComparison.Ordinal)
-        || subscriptions().Any(subscription => subscription.Settings is { Retries: null, Copies: { } copies }
+        string.Equals(source + FailureTopics.DeadLetterSuffix, deadLetterTopic, StringComparison.Ordinal)
+        || subscriptions().Any(subscription => subscription.Settings is { Retries: null, FailureTopics: { } failureTopics }
             && subscription.Covers(source)
-            && !subscription.IsForCopies(source)
-            && string.Equals(copies.DeadLetterNameFor(source), deadLetterTopic, StringComparison.Ordinal));
+            && !subscription.IsFailureTopic(source)
+            && string.Equals(failureTopics.DeadLetterNameFor(source), deadLetterTopic, StringComparison.Ordinal));
 
-    /// <summary>Whether copies of failed messages go to a topic: it is no source of its own.</summary>
-    public bool IsForCopies(string topic) =>
-        topic.EndsWith(CopyTopics.RetrySuffix, StringComparison.Ordinal)
+    /// <summary>Whether records of failed messages go to a topic: it is no source of its own.</summary>
+    public bool IsFailureTopic(string topic) =>
+        topic.EndsWith(FailureTopics.RetrySuffix, StringComparison.Ordinal)
         || IsDeadLetterTopic(topic)
         || subscriptions().Any(subscription => subscription.Settings.Retries is not null && string.Equals(subscription.Topic, topic, StringComparison.Ordinal));
 }

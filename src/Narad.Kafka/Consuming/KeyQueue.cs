@@ -1,17 +1,17 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Messages that must not overtake each other, in order: those of one key, of one partition, or a single one. The first stays in the lane while
+/// Messages that must not overtake each other, in order: those of one key, of one partition, or a single one. The first stays in the key queue while
 /// it runs or waits for a repetition, so what is behind it waits too. Outlives an assignment: a new epoch's message waits for the old one's handler.
 /// </summary>
-/// <remarks>Written only under the lock of its <see cref="LaneScheduler"/>, which also documents the states.</remarks>
-internal sealed class Lane
+/// <remarks>Written only under the lock of its <see cref="KeyQueueScheduler"/>, which also documents the states.</remarks>
+internal sealed class KeyQueue
 {
     private Delivery? _tail;
 
     public ulong Key { get; set; }
 
-    public LaneState State { get; set; }
+    public KeyQueueState State { get; set; }
 
     public Delivery? Head { get; private set; }
 
@@ -26,7 +26,7 @@ internal sealed class Lane
     /// <summary>Whether its batch goes as it is: it waited long enough, or it is repeated.</summary>
     public bool Flush { get; set; }
 
-    /// <summary>Wakes it from <see cref="LaneState.Waiting"/>.</summary>
+    /// <summary>Wakes it from <see cref="KeyQueueState.Waiting"/>.</summary>
     public ITimer? Timer { get; set; }
 
     public void Append(Delivery delivery)

@@ -1,0 +1,972 @@
+using Narad.Kafka.Failures;
+
+namespace Narad.Kafka.KeyOrder;
+
+/// <summary>
+/// Keeps the order of each key of one partition through its failures: knows which keys have messages in the retry partition, lets one of them be handled
+/// at a time, the first one, and says of every message of the source partition whether it is handled or waits behind those. It reads and writes nothing by
+/// itself.
+/// </summary>
+/// <remarks>
+/// Thread-safe: one lock; the poll thread reads and finishes, workers begin and depart. One instance is one assignment of a retry partition.
+/// <code>
+///   source partition:  Enter ──free──▶ handled ──failed──┐
+///                        └──blocked──▶ forwarded ─────┤
+///                                                        ▼
+///   retry partition:                 Awaited ──read──▶ Waiting ──first, due──▶ Started ──▶ Done ──▶ forgotten
+///                                       ▲                  ▲                    │  │
+///                                       └───failed again───┼────────────────────┘  └── in front of it one failed: put back
+/// </code>
+/// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
+/// is that of the original offsets, of several records of a message the one for the latest attempt counts, and what was forwarded once is not handled from the
+/// source again. Where a finished record could be read again without one that was finished after it, a <see cref="KeyRelease"/> is written before the next
+/// message of the key is handled. So a repetition, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
+/// All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in front of its key's, and says
+/// nothing of other messages.
+/// </remarks>
+internal sealed class BlockedKeys
+{
+    private const int MostAhead = 64;
+
+    // So long after a key was last used a record of its may still be written by who had the partition before, or by a send without an answer.
+    private static readonly long Remembered = (long)TimeSpan.FromMinutes(10).TotalMilliseconds;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<byte[], BlockedKey> _keys = new(KeyBytesComparer.Instance);
+    private readonly SortedDictionary<long, BlockedRecord> _byOffset = [];      // those that were read and are not finished
+    private readonly PriorityQueue<BlockedKey, long> _timers = new();        // when a key's first record is due; what is in it may be out of date
+    private readonly Queue<BlockedKey> _retired = new();
+    private readonly string _writer;
+    private int _waiting;
+    private bool _open;
+    private bool _closed;
+    private bool _joined;
+    private long _began = -1;           // the first message of the source partition in this assignment
+    private bool _resumed;              // it is where the group had committed
+    private long? _committed;           // known to be committed there
+    private long _lowest;
+    private long _entered = -1;         // the highest offset of the source partition that was asked for
+    private long _now;                  // at the latest sweep
+    private long _skipped;
+
+    /// <summary>Creates one that knows of no key.</summary>
+    /// <param name="writer">Names this assignment among all that ever were.</param>
+    public BlockedKeys(string writer) => _writer = writer;
+
+    /// <summary>What its records are signed and checked with.</summary>
+    public SealOfPair Seal { get; } = new();
+
+    /// <summary>Whether it was logged that a record of a stranger claimed something. Poll thread only.</summary>
+    public bool HasRefused { get; set; }
+
+    /// <summary>Whether the retry partition was read to its end, so that all blocked keys are known. Any thread.</summary>
+    public bool IsRecovered { get; private set; }
+
+    /// <summary>Records that are not finished.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _byOffset.Count;
+            }
+        }
+    }
+
+    /// <summary>Records that wait.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waiting;
+            }
+        }
+    }
+
+    /// <summary>When the first of those that are at their turn is due, at the latest; <see cref="long.MaxValue"/> where none is.</summary>
+    public long NextDue
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _timers.TryPeek(out _, out var due) ? due : long.MaxValue;
+            }
+        }
+    }
+
+    /// <summary>Records of messages that were finished before; for tests.</summary>
+    public int Repeats
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _byOffset.Values.Count(static retry => retry.IsRepeat || retry is { State: BlockedRecordState.Done, Later: not null });
+            }
+        }
+    }
+
+    /// <summary>
+    /// How many messages of the source partition were finished unhandled since the last call, because a record of the group says that they were handled or
+    /// forwarded before.
+    /// </summary>
+    public long TakeSkipped()
+    {
+        lock (_lock)
+        {
+            return (_skipped, _skipped = 0).Item1;
+        }
+    }
+
+    /// <summary>The record at an offset of the retry partition; null where there is none of a key that is kept in order.</summary>
+    public BlockedRecord? RecordAt(long offset)
+    {
+        lock (_lock)
+        {
+            return _byOffset.GetValueOrDefault(offset);
+        }
+    }
+
+    /// <summary>Whether a record is a stranger's, or none of a key that is kept in order: then it stays one when it is written again.</summary>
+    public bool IsStranger(long offset)
+    {
+        lock (_lock)
+        {
+            return !_byOffset.TryGetValue(offset, out var retry) || retry.IsStranger;
+        }
+    }
+
+    /// <summary>What a record of this key says of its writer.</summary>
+    public WriterStamp StampFor(byte[]? key)
+    {
+        lock (_lock)
+        {
+            // What is read again with this record must not be handled again: what came between it and this one may have been handled from the source, and
+            // is not.
+            KeyRelease? release = key is not null && _keys.TryGetValue(key, out var blockedKey) && blockedKey.FinishedOffset >= 0
+                ? ReleaseUpTo(blockedKey.FinishedOffset, blockedKey, finishing: null, doomed: false) : null;
+            return new WriterStamp(_writer, _committed, Seal.Seal, release);
+        }
+    }
+
+    // ── the pair ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    /// <summary>The retry partition was read to its end.</summary>
+    public void Recovered()
+    {
+        lock (_lock)
+        {
+            IsRecovered = true;
+        }
+    }
+
+    /// <summary>Both partitions are ours and nothing of an assignment before runs: records may be handled. Or not any more.</summary>
+    public void Open(bool open)
+    {
+        lock (_lock)
+        {
+            if (_open == open)
+            {
+                return;
+            }
+
+            _open = open;
+            if (open)
+            {
+                foreach (var key in _keys.Values)
+                {
+                    Look(key);
+                }
+            }
+        }
+    }
+
+    /// <summary>The retry partition is not ours any more.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            _open = false;
+        }
+    }
+
+    /// <summary>Whether the source partition of the pair was ours since the retry partition is.</summary>
+    public bool IsJoined
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _joined;
+            }
+        }
+    }
+
+    /// <summary>The source partition of the pair is ours too.</summary>
+    /// <param name="isSought"> Whether it begins somewhere else than where the group stands. One that was another member's meanwhile begins where the
+    /// group stands: nobody handles it without its retry partition, so what is known of its records holds, and their seal with it.
+    /// </param>
+    public void Join(bool isSought)
+    {
+        lock (_lock)
+        {
+            if (_joined && isSought)
+            {
+                SourceSought();
+            }
+            else if (_joined)
+            {
+                _began = -1;
+                _resumed = false;
+                _committed = null;
+            }
+
+            _joined = true;
+        }
+    }
+
+    /// <summary>The first message of the source partition arrived.</summary>
+    /// <param name="offset">Its offset.</param>
+    /// <param name="isResumed">Whether it is where the group had committed, not where a policy or somebody says.</param>
+    /// <param name="end">The end of the source partition, as far as is known: what is said of messages behind it is said of another topic of its name.</param>
+    public void SourceBegan(long offset, bool isResumed, long end = long.MaxValue)
+    {
+        lock (_lock)
+        {
+            _began = offset;
+            _resumed = isResumed;
+            _committed = offset;
+            foreach (var key in _keys.Values.Where(key => key.LastForwarded >= end))
+            {
+                key.Unsee();
+            }
+        }
+    }
+
+    /// <summary>The source partition is read from somewhere else: what was forwarded once may come again because it is wanted.</summary>
+    public void SourceSought()
+    {
+        lock (_lock)
+        {
+            _began = -1;
+            _resumed = false;
+            _committed = null;
+            Seal.Renew();
+            foreach (var key in _keys.Values)
+            {
+                key.Unsee();
+            }
+        }
+    }
+
+    /// <summary>The broker has this offset of the source partition.</summary>
+    public void SourceCommitted(long offset)
+    {
+        lock (_lock)
+        {
+            if (_began >= 0)
+            {
+                _committed = offset;
+            }
+        }
+    }
+
+    /// <summary>All records below this offset are finished, as far as is known.</summary>
+    public void AllFinishedBelow(long offset)
+    {
+        lock (_lock)
+        {
+            _lowest = offset;
+        }
+    }
+
+    // ── what is read ──────────────────────────────────────────────────────────────────────────────────────────────────
+    /// <summary>A record was read.</summary>
+    /// <returns>The sequence number that is finished by that: its own, or that of the record it replaces; null where there is none.</returns>
+    public long? Read(byte[] key, in StoredRecord record, long now)
+    {
+        lock (_lock)
+        {
+            var isOurs = string.Equals(record.Writer, _writer, StringComparison.Ordinal);
+            var isAnothers = record.Writer is not null && !isOurs;
+            var blockedKey = KeyOf(key);
+            if (isAnothers)
+            {
+                RememberLastForwarded(blockedKey, record.Origin, record.Timestamp, record.Committed);
+            }
+
+            if (blockedKey.Records.TryGetValue(record.Origin, out var retry))
+            {
+                return ReadAgain(blockedKey, retry, record, now);
+            }
+
+            retry = new BlockedRecord(blockedKey, record.Origin, record.Timestamp) { IsStranger = record.IsStranger, IsRepeat =
+                IsRepeat(blockedKey, record, isAnothers) };
+            blockedKey.Records.Add(record.Origin, retry);
+            Take(retry, record, now);
+            Look(blockedKey);
+            return null;
+        }
+    }
+
+    /// <summary>A release was read.</summary>
+    /// <returns>The sequence numbers that are finished by that.</returns>
+    public List<long> ReadRelease(byte[] key, in KeyRelease release, long offset)
+    {
+        var finished = new List<long>();
+        lock (_lock)
+        {
+            // In front of the end it is what an assignment before left us; behind it we know better.
+            if (IsRecovered || !_keys.TryGetValue(key, out var blockedKey))
+            {
+                return finished;
+            }
+
+            foreach (var retry in blockedKey.Records.Values.ToList())
+            {
+                // A stranger's has no place in the order of the key: what is said of that order does not finish it.
+                if (retry.Offset <= release.UpTo && retry.Origin < release.Next && (!retry.IsStranger || release.Next < 0))
+                {
+                    finished.Add(retry.Sequence);
+                    Forget(retry);
+                    blockedKey.FinishedOrigin = Math.Max(blockedKey.FinishedOrigin, retry.Origin);
+                }
+                else if (release.IsDoomed && retry.Offset < offset)
+                {
+                    retry.IsDoomed = true;
+                }
+            }
+        }
+
+        return finished;
+    }
+
+    /// <summary>A record of an assignment before was read, which says up to where the messages of a key were seen to.</summary>
+    public void ReadSeen(byte[] key, long origin, long timestamp, string? writer, long? committed)
+    {
+        lock (_lock)
+        {
+            if (writer is not null && !string.Equals(writer, _writer, StringComparison.Ordinal))
+            {
+                RememberLastForwarded(KeyOf(key), origin, timestamp, committed);
+            }
+        }
+    }
+
+    /// <summary>A record is not in the topic any more.</summary>
+    public void Gone(long offset)
+    {
+        lock (_lock)
+        {
+            if (_byOffset.TryGetValue(offset, out var retry))
+            {
+                Forget(retry);
+                Look(retry.Key);
+            }
+        }
+    }
+
+    /// <summary>The retry topic is another one: nothing of what was in it is there.</summary>
+    public void Reset()
+    {
+        lock (_lock)
+        {
+            foreach (var retry in _byOffset.Values.ToList())
+            {
+                Forget(retry);
+            }
+        }
+    }
+
+    // ── what is to be read again ──────────────────────────────────────────────────────────────────────────────────────
+    /// <summary>Takes those that are at their turn and due: of each key the first ones, as many as stand in its order in the topic.</summary>
+    public List<DelayedRetry> TakeDue(long now, int most)
+    {
+        var due = new List<DelayedRetry>();
+        lock (_lock)
+        {
+            while (due.Count < most && _timers.TryPeek(out var key, out var time) && time <= now)
+            {
+                _timers.Dequeue();
+                if (!MayStart(key))
+                {
+                    continue;
+                }
+
+                var before = -1L;
+                foreach (var retry in key.Records.Values)
+                {
+                    if (retry.State is BlockedRecordState.Done)
+                    {
+                        continue;
+                    }
+
+                    if (retry is not { State: BlockedRecordState.Waiting, IsWhole: true } || retry.TurnAt > now || retry.Offset < before
+                        || key.Started >= MostAhead)
+                    {
+                        break;
+                    }
+
+                    before = retry.Offset;
+                    retry.State = BlockedRecordState.Started;
+                    key.Started++;
+                    _waiting--;
+                    due.Add(new DelayedRetry(retry.Offset, retry.Sequence, retry.Due, retry.RepublishAt));
+                }
+
+                if (key.Started == 0)
+                {
+                    Look(key);   // its first one is due later than it was
+                }
+            }
+        }
+
+        return due;
+    }
+
+    /// <summary>Takes the first ones that may be moved to the end, at most so many, and none behind one that may not.</summary>
+    public List<DelayedRetry> TakeFirst(int most, long now)
+    {
+        var taken = new List<DelayedRetry>();
+        lock (_lock)
+        {
+            foreach (var retry in _byOffset.Values)
+            {
+                if (taken.Count == most || retry.RepublishAt > now
+                    || retry is not { State: BlockedRecordState.Waiting, IsBeingWritten: false, IsRepeat: false })
+                {
+                    break;
+                }
+
+                retry.State = BlockedRecordState.Awaited;
+                retry.IsBeingWritten = true;
+                _waiting--;
+                taken.Add(new DelayedRetry(retry.Offset, retry.Sequence, retry.Due, retry.RepublishAt));
+            }
+        }
+
+        return taken;
+    }
+
+    /// <summary>The pair is revoked: what is void is finished as it is.</summary>
+    /// <returns>The sequence numbers that are finished by that.</returns>
+    public List<long> DropRepeats()
+    {
+        var finished = new List<long>();
+        lock (_lock)
+        {
+            foreach (var retry in _byOffset.Values.Where(static retry => retry.IsRepeat).ToList())
+            {
+                finished.Add(retry.Sequence);
+                Forget(retry);
+                retry.Key.FinishedOffset = Math.Max(retry.Key.FinishedOffset, retry.LastOffset);
+            }
+        }
+
+        return finished;
+    }
+
+    /// <summary>
+    /// The pair is revoked: what has to be written for whoever comes next, who reads the retry partition from its committed offset. Of a key of which
+    /// records behind that are finished, which ones; and where the source partition will be read again, up to where a key's messages were seen to: the
+    /// records that said so may be in front of the committed offset.
+    /// </summary>
+    /// <param name="sourceOffset">Where the source partition will be read from; null where nothing of it was finished.</param>
+    public List<KeyCheckpoint> Leave(long? sourceOffset)
+    {
+        var notes = new List<KeyCheckpoint>();
+        lock (_lock)
+        {
+            foreach (var key in _keys.Values)
+            {
+                var holds = key.LastForwarded >= 0 && (_began < 0 || key.LastForwardedCommitted <= _began);
+                var (origin, timestamp) = holds && key.LastForwarded > key.Seen ? (key.LastForwarded, key.LastForwardedTimestamp)
+                    : (key.Seen, key.SeenTimestamp);
+                var committed = !key.WentBack && origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.LastForwardedCommitted : null) : null;
+                var isRead = key.FinishedOffset >= _lowest;
+                if (isRead || (committed is not null && key.Records.Count == 0))
+                {
+                    notes.Add(new KeyCheckpoint(key.Key, Math.Max(0, origin), timestamp,
+                        new WriterStamp(_writer, committed, Seal.Seal, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
+                }
+            }
+        }
+
+        return notes;
+    }
+
+    /// <summary>Whether there is a record of a key that is kept in order.</summary>
+    public bool Has(long offset)
+    {
+        lock (_lock)
+        {
+            return _byOffset.ContainsKey(offset);
+        }
+    }
+
+    /// <summary>One that was taken is not due after all.</summary>
+    public void PutBack(long offset, long due)
+    {
+        lock (_lock)
+        {
+            if (_byOffset.TryGetValue(offset, out var retry) && retry.State is BlockedRecordState.Started)
+            {
+                retry.Due = due;
+                Wait(retry);
+            }
+        }
+    }
+
+    // ── a message of the source partition ─────────────────────────────────────────────────────────────────────────────
+    /// <summary>
+    /// Asks what is to be done with a message of the source partition; a worker's, in its key's key queue. Where it waits behind others, its record is
+    /// awaited from now on.
+    /// </summary>
+    public KeyOrderDecision Enter(byte[] key, long origin, long timestamp)
+    {
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return KeyOrderDecision.Wait;   // nothing is begun until the pair is whole again
+            }
+
+            _entered = Math.Max(_entered, origin);
+            var blockedKey = KeyOf(key);
+            if (_resumed && origin <= blockedKey.LastForwarded && blockedKey.LastForwardedCommitted <= _began)
+            {
+                _skipped++;
+                Retire(blockedKey);
+                return KeyOrderDecision.Finish;
+            }
+
+            if (blockedKey.Records.Count == 0)
+            {
+                blockedKey.WentBack |= origin <= blockedKey.Seen;
+                blockedKey.Running = origin;
+                return KeyOrderDecision.Handle;
+            }
+
+            if (blockedKey.Records.TryGetValue(origin, out var retry) && retry.Timestamp == timestamp)
+            {
+                if (retry is { IsRepeat: true, State: not BlockedRecordState.Waiting })
+                {
+                    return KeyOrderDecision.Wait;
+                }
+
+                retry.IsRepeat = false;   // it is not handled yet
+                Look(blockedKey);
+                return KeyOrderDecision.Finish;
+            }
+
+            if (retry is not null || origin > blockedKey.Records.GetKeyAtIndex(0))
+            {
+                return Await(blockedKey, origin, timestamp, attempt: 0) ? KeyOrderDecision.Forward : KeyOrderDecision.Wait;
+            }
+
+            // In front of all that are blocked: one that is read once more. It must not run beside one of them.
+            if (blockedKey.Started > 0 || blockedKey.Records.GetValueAtIndex(0).State is BlockedRecordState.Done)
+            {
+                return KeyOrderDecision.Wait;
+            }
+
+            blockedKey.WentBack = true;
+            blockedKey.Running = origin;
+            return KeyOrderDecision.Handle;
+        }
+    }
+
+    /// <summary>A message of the source partition that failed is about to be forwarded.</summary>
+    /// <returns>Whether it may; else it is tried again a little later.</returns>
+    public bool Forward(byte[] key, long origin, long timestamp, int attempt)
+    {
+        lock (_lock)
+        {
+            return Await(KeyOf(key), origin, timestamp, attempt);
+        }
+    }
+
+    /// <summary>A record of a message was written, and will be read at this offset.</summary>
+    public void Written(byte[] key, long origin, long offset)
+    {
+        lock (_lock)
+        {
+            if (_keys.TryGetValue(key, out var blockedKey) && blockedKey.Records.TryGetValue(origin, out var retry))
+            {
+                retry.IsBeingWritten = false;
+                retry.WrittenAt = Math.Max(retry.WrittenAt, offset);
+                Look(blockedKey);
+            }
+        }
+    }
+
+    /// <summary>Its record cannot be written: it is too large.</summary>
+    public void Withdraw(byte[] key, long origin)
+    {
+        lock (_lock)
+        {
+            if (_keys.TryGetValue(key, out var blockedKey) && blockedKey.Records.TryGetValue(origin, out var retry) && retry.State is BlockedRecordState.Awaited
+                && retry.Offset < 0)
+            {
+                blockedKey.Records.Remove(origin);
+            }
+        }
+    }
+
+    /// <summary>A message of the source partition is finished. Poll thread: until then nothing of its key is handled from the retry topic.</summary>
+    public void Left(byte[] key, long origin)
+    {
+        lock (_lock)
+        {
+            if (_keys.TryGetValue(key, out var blockedKey) && blockedKey.Running == origin)
+            {
+                blockedKey.Running = -1;
+                Look(blockedKey);
+            }
+        }
+    }
+
+    // ── a record ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    /// <summary>Asks what is to be done with a record that is in its key queue; a worker's.</summary>
+    /// <param name="offset">Where it is in the retry topic.</param>
+    /// <param name="retry">The record; null where it is none of a key that is kept in order.</param>
+    public KeyOrderDecision Begin(long offset, out BlockedRecord? retry)
+    {
+        lock (_lock)
+        {
+            if (!_byOffset.TryGetValue(offset, out retry))
+            {
+                return KeyOrderDecision.Handle;
+            }
+
+            if (retry.State is not BlockedRecordState.Started)
+            {
+                return KeyOrderDecision.Finish;   // another record of it counts
+            }
+
+            if (!_open || retry.Key.Running >= 0 || !ReferenceEquals(FirstOf(retry.Key), retry))
+            {
+                Wait(retry);
+                return KeyOrderDecision.PutBack;
+            }
+
+            return retry.IsRepeat ? KeyOrderDecision.Finish : retry.IsDoomed ? KeyOrderDecision.DeadLetter : KeyOrderDecision.Handle;
+        }
+    }
+
+    /// <summary>A record failed again and is about to be forwarded once more.</summary>
+    public void Forward(BlockedRecord retry, int attempt)
+    {
+        lock (_lock)
+        {
+            if (retry.IsStranger || (retry.State is BlockedRecordState.Awaited && retry.Attempt >= attempt))
+            {
+                return;   // it comes again as another one, or is tried again
+            }
+
+            Stop(retry);
+            retry.Attempt = attempt;
+            retry.State = BlockedRecordState.Awaited;
+            retry.IsBeingWritten = true;
+            if (retry.Later is { } later && later.Attempt >= attempt)
+            {
+                // It was written before, by a send without an answer.
+                retry.Later = null;
+                Take(retry, later, later.Due);
+                Look(retry.Key);
+            }
+        }
+    }
+
+    /// <summary>It is too large to be forwarded once more.</summary>
+    public void Withdraw(BlockedRecord retry)
+    {
+        lock (_lock)
+        {
+            if (retry.State is BlockedRecordState.Awaited)
+            {
+                retry.State = BlockedRecordState.Started;
+                retry.IsBeingWritten = false;
+                retry.Key.Started++;
+            }
+        }
+    }
+
+    /// <summary>A record is handled: what has to be written before that counts; null where nothing has.</summary>
+    public KeyRelease? Finishing(BlockedRecord retry)
+    {
+        lock (_lock)
+        {
+            var key = retry.Key;
+            var finished = Math.Max(key.FinishedOffset, retry.LastOffset);
+            var next = FirstOf(key, retry);
+
+            // Else what is read again after a crash is read with all that comes after it: the next record is behind this one, or the offset of the last one
+            // is committed with whatever is handled after it.
+            var isNeeded = retry.IsRepeat || (next is null ? finished > _lowest : next.State is not BlockedRecordState.Awaited && finished > next.Offset);
+            return isNeeded ? ReleaseUpTo(finished, key, retry, doomed: false) : null;
+        }
+    }
+
+    /// <summary>The others of a record's key are to be dead-lettered with it; returns what has to be written first, null where there is no other.</summary>
+    public KeyRelease? Doom(BlockedRecord retry)
+    {
+        lock (_lock)
+        {
+            if (FirstOf(retry.Key, retry) is null)
+            {
+                return null;
+            }
+
+            foreach (var other in retry.Key.Records.Values)
+            {
+                other.IsDoomed |= !ReferenceEquals(other, retry);
+            }
+
+            return ReleaseUpTo(Math.Max(retry.Key.FinishedOffset, retry.LastOffset), retry.Key, retry, doomed: true);
+        }
+    }
+
+    /// <summary>
+    /// A record is finished, and what had to be written is. The next one of its key may be handled, none of the source topic until the poll thread knows.
+    /// </summary>
+    public void Finish(BlockedRecord retry, KeyRelease? released)
+    {
+        lock (_lock)
+        {
+            Stop(retry);
+            retry.State = BlockedRecordState.Done;
+            var key = retry.Key;
+            var finished = Math.Max(key.FinishedOffset, retry.LastOffset);
+            key.FinishedOffset = released is { } record && finished <= record.UpTo ? -1 : finished;
+            key.FinishedOrigin = Math.Max(key.FinishedOrigin, retry.Origin);
+            if (!retry.IsStranger)
+            {
+                key.See(retry.Origin, retry.Timestamp);
+            }
+
+            Look(key);
+        }
+    }
+
+    /// <summary>The poll thread took a record back.</summary>
+    public void Left(long offset)
+    {
+        lock (_lock)
+        {
+            if (!_byOffset.TryGetValue(offset, out var retry))
+            {
+                return;
+            }
+
+            if (retry is { State: BlockedRecordState.Awaited, IsStranger: false })
+            {
+                _byOffset.Remove(offset);   // the record that was written instead is to be read
+                return;
+            }
+
+            // Done; or skipped by name.
+            var (key, later) = (retry.Key, retry.Later);
+            Forget(retry);
+            if (later is { } record)
+            {
+                var repeat = new BlockedRecord(key, retry.Origin, retry.Timestamp) { IsRepeat = true };
+                key.Records.Add(retry.Origin, repeat);
+                Take(repeat, record, record.Due);
+            }
+
+            Look(key);
+        }
+    }
+
+    /// <summary>Forgets keys that were not used for long. Also its clock.</summary>
+    public void Sweep(long now)
+    {
+        lock (_lock)
+        {
+            _now = now;
+            for (var looks = _retired.Count; looks > 0 && _retired.TryPeek(out var key) && key.RetiredAt + Remembered <= now; looks--)
+            {
+                _retired.Dequeue();
+                key.RetiredAt = null;
+                if (key is { Records.Count: 0, Running: < 0 })
+                {
+                    if (key.FinishedOffset <= _lowest && key.LastForwarded <= _entered && Math.Max(key.LastForwarded, key.Seen) < (_committed ?? long.MaxValue))
+                    {
+                        _keys.Remove(key.Key);
+                    }
+                    else
+                    {
+                        Retire(key);
+                    }
+                }
+            }
+        }
+    }
+
+    private BlockedKey KeyOf(byte[] key)
+    {
+        if (!_keys.TryGetValue(key, out var blockedKey))
+        {
+            blockedKey = new BlockedKey(key);
+            _keys.Add(key, blockedKey);
+        }
+
+        return blockedKey;
+    }
+
+    private static BlockedRecord? FirstOf(BlockedKey key, BlockedRecord? but = null)
+    {
+        foreach (var other in key.Records.Values)
+        {
+            if (other.State is not BlockedRecordState.Done && !ReferenceEquals(other, but))
+            {
+                return other;
+            }
+        }
+
+        return null;
+    }
+
+    // Whether the message was finished here. After the end of what an assignment before left us, its records are of who does not know yet that it lost the
+    // partition: its message was forwarded before, where the source was committed behind it, or we have it ourselves. And a send without an answer may
+    // write one twice.
+    private bool IsRepeat(BlockedKey blockedKey, in StoredRecord record, bool isAnothers) => IsRecovered
+        && record is { Writer: not null, IsStranger: false }
+        && (record.Origin <= blockedKey.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
+
+    // All that are there and in front of the first one that is not finished.
+    private static KeyRelease ReleaseUpTo(long offset, BlockedKey key, BlockedRecord? finishing, bool doomed)
+    {
+        foreach (var retry in key.Records.Values)
+        {
+            if (retry.State is not BlockedRecordState.Done && !ReferenceEquals(retry, finishing) && retry.Offset >= 0 && retry.Offset <= offset)
+            {
+                return new KeyRelease(offset, retry.Origin, doomed);
+            }
+        }
+
+        return new KeyRelease(offset, long.MaxValue, doomed);
+    }
+
+    private void RememberLastForwarded(BlockedKey blockedKey, long origin, long timestamp, long? sourceCommitted)
+    {
+        if (!IsRecovered && sourceCommitted is { } committed && origin >= blockedKey.LastForwarded)
+        {
+            blockedKey.LastForwarded = origin;
+            blockedKey.LastForwardedCommitted = committed;
+            blockedKey.LastForwardedTimestamp = timestamp;
+        }
+    }
+
+    private long? ReadAgain(BlockedKey blockedKey, BlockedRecord retry, in StoredRecord record, long now)
+    {
+        retry.Touch(record.Offset);
+        switch (retry.State)
+        {
+            case BlockedRecordState.Awaited when record.Attempt >= retry.Attempt:
+                Take(retry, record, now);
+                Look(blockedKey);
+                return null;
+
+            case BlockedRecordState.Waiting when record.Attempt >= retry.Attempt:
+                var replaced = retry.Sequence;
+                _waiting--;
+                Take(retry, record, now);
+                Look(blockedKey);
+                return replaced;
+
+            case BlockedRecordState.Started when record.Attempt > retry.Attempt:
+            case BlockedRecordState.Done:
+                var other = retry.Later?.Sequence;
+                retry.Later = record;
+                return other;
+
+            default:
+                Look(blockedKey);   // it may be what was still to be read
+                return record.Sequence;
+        }
+    }
+
+    private void Take(BlockedRecord retry, in StoredRecord record, long now)
+    {
+        _byOffset.Remove(retry.Offset);
+        retry.Read(record, Math.Min(record.Due, now) + (Math.Max(0, record.Due - now) / 2));
+        _byOffset[record.Offset] = retry;
+        _waiting++;
+    }
+
+    // False: an older one with the same place is under way, or who comes next would not believe the record.
+    private bool Await(BlockedKey blockedKey, long origin, long timestamp, int attempt)
+    {
+        if (!Seal.IsReady)
+        {
+            return false;
+        }
+
+        if (!blockedKey.Records.TryGetValue(origin, out var retry))
+        {
+            blockedKey.Records.Add(origin, new BlockedRecord(
+                blockedKey, origin, timestamp) { Attempt = attempt, State = BlockedRecordState.Awaited, IsBeingWritten = true });
+            return true;
+        }
+
+        return retry.Timestamp == timestamp && retry.State is BlockedRecordState.Awaited;
+    }
+
+    private void Stop(BlockedRecord retry)
+    {
+        if (retry.State is BlockedRecordState.Started)
+        {
+            retry.Key.Started--;
+        }
+    }
+
+    private void Wait(BlockedRecord retry)
+    {
+        Stop(retry);
+        retry.State = BlockedRecordState.Waiting;
+        _waiting++;
+        Look(retry.Key);
+    }
+
+    private void Forget(BlockedRecord retry)
+    {
+        Stop(retry);
+        _waiting -= retry.State is BlockedRecordState.Waiting ? 1 : 0;
+        retry.Key.Records.Remove(retry.Origin);
+        _byOffset.Remove(retry.Offset);
+    }
+
+    private bool MayStart(BlockedKey key) => _open && key.Started == 0 && key.Running < 0;
+
+    // Notes when the key's first record is due, or that the key is not needed any more.
+    private void Look(BlockedKey key)
+    {
+        if (MayStart(key) && FirstOf(key) is { State: BlockedRecordState.Waiting, IsWhole: true } first)
+        {
+            _timers.Enqueue(key, first.TurnAt);
+        }
+        else if (key is { Records.Count: 0, Running: < 0 })
+        {
+            Retire(key);
+        }
+    }
+
+    private void Retire(BlockedKey key)
+    {
+        if (key is { Records.Count: 0, Running: < 0, FinishedOffset: < 0, FinishedOrigin: < 0, LastForwarded: < 0 })
+        {
+            _keys.Remove(key.Key);
+        }
+        else if (key is { Records.Count: 0, Running: < 0, RetiredAt: null })
+        {
+            key.RetiredAt = _now;
+            _retired.Enqueue(key);
+        }
+    }
+}
