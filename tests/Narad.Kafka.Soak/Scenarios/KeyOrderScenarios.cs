@@ -130,7 +130,7 @@ internal static class KeyOrderScenarios
 
         // What it had under way when it was stopped is written when it continues.
         var told = new Windows(run.Recorder.Zombies.Select(zombie => (zombie.From - (Stopwatch.Frequency / 10), zombie.To)));
-        var order = KeyOrder.Of(
+        var order = Verification.KeyOrder.Of(
             run.Work!.Fates,
             [.. records.Select(record => record.Place)],
             run.Recorder.Invocations,

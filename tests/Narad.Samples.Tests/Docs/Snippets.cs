@@ -401,21 +401,6 @@ public static class Snippets
     }
 }
 
-public sealed class BillOrderTests
-{
-    // snippet: testing-a-handler
-    [Fact]
-    public async Task A_placed_order_is_billed()
-    {
-        var database = new BillingDatabase();
-
-        await new BillOrder(database).HandleAsync(new OrderPlaced("o-1"), TestMessageContext.Create("orders", key: "customer-7"), CancellationToken.None);
-
-        database.Billed.Should().Equal("o-1");
-    }
-    // end
-}
-
 // snippet: a-handler
 public sealed class BillOrder(BillingDatabase database) : IMessageHandler<OrderPlaced>
 {
@@ -492,28 +477,6 @@ public sealed class Timing : IConsumeMiddleware
         {
             Console.WriteLine($"{context.Topic} took {TimeProvider.System.GetElapsedTime(started)}");
         }
-    }
-}
-// end
-
-// snippet: testing-with-a-harness
-public sealed class BillingTests(EmbeddedKafka embedded) : IClassFixture<EmbeddedKafka>
-{
-    [Fact]
-    public async Task Orders_that_are_sent_are_billed()
-    {
-        var harness = new KafkaHarness();
-        await using var kafka = harness.Create(embedded.CreateOptions());
-        var database = new BillingDatabase();
-        await kafka.ConnectProducerAsync();
-        await kafka.ConnectConsumerAsync("billing");
-        await kafka.SubscribeAsync<OrderPlaced>("orders", (order, _, token) => database.BillAsync(order.OrderId, token));
-
-        await kafka.SendAsync("orders", new OrderPlaced("o-1"));
-
-        // or WaitForPublishedAsync, WaitForStoppedAsync …; with a deadline, without a sleep
-        await harness.WaitForHandledAsync<OrderPlaced>(order => order.OrderId == "o-1");
-        database.Billed.Should().Equal("o-1");
     }
 }
 // end
