@@ -14,6 +14,9 @@ internal sealed class BatchingClient(int batch, ErrorCode code, bool lists) : IP
     private readonly Lock _lock = new();
     private readonly List<(PendingSend Send, byte[] Value, byte[]? Key)> _queue = [];
 
+    // How many of the queue, from its start, a purge took that did not wait: they are given back with the next answer, as librdkafka does, and never written.
+    private int _purged;
+
     public string Name => "batching#1";
 
     public int LargestBatch => 1_000_000;
@@ -38,6 +41,7 @@ internal sealed class BatchingClient(int batch, ErrorCode code, bool lists) : IP
     {
         lock (_reporting)
         {
+            GivePurgedBack();
             var taken = Take(batch);
             if (taken.Count == 0)
             {
@@ -52,16 +56,16 @@ internal sealed class BatchingClient(int batch, ErrorCode code, bool lists) : IP
 
     public void PurgeQueued(bool wait)
     {
-        if (!wait)
+        lock (_lock)
         {
-            return;
+            _purged = _queue.Count;
         }
 
-        lock (_reporting)
+        if (wait)
         {
-            if (Take(int.MaxValue) is { Count: > 0 } all)
+            lock (_reporting)
             {
-                PendingSend.Report(all.ConvertAll(entry => GiveBack(entry, ErrorCode.Local_PurgeQueue)).ToArray());
+                GivePurgedBack();
             }
         }
     }
@@ -89,6 +93,21 @@ internal sealed class BatchingClient(int batch, ErrorCode code, bool lists) : IP
     {
         Written.Add(Encoding.UTF8.GetString(entry.Value));
         return new SendReport(entry.Send, 0, Written.Count - 1, ErrorCode.NoError, PersistenceStatus.Persisted);
+    }
+
+    private void GivePurgedBack()
+    {
+        List<(PendingSend Send, byte[] Value, byte[]? Key)> purged;
+        lock (_lock)
+        {
+            purged = Take(_purged);
+            _purged = 0;
+        }
+
+        if (purged.Count > 0)
+        {
+            PendingSend.Report(purged.ConvertAll(entry => GiveBack(entry, ErrorCode.Local_PurgeQueue)).ToArray());
+        }
     }
 
     private List<(PendingSend Send, byte[] Value, byte[]? Key)> Take(int most)
