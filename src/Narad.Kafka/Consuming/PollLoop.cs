@@ -73,6 +73,7 @@ internal sealed class PollLoop
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
     private long? _pairsWantedSince;     // when a subscription came that needs another assignor
+    private long? _nothingWantedSince;   // when the last topic went
     private bool _joinSeen;             // an assignment came since the latest Subscribe
     private int _rebuilds;
     private bool _closing;
@@ -172,13 +173,15 @@ internal sealed class PollLoop
             return;
         }
 
-        _subscribed = [.. _group.ReadableTopics];
-        if (_subscribed.Count == 0)
+        HashSet<string> wanted = [.. _group.ReadableTopics];
+        if (wanted.Count == 0)
         {
-            _assignment.Client.Unsubscribe();
+            _nothingWantedSince ??= _diagnostics.Time.GetTimestamp();
             return;
         }
 
+        _nothingWantedSince = null;
+        _subscribed = wanted;
         _assignment.Client.Subscribe(_subscribed);
         _subscribedAt = _diagnostics.Time.GetTimestamp();
         _joinSeen = false;
@@ -259,6 +262,13 @@ internal sealed class PollLoop
         if (_pairsWantedSince is { } since && !IsJoining(since))
         {
             JoinInPairs();
+        }
+
+        if (_nothingWantedSince is { } leaving && !IsJoining(leaving))
+        {
+            _nothingWantedSince = null;
+            _subscribed = [];
+            _assignment.Client.Unsubscribe();
         }
 
         TakeCompleted();
@@ -950,7 +960,7 @@ internal sealed class PollLoop
     // ── beginning and end ─────────────────────────────────────────────────────────────────────────────────────────────
     private void Build()
     {
-        _pairsWantedSince = null;   // also where a fatal error built the client again meanwhile
+        _pairsWantedSince = _nothingWantedSince = null;   // also where a fatal error built the client again meanwhile
         _inPairs = _group.InPairs;
         _starting.Clear();
         _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
@@ -1042,7 +1052,7 @@ internal sealed class PollLoop
         return true;
     }
 
-    // A client that is closed while it joins does not leave: see GroupMembership. So it is polled until it has joined, unless no broker answers it.
+    // A client that is closed, or unsubscribed, while it joins does not leave: see GroupMembership. So it is polled until it has joined, unless no broker answers it.
     private bool IsJoining(long closingSince) =>
         !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
         && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
@@ -76,7 +77,7 @@ internal static class TopicReader
             foreach (var partition in cluster.Admin.GetMetadata(topic, TimeSpan.FromSeconds(20)).Topics.Single().Partitions)
             {
                 var id = new TopicPartition(topic, partition.PartitionId);
-                var marks = consumer.QueryWatermarkOffsets(id, TimeSpan.FromSeconds(20));
+                var marks = MarksOf(consumer, id);
                 if (marks.High > marks.Low)
                 {
                     ends[id] = marks.High;
@@ -85,6 +86,24 @@ internal static class TopicReader
         }
 
         return ends;
+    }
+
+    // The broker that the client asks may have lost the lead a moment ago.
+    private static WatermarkOffsets MarksOf(IConsumer<byte[]?, byte[]?> consumer, TopicPartition partition)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return consumer.QueryWatermarkOffsets(partition, TimeSpan.FromSeconds(20));
+            }
+            catch (KafkaException refused) when (refused.Error.Code is ErrorCode.NotLeaderForPartition or ErrorCode.LeaderNotAvailable
+                && Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30))
+            {
+                Thread.Sleep(200);
+            }
+        }
     }
 
     // The end that counts is that of everything written: a transaction that nobody ends holds back a reader of committed messages, and that is reported.

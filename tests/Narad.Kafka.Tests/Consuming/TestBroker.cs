@@ -86,7 +86,7 @@ public abstract class TestBroker : IDisposable
         }).SetLogHandler((_, _) => { }).Build();
         reader.Subscribe(topic);
         var found = new List<ConsumeResult<byte[]?, byte[]?>>();
-        var until = DateTime.UtcNow + TimeSpan.FromSeconds(30);
+        var until = DateTime.UtcNow + Waiting.Deadline;
         while (found.Count < expected && DateTime.UtcNow < until)
         {
             if (reader.Consume(TimeSpan.FromMilliseconds(100)) is { } result)

@@ -155,7 +155,7 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
             configure: static s => s.Retry.Topic.MaxAttempts = 3);
         await Waiting.Until(() => kafka.Groups.Sum(static one => one.Loop?.WaitingRetries ?? 0) == 20, "all wait");
         await broker.DeleteRecordsAsync($"{topic}-retry", 0, 10);
-        await Waiting.Until(() => kafka.Groups.Sum(static one => one.Metrics.Gone) >= 6, "some are gone when they are to be moved", TimeSpan.FromSeconds(30));
+        await Waiting.Until(() => kafka.Groups.Sum(static one => one.Metrics.Gone) >= 6, "some are gone when they are to be moved");
 
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();

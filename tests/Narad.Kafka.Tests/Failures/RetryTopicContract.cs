@@ -606,7 +606,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         await Waiting.Until(() => Enumerable.Range(0, Partitions).All(partition => handled.Keys.Any(message => message.StartsWith($"soon {partition}", StringComparison.Ordinal))), "some of each partition are handled");
         await using var second = await JoinAsync();
 
-        await Waiting.Until(() => handled.Count == Partitions * Each, "all that were due are handled", TimeSpan.FromSeconds(30));
+        await Waiting.Until(() => handled.Count == Partitions * Each, "all that were due are handled");
     }
 
     protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);

@@ -9,7 +9,7 @@ namespace Narad.Kafka.Tests.Producing;
 /// <summary>A producer that is connected to the embedded broker, to real Kafka where the environment names one, or to a scripted client.</summary>
 internal sealed class Sending : IAsyncDisposable
 {
-    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Timeout = Waiting.Deadline;
 
     private readonly ITransport _transport;
 

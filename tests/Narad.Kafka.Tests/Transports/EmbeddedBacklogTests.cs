@@ -6,7 +6,7 @@ namespace Narad.Kafka.Tests.Transports;
 /// <summary>The whole service on the embedded broker, with more than that can hold.</summary>
 public sealed class EmbeddedBacklogTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKafka>
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Deadline = Waiting.Deadline;
 
     [Fact]
     [Trait("Trap", "mock-drops-oldest")]

@@ -12,7 +12,7 @@ namespace Narad.Kafka.Tests.Transports;
 public sealed class EmbeddedBackpressureTests : IAsyncDisposable
 {
     private const int Kilobyte = 1024;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = Waiting.Deadline;
 
     private readonly ConcurrentDictionary<(string Group, TopicPartition Partition), long> _committed = new();
     private readonly EmbeddedBackpressure _lock;

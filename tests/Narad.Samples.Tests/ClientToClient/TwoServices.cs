@@ -18,7 +18,7 @@ namespace Narad.Samples.Tests.ClientToClient;
 /// <summary>Both services in this process, with one store, as two processes have it with one database, and one clock.</summary>
 internal sealed class TwoServices : IFailureObserver, IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
 
     private readonly HttpClient _http = new();
     private readonly ConcurrentQueue<DateTimeOffset> _dues = new();

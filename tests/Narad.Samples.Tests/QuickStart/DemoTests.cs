@@ -173,7 +173,7 @@ public sealed class DemoTests
         {
             if (line == 15)
             {
-                SpinWait.SpinUntil(() => kafka.Written.Count == 20, TimeSpan.FromSeconds(30)).Should().BeTrue();
+                SpinWait.SpinUntil(() => kafka.Written.Count == 20, TimeSpan.FromMinutes(2)).Should().BeTrue();
                 stop.Cancel();
             }
 
@@ -331,7 +331,7 @@ public sealed class DemoTests
         {
             if (line == 15)
             {
-                SpinWait.SpinUntil(() => kafka.Written.Count == 20, TimeSpan.FromSeconds(30)).Should().BeTrue();
+                SpinWait.SpinUntil(() => kafka.Written.Count == 20, TimeSpan.FromMinutes(2)).Should().BeTrue();
                 kafka.IsConnected = false;
                 stop.Cancel();
             }
