@@ -256,6 +256,11 @@ internal static partial class ConsumingLog
     [LoggerMessage(3050, LogLevel.Warning, "Closing the client of group '{Group}' failed.")]
     public static partial void CloseFailed(ILogger logger, Exception error, string group);
 
+    [LoggerMessage(3049, LogLevel.Warning,
+        "Group '{Group}' has not taken this member in for {Time}, although brokers answer: the client may be stuck. A new client is built; the broker "
+        + "forgets the old one after its session timeout.")]
+    public static partial void StuckOutside(ILogger logger, string group, string time);
+
     [LoggerMessage(3051, LogLevel.Error,
         "The client of group '{Group}' did not close within {Timeout} and is abandoned; the broker evicts it after its session timeout.")]
     public static partial void CloseAbandoned(ILogger logger, string group, string timeout);

@@ -26,6 +26,9 @@ internal sealed class GroupErrors(ConsumerGroup group, KafkaOptions options, Tim
 
     private StallCauses Causes => group.Causes;
 
+    /// <summary>Whether the client said lately why the group does not take it in.</summary>
+    public bool IsRefused => !Causes.IsEmpty && Causes.Now.Any(static cause => string.Equals(cause.Subject, Membership, StringComparison.Ordinal));
+
     /// <summary>The topics that the client was refused to read, as far as is known.</summary>
     public IReadOnlySet<string> RefusedTopics =>
         Causes.IsEmpty ? ImmutableHashSet<string>.Empty : new HashSet<string>(

@@ -61,6 +61,7 @@ internal sealed class PollLoop
     private readonly PartitionPairs _pairs;
     private readonly TransactionBatcher? _transactions;     // of an exactly-once group
     private readonly ProgressWatch _progress;
+    private readonly JoinWatch _joins;
     private readonly FetchPace _pace;
     private readonly TimeSpan _revokeTimeout;
     private readonly List<Delivery> _arrived = new(MostAtOnce);     // counted, not yet in their key queues: only while polling
@@ -109,6 +110,7 @@ internal sealed class PollLoop
         _retries = new RetrySchedule(_assignment, new RetryReader(transport, group.Name, _clientLog, diagnostics.Time, OnClientError), group,
             diagnostics.Time, _logger);
         _progress = new ProgressWatch(_assignment, _retries, group, options, diagnostics.Time);
+        _joins = new JoinWatch(IsOutside, diagnostics.Time);
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxUncommittedMessages, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
@@ -231,6 +233,12 @@ internal sealed class PollLoop
                 if (_fatal is { } fatal)
                 {
                     Recover(fatal);
+                }
+                else if (_stop is null && _joins.IsStuck())
+                {
+                    ConsumingLog.StuckOutside(_logger, _group.Name, Duration.Text(_joins.Waited));
+                    Abandon();
+                    BuildAgain();
                 }
             }
 
@@ -902,8 +910,7 @@ internal sealed class PollLoop
     private void Recover(Error fatal)
     {
         ConsumingLog.FatalError(_logger, fatal.Code, fatal.Reason, _group.Name);
-        LoseEverything();
-        DisposeLater(_assignment.Client);
+        Abandon();
         _group.Refuse(fatal);
         _group.Errors.Fatal(fatal);
         _fatal = null;
@@ -916,6 +923,17 @@ internal sealed class PollLoop
             return;
         }
 
+        BuildAgain();
+    }
+
+    private void Abandon()
+    {
+        LoseEverything();
+        DisposeLater(_assignment.Client);
+    }
+
+    private void BuildAgain()
+    {
         _group.MoveToJoining();
         do
         {
@@ -1056,6 +1074,10 @@ internal sealed class PollLoop
     private bool IsJoining(long closingSince) =>
         !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
         && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
+
+    // One that is refused says so again and again, and a new client would meet the same.
+    private bool IsOutside() =>
+        _subscribed.Count > 0 && _transport.ConnectionFault is null && !_group.Errors.IsRefused && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
 
     // While its group rebalances a member's commit is refused. Polling continues then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.

@@ -62,7 +62,7 @@ public sealed class EmbeddedBroker : IDisposable
     /// </summary>
     public IReadOnlyDictionary<string, int> Topics => new Dictionary<string, int>(_topics, StringComparer.Ordinal);
 
-    private MockCluster.ClusterHandle Cluster
+    internal MockCluster.ClusterHandle Cluster
     {
         get
         {
