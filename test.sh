@@ -33,15 +33,15 @@ if [ -n "$filtered" ]; then
   run "$results/all" Narad.Kafka.sln -m:2 "$@" || status=$?
 else
   # The core's tests take as long as all others: these run beside them, one project after the other. What needs the processors most, publishing, comes last,
-  # and then the tests that stop the whole cluster, which no other test may use meanwhile.
-  run "$results/all" tests/Narad.Kafka.Tests --filter Category!=PausesCluster "$@" &
+  # and then the tests beside which no other may run: they stop the whole cluster, or measure processor time.
+  run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" &
   core=$!
   others=$(printf '%s\n' tests/*.Tests | grep -v -e /Narad.Kafka.Tests -e Packaging)
   for project in $others tests/Narad.Kafka.Packaging.Tests; do
     run "$results/all" "$project" "$@" || status=$?
   done
   wait "$core" || status=$?
-  run "$results/all" tests/Narad.Kafka.Tests --filter Category=PausesCluster "$@" || status=$?
+  run "$results/all" tests/Narad.Kafka.Tests --filter Category=RunsAlone "$@" || status=$?
 fi
 
 failed=$(find "$results/all" -name '*.trx' -exec cat {} + 2> /dev/null | sed -n '/<UnitTestResult .*outcome="Failed"/s/.* testName="\([^"(]*\).*/FullyQualifiedName=\1/p' | sort -u)

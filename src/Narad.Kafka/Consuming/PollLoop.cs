@@ -1075,9 +1075,11 @@ internal sealed class PollLoop
         !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
         && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
 
-    // One that is refused says so again and again, and a new client would meet the same.
+    // The client of a classic group keeps the number of its generation when the group takes it out. One that is refused says so again and again, and a new client
+    // would meet the same.
     private bool IsOutside() =>
-        _subscribed.Count > 0 && _transport.ConnectionFault is null && !_group.Errors.IsRefused && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
+        _subscribed.Count > 0 && _transport.ConnectionFault is null && !_group.Errors.IsRefused
+        && (_progress.IsOutside || GroupMembership.HasJoined(_assignment.Client.Handle) is false);
 
     // While its group rebalances a member's commit is refused. Polling continues then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.

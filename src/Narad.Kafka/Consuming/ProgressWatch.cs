@@ -58,6 +58,9 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
         }
     }
 
+    /// <summary>Whether the group took this member out and has not taken it in again (classic protocol). The poll thread's.</summary>
+    public bool IsOutside => _lost is not Never;
+
     /// <summary>The group has this member.</summary>
     public void Joined() => Volatile.Write(ref _lost, Never);
 

@@ -558,7 +558,8 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
             }
         }
 
-        dead.Numbers(dead.Retry, 50).Should().Equal(Enumerable.Range(0, 50));
+        // A batch whose offsets could not be committed any more in an attempt that was refused goes again.
+        dead.Numbers(dead.Retry, 50).Distinct().Should().Equal(Enumerable.Range(0, 50));
     }
 
     [Fact]

@@ -172,9 +172,8 @@ public sealed class LiveClusterTests
             });
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic, IncreaseTo = 2 }]));
-        var health = await BecomesAsync(kafka, HealthStatus.Unhealthy, $"{topic}[1]");
-        health.Should().Contain($"its retry topic '{topic}-retry' has 1 partition(s) only")
-            .And.Contain($"kafka-topics --alter --topic {topic}-retry --partitions 2");
+        var health = await BecomesAsync(kafka, HealthStatus.Unhealthy, $"its retry topic '{topic}-retry' has 1 partition(s) only");
+        health.Should().Contain($"{topic}[1]").And.Contain($"kafka-topics --alter --topic {topic}-retry --partitions 2");
 
         await AdminAsync(admin => admin.CreatePartitionsAsync([new PartitionsSpecification { Topic = topic + "-retry", IncreaseTo = 2 }]));
         await SendAsync(topic, "1", partition: 1);

@@ -10,7 +10,7 @@ namespace Narad.Kafka.Tests.Transports;
 /// <summary>That an embedded broker with many topics and groups costs little while nobody sends.</summary>
 public sealed partial class EmbeddedFetchesTests
 {
-    [Fact]
+    [Fact, Trait("Category", "RunsAlone")]
     public async Task Five_hundred_topics_and_twenty_groups_take_less_than_a_tenth_of_a_processor_while_nobody_sends()
     {
         // Beside a busy machine the same work takes more processor time: the best of up to three runs counts.

@@ -17,7 +17,7 @@ public sealed class PausesTheRealBroker
 /// without a bound.
 /// </summary>
 [Collection(PausesTheRealBroker.Name)]
-[Trait("Category", "PausesCluster")]
+[Trait("Category", "RunsAlone")]
 public sealed class PausedBrokerTests
 {
     private static readonly TimeSpan Noticed = TimeSpan.FromSeconds(5);
