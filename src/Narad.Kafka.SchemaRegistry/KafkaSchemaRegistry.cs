@@ -284,13 +284,15 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
             var connection = new RegistryConnection(Options, kafka, _time);
             var schemas = new RegisteredSchemas(connection, kafka.Json, Options, registration, _time);
             var json = new JsonMessageSerializer(kafka.Json);
+            var names = new Dictionary<string, string>(kafka.TopicNames, StringComparer.Ordinal);
             return _attached = new Attached(
                 connection,
                 schemas,
                 json,
                 kafka.Serializer ?? json,
                 kafka.Deserializer ?? json,
-                new Dictionary<string, string>(kafka.TopicNames, StringComparer.Ordinal),
+                names,
+                [.. _declarations.Select(one => (one, one.Topic is { } topic ? names.GetValueOrDefault(topic, topic) : null))],
                 new LazyAdapters(_serdes, schemas.Client));
         }
     }
@@ -307,18 +309,18 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
     private SchemaDeclaration? Find(Type type, string topic, bool isKey)
     {
         SchemaDeclaration? general = null;
-        foreach (var declaration in _declarations)
+        foreach (var (declaration, realTopic) in Current.Declarations)
         {
             if (declaration.Type != type || declaration.IsKey != isKey)
             {
                 continue;
             }
 
-            if (declaration.Topic is null)
+            if (realTopic is null)
             {
                 general = declaration;
             }
-            else if (string.Equals(Current.RealName(declaration.Topic), topic, StringComparison.Ordinal))
+            else if (string.Equals(realTopic, topic, StringComparison.Ordinal))
             {
                 return declaration;
             }
@@ -441,6 +443,7 @@ public sealed class KafkaSchemaRegistry : IMessageSerializer, IMessageDeserializ
         IMessageSerializer Serializer,
         IMessageDeserializer Deserializer,
         Dictionary<string, string> TopicNames,
+        (SchemaDeclaration Declaration, string? RealTopic)[] Declarations,
         LazyAdapters Adapters)
     {
         public string RealName(string topic) => TopicNames.GetValueOrDefault(topic, topic);

@@ -39,8 +39,21 @@ internal sealed class RegisteredSchemas
     /// <summary>The schema that a type is written with to a topic, by its real name.</summary>
     /// <exception cref="SchemaMismatchException">The subject has none that the type fits.</exception>
     /// <exception cref="SerializationUnavailableException">The registry does not answer, and it is not known yet.</exception>
-    public ValueTask<WriterSchema> WriterAsync(SchemaDeclaration declaration, string topic, CancellationToken cancellationToken) =>
-        _writers.TryGet((declaration, topic), out var known) ? new(known) : new(_writers.GetAsync((declaration, topic), cancellationToken));
+    public ValueTask<WriterSchema> WriterAsync(SchemaDeclaration declaration, string topic, CancellationToken cancellationToken)
+    {
+        if (declaration.First is { } first && string.Equals(first.Topic, topic, StringComparison.Ordinal))
+        {
+            return new(first.Schema);
+        }
+
+        if (_writers.TryGet((declaration, topic), out var known))
+        {
+            declaration.First ??= new(topic, known);
+            return new(known);
+        }
+
+        return new(_writers.GetAsync((declaration, topic), cancellationToken));
+    }
 
     /// <summary>The schema with an id, as a message that was received names it.</summary>
     /// <exception cref="SerializationUnavailableException">The registry does not answer, and it is not known yet.</exception>

@@ -18,6 +18,12 @@ internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subje
 
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
+    /// <summary>The topic that was written to first, with its schema: most types have one topic, and comparing its name is quicker than looking it up.</summary>
+    public KnownSchema? First { get; set; }
+
     /// <summary>What it is called in messages to people.</summary>
     public override string ToString() => $"{(IsKey ? "key" : "value")} type {Type.Name}";
+
+    /// <summary>A topic's real name and the schema that is written to it.</summary>
+    internal sealed record KnownSchema(string Topic, RegisteredSchemas.WriterSchema Schema);
 }

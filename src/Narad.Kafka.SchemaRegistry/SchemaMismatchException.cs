@@ -13,7 +13,7 @@ public sealed class SchemaMismatchException : NaradKafkaException
         Differences = differences;
     }
 
-    /// <summary>The subject.</summary>
+    /// <summary>The subject; empty where a serializer of <c>WithSerdes</c> chose it (the message names it).</summary>
     public string Subject { get; }
 
     /// <summary>
