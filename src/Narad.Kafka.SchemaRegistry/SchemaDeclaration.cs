@@ -18,7 +18,7 @@ internal sealed record SchemaDeclaration(Type Type, string? Topic, string? Subje
 
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
-    /// <summary>The topic that was written to first, with its schema: most types have one topic, and comparing its name is quicker than looking it up.</summary>
+    /// <summary>The topic that was written to first, with its schema. Most types have one topic, and comparing its name is quicker than a look-up.</summary>
     public KnownSchema? First { get; set; }
 
     /// <summary>What it is called in messages to people.</summary>
