@@ -1,20 +1,20 @@
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// Finds a client that stays outside its group although nothing keeps it out. It happens where a coordinator hangs for some seconds and comes back: the client may keep
-/// a connection to it that never opens again, or wait for an answer that was lost. Only another client helps. Used by the poll thread.
+/// Finds a client that stays outside its group although nothing keeps it out. It happens where a coordinator hangs for some seconds and comes back: the client
+/// may keep a connection to it that never opens again, or wait for an answer that was lost. Only another client helps. Used by the poll thread.
 /// </summary>
 /// <remarks>A group may be slow for a good reason: a member that polls late holds up everybody. So each further client is given twice the time.</remarks>
 /// <param name="isOutside">Whether the client wants to be in, brokers answer it, none refused it, and it is no member. Asked once a second.</param>
 /// <param name="time">The clock.</param>
 internal sealed class JoinWatch(Func<bool> isOutside, TimeProvider time)
 {
-    public static readonly TimeSpan FirstPatience = TimeSpan.FromMinutes(1);
-    public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(8);
+    public static readonly TimeSpan FirstTimeout = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan LongestTimeout = TimeSpan.FromMinutes(8);
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    private TimeSpan _patience = FirstPatience;
+    private TimeSpan _timeout = FirstTimeout;
     private long _looked = time.GetTimestamp();
     private long? _outsideSince;
 
@@ -32,19 +32,19 @@ internal sealed class JoinWatch(Func<bool> isOutside, TimeProvider time)
         _looked = time.GetTimestamp();
         if (!isOutside())
         {
-            (_outsideSince, _patience) = (null, FirstPatience);
+            (_outsideSince, _timeout) = (null, FirstTimeout);
             return false;
         }
 
         _outsideSince ??= _looked;
         Waited = time.GetElapsedTime(_outsideSince.Value, _looked);
-        if (Waited < _patience)
+        if (Waited < _timeout)
         {
             return false;
         }
 
         _outsideSince = null;
-        _patience = _patience * 2 < LongestPatience ? _patience * 2 : LongestPatience;
+        _timeout = _timeout * 2 < LongestTimeout ? _timeout * 2 : LongestTimeout;
         return true;
     }
 }

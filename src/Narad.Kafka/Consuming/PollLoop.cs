@@ -1070,13 +1070,14 @@ internal sealed class PollLoop
         return true;
     }
 
-    // A client that is closed, or unsubscribed, while it joins does not leave: see GroupMembership. So it is polled until it has joined, unless no broker answers it.
+    // A client that is closed, or unsubscribed, while it joins does not leave: see GroupMembership. So it is polled until it has joined, unless no broker
+    // answers it.
     private bool IsJoining(long closingSince) =>
         !_joinSeen && _subscribed.Count > 0 && _options.GroupProtocol is KafkaGroupProtocol.Consumer
         && _diagnostics.Time.GetElapsedTime(closingSince) < LongestJoin && GroupMembership.HasJoined(_assignment.Client.Handle) is false;
 
-    // The client of a classic group keeps the number of its generation when the group takes it out. One that is refused says so again and again, and a new client
-    // would meet the same.
+    // The client of a classic group keeps the number of its generation when the group takes it out. One that is refused says so again and again, and a new
+    // client would meet the same.
     private bool IsOutside() =>
         _subscribed.Count > 0 && _transport.ConnectionFault is null && !_group.Errors.IsRefused
         && (_progress.IsOutside || GroupMembership.HasJoined(_assignment.Client.Handle) is false);

@@ -29,7 +29,7 @@ public sealed class StuckClientTests
 
         var subscription = await kafka.SubscribeAsync<string>(topic, (_, _, _) => Task.FromResult(Interlocked.Increment(ref handled)));
 
-        await Waiting.Until(() => Volatile.Read(ref handled) == 3, "all is handled", JoinWatch.FirstPatience + Waiting.Deadline);
+        await Waiting.Until(() => Volatile.Read(ref handled) == 3, "all is handled", JoinWatch.FirstTimeout + Waiting.Deadline);
         subscription.State.Should().Be(SubscriptionState.Running);
         events.Count(3049).Should().Be(1);
     }
