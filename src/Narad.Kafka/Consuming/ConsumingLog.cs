@@ -95,7 +95,7 @@ internal static partial class ConsumingLog
 
     [LoggerMessage(3073, LogLevel.Information,
         "'{Topic}' in group '{Group}' is ordered by key only until a message fails: what goes through the retry topic is overtaken by what is behind "
-        + "it. Say AllowReorder() where that is right.")]
+        + "it. Set Retry.AllowReorder where that is right.")]
     public static partial void OrderEnds(ILogger logger, string topic, string group);
 
     [LoggerMessage(3074, LogLevel.Error,
