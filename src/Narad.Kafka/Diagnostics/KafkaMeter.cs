@@ -67,7 +67,7 @@ internal sealed class KafkaMeter : IDisposable
             "Records of retry topics whose claims about other messages were ignored, because no member of the group wrote them.", () =>
             service.Groups.Sum(group => group.Metrics.RefusedRecords));
         Counter("narad.kafka.messages.skipped_as_handled", "{message}",
-            "Messages that were not handled again, because records of the group in the retry topic say that they were handled or copied before.", () =>
+            "Messages that were not handled again, because records of the group in the retry topic say that they were handled or forwarded before.", () =>
             service.Groups.Sum(group => group.Metrics.SkipsAsHandled));
         Counter("narad.kafka.retry.gone", "{message}", "Messages that waited for a retry and were deleted from their topic meanwhile.", () =>
             service.Groups.Sum(group => group.Metrics.Gone));
