@@ -8,11 +8,14 @@ internal sealed record BenchmarkArguments
 {
     public const string Help =
         """
-        ./bench.sh [--brokers HOST:PORT] [--quick] [--rows ROW,ROW…] [--rounds N] [--messages N] [--json FILE]
+        ./bench.sh [--brokers HOST:PORT] [--mongodb URI] [--quick] [--rows ROW,ROW…] [--rounds N] [--messages N] [--json FILE]
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
+          --mongodb   a MongoDB server for the rows store and inbox (a database narad-bench-… is created and dropped there; a replica set for the
+                      inbox with transactions); default: these rows are measured in memory only
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, schema, tracker; default: all of these; and exactly, with --brokers only
+          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, schema, store, inbox,
+                      tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
           --messages  messages of each run of send, consume, host and bytes; default 100000 (the embedded broker keeps no more)
           --json      writes everything to this file too
@@ -22,7 +25,8 @@ internal sealed record BenchmarkArguments
         is said so and changes no exit code; 1 says that something failed or that messages were lost, 2 that an argument is wrong.
         """;
 
-    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "tracker"];
+    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "store", "inbox",
+        "tracker"];
 
     /// <summary>The row that the embedded broker cannot have.</summary>
     public const string Transactions = "exactly";
@@ -30,6 +34,8 @@ internal sealed record BenchmarkArguments
     private const int EmbeddedMessages = 100_000;
 
     public string? Brokers { get; private init; }
+
+    public string? MongoDb { get; private init; }
 
     public string? Json { get; private init; }
 
@@ -44,6 +50,9 @@ internal sealed record BenchmarkArguments
 
     /// <summary>Of what needs no broker.</summary>
     public int KeyQueueMessages => Quick ? 500_000 : 2_000_000;
+
+    /// <summary>Of the rows that write each message to a database.</summary>
+    public int StoredMessages => Quick ? 1_000 : 5_000;
 
     public IReadOnlyList<string> Rows { get; private init; } = AllRows;
 
@@ -60,7 +69,7 @@ internal sealed record BenchmarkArguments
                 continue;
             }
 
-            if (name is not ("--brokers" or "--rows" or "--rounds" or "--messages" or "--json"))
+            if (name is not ("--brokers" or "--mongodb" or "--rows" or "--rounds" or "--messages" or "--json"))
             {
                 return (null, $"{name} is not known.");
             }
@@ -81,6 +90,9 @@ internal sealed record BenchmarkArguments
                     }
 
                     parsed = parsed with { Brokers = value };
+                    break;
+                case "--mongodb":
+                    parsed = parsed with { MongoDb = value };
                     break;
                 case "--rows":
                     var rows = value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -54,13 +54,18 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
 
         public long Offsets => Volatile.Read(ref _offsets);
 
-        public void Count(long offset)
+        /// <summary>The time is counted from the first call.</summary>
+        public void Begin()
         {
             if (Volatile.Read(ref _begun) == 0 && Interlocked.Exchange(ref _begun, 1) == 0)
             {
                 _stretch = Sample.Start();
             }
+        }
 
+        public void Count(long offset)
+        {
+            Begin();
             Interlocked.Add(ref _offsets, offset);
             if (Interlocked.Increment(ref _handled) == messages)
             {
@@ -70,7 +75,7 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
     }
 
     /// <summary>The life of a host that runs as long as its process.</summary>
-    private sealed class Lifetime : IHostApplicationLifetime
+    internal sealed class Lifetime : IHostApplicationLifetime
     {
         public CancellationToken ApplicationStarted => CancellationToken.None;
 

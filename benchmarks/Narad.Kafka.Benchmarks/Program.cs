@@ -53,6 +53,8 @@ try
             "slow" => [await Consuming.SlowAsync(environment, arguments)],
             "key-queues" => [await Components.KeyQueuesAsync(arguments)],
             BenchmarkArguments.Transactions => [await Transactions.ThroughputAsync(environment, arguments)],
+            "store" => await Stores.StoreAsync(environment, arguments),
+            "inbox" => await Stores.InboxAsync(environment, arguments),
             "schema" => [await Schemas.WriteAndReadAsync(arguments)],
             "idle" => [await Consuming.IdleAsync(environment, arguments)],
             _ => [await Components.TrackerAsync(arguments)],

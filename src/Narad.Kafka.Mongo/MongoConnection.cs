@@ -38,8 +38,7 @@ internal sealed class MongoConnection(Func<IMongoDatabase> create, MongoOptions 
                 return meanwhile;
             }
 
-            var topology = hello.Contains("setName") ? MongoTopology.ReplicaSet : hello.GetValue("msg", "") == "isdbgrid" ? MongoTopology.Sharded
-                : MongoTopology.Standalone;
+            var topology = TopologyOf(hello);
             MongoLog.Connected(logger, Database.DatabaseNamespace.DatabaseName, topology);
             return _description = new Description(topology);
         }
@@ -48,6 +47,10 @@ internal sealed class MongoConnection(Func<IMongoDatabase> create, MongoOptions 
             _describing.Release();
         }
     }
+
+    /// <summary>What the answer to <c>hello</c> says: a router of a sharded cluster names no set of its own.</summary>
+    internal static MongoTopology TopologyOf(BsonDocument hello) => hello.Contains("setName") ? MongoTopology.ReplicaSet
+        : hello.GetValue("msg", "") == "isdbgrid" ? MongoTopology.Sharded : MongoTopology.Standalone;
 
     /// <summary>A collection whose writes count when the majority of the members has them.</summary>
     public IMongoCollection<TDocument> Collection<TDocument>(string name) =>

@@ -95,7 +95,8 @@ internal static class MongoErrors
         MongoExecutionTimeoutException => "the server gave up after its time limit.",
         MongoWriteConcernException => "the write was not acknowledged by enough members.",
         MongoBulkWriteException { WriteConcernError: not null } => "the write was not acknowledged by enough members.",
-        _ when CodeOf(error) is Unauthorized => "the user may not do that. Grant it the role readWrite on the database.",
+        _ when CodeOf(error) is Unauthorized => "the user may not do that. Grant it the role readWrite on the database; a changed "
+            + "retention needs dbAdmin too.",
         _ when CodeOf(error) is AuthenticationFailed => "the server refused the login. Check user, password and authSource of the connection string.",
         _ when CodeOf(error) is { } code && OutageCodes.Contains(code) =>
             string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the server answered with error {code}. This is tried again by itself."),

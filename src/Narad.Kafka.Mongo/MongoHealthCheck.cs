@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using MongoDB.Bson;
 
@@ -8,12 +9,12 @@ internal sealed class MongoHealthCheck(MongoConnection connection, IKafkaService
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var waiting = (kafka?.Subscriptions ?? []).Where(static subscription => subscription.CircuitState is not CircuitState.Closed)
-            .Select(static subscription => $"'{subscription.Topic}' of group '{subscription.Group}'").ToList();
+        var waiting = (kafka?.Subscriptions ?? []).Where(static subscription => subscription.CircuitState is not CircuitState.Closed).ToList();
         var data = new Dictionary<string, object>(StringComparer.Ordinal)
         {
             ["database"] = connection.Database.DatabaseNamespace.DatabaseName,
             ["waiting"] = waiting.Count,
+            ["waitingMessages"] = waiting.Sum(static subscription => subscription.BufferedMessages),
         };
         try
         {
@@ -33,6 +34,9 @@ internal sealed class MongoHealthCheck(MongoConnection connection, IKafkaService
             : new HealthCheckResult(HealthStatus.Healthy, connection.Known!.HasTransactions ? ""
                 : "no transactions (standalone server): a handler interrupted by a crash runs again", exception: null, data);
 
-        string Text(string reason) => waiting.Count == 0 ? reason : $"{reason}; waiting for the store: {string.Join(", ", waiting)}";
+        string Text(string reason) => waiting.Count == 0 ? reason : $"{reason}; waiting for the store: {string.Join(", ", waiting.Select(Waiting))}";
     }
+
+    private static string Waiting(ISubscription subscription) => string.Create(
+        CultureInfo.InvariantCulture, $"{subscription.BufferedMessages:N0} message(s) in memory of '{subscription.Topic}' in group '{subscription.Group}'");
 }

@@ -409,7 +409,8 @@ public sealed class KafkaService : IKafkaService
         if (options.Once.Enabled)
         {
             settings = settings with { Middleware = [.. settings.Middleware,
-                await InboxStart.CreateAsync(options.Once, settings, ClusterIdAsync, Topics, _diagnostics, cancellationToken).ConfigureAwait(false)] };
+                await InboxStart.CreateAsync(options.Once, settings, ClusterIdAsync, Topics, consumers.Metrics, _diagnostics, cancellationToken)
+                    .ConfigureAwait(false)] };
         }
 
         var handling = pipeline(settings, consumers.Metrics);

@@ -97,7 +97,8 @@ public sealed class NaradKafkaBuilder
             (settings, metrics, diagnostics, host) =>
         {
             var identity = new MessageIdentity(options, host.Services.GetRequiredService<KafkaService>().ClusterIdAsync);
-            var handler = new MessageStoreHandler<T>(options.Store ?? host.Services.GetRequiredService<IMessageStore>(), target, options, identity);
+            var handler = new MessageStoreHandler<T>(options.Store ?? host.Services.GetRequiredService<IMessageStore>(), target, options, identity,
+                metrics);
             return new BatchPipeline<T>(handler.HandleAsync, settings, metrics, diagnostics) { Starting = handler.StartAsync };
         }, options.Store is null ? typeof(IMessageStore) : typeof(KafkaService));
     }

@@ -62,10 +62,7 @@ public sealed class FailpointTests
     {
         await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
         var scenario = await Scenario.CreateAsync(database);
-        var data = new BsonDocument { { "failCommands", new BsonArray { command } }, { "appName", scenario.Name } };
-        data.AddRange(code == 0 ? new BsonDocument("closeConnection", true) : new BsonDocument("errorCode", code));
-        await database.Database.Client.GetDatabase("admin").RunCommandAsync<BsonDocument>(
-            new BsonDocument { { "configureFailPoint", "failCommand" }, { "mode", new BsonDocument("times", times) }, { "data", data } });
+        await using var failpoint = await Failpoint.SetAsync(database.Database.Client, scenario.Name, command, code, times);
 
         await scenario.RunAsync(part);
 

@@ -2,13 +2,16 @@ using System.Diagnostics;
 using System.Globalization;
 using MongoDB.Bson;
 using MongoDB.Driver;
+using Narad.Kafka.Shared;
+using Narad.Kafka.Testing;
 
 namespace Narad.Kafka.Mongo.Tests;
 
 /// <summary>Processes that die at any point between claim, handler and commit.</summary>
-public sealed class KilledProcessTests
+public sealed class KilledProcessTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKafka>
 {
     private const int Kills = 50;
+    private const int StoreKills = 4;
 
     /// <summary>Names that this is wanted: it takes two minutes, because the server holds what a dead process had begun for 60 s.</summary>
     private const string Variable = "NARAD_TEST_KILLS";
@@ -24,12 +27,12 @@ public sealed class KilledProcessTests
         var effects = database.Collection("effects");
 
         // The next one starts while the last one works.
-        var next = StartAsync(database);
+        var next = StartAsync("inbox", database.Uri, database.Name);
         var highest = 0L;
         for (var kill = 0; kill < Kills; kill++)
         {
             using var child = await next;
-            next = kill + 1 < Kills ? StartAsync(database) : next;
+            next = kill + 1 < Kills ? StartAsync("inbox", database.Uri, database.Name) : next;
             var before = await effects.CountDocumentsAsync(FilterDefinition<BsonDocument>.Empty);
 
             // Others than the one in hand: the server holds that until it aborts the dead process's transaction, 60 s after it began.
@@ -54,9 +57,55 @@ public sealed class KilledProcessTests
         highest.Should().BeGreaterThanOrEqualTo(Kills);
     }
 
-    private static async Task<Process> StartAsync(TestDatabase database)
+    [SkippableFact]
+    [Long]
+    [Trait("Promise", "S35")]
+    public async Task Processes_that_are_killed_while_they_store_lose_and_double_nothing()
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(Program).Assembly.Location, database.Uri, database.Name])
+        await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
+        var (topic, group) = (kafka.CreateTopic(partitions: 3), kafka.NewName("g"));
+        var events = database.Collection("events");
+        Task<long> CountAsync() => events.CountDocumentsAsync(FilterDefinition<BsonDocument>.Empty);
+        await using var service = new KafkaService(kafka.CreateOptions());
+        await service.ConnectProducerAsync();
+        using var sending = new CancellationTokenSource();
+        var sent = Task.Run(async () =>
+        {
+            var number = 0;
+            for (; !sending.IsCancellationRequested && number < 20_000; number++)
+            {
+                await service.SendAsync(topic, new Program.Event($"{number}", number), $"k-{number % 50}");
+                await Task.Delay(10);
+            }
+
+            return number;
+        });
+
+        for (var kill = 0; kill < StoreKills; kill++)
+        {
+            using var child = await StartAsync("store", database.Uri, database.Name, kafka.BootstrapServers, topic, group);
+            var before = await CountAsync();
+            await Waiting.UntilAsync(async () => await CountAsync() > before + 50, "the process stores");
+            await Task.Delay(Random.Shared.Next(100));   // at any point of a batch
+            child.Kill();
+            await child.WaitForExitAsync();
+        }
+
+        await sending.CancelAsync();
+        using var last = await StartAsync("store", database.Uri, database.Name, kafka.BootstrapServers, topic, group);
+        await Waiting.UntilAsync(async () => await CountAsync() >= await sent, $"all {await sent} were stored");
+        last.StandardInput.Close();
+        await last.WaitForExitAsync();
+        last.ExitCode.Should().Be(EndWithParent.ExitCode, "it ends with the process that started it");
+
+        var numbers = (await events.Find(FilterDefinition<BsonDocument>.Empty).ToListAsync())
+            .ConvertAll(static document => document["message"]["number"].AsInt32);
+        numbers.Should().OnlyHaveUniqueItems().And.BeEquivalentTo(Enumerable.Range(0, await sent));
+    }
+
+    private static async Task<Process> StartAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(Program).Assembly.Location, .. arguments])
         {
             UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, Environment = { ["DOTNET_TieredPGO"] = "0" },
         };

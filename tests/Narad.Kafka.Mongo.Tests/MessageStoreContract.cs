@@ -71,6 +71,16 @@ public abstract class MessageStoreContract : IAsyncLifetime
         (await OffsetOfAsync("a"), await OffsetOfAsync("b")).Should().Be((2L, 6L));
     }
 
+    [SkippableFact]
+    public async Task A_cancelled_write_is_a_cancellation()
+    {
+        SkipWithoutServer();
+        var writing = () => Store.WriteAsync(new MessageStoreTarget("events"), [Message("a", 1)], new CancellationToken(canceled: true));
+
+        await writing.Should().ThrowAsync<OperationCanceledException>();
+        (await OffsetOfAsync("a")).Should().BeNull();
+    }
+
     [SkippableTheory]
     [InlineData(MessageWriteMode.InsertIfAbsent)]
     [InlineData(MessageWriteMode.Replace)]

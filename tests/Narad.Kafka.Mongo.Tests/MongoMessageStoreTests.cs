@@ -5,7 +5,30 @@ using Narad.Kafka.Mongo;
 
 namespace Narad.Kafka.Mongo.Tests;
 
-public sealed class StandaloneMessageStoreTests() : MongoMessageStoreTests(TestDatabase.Standalone);
+public sealed class StandaloneMessageStoreTests() : MongoMessageStoreTests(TestDatabase.Standalone)
+{
+    [SkippableTheory]
+    [InlineData(MessageWriteMode.InsertIfAbsent, "insert")]
+    [InlineData(MessageWriteMode.Replace, "update")]
+    [InlineData(MessageWriteMode.ReplaceIfNewer, "update")]
+    public async Task A_write_that_failed_and_was_done_all_the_same_is_no_failure_when_it_is_repeated(MessageWriteMode mode, string command)
+    {
+        SkipWithoutServer();
+        using var proxy = new LostReplies(Database.Uri);
+        Store = new MongoMessageStore(
+            Database.Connect(database: TestDatabase.Client(proxy.Uri, static settings => settings.RetryWrites = false).GetDatabase(Database.Name)),
+            TimeProvider.System, json: null);
+        await WriteAsync(mode, Message("warm", 1, version: 1));
+        var writing = () => WriteAsync(mode, Message("a", 2, version: 1), Message("b", 3, version: 1));
+        proxy.LoseNext(command);
+
+        await writing.Should().ThrowAsync<StoreUnavailableException>().WithMessage("*write to collection 'events'*connection failed*");
+        await Waiting.UntilAsync(async () => (await OffsetOfAsync("a"), await OffsetOfAsync("b")) == (2L, 3L), "it was written all the same");
+
+        (await writing()).Should().OnlyContain(static error => error == null);
+        (await OffsetOfAsync("a"), await OffsetOfAsync("b")).Should().Be((2L, 3L));
+    }
+}
 
 public sealed class ReplicaSetMessageStoreTests() : MongoMessageStoreTests(TestDatabase.ReplicaSet)
 {
@@ -34,12 +57,7 @@ public sealed class ReplicaSetMessageStoreTests() : MongoMessageStoreTests(TestD
         var name = $"narad-{Guid.CreateVersion7():n}";
         var client = TestDatabase.Client(Database.Uri, settings => settings.ApplicationName = name);
         Store = new MongoMessageStore(Database.Connect(database: client.GetDatabase(Database.Name)), TimeProvider.System, json: null);
-        await client.GetDatabase("admin").RunCommandAsync<BsonDocument>(new BsonDocument
-        {
-            { "configureFailPoint", "failCommand" },
-            { "mode", new BsonDocument("times", 6) },
-            { "data", new BsonDocument { { "failCommands", new BsonArray { "insert" } }, { "appName", name }, { "errorCode", code } } },
-        });
+        await using var failpoint = await Failpoint.SetAsync(Database.Database.Client, name, "insert", code, times: 6);
 
         var outages = 0;
         await Waiting.UntilAsync(

@@ -91,6 +91,17 @@ public sealed class OutageTests
         services.GetRequiredService<MongoConnection>().Database.DatabaseNamespace.DatabaseName.Should().Be(database);
     }
 
+    [Theory]
+    [InlineData("{ isWritablePrimary: true, maxWireVersion: 21, ok: 1 }", MongoTopology.Standalone, false)]
+    [InlineData("{ isWritablePrimary: true, setName: 'rs0', hosts: ['a:1'], ok: 1 }", MongoTopology.ReplicaSet, true)]
+    [InlineData("{ isWritablePrimary: true, msg: 'isdbgrid', maxWireVersion: 21, ok: 1 }", MongoTopology.Sharded, true)]
+    public void Hello_says_whether_there_are_transactions(string hello, object topology, bool hasTransactions)
+    {
+        var found = MongoConnection.TopologyOf(MongoDB.Bson.BsonDocument.Parse(hello));
+
+        (found, new MongoConnection.Description(found).HasTransactions).Should().Be(((MongoTopology)topology, hasTransactions));
+    }
+
     [Fact]
     public async Task A_client_and_a_database_of_the_application_are_used_as_they_are()
     {

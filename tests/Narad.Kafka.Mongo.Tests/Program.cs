@@ -1,26 +1,59 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using Narad.Kafka.Mongo;
+using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Mongo.Tests;
 
-/// <summary>Handles messages through the inbox until it is killed: <c>URI DATABASE</c>; the first message's number comes on standard input.</summary>
+/// <summary>
+/// A process that a test kills: <c>inbox URI DATABASE</c> handles messages through the inbox, and the first message's number comes on standard input;
+/// <c>store URI DATABASE BROKERS TOPIC GROUP</c> stores a topic. It ends when its standard input does.
+/// </summary>
 internal static class Program
 {
+    public sealed record Event(string Id, int Number);
+
     public static InboxMessage MessageOf(int number) =>
         new("g", "orders", $"m-{number}", new TopicPartitionOffsetId("orders", 0, number), TimeSpan.FromDays(1));
 
-    public static async Task Main(string[] arguments)
+    public static Task Main(string[] arguments) => arguments switch
     {
-        var database = new MongoClient(arguments[0]).GetDatabase(arguments[1]);
+        ["inbox", var uri, var database] => HandleAsync(new MongoClient(uri).GetDatabase(database)),
+        ["store", var uri, var database, var brokers, var topic, var group] => StoreAsync(uri, database, brokers, topic, group),
+        _ => throw new ArgumentException("inbox or store"),
+    };
+
+    private static async Task HandleAsync(IMongoDatabase database)
+    {
         var inbox = await StartAsync(database);
         await Console.Out.WriteLineAsync("ready");
         var first = int.Parse(await Console.In.ReadLineAsync() ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+        EndWithParent.Watch();
         for (var number = first; ; number++)
         {
             await HandleAsync(inbox, database, number);
         }
+    }
+
+    private static async Task StoreAsync(string uri, string database, string brokers, string topic, string group)
+    {
+        EndWithParent.Watch();
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddNaradKafka(options =>
+            {
+                (options.Mode, options.Brokers, options.ClientId) = (KafkaMode.Kafka, brokers, "narad-killed");
+                (options.SessionTimeout, options.CommitInterval) = (TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50));
+            })
+            .AddMongo(uri, options => options.Database = database)
+            .StoreInMongo<Event>(topic, "events", group: group, store: static options => options.IdProperty = "id",
+                configure: static options => (options.MaxBatchSize, options.MaxBatchWait) = (20, TimeSpan.FromMilliseconds(20)));
+        using var host = builder.Build();
+        await host.StartAsync();
+        await Console.Out.WriteLineAsync("ready");
+        await host.WaitForShutdownAsync();
     }
 
     public static async Task<IInbox> StartAsync(IMongoDatabase database)

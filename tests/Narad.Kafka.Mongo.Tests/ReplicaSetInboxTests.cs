@@ -116,7 +116,6 @@ public sealed class ReplicaSetInboxTests : InboxContract
         (await starting.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*other*createIndex*expireAt*");
     }
 
-    /// <summary>Fails a command once or twice, for the clients of one application name only, so that tests stay apart.</summary>
     [SkippableTheory]
     [InlineData("insert", 91, true)]
     [InlineData("insert", 11600, false)]
@@ -133,15 +132,7 @@ public sealed class ReplicaSetInboxTests : InboxContract
         var client = TestDatabase.Client(Database.Uri, settings => settings.ApplicationName = name);
         Inbox = new MongoInbox(Database.Connect(database: client.GetDatabase(Database.Name)), TimeProvider.System);
         await StartAsync();
-        var data = new BsonDocument { { "failCommands", new BsonArray { command } }, { "appName", name } };
-        data.AddRange(code == 0 ? new BsonDocument("closeConnection", true)
-            : new BsonDocument { { "errorCode", code }, { "errorLabels", new BsonArray { "RetryableWriteError" } } });
-        await client.GetDatabase("admin").RunCommandAsync<BsonDocument>(new BsonDocument
-        {
-            { "configureFailPoint", "failCommand" },
-            { "mode", new BsonDocument("times", twice ? 2 : 1) },
-            { "data", data },
-        });
+        await using var failpoint = await Failpoint.SetAsync(Database.Database.Client, name, command, code, twice ? 2 : 1, "RetryableWriteError");
 
         for (var i = 0; i < 2; i++)
         {
@@ -149,6 +140,34 @@ public sealed class ReplicaSetInboxTests : InboxContract
         }
 
         (await CountAsync()).Should().Be(1);
+    }
+
+    [SkippableFact]
+    public async Task Write_conflicts_without_end_are_given_up_within_the_limit()
+    {
+        SkipWithoutServer();
+        var name = $"narad-{Guid.CreateVersion7():n}";
+        var client = TestDatabase.Client(Database.Uri, settings => settings.ApplicationName = name);
+        Inbox = new MongoInbox(Database.Connect(static options => options.TransactionRetryTimeout = TimeSpan.FromSeconds(2), client.GetDatabase(Database.Name)),
+            TimeProvider.System);
+        await StartAsync();
+        var calls = 0;
+        await using (await Failpoint.SetAsync(Database.Database.Client, name, "commitTransaction", 112, 100_000, "TransientTransactionError"))
+        {
+            var watch = System.Diagnostics.Stopwatch.StartNew();
+            var handling = () => UntilDoneAsync(Message(), async (session, token) =>
+            {
+                calls++;
+                await Write("a")(session, token);
+            });
+
+            await handling.Should().ThrowAsync<MongoException>();
+            watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(60), "the driver's own way would take 120 s");
+        }
+
+        calls.Should().BeGreaterThan(1);
+        (await CountAsync()).Should().Be(0);
+        (await UntilDoneAsync(Message(), Write("a"))).Kind.Should().Be(InboxResultKind.Handled);
     }
 
     [SkippableFact]

@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using MongoDB.Bson;
 using MongoDB.Driver;
@@ -10,7 +13,25 @@ namespace Narad.Kafka.Mongo.Tests;
 /// <summary>Inbox and store in subscriptions, on the embedded broker.</summary>
 public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKafka>
 {
+    private const string InMemory = "in memory";
+
     private sealed record Event(string Id, int Number);
+
+    /// <summary>The inbox in memory, or on one of the servers.</summary>
+    private sealed class TestInbox : IAsyncDisposable
+    {
+        private readonly TestDatabase? _database;
+
+        public TestInbox(string server)
+        {
+            _database = server is InMemory ? null : TestDatabase.On(server);
+            Inbox = _database is null ? new InMemoryInbox() : new MongoInbox(_database.Connect(), TimeProvider.System);
+        }
+
+        public IInbox Inbox { get; }
+
+        public ValueTask DisposeAsync() => _database?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
 
     /// <summary>An inbox whose store is unavailable so many times.</summary>
     private sealed class FlakyInbox(int times) : IInbox
@@ -59,10 +80,14 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         handled.Should().Equal(1, 3, 4);
     }
 
-    [Fact]
+    [SkippableTheory]
     [Trait("Promise", "S36")]
-    public async Task Once_goes_with_retries_in_memory_retry_topics_and_dead_letters_and_a_redriven_message_is_handled_again()
+    [InlineData(InMemory)]
+    [InlineData(TestDatabase.Standalone)]
+    [InlineData(TestDatabase.ReplicaSet)]
+    public async Task Once_goes_with_retries_in_memory_retry_topics_and_dead_letters_and_a_redriven_message_is_handled_again(string server)
     {
+        await using var inbox = new TestInbox(server);
         var (topic, group) = (kafka.CreateTopic(), kafka.NewName("g"));
         kafka.Broker.CreateTopic($"{topic}-retry", 6);
         kafka.Broker.CreateTopic($"{topic}-dlt", 6);
@@ -75,7 +100,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
             return Volatile.Read(ref mayWork) ? Task.CompletedTask : throw new InvalidDataException("not yet");
         }, group, o =>
         {
-            (o.Once.Enabled, o.Once.Inbox) = (true, new InMemoryInbox());
+            (o.Once.Enabled, o.Once.Inbox) = (true, inbox.Inbox);
             o.Once.IdProperty = "id";
             o.Retry.InMemory.MaxAttempts = 1;
             o.Retry.Topic.MaxAttempts = 1;
@@ -96,6 +121,213 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         await service.SendAsync(topic, new Event("x-2", 2), "k");
         await Waiting.UntilAsync(() => Volatile.Read(ref calls) >= 7, "the next one was handled");
         calls.Should().Be(7);
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S36")]
+    [InlineData(InMemory)]
+    [InlineData(TestDatabase.Standalone)]
+    [InlineData(TestDatabase.ReplicaSet)]
+    public async Task Once_goes_with_key_ordered_retries_and_duplicates(string server)
+    {
+        await using var inbox = new TestInbox(server);
+        var (topic, group) = (kafka.CreateTopic(partitions: 1), kafka.NewName("g"));
+        kafka.Broker.CreateTopic($"{topic}-retry", 1);
+        kafka.Broker.CreateTopic($"{topic}-dlt", 1);
+        await using var service = await ConnectAsync(group);
+        var handled = new ConcurrentQueue<int>();
+        var failures = 0;
+        await service.SubscribeAsync<Event>(topic, (message, _, _) =>
+        {
+            if (message.Number == 1 && Interlocked.Increment(ref failures) <= 2)
+            {
+                throw new InvalidDataException("not yet");
+            }
+
+            handled.Enqueue(message.Number);
+            return Task.CompletedTask;
+        }, group, o =>
+        {
+            (o.Once.Enabled, o.Once.Inbox) = (true, inbox.Inbox);
+            o.Once.IdProperty = "id";
+            o.Retry.Topic.MaxAttempts = 3;
+            o.Retry.Topic.Delay = TimeSpan.FromMilliseconds(10);
+            o.Retry.PreserveKeyOrder = true;
+        });
+
+        // Number 1 fails twice; the others of its key, each sent twice, wait behind it.
+        foreach (var number in new[] { 1, 2, 2, 3, 1, 3, 4 })
+        {
+            await service.SendAsync(topic, new Event($"id-{number}", number), "k");
+        }
+
+        await Waiting.UntilAsync(() => handled.Contains(4), "the last one was handled");
+        handled.Should().Equal(1, 2, 3, 4);
+        failures.Should().Be(3);
+        (await service.DeadLetters.CountAsync($"{topic}-dlt")).Should().Be(0);
+    }
+
+    [SkippableTheory]
+    [Trait("Promise", "S36")]
+    [InlineData(InMemory)]
+    [InlineData(TestDatabase.ReplicaSet)]
+    public async Task Equal_ids_from_two_topics_of_one_group_are_two_messages(string server)
+    {
+        await using var inbox = new TestInbox(server);
+        var (orders, invoices, group) = (kafka.CreateTopic(), kafka.CreateTopic(), kafka.NewName("g"));
+        await using var service = await ConnectAsync(group);
+        var handled = new ConcurrentQueue<string>();
+        foreach (var topic in new[] { orders, invoices })
+        {
+            await service.SubscribeAsync<Event>(topic, (_, context, _) =>
+            {
+                handled.Enqueue(context.Topic);
+                return Task.CompletedTask;
+            }, group, o =>
+            {
+                (o.Once.Enabled, o.Once.Inbox) = (true, inbox.Inbox);
+                o.Once.IdProperty = "id";
+            });
+        }
+
+        await service.SendAsync(orders, new Event("same", 1), "k");
+        await service.SendAsync(invoices, new Event("same", 2), "k");
+
+        await Waiting.UntilAsync(() => handled.Count >= 2, "both were handled");
+        handled.Should().BeEquivalentTo(orders, invoices);
+    }
+
+    [Fact]
+    [Trait("Promise", "S36")]
+    public async Task Stored_messages_duplicates_and_what_waits_are_counted_and_health_says_what_waits()
+    {
+        var (topic, group) = (kafka.CreateTopic(partitions: 1), kafka.NewName("g"));
+        var client = kafka.NewName("client");
+        var inbox = new FlakyInbox(1);
+        var store = new InMemoryMessageStore();
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddSingleton<IInbox>(inbox);
+        builder.Services.AddNaradKafka(options =>
+            {
+                kafka.Apply(options);
+                options.ClientId = client;
+            })
+            .AddMessageStore<Event>(topic, "events", $"{group}-store", options => options.Store = store)
+            .AddSubscription<Event, NoHandler>(topic, group, static o =>
+            {
+                o.Once.Enabled = true;
+                o.Once.IdProperty = "id";
+                o.CircuitBreaker.BreakDuration = TimeSpan.FromSeconds(2);
+            });
+        using var host = builder.Build();
+        await host.StartAsync();
+        var service = host.Services.GetRequiredService<IKafkaService>();
+        var seen = new ConcurrentDictionary<string, long>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, listening) =>
+            {
+                if (instrument.Meter.Name is "Narad.Kafka")
+                {
+                    listening.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            if (tags.ToArray().Contains(new("client", client)))
+            {
+                seen[instrument.Name] = value;
+            }
+        });
+        listener.Start();
+        for (var i = 0; i < 10; i++)
+        {
+            await service.SendAsync(topic, new Event($"{i % 5}", i), "k");
+        }
+
+        // The store of the inbox is down for a while: all ten messages wait.
+        await Waiting.UntilAsync(
+            () =>
+            {
+                listener.RecordObservableInstruments();
+                return seen.GetValueOrDefault("narad.kafka.messages.waiting") == 10;
+            },
+            "ten messages wait");
+        var unreachable = new MongoConnection(
+            static () => new MongoClient("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100").GetDatabase("x"), new MongoOptions(),
+            Microsoft.Extensions.Logging.Abstractions.NullLogger<MongoConnection>.Instance);
+        var health = await new MongoHealthCheck(unreachable, service).CheckHealthAsync(new HealthCheckContext
+        {
+            Registration = new HealthCheckRegistration("mongodb", static _ => throw new NotSupportedException(), failureStatus: null, tags: null),
+        });
+        health.Description.Should().Contain($"waiting for the store: 10 message(s) in memory of '{topic}' in group '{group}'");
+        health.Data["waitingMessages"].Should().Be(10L);
+
+        await Waiting.UntilAsync(
+            () =>
+            {
+                listener.RecordObservableInstruments();
+                return seen.GetValueOrDefault("narad.kafka.messages.duplicates") == 5;
+            },
+            "five were handled and five were duplicates");
+        seen["narad.kafka.messages.stored"].Should().Be(10);
+        seen["narad.kafka.messages.waiting"].Should().Be(0);
+        await host.StopAsync();
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S36")]
+    public async Task The_drivers_spans_join_the_trace_of_the_message()
+    {
+        await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
+        await database.Database.CreateCollectionAsync("effects");
+        var (topic, group) = (kafka.CreateTopic(partitions: 1), kafka.NewName("g"));
+        using var host = StartHost(builder => builder
+            .AddMongo(database.Uri, options => options.Database = database.Name)
+            .StoreInMongo<Event>(topic, "events", group: $"{group}-store")
+            .AddSubscription<Event, EffectHandler>(topic, group, static o => o.Once.Enabled = true));
+        await host.StartAsync();
+        var ended = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name is "Narad.Kafka" || source.Name == MongoTelemetry.ActivitySourceName,
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using var root = new Activity("test").Start();
+
+        await host.Services.GetRequiredService<IKafkaService>().SendAsync(topic, new Event("a", 1), "k");
+
+        Activity[] Mine() => [.. ended.Where(activity => activity.TraceId == root.TraceId)];
+        await Waiting.UntilAsync(() => Mine().Count(static activity => activity.DisplayName.EndsWith(" process", StringComparison.Ordinal)) == 2,
+            "it was handled and stored");
+        await host.StopAsync();
+        var mine = Mine();
+        foreach (var name in new[] { "insert", "commitTransaction" })
+        {
+            var inside = mine.Where(activity => activity.Source.Name == MongoTelemetry.ActivitySourceName && IsInside(activity)).ToList();
+            inside.Select(static activity => activity.DisplayName).Should().Contain(span => span.Contains(name, StringComparison.OrdinalIgnoreCase));
+        }
+
+        bool IsInside(Activity span)
+        {
+            for (var parent = span; parent is not null; parent = Array.Find(mine, one => one.SpanId == parent.ParentSpanId))
+            {
+                if (parent.Source.Name is "Narad.Kafka" && parent.Kind is ActivityKind.Consumer)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
+    private sealed class NoHandler : IMessageHandler<Event>
+    {
+        public Task HandleAsync(Event message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     [Fact]

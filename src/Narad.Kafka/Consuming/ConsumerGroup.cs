@@ -229,7 +229,7 @@ internal sealed class ConsumerGroup
         }
 
         ConsumingLog.EndedByName(_logger, ended.Topic, Name);
-        ended.Show([], [], []);
+        ended.Show([], [], [], []);
         ended.MoveTo(SubscriptionState.Ended);
     }
 
@@ -259,7 +259,7 @@ internal sealed class ConsumerGroup
         foreach (var subscription in Subscriptions)
         {
             subscription.MoveTo(SubscriptionState.Ended);
-            subscription.Show([], [], []);
+            subscription.Show([], [], [], []);
         }
 
         return abandoned;

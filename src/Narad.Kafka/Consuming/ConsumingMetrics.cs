@@ -18,6 +18,8 @@ internal sealed class ConsumingMetrics
     private long _lostToRetention;
     private long _skippedAsHandled;
     private long _refusedRecords;
+    private long _duplicates;
+    private long _stored;
     private long _transactionsCommitted;
     private long _transactionsAborted;
 
@@ -53,6 +55,12 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Records of retry topics whose claims were not believed.</summary>
     public long RefusedRecords => Interlocked.Read(ref _refusedRecords);
+
+    /// <summary>Messages finished without their handler, because the inbox had noted them as handled.</summary>
+    public long Duplicates => Interlocked.Read(ref _duplicates);
+
+    /// <summary>Messages that a message store acknowledged.</summary>
+    public long Stored => Interlocked.Read(ref _stored);
 
     /// <summary>Messages finished unhandled by <see cref="FailureAction.Skip"/>.</summary>
     public long SkipsByPolicy => Interlocked.Read(ref _skippedByPolicy);
@@ -94,6 +102,10 @@ internal sealed class ConsumingMetrics
     public void LeftUngrouped() => Interlocked.Increment(ref _ungrouped);
 
     public void SkippedAsHandled(long count) => Interlocked.Add(ref _skippedAsHandled, count);
+
+    public void Duplicate() => Interlocked.Increment(ref _duplicates);
+
+    public void StoredMessages(int count) => Interlocked.Add(ref _stored, count);
 
     public void RefusedRecord() => Interlocked.Increment(ref _refusedRecords);
 

@@ -210,10 +210,8 @@ internal abstract class HandlerPipeline
         }
     }
 
-    // It was not invoked, so no attempt counts.
     private void WaitToBeRead(Delivery delivery, SerializationUnavailableException error)
     {
-        delivery.Attempts--;
         delivery.IsWaitingToBeRead = true;
         var text = $"{delivery.Partition.Id} of group '{_settings.Group}' waits, because messages cannot be read: {error.Message}";
         if (_settings.Causes?.Add(WaitingSubject(delivery), text, error.RetryAfter + LongestRead) is not false)
@@ -239,12 +237,14 @@ internal abstract class HandlerPipeline
                 + $"of {Duration.Text(_settings.Timeout.GetValueOrDefault())}.", error);
         }
 
-        if (error is SerializationUnavailableException unavailable)
+        // It is handled later, and this invocation does not count.
+        var postponed = PostponedException.DelayOf(error);
+        if (postponed is not null)
         {
-            WaitToBeRead(delivery, unavailable);
-            if (delivery.Part is null)
+            delivery.Attempts--;
+            if (error is SerializationUnavailableException unavailable)
             {
-                return new Outcome(finishedBefore, OutcomeKind.Repeat, unavailable.RetryAfter);
+                WaitToBeRead(delivery, unavailable);
             }
         }
 
@@ -259,17 +259,16 @@ internal abstract class HandlerPipeline
             return new Outcome(finishedBefore + 1);
         }
 
-        if (error is PostponedException postponed)
+        if (postponed is { } wait)
         {
-            delivery.Attempts--;
-            return new Outcome(finishedBefore, OutcomeKind.Repeat, postponed.Delay);
+            return new Outcome(finishedBefore, OutcomeKind.Repeat, wait);
         }
 
         if (_settings.Circuit is { } circuit && circuit.Failed(delivery, error))
         {
             delivery.Attempts--;
             ConsumingLog.HandedBack(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group);
-            return new Outcome(finishedBefore, OutcomeKind.Repeat);
+            return new Outcome(finishedBefore, OutcomeKind.Repeat);   // the circuit says when
         }
 
         var context = NewContext(delivery);
@@ -380,9 +379,9 @@ internal abstract class HandlerPipeline
 
     private FailureDecision Decide(Delivery delivery, Exception error)
     {
-        if (error is SerializationUnavailableException unavailable)
+        if (PostponedException.DelayOf(error) is { } wait)
         {
-            return new FailureDecision(FailureAction.Retry, unavailable.RetryAfter);
+            return new FailureDecision(FailureAction.Retry, wait);
         }
 
         var decision = _policy.Decide(error, NewContext(delivery));

@@ -39,6 +39,12 @@ public interface ISubscription
     /// </summary>
     CircuitState CircuitState { get; }
 
+    /// <summary>
+    /// Messages in the memory of this process, those of its retry topics included: waiting, running, waiting for a repetition. While
+    /// <see cref="CircuitState"/> is not <see cref="CircuitState.Closed"/> they wait for what the handler or the store needs.
+    /// </summary>
+    long BufferedMessages => 0;
+
     /// <summary>The partitions of this process that were paused by name.</summary>
     IReadOnlyList<TopicPartitionId> PausedPartitions { get; }
 

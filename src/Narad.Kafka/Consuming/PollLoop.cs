@@ -609,6 +609,7 @@ internal sealed class PollLoop
         {
             var mine = _assignment.Partitions.Where(partition => ReferenceEquals(partition.Subscription, subscription) && !partition.IsFailureTopic).ToList();
             subscription.Show(
+                mine,
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
                 [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal)
                     .ThenBy(stopped => stopped.Partition.Partition)],

@@ -5,4 +5,12 @@ namespace Narad.Kafka.Consuming;
 internal sealed class PostponedException(TimeSpan delay) : NaradKafkaException("The message cannot be handled now.")
 {
     public TimeSpan Delay { get; } = delay;
+
+    /// <summary>When to handle a message again whose invocation failed with this and does not count; null where it is a failure.</summary>
+    public static TimeSpan? DelayOf(Exception error) => error switch
+    {
+        PostponedException postponed => postponed.Delay,
+        SerializationUnavailableException unavailable => unavailable.RetryAfter,
+        _ => null,
+    };
 }

@@ -18,6 +18,7 @@ internal sealed class Subscription : ISubscription
     private readonly Lock _moving = new();
     private volatile SubscriptionState _state = SubscriptionState.Joining;
     private volatile Exception? _fault;
+    private volatile IReadOnlyList<AssignedPartition> _partitions = [];   // never changed once it is here
     private ImmutableArray<TopicPartitionId> _assignment = [];
     private ImmutableArray<StoppedPartition> _stopped = [];
     private ImmutableArray<TopicPartitionId> _paused = [];
@@ -57,6 +58,10 @@ internal sealed class Subscription : ISubscription
     public IReadOnlyList<TopicPartitionId> Assignment => _assignment;
 
     public IReadOnlyList<StoppedPartition> StoppedPartitions => _stopped;
+
+    // The poll thread writes what is read here, one number at a time.
+    public long BufferedMessages => _partitions.Sum(static partition => (long)partition.BufferedMessages)
+        + _retries.Sum(static retries => retries.BufferedMessages);
 
     public CircuitState CircuitState => Settings.Circuit?.State ?? CircuitState.Closed;
 
@@ -202,8 +207,10 @@ internal sealed class Subscription : ISubscription
         }
     }
 
-    public void Show(ImmutableArray<TopicPartitionId> assignment, ImmutableArray<StoppedPartition> stopped, ImmutableArray<TopicPartitionId> paused)
+    public void Show(IReadOnlyList<AssignedPartition> partitions, ImmutableArray<TopicPartitionId> assignment, ImmutableArray<StoppedPartition> stopped,
+        ImmutableArray<TopicPartitionId> paused)
     {
+        _partitions = partitions;
         ImmutableInterlocked.InterlockedExchange(ref _assignment, assignment);
         ImmutableInterlocked.InterlockedExchange(ref _stopped, stopped);
         ImmutableInterlocked.InterlockedExchange(ref _paused, paused);

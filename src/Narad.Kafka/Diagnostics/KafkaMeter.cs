@@ -36,6 +36,10 @@ internal sealed class KafkaMeter : IDisposable
             "Messages in the dead-letter topics of the subscriptions, as the brokers said at most 15 s before the reading before.");
         Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () =>
             service.Groups.Sum(group => group.Loop?.BufferedMessages ?? 0));
+        Gauge("narad.kafka.messages.waiting", "{message}",
+            "Messages in memory of subscriptions whose circuit is not closed: they wait until what their handler, inbox or store needs answers again.", () =>
+            service.Subscriptions.Where(static subscription => subscription.CircuitState is not CircuitState.Closed)
+                .Sum(static subscription => subscription.BufferedMessages));
         Gauge("narad.kafka.messages.unfinished.bytes", "By", "Their bytes.", () => service.Groups.Sum(group => group.Loop?.BufferedBytes ?? 0));
         Gauge("narad.kafka.retry.waiting", "{message}", "Messages of retry topics that are not due yet.", () =>
             service.Groups.Sum(group => group.Loop?.WaitingRetries ?? 0));
@@ -69,6 +73,11 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.skipped_as_handled", "{message}",
             "Messages that were not handled again, because records of the group in the retry topic say that they were handled or forwarded before.", () =>
             service.Groups.Sum(group => group.Metrics.SkipsAsHandled));
+        Counter("narad.kafka.messages.duplicates", "{message}",
+            "Messages finished without their handler, because the inbox had noted them as handled.", () =>
+            service.Groups.Sum(group => group.Metrics.Duplicates));
+        Counter("narad.kafka.messages.stored", "{message}", "Messages that a message store acknowledged; a message that is delivered again counts again.", () =>
+            service.Groups.Sum(group => group.Metrics.Stored));
         Counter("narad.kafka.retry.gone", "{message}", "Messages that waited for a retry and were deleted from their topic meanwhile.", () =>
             service.Groups.Sum(group => group.Metrics.Gone));
         Counter("narad.kafka.messages.dead_lettered", "{message}", "Messages moved to a dead-letter topic.", () =>

@@ -134,46 +134,30 @@ internal sealed class CircuitBreaker
     /// count.</returns>
     public bool Failed(Delivery delivery, Exception error)
     {
-        if (error is DeadLetterException or RetryLaterException or MessageDeserializationException or UnknownMessageTypeException)
+        var kind = KindOf(error);
+        switch (kind)
         {
-            return false;   // says nothing of what the handler needs
+            case FailureKind.Unrelated:
+                return false;
+            case FailureKind.Answered:
+                Succeeded(delivery);
+                return false;
         }
 
-        // The store that the subscription needs: one failure is enough, and no message is to blame.
-        var isOutage = FailurePolicy.Has(error, typeof(StoreUnavailableException));
-        if (!isOutage && (_onlyOutages || (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type)))))
-        {
-            Succeeded(delivery);
-            return false;
-        }
-
-        var isProbe = false;
+        bool isProbe;
         var counted = default((long Messages, long Failures));
         TimeSpan wait;
         lock (_lock)
         {
+            isProbe = IsProbe(delivery);
             if (_state is CircuitState.Closed)
             {
-                if (_ended || (delivery.Attempts != 1 && !isOutage))
+                if (!Opens(delivery, kind, out counted))
                 {
-                    return isOutage;
+                    return kind is FailureKind.Outage;
                 }
-
-                var now = _time.GetTimestamp();
-                _window.CountFailure(now);
-                counted = _window.Read(now);
-                if (!isOutage && (counted.Messages < _options.MinimumThroughput || counted.Failures < counted.Messages * _options.FailureRatio))
-                {
-                    return false;
-                }
-
-                _openedAt = now;
             }
-            else if (IsProbe(delivery))
-            {
-                isProbe = true;
-            }
-            else
+            else if (!isProbe)
             {
                 return true;
             }
@@ -189,7 +173,7 @@ internal sealed class CircuitBreaker
         }
 
         ConsumingLog.ProbeFailed(_logger, error, Topic, Group, delivery.Partition.Id, delivery.Offset, Duration.Text(wait));
-        if (isOutage || ++delivery.FailedProbes < MostProbesOfOne)
+        if (kind is FailureKind.Outage || ++delivery.FailedProbes < MostProbesOfOne)
         {
             return true;
         }
@@ -229,6 +213,32 @@ internal sealed class CircuitBreaker
         }
 
         Wake();
+    }
+
+    private FailureKind KindOf(Exception error) => error switch
+    {
+        DeadLetterException or RetryLaterException or MessageDeserializationException or UnknownMessageTypeException => FailureKind.Unrelated,
+        _ when FailurePolicy.Has(error, typeof(StoreUnavailableException)) => FailureKind.Outage,
+        _ when _onlyOutages || (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type))) =>
+            FailureKind.Answered,
+        _ => FailureKind.Counted,
+    };
+
+    // Whether a failure opens the closed circuit. A message's first attempt counts only.
+    private bool Opens(Delivery delivery, FailureKind kind, out (long Messages, long Failures) counted)
+    {
+        counted = default;
+        if (_ended || (kind is FailureKind.Counted && delivery.Attempts != 1))
+        {
+            return false;
+        }
+
+        var now = _time.GetTimestamp();
+        _window.CountFailure(now);
+        counted = _window.Read(now);
+        var opens = kind is FailureKind.Outage || (counted.Messages >= _options.MinimumThroughput && counted.Failures >= counted.Messages * _options.FailureRatio);
+        _openedAt = opens ? now : _openedAt;
+        return opens;
     }
 
     private TimeSpan Open(Exception error)
@@ -289,5 +299,21 @@ internal sealed class CircuitBreaker
         {
             scheduler.Wake();
         }
+    }
+
+    /// <summary>What a failure says of what the handler needs; decided before anything is counted.</summary>
+    private enum FailureKind
+    {
+        /// <summary>Nothing.</summary>
+        Unrelated,
+
+        /// <summary>It has answered.</summary>
+        Answered,
+
+        /// <summary>Perhaps it does not answer: too many of these open the circuit.</summary>
+        Counted,
+
+        /// <summary>A store does not answer: one is enough, and no message is to blame.</summary>
+        Outage,
     }
 }

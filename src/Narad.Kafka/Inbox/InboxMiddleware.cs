@@ -7,7 +7,7 @@ namespace Narad.Kafka.Inbox;
 
 /// <summary>The innermost middleware of a subscription that handles messages once: runs the handler inside the inbox. Thread-safe.</summary>
 internal sealed class InboxMiddleware(IInbox inbox, InboxGuarantee guarantee, MessageIdentity identity, SubscriptionSettings settings, TimeSpan retention,
-    KafkaDiagnostics diagnostics) : IConsumeMiddleware
+    ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : IConsumeMiddleware
 {
     private static readonly Backoff SendBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
 
@@ -52,6 +52,7 @@ internal sealed class InboxMiddleware(IInbox inbox, InboxGuarantee guarantee, Me
             case InboxResultKind.Busy:
                 throw new PostponedException(result.RetryAfter);
             case InboxResultKind.AlreadyHandled:
+                metrics.Duplicate();
                 Report(context, id, result.First);
                 break;
             default:

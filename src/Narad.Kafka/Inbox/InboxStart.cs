@@ -13,7 +13,7 @@ internal static class InboxStart
     /// <exception cref="StoreUnavailableException">The inbox's store does not answer.</exception>
     public static async Task<IConsumeMiddleware> CreateAsync(
         InboxOptions options, SubscriptionSettings settings, Func<CancellationToken, Task<string>> clusterId, IKafkaTopics topics,
-            KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
+            ConsumingMetrics metrics, KafkaDiagnostics diagnostics, CancellationToken cancellationToken)
     {
         var inbox = options.Inbox ?? settings.Services?.GetService<IInbox>() ?? throw new KafkaConfigurationException([
             $"the subscription to '{settings.Topic}' sets Once.Enabled, and there is no inbox: add Narad.Kafka.Mongo and call AddMongo(…), register an "
@@ -36,7 +36,7 @@ internal static class InboxStart
             await CompareRetentionAsync(options.Retention, settings, topics, logger, cancellationToken).ConfigureAwait(false);
         }
 
-        return new InboxMiddleware(inbox, guarantee, new MessageIdentity(options, clusterId), settings, options.Retention, diagnostics);
+        return new InboxMiddleware(inbox, guarantee, new MessageIdentity(options, clusterId), settings, options.Retention, metrics, diagnostics);
     }
 
     private static async Task CompareRetentionAsync(TimeSpan retention, SubscriptionSettings settings, IKafkaTopics topics, ILogger logger,

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Inbox;
 
 namespace Narad.Kafka.MessageStore;
@@ -7,7 +8,8 @@ namespace Narad.Kafka.MessageStore;
 /// Stores batches. A batch in which some messages fail fails at the first of those only; what the store has acknowledged of the others is not written again
 /// when they come back. Thread-safe.
 /// </summary>
-internal sealed class MessageStoreHandler<T>(IMessageStore store, MessageStoreTarget target, MessageStoreOptions<T> options, MessageIdentity identity)
+internal sealed class MessageStoreHandler<T>(IMessageStore store, MessageStoreTarget target, MessageStoreOptions<T> options, MessageIdentity identity,
+    ConsumingMetrics metrics)
 {
     // By partition, after a failure: the messages behind it that were acknowledged. Never more than a batch. With the timestamp: offsets begin again when a
     // topic is created again.
@@ -36,7 +38,7 @@ internal sealed class MessageStoreHandler<T>(IMessageStore store, MessageStoreTa
                 messages.Add(await ConvertAsync(message, context, cancellationToken).ConfigureAwait(false));
                 positions.Add(i);
             }
-            catch (Exception thrown) when (thrown is not (Consuming.PostponedException or OperationCanceledException))
+            catch (Exception thrown) when (thrown is not (PostponedException or OperationCanceledException))
             {
                 // What is before it is stored; what is behind it waits.
                 (error, failed) = (thrown, i);
@@ -47,6 +49,7 @@ internal sealed class MessageStoreHandler<T>(IMessageStore store, MessageStoreTa
         if (messages.Count > 0)
         {
             var results = await store.WriteAsync(target, messages, cancellationToken).ConfigureAwait(false);
+            metrics.StoredMessages(results.Count(static refused => refused is null));
             for (var i = results.Count - 1; i >= 0; i--)
             {
                 if (results[i] is { } refused)

@@ -17,6 +17,7 @@ internal static class ChildProcess
         var start = new ProcessStartInfo(Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) is "dotnet" ? path : "dotnet")
         {
             UseShellExecute = false,
+            RedirectStandardInput = true,   // it ends when this does
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

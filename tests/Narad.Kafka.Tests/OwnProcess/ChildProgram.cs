@@ -1,3 +1,4 @@
+using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.OwnProcess;
 
 if (args is not ["--child", var name, .. var arguments] || !Children.All.TryGetValue(name, out var child))
@@ -11,6 +12,7 @@ TaskScheduler.UnobservedTaskException += (_, failed) =>
     Interlocked.Increment(ref unobserved);
     Console.WriteLine($"UNOBSERVED {failed.Exception}");
 };
+EndWithParent.Watch();
 var exitCode = await child(arguments);
 for (var i = 0; i < 3; i++)
 {
