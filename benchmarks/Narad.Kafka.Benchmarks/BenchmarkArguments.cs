@@ -25,8 +25,8 @@ internal sealed record BenchmarkArguments
         is said so and changes no exit code; 1 says that something failed or that messages were lost, 2 that an argument is wrong.
         """;
 
-    public static readonly IReadOnlyList<string> AllRows = ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "store", "inbox",
-        "tracker"];
+    public static readonly IReadOnlyList<string> AllRows =
+        ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "store", "inbox", "tracker"];
 
     /// <summary>The row that the embedded broker cannot have.</summary>
     public const string Transactions = "exactly";

@@ -9,8 +9,6 @@ namespace Narad.Kafka.Benchmarks;
 /// <summary>The rows of the message store and of the inbox, in memory and, where one is named, on a MongoDB server.</summary>
 internal static class Stores
 {
-    private const int Target10 = 10;
-
     private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
@@ -42,7 +40,7 @@ internal static class Stores
                 new("one insert a message, one after the other", () => InsertAsync(environment, topic, server.NewCollection(), parallelism: 1)),
                 new("one insert a message, 32 at once", () => InsertAsync(environment, topic, server.NewCollection(), parallelism: 32)),
             ],
-            [Target.Ratio("of one insert a message", Target10, against: 1)]);
+            [Target.Ratio("of one insert a message", 10, against: 1)]);
         return [await memory.MeasureAsync(arguments.Rounds), await mongo.MeasureAsync(arguments.Rounds)];
     }
 
@@ -102,7 +100,8 @@ internal static class Stores
         return context.GetMongoSession() is { } session ? collection.InsertOneAsync(session, document) : collection.InsertOneAsync(document);
     };
 
-    private static async Task<Sample> InsertAsync(BenchmarkEnvironment environment, FilledTopic topic, IMongoCollection<BsonDocument> collection, int parallelism)
+    private static async Task<Sample> InsertAsync(BenchmarkEnvironment environment, FilledTopic topic, IMongoCollection<BsonDocument> collection,
+        int parallelism)
     {
         var sample = await HandleAsync(environment, topic, Insert(collection), options => options.Parallelism = parallelism);
         return sample with { Value = 1e6 / sample.Value };

@@ -31,7 +31,8 @@ public sealed class FailpointTests
     public static TheoryData<string, string, int, int> Failures()
     {
         var failures = new TheoryData<string, string, int, int>();
-        foreach (var (part, command) in Commands.SelectMany(static part => part.Value.Select(command => (part.Key, command))).DistinctBy(static one => one.command)
+        foreach (var (part, command) in Commands.SelectMany(static part => part.Value.Select(command => (part.Key, command)))
+            .DistinctBy(static one => one.command)
             .Concat([(Transactions, "insert"), (Transactions, "find"), (Claims, "update")]))
         {
             failures.Add(part, command, 0, 3);   // the connection is closed, more often than the driver repeats anything

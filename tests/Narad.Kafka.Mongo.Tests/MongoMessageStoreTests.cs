@@ -5,6 +5,7 @@ using Narad.Kafka.Mongo;
 
 namespace Narad.Kafka.Mongo.Tests;
 
+[Trait("Promise", "S35")]
 public sealed class StandaloneMessageStoreTests() : MongoMessageStoreTests(TestDatabase.Standalone)
 {
     [SkippableTheory]
@@ -30,6 +31,7 @@ public sealed class StandaloneMessageStoreTests() : MongoMessageStoreTests(TestD
     }
 }
 
+[Trait("Promise", "S35")]
 public sealed class ReplicaSetMessageStoreTests() : MongoMessageStoreTests(TestDatabase.ReplicaSet)
 {
     [SkippableFact]

@@ -6,6 +6,7 @@ using Narad.Kafka.Shared;
 namespace Narad.Kafka.Mongo.Tests;
 
 /// <summary>The inbox with transactions.</summary>
+[Trait("Promise", "S36")]
 public sealed class ReplicaSetInboxTests : InboxContract
 {
     private TestDatabase? _database;

@@ -24,7 +24,6 @@ public sealed class SecuredServerTests(EmbeddedKafka kafka) : IClassFixture<Embe
 
     [SkippableTheory]
     [Trait("Promise", "S35")]
-    [Trait("Promise", "S30")]
     [InlineData(true)]
     [InlineData(false)]
     public async Task A_refused_login_fails_the_start_names_no_credential_and_loses_nothing(bool knownUser)

@@ -5,6 +5,7 @@ using Narad.Kafka.Mongo;
 namespace Narad.Kafka.Mongo.Tests;
 
 /// <summary>The inbox without transactions.</summary>
+[Trait("Promise", "S36")]
 public sealed class StandaloneInboxTests : InboxContract
 {
     private TestDatabase? _database;

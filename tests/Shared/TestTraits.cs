@@ -1,6 +1,6 @@
 using System.Reflection;
 
-namespace Narad.Kafka.Tests;
+namespace Narad.Kafka.Shared;
 
 /// <summary>The tests of this project and their traits, for the pages that name them.</summary>
 internal static class TestTraits
