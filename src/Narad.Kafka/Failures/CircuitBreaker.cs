@@ -236,7 +236,8 @@ internal sealed class CircuitBreaker
         var now = _time.GetTimestamp();
         _window.CountFailure(now);
         counted = _window.Read(now);
-        var opens = kind is FailureKind.Outage || (counted.Messages >= _options.MinimumThroughput && counted.Failures >= counted.Messages * _options.FailureRatio);
+        var opens = kind is FailureKind.Outage
+            || (counted.Messages >= _options.MinimumThroughput && counted.Failures >= counted.Messages * _options.FailureRatio);
         _openedAt = opens ? now : _openedAt;
         return opens;
     }
