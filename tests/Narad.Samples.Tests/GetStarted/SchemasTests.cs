@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Narad.Kafka.Shared;
 
 namespace Narad.Samples.Tests.GetStarted;
 
@@ -10,7 +9,7 @@ public sealed class SchemasTests
     public async Task Without_a_registry_server_a_message_that_fits_is_handled_and_one_that_does_not_is_refused()
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Sample()])
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [SampleOutput.Of("GetStarted/Schemas", "GetStarted.Schemas.dll")])
         {
             UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
         })!;
@@ -30,13 +29,5 @@ public sealed class SchemasTests
                 process.Kill();
             }
         }
-    }
-
-    // Its own output: beside the tests the assemblies are those of the web framework.
-    private static string Sample()
-    {
-        var output = new DirectoryInfo(AppContext.BaseDirectory);
-        return Path.Combine(
-            RepositoryFolder.Root, "samples", "GetStarted", "Schemas", "bin", output.Parent!.Name, output.Name, "GetStarted.Schemas.dll");
     }
 }

@@ -26,7 +26,7 @@ internal sealed partial class DemoProcess : IDisposable
         {
             UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         };
-        foreach (var argument in (string[])[Path.Combine(AppContext.BaseDirectory, "QuickStart.dll"), "--json", "--output", _handled, .. args])
+        foreach (var argument in (string[])[SampleOutput.Of("QuickStart", "QuickStart.dll"), "--json", "--output", _handled, .. args])
         {
             start.ArgumentList.Add(argument);
         }
