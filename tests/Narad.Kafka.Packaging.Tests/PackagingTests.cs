@@ -112,7 +112,7 @@ public class PackagingTests(Packed packed) : IClassFixture<Packed>
         Dependencies(specification).Should().Contain("Confluent.Kafka").And.NotContain(id => id.Contains("Analyzer", StringComparison.Ordinal));
         Dependencies(Specification("Narad.Kafka.Testing")).Should().Contain("Narad.Kafka");
         foreach (var (id, heavy) in (ReadOnlySpan<(string, string)>)[("Narad.Kafka.Aws", "AWSSDK.Core"), ("Narad.Kafka.Azure", "Azure.Identity"),
-            ("Narad.Kafka.SchemaRegistry", "Confluent.SchemaRegistry"), ("Narad.Kafka.Mongo", "MongoDB.Driver")])
+            ("Narad.Kafka.SchemaRegistry", "Confluent.SchemaRegistry.Serdes.Json"), ("Narad.Kafka.Mongo", "MongoDB.Driver")])
         {
             Dependencies(specification).Should().NotContain(heavy, "the core stays small");
             Dependencies(Specification(id)).Should().Contain(["Narad.Kafka", heavy]);
