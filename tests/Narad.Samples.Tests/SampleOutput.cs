@@ -2,7 +2,9 @@ using Narad.Kafka.Shared;
 
 namespace Narad.Samples.Tests;
 
-/// <summary>The samples as they were built for themselves: the assemblies beside the tests are those of the web framework, which most samples do without.</summary>
+/// <summary>
+/// The samples as they were built for themselves: the assemblies beside the tests are those of the web framework, which most samples do without.
+/// </summary>
 internal static class SampleOutput
 {
     /// <summary>The path of a sample's program.</summary>
