@@ -149,7 +149,7 @@ public sealed class ReplicaSetInboxTests : InboxContract
         SkipWithoutServer();
         var name = $"narad-{Guid.CreateVersion7():n}";
         var client = TestDatabase.Client(Database.Uri, settings => settings.ApplicationName = name);
-        Inbox = new MongoInbox(Database.Connect(static options => options.TransactionRetryTimeout = TimeSpan.FromSeconds(2), client.GetDatabase(Database.Name)),
+        Inbox = new MongoInbox(Database.Connect(static options => options.TransactionRetryTimeout = TimeSpan.FromSeconds(9), client.GetDatabase(Database.Name)),
             TimeProvider.System);
         await StartAsync();
         var calls = 0;

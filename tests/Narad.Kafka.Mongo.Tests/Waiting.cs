@@ -10,9 +10,9 @@ internal static class Waiting
         var watch = Stopwatch.StartNew();
         while (!await condition())
         {
-            if (watch.Elapsed > TimeSpan.FromSeconds(60))
+            if (watch.Elapsed > TimeSpan.FromMinutes(3))
             {
-                throw new TimeoutException($"Not within 60 s: {what}");
+                throw new TimeoutException($"Not within 3 min: {what}");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(20));
