@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 results=$(mktemp -d "${TMPDIR:-/tmp}/narad-tests.XXXXXX")
 trap 'rm -rf "$results"' EXIT
 
-dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
+dotnet build Narad.Kafka.sln --configuration Release --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
   { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
 
 # Tests yield to the servers that they wait for (nice). Within a project they run in parallel (Parallelism.cs); the ones that cannot are marked NotInParallel.
@@ -24,7 +24,7 @@ dotnet build Narad.Kafka.sln --verbosity quiet -nodeReuse:false > "$results/buil
 run() { # run FOLDER PROJECT [arguments of dotnet test]
   local folder=$1 project=$2
   shift 2
-  DOTNET_TieredPGO=0 nice -n 10 dotnet test "$project" --no-build -nodeReuse:false --results-directory "$folder" --logger trx --logger "console;verbosity=minimal" \
+  DOTNET_TieredPGO=0 nice -n 10 dotnet test "$project" --configuration Release --no-build -nodeReuse:false --results-directory "$folder" --logger trx --logger "console;verbosity=minimal" \
     --blame-hang --blame-hang-timeout 10min --blame-hang-dump-type none "$@"
 }
 

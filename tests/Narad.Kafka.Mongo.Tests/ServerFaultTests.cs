@@ -16,9 +16,6 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 {
     private const int Partitions = 3;
 
-    /// <summary>Names that the slow ones are wanted: they take minutes, because the server holds what was open when it failed for 60 s.</summary>
-    private const string Variable = "NARAD_TEST_KILLS";
-
     private static readonly TimeSpan OperationTimeout = TimeSpan.FromSeconds(4);
 
     private sealed record Event(string Id, int Number);
@@ -30,7 +27,6 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
     [InlineData(TestDatabase.ReplicaSet)]
     public async Task A_server_that_is_killed_in_the_middle_of_bulk_writes_loses_and_doubles_nothing(string server)
     {
-        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable)), $"{Variable} is not set: killing and pausing the server takes minutes.");
         await using var control = ServerControl.Of(server);
         await using var run = await StartAsync(server, store: true, once: false);
         var sending = run.SendUntilStoppedAsync();
@@ -71,7 +67,6 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
     [InlineData(TestDatabase.ReplicaSet)]
     public async Task A_server_that_stands_still_for_15_s_opens_the_circuits_and_commits_and_dead_letters_nothing(string server)
     {
-        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable)), $"{Variable} is not set: killing and pausing the server takes minutes.");
         await using var control = ServerControl.Of(server);
         await using var run = await StartAsync(server, store: true, once: true);
         var sending = run.SendUntilStoppedAsync();
