@@ -204,6 +204,18 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>How many replicas a created topic gets; 1 or more, or −1 for the broker's default. Default −1.</summary>
     public short TopicReplicationFactor { get; set; } = -1;
 
+    /// <summary>
+    /// The topics that the application needs, as they should be. Connecting creates those that are missing, before any subscription starts, and compares the
+    /// others (<see cref="OnTopicMismatch"/>), whatever <see cref="TopicCreation"/> says. Names may be logical (<see cref="TopicNames"/>). Two entries of one
+    /// topic complete each other; where they contradict each other, the start fails. Code only; in a host,
+    /// <see cref="NaradKafkaBuilder.AddTopic(TopicSpec)"/> adds to it.
+    /// </summary>
+    [JsonIgnore]
+    public IList<TopicSpec> Topics { get; } = [];
+
+    /// <summary>What to do when one of <see cref="Topics"/> exists and is not as declared. Default <see cref="TopicMismatchPolicy.Warn"/>.</summary>
+    public TopicMismatchPolicy OnTopicMismatch { get; set; }
+
     /// <summary>Real topic names by logical name, as <c>KAFKA_TOPIC_X_Y</c> sets for <c>x-y</c>. Default none: a name stands for itself.</summary>
     public IDictionary<string, string> TopicNames { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 

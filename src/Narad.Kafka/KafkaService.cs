@@ -31,6 +31,8 @@ namespace Narad.Kafka;
 /// </example>
 public sealed class KafkaService : IKafkaService
 {
+    private static readonly TimeSpan TopicsPause = TimeSpan.FromSeconds(1);
+
     private readonly KafkaOptions _options;
     private readonly ConcurrentDictionary<string, byte> _subscribed = new(StringComparer.Ordinal);
     private readonly KafkaDiagnostics _diagnostics;
@@ -49,6 +51,7 @@ public sealed class KafkaService : IKafkaService
     // Under _lock; each task is started once and started again only where it failed.
     private Task<ITransport>? _connectingTransport;
     private Task<MessageProducer>? _connectingProducer;
+    private Task? _declaringTopics;
     private Task<DisconnectReport>? _disconnecting;
     private bool _initialized;
 
@@ -237,6 +240,7 @@ public sealed class KafkaService : IKafkaService
     {
         Init();
         await ConnectFailureProducerAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await DeclareTopicsAsync(cancellationToken).ConfigureAwait(false);
         _mayBeSentWith = true;
     }
 
@@ -257,12 +261,13 @@ public sealed class KafkaService : IKafkaService
         }
 
         var transport = await ConnectTransportAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await DeclareTopicsAsync(cancellationToken).ConfigureAwait(false);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (!_groups.ContainsKey(name))
             {
-                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFailure));
+                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFailure) { Prepared = TopicsDeclaredAsync });
                 ServiceLog.ConsumerConnected(_logger, name, transport.Mode, Address(transport));
             }
         }
@@ -647,6 +652,58 @@ public sealed class KafkaService : IKafkaService
         return producer;
     }
 
+    // Waits for it, unless no broker answers and the service may start without one.
+    private Task DeclareTopicsAsync(CancellationToken cancellationToken)
+    {
+        var declared = TopicsDeclaredAsync();
+        return _options.StartWithoutBroker && !_monitor.IsConnected && !declared.IsFaulted ? Task.CompletedTask : declared.WaitAsync(cancellationToken);
+    }
+
+    private Task TopicsDeclaredAsync()
+    {
+        lock (_lock)
+        {
+            if (_declaringTopics is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                _declaringTopics = Task.Run(DeclareTopicsCoreAsync, CancellationToken.None).Observe();
+            }
+
+            return _declaringTopics;
+        }
+    }
+
+    private async Task DeclareTopicsCoreAsync()
+    {
+        var declared = new DeclaredTopics(_options);
+        if (declared.IsEmpty)
+        {
+            return;
+        }
+
+        for (var waits = false; ; waits = true)
+        {
+            try
+            {
+                await declared.EnsureAsync(_transport!.Topics, _logger, _ending.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (KafkaTopicException error) when (error.IsPassing && _options.StartWithoutBroker)
+            {
+                if (!waits)
+                {
+                    TopicsLog.NotDeclaredYet(_logger, error);
+                }
+
+                await Task.Delay(TopicsPause, _diagnostics.Time, _ending.Token).ConfigureAwait(false);
+            }
+            catch (Exception error) when (waits && !_ending.IsCancellationRequested)
+            {
+                TopicsLog.NotDeclared(_logger, error);   // nobody may be waiting any more
+                throw;
+            }
+        }
+    }
+
     private async Task<DisconnectReport> DisconnectCoreAsync(TimeSpan limit)
     {
         var started = _diagnostics.Time.GetTimestamp();
@@ -654,7 +711,7 @@ public sealed class KafkaService : IKafkaService
 
         // What is still connecting is ended and waited for, so that nothing comes to life behind our back.
         await _ending.CancelAsync().ConfigureAwait(false);
-        foreach (var connecting in new Task?[] { _connectingTransport, _connectingProducer })
+        foreach (var connecting in new Task?[] { _connectingTransport, _connectingProducer, _declaringTopics })
         {
             if (connecting is not null)
             {

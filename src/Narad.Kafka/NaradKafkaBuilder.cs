@@ -23,6 +23,41 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
+    /// <summary>
+    /// Declares a topic: the host's start creates it before any subscription starts, or compares it where it exists
+    /// (<see cref="KafkaOptions.OnTopicMismatch"/>). What is left out is as the service's settings and the cluster have it.
+    /// </summary>
+    /// <param name="name">Its name, which may be logical (<see cref="KafkaOptions.TopicNames"/>).</param>
+    /// <param name="partitions">How many partitions, 1 to 10,000. Default <see cref="KafkaOptions.TopicPartitions"/> for a new topic.</param>
+    /// <param name="retention">How long messages are kept, 1 ms or more; <see cref="Timeout.InfiniteTimeSpan"/> for unlimited. Default the cluster's.</param>
+    /// <param name="cleanupPolicy">Whether old messages are deleted, compacted, or both. Default the cluster's.</param>
+    /// <param name="replicationFactor">How many replicas. Default <see cref="KafkaOptions.TopicReplicationFactor"/> for a new topic.</param>
+    /// <param name="settings">Any other topic settings, such as <c>segment.bytes</c>.</param>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddNaradKafka()
+    ///     .AddTopic("messages", partitions: 6, retention: TimeSpan.FromHours(24))
+    ///     .AddTopic("customers", cleanupPolicy: TopicCleanupPolicy.Compact);
+    /// </code>
+    /// </example>
+    public NaradKafkaBuilder AddTopic(
+        string name,
+        int? partitions = null,
+        TimeSpan? retention = null,
+        TopicCleanupPolicy? cleanupPolicy = null,
+        short? replicationFactor = null,
+        IReadOnlyDictionary<string, string>? settings = null) =>
+        AddTopic(new TopicSpec(name, partitions, replicationFactor, settings) { Retention = retention, CleanupPolicy = cleanupPolicy });
+
+    /// <summary>
+    /// Declares a topic; see <see cref="AddTopic(string, int?, TimeSpan?, TopicCleanupPolicy?, short?, IReadOnlyDictionary{string, string}?)"/>.
+    /// </summary>
+    public NaradKafkaBuilder AddTopic(TopicSpec topic)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        return Configure(options => options.Topics.Add(topic));
+    }
+
     /// <summary>Handles a topic's messages with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>

@@ -50,6 +50,7 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.TopicCreation)] = (o, s, v) => SettingParser.Enum<TopicCreation>(o, s, v, x => o.TopicCreation = x),
         [nameof(KafkaOptions.TopicPartitions)] = (o, s, v) => SettingParser.Number<int>(o, s, v, x => o.TopicPartitions = x),
         [nameof(KafkaOptions.TopicReplicationFactor)] = (o, s, v) => SettingParser.Number<short>(o, s, v, x => o.TopicReplicationFactor = x),
+        [nameof(KafkaOptions.OnTopicMismatch)] = (o, s, v) => SettingParser.Enum<TopicMismatchPolicy>(o, s, v, x => o.OnTopicMismatch = x),
     };
 
     private static readonly Dictionary<string, Bind> SslSettings = new(StringComparer.OrdinalIgnoreCase)

@@ -111,6 +111,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         Defined(nameof(options.Assignor), options.Assignor);
         Defined(nameof(options.GroupProtocol), options.GroupProtocol);
         Defined(nameof(options.TopicCreation), options.TopicCreation);
+        Defined(nameof(options.OnTopicMismatch), options.OnTopicMismatch);
         if (options is { GroupProtocol: KafkaGroupProtocol.Consumer, Assignor: KafkaAssignor.RoundRobin })
         {
             check.Error(nameof(options.Assignor), options.Assignor, "brokers of GroupProtocol Consumer know no round robin: choose CooperativeSticky or Range");
@@ -187,6 +188,8 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
                 check.Error($"TopicNames:{logical}", topic, $"write {TopicName.Rule}");
             }
         }
+
+        WantedTopics.Declared(options, check.Errors);
     }
 
     private static void CheckBrokers(KafkaOptions options, Findings check)

@@ -58,6 +58,9 @@ internal sealed class ConsumerGroup
     /// <summary>How its transactions are; null where it has none. Decided by its first subscription, under the lock.</summary>
     public ExactlyOnceSettings? ExactlyOnce { get; private set; }
 
+    /// <summary>What has to be done before any topic is read: creating those that were declared.</summary>
+    public Func<Task> Prepared { get; init; } = static () => Task.CompletedTask;
+
     /// <summary>What was reported to keep it from consuming.</summary>
     public StallCauses Causes { get; }
 
@@ -350,6 +353,7 @@ internal sealed class ConsumerGroup
         var stopping = _stopping.Token;
         try
         {
+            await Prepared().WaitAsync(stopping).ConfigureAwait(false);
             if (!added.Settings.IsPattern)
             {
                 await FindAsync([added], stopping).ConfigureAwait(false);
@@ -394,8 +398,7 @@ internal sealed class ConsumerGroup
         }
     }
 
-    // A broker that does not answer now may answer later; one that refuses will refuse again.
-    private static bool IsPassing(Exception error) => error is KafkaTopicException { InnerException: KafkaException or TimeoutException };
+    private static bool IsPassing(Exception error) => error is KafkaTopicException { IsPassing: true };
 
     private async Task FindAsync(List<Subscription> wanted, CancellationToken cancellationToken)
     {

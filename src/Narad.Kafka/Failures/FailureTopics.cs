@@ -37,6 +37,7 @@ internal sealed class FailureTopics
     private readonly ITransport _transport;
     private readonly Func<Task<MessageProducer>> _producer;
     private readonly bool _creates;
+    private readonly DeclaredTopics _declared;
     private readonly FailureDetail _most;   // that headers say of a failure
     private readonly ILogger _logger;
     private readonly StallCauses _causes;
@@ -63,6 +64,7 @@ internal sealed class FailureTopics
         _transport = transport;
         _producer = producer;
         _creates = options.CreatesTopics(transport.Mode);
+        _declared = new DeclaredTopics(options);
         _most = options.ExceptionTextInHeaders ? FailureDetail.Stack : FailureDetail.Type;
     }
 
@@ -357,12 +359,12 @@ internal sealed class FailureTopics
         }
 
         var milliseconds = TopicSettings.RetentionText(retention);
-        if (!_creates)
+        if (!_creates && !_declared.Contains(source))
         {
             throw new KafkaTopicException(
                 $"Topic '{name}', where messages of '{source}' {purpose}, does not exist. Create it with {partitions} partition(s) and "
                     + $"{(retention is null ? "unlimited retention" : "a retention longer than the longest delay")} (retention.ms={milliseconds}), or "
-                    + "set TopicCreation to IfMissing.",
+                    + "set TopicCreation to IfMissing, or declare the topics (AddTopic).",
                 name);
         }
 

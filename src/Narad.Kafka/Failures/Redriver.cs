@@ -152,7 +152,7 @@ internal sealed class Redriver(string deadLetterTopic, RedriveOptions redrive, K
             return null;
         }
 
-        if (!options.CreatesTopics(transport.Mode))
+        if (!options.CreatesTopics(transport.Mode) && !new DeclaredTopics(options).Contains(source))
         {
             return 0;
         }

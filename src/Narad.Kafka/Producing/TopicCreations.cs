@@ -1,5 +1,3 @@
-using Confluent.Kafka;
-
 namespace Narad.Kafka.Producing;
 
 /// <summary>
@@ -29,7 +27,7 @@ internal sealed class TopicCreations(SendQueue owner, Lock guard, IKafkaTopics t
             failure = exception;
         }
 
-        if (failure is KafkaTopicException { InnerException: KafkaException or TimeoutException } && await AnybodyWaitsAsync(queue).ConfigureAwait(false))
+        if (failure is KafkaTopicException { IsPassing: true } && await AnybodyWaitsAsync(queue).ConfigureAwait(false))
         {
             _ = Task.Run(() => EnsureAsync(queue));
             return;

@@ -12,6 +12,7 @@ namespace Narad.Kafka.Topics;
 internal sealed class ConsoleTopics : IKafkaTopics
 {
     private readonly KafkaOptions _options;
+    private readonly DeclaredTopics _declared;
     private readonly KafkaDiagnostics _diagnostics;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, TopicDetails> _topics = new(StringComparer.Ordinal);
@@ -19,6 +20,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
     public ConsoleTopics(KafkaOptions options, KafkaDiagnostics diagnostics)
     {
         _options = options;
+        _declared = new DeclaredTopics(options);
         _diagnostics = diagnostics;
         _logger = diagnostics.Logger<ConsoleTopics>();
     }
@@ -27,8 +29,9 @@ internal sealed class ConsoleTopics : IKafkaTopics
     {
         var wanted = WantedTopics.Check(topics);
         cancellationToken.ThrowIfCancellationRequested();
-        foreach (var spec in wanted)
+        foreach (var asked in wanted)
         {
+            var spec = _declared.Complete(asked);
             var partitions = spec.Partitions ?? _options.TopicPartitions;
             var settings = spec.Settings?.ToDictionary(StringComparer.Ordinal) ?? new Dictionary<string, string>(StringComparer.Ordinal);
             var details = TopicSettings.Describe(
@@ -36,7 +39,7 @@ internal sealed class ConsoleTopics : IKafkaTopics
             var kept = _topics.GetOrAdd(spec.Name, details);
             if (!ReferenceEquals(kept, details))
             {
-                WantedTopics.CheckPartitions(spec, kept.Partitions);
+                WantedTopics.CheckPartitions(asked, kept.Partitions);
             }
             else if (_diagnostics.HasLogger)
             {

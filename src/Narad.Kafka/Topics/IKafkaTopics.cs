@@ -10,7 +10,10 @@ namespace Narad.Kafka;
 /// </example>
 public interface IKafkaTopics
 {
-    /// <summary>Creates what does not exist; what exists stays as it is. Completes when the brokers show what was created.</summary>
+    /// <summary>
+    /// Creates what does not exist; what exists stays as it is. What is left out of a topic that was declared (<see cref="KafkaOptions.Topics"/>) is as
+    /// declared. Completes when the brokers show what was created. A topic that exists with another number of partitions than asked for is refused.
+    /// </summary>
     /// <exception cref="ArgumentException">A topic's name is not legal, or its numbers are out of range.</exception>
     /// <exception cref="NotSupportedException">The broker is an embedded one, and settings were asked for, or it belongs to another process.</exception>
     /// <exception cref="KafkaTopicException">
@@ -33,7 +36,7 @@ public interface IKafkaTopics
     /// Sets how long a topic keeps its messages (<c>retention.ms</c>) and leaves its other settings as they are. The brokers apply it within moments.
     /// </summary>
     /// <param name="topic">The topic.</param>
-    /// <param name="retention">1 ms or more; null for unlimited.</param>
+    /// <param name="retention">1 ms or more; null or <see cref="Timeout.InfiniteTimeSpan"/> for unlimited.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <exception cref="ArgumentException">The topic's name is not legal, or the retention below a millisecond.</exception>
     /// <exception cref="NotSupportedException">The broker is an embedded one, which keeps no settings.</exception>

@@ -12,4 +12,7 @@ public sealed class KafkaTopicException : NaradKafkaException
 
     /// <summary>The topic.</summary>
     public string Topic { get; }
+
+    /// <summary>Whether no broker answered: one that does not answer now may answer later; one that refuses will refuse again.</summary>
+    internal bool IsPassing => InnerException is Confluent.Kafka.KafkaException or TimeoutException;
 }

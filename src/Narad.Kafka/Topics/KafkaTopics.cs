@@ -25,6 +25,7 @@ internal sealed class KafkaTopics : IKafkaTopics
     private readonly AdminConnection _admin;
     private readonly KafkaTopicSettings _settings;
     private readonly KafkaOptions _options;
+    private readonly DeclaredTopics _declared;
     private readonly EmbeddedBroker? _broker;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -35,6 +36,7 @@ internal sealed class KafkaTopics : IKafkaTopics
         _admin = admin;
         _settings = new KafkaTopicSettings(admin, options.ConnectTimeout);
         _options = options;
+        _declared = new DeclaredTopics(options);
         _broker = broker;
         _time = diagnostics.Time;
         _logger = diagnostics.Logger<KafkaTopics>();
@@ -51,6 +53,13 @@ internal sealed class KafkaTopics : IKafkaTopics
                     + $"in Embedded mode.");
         }
 
+        await CreateMissingAsync(wanted, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Creates what does not exist, checked before; what was declared is created as declared. Those that this call created.</summary>
+    /// <inheritdoc cref="IKafkaTopics.CreateIfNotExistsAsync" path="/exception"/>
+    public async Task<IReadOnlyCollection<string>> CreateMissingAsync(List<TopicSpec> wanted, CancellationToken cancellationToken)
+    {
         var found = await LookAsync([.. wanted.Select(spec => spec.Name)], cancellationToken).ConfigureAwait(false);
         var missing = wanted.FindAll(spec => !found.ContainsKey(spec.Name));
         foreach (var spec in wanted)
@@ -63,25 +72,27 @@ internal sealed class KafkaTopics : IKafkaTopics
 
         if (missing.Count == 0)
         {
-            return;
+            return [];
         }
 
+        var complete = missing.ConvertAll(_declared.Complete);
+        List<string> created;
         if (_broker is not null)
         {
-            foreach (var spec in missing)
-            {
-                if (_broker.CreateTopic(spec.Name, PartitionsOf(spec)))
-                {
-                    TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
-                }
-            }
+            created = [.. complete.Where(spec => _broker.CreateTopic(spec.Name, PartitionsOf(spec))).Select(spec => spec.Name)];
         }
         else
         {
-            await CreateAsync(missing, cancellationToken).ConfigureAwait(false);
+            created = await CreateAsync(complete, cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var spec in complete.Where(spec => created.Contains(spec.Name)))
+        {
+            TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
         }
 
         await SeeAsync(missing, cancellationToken).ConfigureAwait(false);
+        return created;
     }
 
     public async Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default)
@@ -213,6 +224,9 @@ internal sealed class KafkaTopics : IKafkaTopics
         return committed;
     }
 
+    /// <summary>Whether they are those of the embedded broker of this process.</summary>
+    public bool IsEmbedded => _broker is not null;
+
     private int PartitionsOf(TopicSpec spec) => spec.Partitions ?? _options.TopicPartitions;
 
     /// <summary>What can be seen of each topic; one that does not exist is left out.</summary>
@@ -314,7 +328,8 @@ internal sealed class KafkaTopics : IKafkaTopics
         return found;
     }
 
-    private async Task CreateAsync(List<TopicSpec> missing, CancellationToken cancellationToken)
+    // Another instance may create one at the same time.
+    private async Task<List<string>> CreateAsync(List<TopicSpec> missing, CancellationToken cancellationToken)
     {
         var requested = missing.Select(spec => new TopicSpecification
         {
@@ -354,16 +369,13 @@ internal sealed class KafkaTopics : IKafkaTopics
         var failed = reports.Find(report => report.Error.IsError && report.Error.Code != ErrorCode.TopicAlreadyExists);
         if (failed is not null)
         {
-            throw new KafkaTopicException($"Topic {failed.Topic} could not be created: {failed.Error.Reason} ({failed.Error.Code}).", failed.Topic);
+            var hint = failed.Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
+                ? " Grant Create on it or on the cluster, or let an administrator create it." : "";
+            throw new KafkaTopicException($"Topic {failed.Topic} could not be created: {failed.Error.Reason} ({failed.Error.Code}).{hint}", failed.Topic);
         }
 
-        foreach (var spec in missing)
-        {
-            if (reports.Find(report => string.Equals(report.Topic, spec.Name, StringComparison.Ordinal))?.Error.IsError is not true)
-            {
-                TopicsLog.Created(_logger, spec.Name, PartitionsOf(spec));
-            }
-        }
+        return [.. missing.Select(spec => spec.Name)
+            .Where(name => reports.Find(report => string.Equals(report.Topic, name, StringComparison.Ordinal))?.Error.IsError is not true)];
     }
 
     private async Task<List<string>> DeleteFoundAsync(List<string> found, CancellationToken cancellationToken)

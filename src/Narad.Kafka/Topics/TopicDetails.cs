@@ -26,4 +26,7 @@ public sealed record TopicDetails
 
     /// <summary>The settings that were made for this topic; what is not here is as the cluster has it for all topics.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The value of any setting that holds for the topic, the cluster's own included; null where there is none.</summary>
+    internal Func<string, string?> SettingInForce { get; init; } = static _ => null;
 }

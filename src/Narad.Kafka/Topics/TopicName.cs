@@ -56,6 +56,13 @@ internal static class TopicName
             : real;
     }
 
+    /// <summary>The real name of a logical one; null where that is not legal.</summary>
+    public static string? TryResolve(KafkaOptions options, string topic)
+    {
+        var name = TryMap(options, topic, out var real) ? real : topic;
+        return IsLegal(name) ? name : null;
+    }
+
     private static bool TryMap(KafkaOptions options, string topic, [NotNullWhen(true)] out string? real)
     {
         if (options.TopicNames.TryGetValue(topic, out real))
@@ -75,8 +82,8 @@ internal static class TopicName
         return false;
     }
 
-    // What is wrong with a name; null where nothing is.
-    private static string? Error(string? topic)
+    /// <summary>What is wrong with a name; null where nothing is.</summary>
+    public static string? Error(string? topic)
     {
         if (string.IsNullOrWhiteSpace(topic))
         {

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 
 namespace Narad.Kafka.Topics;
@@ -9,19 +10,54 @@ internal static class TopicSettings
     public const string CleanupPolicy = "cleanup.policy";
     public const string MaxMessageBytes = "max.message.bytes";
 
+    /// <summary>No settings.</summary>
+    public static readonly IReadOnlyDictionary<string, string> None = ReadOnlyDictionary<string, string>.Empty;
+
+    /// <summary>The settings that a topic's properties stand for, as Kafka writes them.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> FromProperties(TopicSpec spec)
+    {
+        if (spec.Retention is { } retention)
+        {
+            yield return KeyValuePair.Create(Retention, RetentionText(retention));
+        }
+
+        if (spec.CleanupPolicy is { } policy)
+        {
+            yield return KeyValuePair.Create(CleanupPolicy, PolicyText(policy));
+        }
+    }
+
     /// <summary>A retention as Kafka writes it; null is unlimited.</summary>
     public static string RetentionText(TimeSpan? retention) =>
-        retention is { } time ? ((long)time.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) : "-1";
+        IsUnlimited(retention) ? "-1" : ((long)retention!.Value.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Refuses what cannot be a retention.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below a millisecond.</exception>
     public static void CheckRetention(TimeSpan? retention, string parameter)
     {
-        if (retention < TimeSpan.FromMilliseconds(1))
+        if (!IsRetention(retention))
         {
             throw new ArgumentOutOfRangeException(parameter, retention, "A topic's retention is 1 ms or more, or null for unlimited.");
         }
     }
+
+    /// <summary>Whether this can be a retention.</summary>
+    public static bool IsRetention(TimeSpan? retention) => IsUnlimited(retention) || retention >= TimeSpan.FromMilliseconds(1);
+
+    /// <summary>What becomes of old messages, as Kafka writes it.</summary>
+    public static string PolicyText(TopicCleanupPolicy policy) => policy switch
+    {
+        TopicCleanupPolicy.Delete => "delete",
+        TopicCleanupPolicy.Compact => "compact",
+        _ => "compact,delete",
+    };
+
+    /// <summary>Whether two values of a setting mean the same.</summary>
+    public static bool AreSame(string name, string? one, string? other) => string.Equals(name, CleanupPolicy, StringComparison.Ordinal)
+        ? one is not null && other is not null && PolicyOf(one) == PolicyOf(other)
+        : string.Equals(one?.Trim(), other?.Trim(), StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsUnlimited(TimeSpan? retention) => retention is null || retention == Timeout.InfiniteTimeSpan;
 
     /// <summary>What is known of a topic, with the values that hold for it.</summary>
     /// <param name="partitions">How many partitions it has.</param>
@@ -42,6 +78,7 @@ internal static class TopicSettings
         MaxMessageBytes = int.TryParse(value(MaxMessageBytes), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : null,
         CleanupPolicy = value(CleanupPolicy) is { } policies ? PolicyOf(policies) : TopicCleanupPolicy.Delete,
         Settings = own,
+        SettingInForce = value,
     };
 
     private static TopicCleanupPolicy PolicyOf(string policies)

@@ -7,7 +7,7 @@ namespace Narad.Kafka.Topics;
 internal static partial class TopicsLog
 {
     /// <summary>A retention for people.</summary>
-    public static string Text(TimeSpan? retention) => retention is { } time ? Duration.Text(time) : "ever";
+    public static string Text(TimeSpan? retention) => retention is { } time && time != Timeout.InfiniteTimeSpan ? Duration.Text(time) : "ever";
 
     [LoggerMessage(6001, LogLevel.Information, "Created topic {Topic} with {Partitions} partitions.")]
     public static partial void Created(ILogger logger, string topic, int partitions);
@@ -53,6 +53,24 @@ internal static partial class TopicsLog
 
     [LoggerMessage(6013, LogLevel.Information, "The settings of topic '{Topic}' could not be looked at, so its retention and largest message are not checked.")]
     public static partial void SettingsUnknown(ILogger logger, Exception error, string topic);
+
+    [LoggerMessage(6030, LogLevel.Warning,
+        "Topic '{Topic}' is not as declared: {Differences}. It stays as it is. Change the topic (retention: kafka.Topics.SetRetentionAsync) or its "
+            + "declaration. To refuse the start instead, set OnTopicMismatch to Fail.")]
+    public static partial void NotAsDeclared(ILogger logger, string topic, string differences);
+
+    [LoggerMessage(6031, LogLevel.Warning, "Topic '{Topic}' exists, and could not be compared with its declaration.")]
+    public static partial void NotCompared(ILogger logger, Exception error, string topic);
+
+    [LoggerMessage(6032, LogLevel.Information, "The embedded broker keeps no topic settings: {Settings} of topic '{Topic}' have no effect in this mode.")]
+    public static partial void SettingsNotKept(ILogger logger, string topic, string settings);
+
+    [LoggerMessage(6033, LogLevel.Warning,
+        "The declared topics could not be created or compared yet. Subscriptions wait for it, and it is repeated until a broker answers.")]
+    public static partial void NotDeclaredYet(ILogger logger, Exception error);
+
+    [LoggerMessage(6034, LogLevel.Error, "The declared topics could not be created or compared. Subscriptions do not start. Fix the cause and restart.")]
+    public static partial void NotDeclared(ILogger logger, Exception error);
 
     [LoggerMessage(6020, LogLevel.Warning,
         "librdkafka {Version} does not show the ids of topics as expected: a topic that is deleted and created again while it is read is not noticed. Use a "

@@ -94,9 +94,27 @@ public static class RecipeSnippets
     public static void TopicsAtStart(WebApplicationBuilder builder)
     {
         // snippet: topics-at-start
-        builder.Services.AddHostedService<Topics>();     // before AddNaradKafka, so that the topics are there before the subscriptions start
         builder.Services.AddNaradKafka()
-            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing");
+            .AddTopic("orders", partitions: 12, retention: TimeSpan.FromDays(7))
+            .AddTopic("customers", partitions: 12, cleanupPolicy: TopicCleanupPolicy.Compact)
+            .AddTopic("audit", retention: Timeout.InfiniteTimeSpan, settings: new Dictionary<string, string> { ["segment.bytes"] = "104857600" })
+            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing", o => o.DeadLetter.Enabled = true);
+        // end
+    }
+
+    public static void Retention(WebApplication app)
+    {
+        // snippet: topic-retention-endpoint
+        var topics = app.MapGroup("/operations/topics").RequireAuthorization();
+
+        topics.MapGet("/{topic}/retention", async (string topic, IKafkaService kafka, CancellationToken token) =>
+            await kafka.Topics.GetDetailsAsync(topic, token) is { } found ? Results.Ok(new { found.Name, found.Retention }) : Results.NotFound());
+
+        topics.MapPut("/{topic}/retention/{hours:int:min(1)}", async (string topic, int hours, IKafkaService kafka, CancellationToken token) =>
+        {
+            await kafka.Topics.SetRetentionAsync(topic, TimeSpan.FromHours(hours), token);
+            return Results.NoContent();
+        });
         // end
     }
 
@@ -120,21 +138,3 @@ public static class RecipeSnippets
         // end
     }
 }
-
-// snippet: a-service-that-creates-topics
-public sealed class Topics(IKafkaService kafka) : IHostedService
-{
-    public async Task StartAsync(CancellationToken cancellationToken)
-    {
-        await kafka.Init().ConnectProducerAsync(cancellationToken);
-        await kafka.Topics.CreateIfNotExistsAsync(
-            [
-                new TopicSpec("orders", Partitions: 12, ReplicationFactor: 3, Settings: new Dictionary<string, string> { ["retention.ms"] = "604800000" }),
-                new TopicSpec("invoices", Partitions: 12, ReplicationFactor: 3),
-            ],
-            cancellationToken);
-    }
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-}
-// end
