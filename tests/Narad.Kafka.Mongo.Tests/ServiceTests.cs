@@ -410,7 +410,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
 
     [Fact]
     [Trait("Promise", "S35")]
-    public async Task A_store_without_a_handler_stores_every_message_and_a_refused_one_fails_alone()
+    public async Task A_store_without_a_handler_stores_every_message_and_one_without_a_document_fails_alone()
     {
         var (topic, group) = (kafka.CreateTopic(partitions: 1), kafka.NewName("g"));
         kafka.Broker.CreateTopic($"{topic}-dlt", 1);
@@ -419,7 +419,12 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         {
             options.Store = store;
             options.IdProperty = "id";
-            options.DocumentSelector = static (message, _) => message.Number == 3 ? throw new InvalidDataException("three") : message;
+            options.DocumentSelector = static (message, _) => message.Number switch
+            {
+                3 => throw new InvalidDataException("three"),
+                4 => new { Id = Guid.NewGuid() }.ToBsonDocument(),   // no representation of Guid is registered: the driver throws
+                _ => message,
+            };
         }, static o => o.DeadLetter.Enabled = true));
         await host.StartAsync();
         var service = host.Services.GetRequiredService<IKafkaService>();
@@ -428,9 +433,9 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
             await service.SendAsync(topic, new Event($"{i}", i), "k");
         }
 
-        await Waiting.UntilAsync(() => store.MessagesOf("events").Count == 9, "nine were stored");
-        await Waiting.UntilAsync(async () => await service.DeadLetters.CountAsync($"{topic}-dlt") == 1, "one became a dead letter");
-        store.MessagesOf("events").Select(static message => message.Id).Should().BeEquivalentTo("0", "1", "2", "4", "5", "6", "7", "8", "9");
+        await Waiting.UntilAsync(() => store.MessagesOf("events").Count == 8, "eight were stored");
+        await Waiting.UntilAsync(async () => await service.DeadLetters.CountAsync($"{topic}-dlt") == 2, "two became dead letters");
+        store.MessagesOf("events").Select(static message => message.Id).Should().BeEquivalentTo("0", "1", "2", "5", "6", "7", "8", "9");
         await host.StopAsync();
     }
 
