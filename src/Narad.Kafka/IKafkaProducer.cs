@@ -27,7 +27,8 @@ public interface IKafkaProducer
     /// <param name="key">Chooses the partition; default: none (a random, sticky partition).</param>
     /// <param name="options">Headers, partition, timestamp, where wanted.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="message"/> is null: see <see cref="SendTombstoneAsync"/>.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="message"/> is null: see
+    /// <see cref="SendTombstoneAsync(string, MessageKey, SendOptions?, CancellationToken)"/>.</exception>
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>
     /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
     /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
@@ -51,13 +52,45 @@ public interface IKafkaProducer
         string topic, byte[] message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Refuses a collection: did you mean <see cref="SendManyAsync"/>? To send the collection as one message name its type:
+    /// Refuses a collection: did you mean <c>SendManyAsync</c>? To send the collection as one message name its type:
     /// <c>SendAsync&lt;Order[]&gt;(topic, orders)</c>. Dictionaries and <c>JsonNode</c>s are single messages and are sent.
     /// </summary>
     /// <exception cref="ArgumentException">Always, except for dictionaries and JSON nodes.</exception>
     [OverloadResolutionPriority(1)]
     ValueTask<SendResult> SendAsync<T>(
         string topic, IEnumerable<T> message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Sends a message to the topic of its route (<see cref="KafkaOptions.Routes"/>), with the route's key, headers and serializer; otherwise as
+    /// <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>. The route is that of the message's own type, else of its nearest
+    /// base class, else of the most specific interface it implements; of an envelope, that of what it carries.
+    /// </summary>
+    /// <param name="message">The message; not null.</param>
+    /// <param name="key">Chooses the partition; default: what the route's <c>KeySelector</c> says.</param>
+    /// <param name="options">Headers (after the route's), partition, timestamp, where wanted.</param>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for the type, or several are and none is nearer.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="message"/> is null.</exception>
+    /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
+    /// <exception cref="KafkaSendException">The message was not acknowledged.</exception>
+    [OverloadResolutionPriority(-1)]
+    ValueTask<SendResult> SendAsync<T>(T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Sends a tombstone to the topic of a type's route; otherwise as
+    /// <see cref="SendTombstoneAsync(string, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for <typeparamref name="T"/>.</exception>
+    ValueTask<SendResult> SendTombstoneAsync<T>(MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Sends many messages, each to the topic of its route, in order and without waiting for one before sending the next; completes when all are
+    /// acknowledged. Order is kept within each topic.
+    /// </summary>
+    /// <returns>One result a message, in the order of <paramref name="messages"/>.</returns>
+    /// <exception cref="KafkaNotConnectedException">The sending side is not connected.</exception>
+    /// <exception cref="KafkaSendManyException">Some failed; it says which and why. A message without a route is one of them.</exception>
+    [OverloadResolutionPriority(-1)]
+    Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+        IEnumerable<T> messages, SendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sends a message with a null value: in a compacted topic it deletes <paramref name="key"/>.</summary>
     /// <exception cref="ArgumentException"><paramref name="key"/> is null: a tombstone without a key deletes nothing. Or the topic's name is not

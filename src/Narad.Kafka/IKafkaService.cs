@@ -95,7 +95,8 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// <summary>
     /// Handles the messages of a topic in batches: each of one partition, in offset order, of at most
     /// <see cref="SubscriptionOptions.MaxBatchSize"/> messages or <see cref="SubscriptionOptions.MaxBatchWait"/>.
-    /// See <see cref="SubscribeAsync{T}"/> for the rest.
+    /// See <see cref="SubscribeAsync{T}(string, Func{T, MessageContext, CancellationToken, Task}, string?, Action{SubscriptionOptions}?,
+    /// CancellationToken)"/> for the rest.
     /// </summary>
     /// <example>
     /// <code>
@@ -112,6 +113,45 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
     /// </code>
     /// </example>
     Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Handles the messages of a type's topic: that of its route (<see cref="KafkaOptions.Routes"/>), with the route's deserializer. Otherwise as
+    /// <see cref="SubscribeAsync{T}(string, Func{T, MessageContext, CancellationToken, Task}, string?, Action{SubscriptionOptions}?, CancellationToken)"/>.
+    /// </summary>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for the very type.</exception>
+    Task<ISubscription> SubscribeAsync<T>(Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Handles the messages of a type's topic in batches, as
+    /// <see cref="SubscribeBatchAsync{T}(string, Func{MessageBatch{T}, CancellationToken, Task}, string?, Action{SubscriptionOptions}?,
+    /// CancellationToken)"/>.</summary>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for the very type.</exception>
+    Task<ISubscription> SubscribeBatchAsync<T>(Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Handles the messages of a topic that carries several types, each type with its own handler. A message of a type without a handler is treated as
+    /// <c>Otherwise</c> says; by default as a message that cannot be read.
+    /// See <see cref="SubscribeAsync{T}(string, Func{T, MessageContext, CancellationToken, Task}, string?, Action{SubscriptionOptions}?,
+    /// CancellationToken)"/> for the rest; the deserializer reads what the handlers take.
+    /// </summary>
+    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="types">Declares the types and their handlers.</param>
+    /// <param name="group">The group; null takes the only connected one.</param>
+    /// <param name="configure">Parallelism, order, retries, start position …</param>
+    /// <param name="cancellationToken">Cancels the waiting, not the subscription.</param>
+    /// <exception cref="KafkaConfigurationException">The declarations are wrong: no type, a name that is declared twice, a derived type without a handler or
+    /// with several.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.SubscribeByTypeAsync("user-events", types =&gt; types
+    ///     .On&lt;UserLogin&gt;((login, context, token) =&gt; database.SawAsync(login.UserId, token))   // [MessageType("USER_LOGIN")]
+    ///     .On&lt;UserEvent&gt;("USER_ACTION", (action, context, token) =&gt; database.SawAsync(action.UserId, token))
+    ///     .Otherwise(UnknownTypePolicy.Skip));
+    /// </code>
+    /// </example>
+    Task<ISubscription> SubscribeByTypeAsync(string topic, Action<MessageTypeMap> types, string? group = null,
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
     /// <summary>

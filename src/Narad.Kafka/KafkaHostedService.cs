@@ -32,7 +32,7 @@ internal sealed class KafkaHostedService(
             ServiceLog.HostStopsEarlier(logger, Duration.Text(service.Options.ShutdownTimeout), Duration.Text(hosts));
         }
 
-        ThrowIfGroupsAreMissing();
+        ThrowIfDeclarationsAreWrong();
         await ThrowIfHandlersAreIncompleteAsync().ConfigureAwait(false);
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
         foreach (var registration in registrations)
@@ -43,13 +43,14 @@ internal sealed class KafkaHostedService(
         var joining = new List<Task>();
         foreach (var registration in registrations)
         {
-            var host = new HandlerHost(services, registration.IsSingleton());
+            var host = new HandlerHost(services, registration.IsSingleton);
+            var route = registration.Topic is null ? service.Options.Routes.ForSubscription(registration.MessageType!) : null;
             joining.Add(service.SubscribeAsync(
-                registration.Topic,
+                registration.Topic ?? route!.Topic,
                 registration.Group ?? service.Options.ConsumerGroupId,
-                registration.Configure,
+                route is null ? registration.Configure : MessageRoutes.Configured(route, registration.Configure),
                 registration.IsBatch,
-                registration.Handler.Name,
+                registration.HandlerName,
                 (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
                 CancellationToken.None));
         }
@@ -90,14 +91,28 @@ internal sealed class KafkaHostedService(
     }
 
     // All of them at once, and in the words of a host's user, who never calls ConnectConsumerAsync.
-    private void ThrowIfGroupsAreMissing()
+    private void ThrowIfDeclarationsAreWrong()
     {
-        string[] errors = service.Options.ConsumerGroupId is null
-            ? [.. registrations.Where(registration => registration.Group is null).Select(registration =>
-                $"the subscription to '{registration.Topic}' has no consumer group: name one where it is added, AddSubscription(\"{registration.Topic}\", "
-                    + $"group: …), or set {SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.")]
-            : [];
-        if (errors.Length > 0)
+        var errors = new List<string>();
+        foreach (var registration in registrations)
+        {
+            if (registration.Group is null && service.Options.ConsumerGroupId is null)
+            {
+                var call = registration.Topic is { } topic ? $"AddSubscription(\"{topic}\", " : $"AddSubscription<{registration.MessageType!.Name}, …>(";
+                errors.Add($"the subscription to '{registration.Subject}' has no consumer group: name one where it is added, {call}group: …), or set "
+                    + $"{SettingNames.Of(nameof(KafkaOptions.ConsumerGroupId))}.");
+            }
+
+            if (registration.Topic is null && service.Options.Routes.ForSubscription(registration.MessageType!) is null)
+            {
+                errors.Add($"the subscription of {registration.HandlerName} names no topic, and no route is declared for {registration.MessageType}: declare "
+                    + $"it with AddRoute<{registration.MessageType!.Name}>(\"…\"), or name the topic where the subscription is added.");
+            }
+
+            errors.AddRange(registration.Errors.Select(error => $"the subscription to '{registration.Subject}' by type: {error}"));
+        }
+
+        if (errors.Count > 0)
         {
             throw new KafkaConfigurationException(errors);
         }
@@ -109,16 +124,16 @@ internal sealed class KafkaHostedService(
         var errors = new List<string>();
         var scope = services.CreateAsyncScope();
         await using var scopeDisposal = scope.ConfigureAwait(false);
-        foreach (var registration in registrations)
+        foreach (var (registration, handler) in registrations.SelectMany(registration => registration.Handlers.Select(handler => (registration, handler))))
         {
             try
             {
-                _ = scope.ServiceProvider.GetRequiredService(registration.Handler);
+                _ = scope.ServiceProvider.GetRequiredService(handler);
             }
             catch (Exception error)
             {
                 errors.Add(
-                    $"{registration.Handler}, the handler of the subscription to '{registration.Topic}', cannot be created: {error.Message} "
+                    $"{handler}, the handler of the subscription to '{registration.Subject}', cannot be created: {error.Message} "
                     + "Register what it needs with the application's services.");
             }
         }

@@ -219,6 +219,10 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>Real topic names by logical name, as <c>KAFKA_TOPIC_X_Y</c> sets for <c>x-y</c>. Default none: a name stands for itself.</summary>
     public IDictionary<string, string> TopicNames { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Where messages go that are sent by their type, and where subscriptions to a type read. Default none. Code only.</summary>
+    [JsonIgnore]
+    public MessageRoutes Routes { get; } = new();
+
     /// <summary>Raw librdkafka properties for every client; one that contradicts a promise is refused with the reason.</summary>
     [JsonIgnore]
     public IDictionary<string, string> ClientProperties { get; } = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -29,7 +29,7 @@ namespace Narad.Kafka;
 /// await kafka.SendAsync("user-events", new UserEvent("123", "login"), key: "123");
 /// </code>
 /// </example>
-public sealed class KafkaService : IKafkaService
+public sealed partial class KafkaService : IKafkaService
 {
     private static readonly TimeSpan TopicsPause = TimeSpan.FromSeconds(1);
 
@@ -41,6 +41,7 @@ public sealed class KafkaService : IKafkaService
     private readonly ConnectionMonitor _monitor;
     private readonly KafkaMeter _meter;
     private readonly RealNames _realNames;
+    private readonly ServiceSender _sender;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ending = new();   // cancels what is still connecting when the service is disconnected
@@ -86,6 +87,7 @@ public sealed class KafkaService : IKafkaService
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
         _realNames = new RealNames(options);
+        _sender = new ServiceSender(this);
         DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync,
             new KnownFailureTopics(() => _subscriptions.OfType<Subscription>()));
         DeadLetterCounts = new DeadLetterCounts(
@@ -353,6 +355,17 @@ public sealed class KafkaService : IKafkaService
     }
 
     /// <inheritdoc/>
+    public Task<ISubscription> SubscribeByTypeAsync(string topic, Action<MessageTypeMap> types, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(types);
+        var map = new MessageTypeMap();
+        types(map);
+        return SubscribeAsync(topic, group, map.Configured(configure, isHosted: false), isBatch: false, MessageTypeMap.HandlerName, (settings, metrics) =>
+            map.Pipeline(settings, metrics, _diagnostics, host: null), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<DisconnectReport> DisconnectAsync(CancellationToken cancellationToken = default) =>
         DisconnectAsync(_options.ShutdownTimeout, cancellationToken);
 
@@ -400,7 +413,7 @@ public sealed class KafkaService : IKafkaService
 
         var settings = SubscriptionSettings.From(real, consumers.Name, options, _options, _services, failureTopics) with
         {
-            Handler = handler, Sender = new ServiceSender(this), Causes = consumers.Causes,
+            Handler = handler, Sender = _sender, Causes = consumers.Causes,
         };
         if (options.CircuitBreaker.Enabled || options.Once.Enabled || options.NeedsStore)
         {
@@ -840,6 +853,8 @@ public sealed class KafkaService : IKafkaService
     /// <summary>What handlers outside of transactions send through.</summary>
     private sealed class ServiceSender(KafkaService service) : IMessageSender
     {
+        public MessageRoutes Routes => service._options.Routes;
+
         public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken) =>
             service.Sending().SendAsync(service.RealTopic(topic), message, key, options, cancellationToken);
 

@@ -58,10 +58,32 @@ public sealed class NaradKafkaBuilder
         return Configure(options => options.Topics.Add(topic));
     }
 
+    /// <summary>
+    /// Declares where messages of a type go: they are sent by <c>SendAsync(message)</c>, and a subscription to the type needs no topic. Two routes for one
+    /// type fail the host's start.
+    /// </summary>
+    /// <typeparam name="T">The messages' type.</typeparam>
+    /// <param name="topic">The topic's name, or the logical name that <see cref="KafkaOptions.TopicNames"/> maps.</param>
+    /// <param name="configure">Key, headers, serializer.</param>
+    /// <example>
+    /// <code>
+    /// kafka.AddRoute&lt;OrderPlaced&gt;("orders", route =&gt; route.KeySelector = order =&gt; order.OrderId)
+    ///     .AddSubscription&lt;OrderPlaced, BillOrder&gt;(group: "billing");
+    /// </code>
+    /// </example>
+    public NaradKafkaBuilder AddRoute<T>(string topic, Action<MessageRoute<T>>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        return Configure(options => options.Routes.Add(topic, configure));
+    }
+
     /// <summary>Handles a topic's messages with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
-    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="topic">
+    /// A topic's name, or a pattern (a regular expression that starts with <c>^</c>); null for that of the type's route (<see cref="AddRoute{T}"/>), without
+    /// which the host does not start.
+    /// </param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Parallelism, order, retries, start position …</param>
     /// <example>
@@ -70,18 +92,37 @@ public sealed class NaradKafkaBuilder
     /// </code>
     /// </example>
     public NaradKafkaBuilder AddSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
-        string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
+        string? topic = null, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IMessageHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
-            new SinglePipeline<T>(Handle<T, THandler>(host), settings, metrics, diagnostics));
+        return Add<T, THandler>(topic, group, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
+            new SinglePipeline<T>(host.Handle<T, THandler>(), settings, metrics, diagnostics));
+    }
+
+    /// <summary>
+    /// Handles the messages of a topic that carries several types, each type with its own handler, from the host's start on. A message of a type without a
+    /// handler is treated as <c>Otherwise</c> says; by default as a message that cannot be read.
+    /// </summary>
+    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="types">Declares the types and their handlers. Its errors fail the host's start, all together.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
+    /// <param name="configure">Parallelism, order, retries, start position …; its deserializer reads what the handlers take.</param>
+    public NaradKafkaBuilder AddSubscription(
+        string topic, Action<MessageTypeMap> types, string? group = null, Action<SubscriptionOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(types);
+        var map = new MessageTypeMap();
+        types(map);
+        map.Register(Services);
+        return Add(topic, group, map.Configured(configure, isHosted: true), isBatch: false, map.Pipeline, map.HostedHandlers,
+            MessageTypeMap.HandlerName, messageType: null, map.Errors(isHosted: true));
     }
 
     /// <summary>Handles a topic's messages in batches with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
-    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="topic">See <see cref="AddSubscription{T, THandler}"/>.</param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Batch size and wait, retries, start position …</param>
     /// <example>
@@ -94,12 +135,12 @@ public sealed class NaradKafkaBuilder
     /// </code>
     /// </example>
     public NaradKafkaBuilder AddBatchSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
-        string topic, string? group = null, Action<SubscriptionOptions>? configure = null)
+        string? topic = null, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IBatchHandler<T>
     {
         Services.TryAddScoped<THandler>();
-        return Add<THandler>(topic, group, configure, isBatch: true, static (settings, metrics, diagnostics, host) =>
-            new BatchPipeline<T>(HandleBatch<T, THandler>(host), settings, metrics, diagnostics));
+        return Add<T, THandler>(topic, group, configure, isBatch: true, static (settings, metrics, diagnostics, host) =>
+            new BatchPipeline<T>(host.HandleBatch<T, THandler>(), settings, metrics, diagnostics));
     }
 
     /// <summary>
@@ -127,6 +168,7 @@ public sealed class NaradKafkaBuilder
                 $"{nameof(options.Retention)} of collection '{collection}': set a time from 1 s to 10,000 days, or nothing to keep messages for ever.");
         }
 
+        var needed = options.Store is null ? typeof(IMessageStore) : typeof(KafkaService);
         var target = new MessageStoreTarget(collection, options.WriteMode, options.Retention);
         return Add(topic, group, settings => { settings.NeedsStore = true; configure?.Invoke(settings); }, isBatch: true,
             (settings, metrics, diagnostics, host) =>
@@ -135,7 +177,7 @@ public sealed class NaradKafkaBuilder
             var handler = new MessageStoreHandler<T>(options.Store ?? host.Services.GetRequiredService<IMessageStore>(), target, options, identity,
                 metrics);
             return new BatchPipeline<T>(handler.HandleAsync, settings, metrics, diagnostics) { Starting = handler.StartAsync };
-        }, options.Store is null ? typeof(IMessageStore) : typeof(KafkaService));
+        }, [needed], needed.Name, messageType: null, errors: []);
     }
 
     /// <summary>Adds middleware around every send; a singleton.</summary>
@@ -162,14 +204,19 @@ public sealed class NaradKafkaBuilder
         return this;
     }
 
-    private NaradKafkaBuilder Add<THandler>(
-        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline) =>
-        Add(topic, group, configure, isBatch, pipeline, typeof(THandler));
+    private NaradKafkaBuilder Add<T, THandler>(
+        string? topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline) =>
+        Add(topic, group, configure, isBatch, pipeline, [typeof(THandler)], typeof(THandler).Name, typeof(T), []);
 
     private NaradKafkaBuilder Add(
-        string topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline, Type handler)
+        string? topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline,
+        IReadOnlyList<Type> handlers, string handlerName, Type? messageType, IEnumerable<string> errors)
     {
-        ArgumentException.ThrowIfNullOrEmpty(topic);
+        if (topic is not null || messageType is null)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(topic);
+        }
+
         if (group is not null)
         {
             GroupName.Validate(group, nameof(group));
@@ -177,68 +224,8 @@ public sealed class NaradKafkaBuilder
 
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
-            topic, group, configure, isBatch, pipeline,
-            () => services.Last(service => service.ServiceType == handler).Lifetime is ServiceLifetime.Singleton, handler));
+            topic, messageType, group, configure, isBatch, pipeline,
+            handler => services.Last(service => service.ServiceType == handler).Lifetime is ServiceLifetime.Singleton, handlers, handlerName, errors));
         return this;
-    }
-
-    private static Func<T, MessageContext, CancellationToken, Task> Handle<T, THandler>(HandlerHost host)
-        where THandler : class, IMessageHandler<T>
-    {
-        if (host.IsSingleton)
-        {
-            return host.Services.GetRequiredService<THandler>().HandleAsync;
-        }
-
-        var scopes = host.Services.GetRequiredService<IServiceScopeFactory>();
-        return async (message, context, token) =>
-        {
-            // No await using: its ConfigureAwait would put the scope into a box for each message.
-            var scope = scopes.CreateAsyncScope();
-            try
-            {
-                context.Services = scope.ServiceProvider;
-                await Create<THandler>(scope.ServiceProvider).HandleAsync(message, context, token).ConfigureAwait(false);
-            }
-            finally
-            {
-                await scope.DisposeAsync().ConfigureAwait(false);
-            }
-        };
-    }
-
-    private static Func<MessageBatch<T>, CancellationToken, Task> HandleBatch<T, THandler>(HandlerHost host)
-        where THandler : class, IBatchHandler<T>
-    {
-        if (host.IsSingleton)
-        {
-            return host.Services.GetRequiredService<THandler>().HandleAsync;
-        }
-
-        var scopes = host.Services.GetRequiredService<IServiceScopeFactory>();
-        return async (batch, token) =>
-        {
-            var scope = scopes.CreateAsyncScope();
-            await using var scopeDisposal = scope.ConfigureAwait(false);
-            foreach (var item in batch.Items)
-            {
-                item.Context.Services = scope.ServiceProvider;
-            }
-
-            await Create<THandler>(scope.ServiceProvider).HandleAsync(batch, token).ConfigureAwait(false);
-        };
-    }
-
-    private static THandler Create<THandler>(IServiceProvider services)
-        where THandler : class
-    {
-        try
-        {
-            return services.GetRequiredService<THandler>();
-        }
-        catch (Exception error)
-        {
-            throw new HandlerNotCreatedException(typeof(THandler), error);
-        }
     }
 }

@@ -29,6 +29,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         CheckEnumerations(options, check);
         CheckTimes(options, check);
         CheckNames(options, check);
+        check.Errors.AddRange(options.Routes.Errors(options));
         ClientPropertyRules.Check(options, check);
         if (options.Mode is KafkaMode.Kafka or KafkaMode.Auto)
         {

@@ -20,6 +20,7 @@ internal sealed class ConsumingMetrics
     private long _refusedRecords;
     private long _duplicates;
     private long _stored;
+    private long _unknownTypes;
     private long _transactionsCommitted;
     private long _transactionsAborted;
 
@@ -61,6 +62,9 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Messages that a message store acknowledged.</summary>
     public long Stored => Interlocked.Read(ref _stored);
+
+    /// <summary>Messages whose type had no handler, whatever became of them; one that is read again counts again.</summary>
+    public long UnknownTypes => Interlocked.Read(ref _unknownTypes);
 
     /// <summary>Messages finished unhandled by <see cref="FailureAction.Skip"/>.</summary>
     public long SkipsByPolicy => Interlocked.Read(ref _skippedByPolicy);
@@ -106,6 +110,8 @@ internal sealed class ConsumingMetrics
     public void Duplicate() => Interlocked.Increment(ref _duplicates);
 
     public void StoredMessages(int count) => Interlocked.Add(ref _stored, count);
+
+    public void UnknownType() => Interlocked.Increment(ref _unknownTypes);
 
     public void RefusedRecord() => Interlocked.Increment(ref _refusedRecords);
 

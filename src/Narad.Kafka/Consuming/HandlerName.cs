@@ -1,5 +1,3 @@
-using Narad.Kafka.Serialization;
-
 namespace Narad.Kafka.Consuming;
 
 /// <summary>What a handler is called in messages to people. No state.</summary>
@@ -8,11 +6,6 @@ internal static class HandlerName
     /// <summary>The name of a delegate's method; of a lambda that of the method that it stands in.</summary>
     public static string Of(Delegate handler)
     {
-        if (handler.Target is TypedMessages)
-        {
-            return "handlers by type";
-        }
-
         // The compiler puts lambdas into nested types and methods whose names begin with the name of their method in angle brackets.
         var type = handler.Method.DeclaringType;
         while (type is { DeclaringType: { } outer } && type.Name.StartsWith('<'))

@@ -211,6 +211,31 @@ public sealed class MessageContext
         CancellationToken cancellationToken = default) =>
         SendAsync<byte[]>(topic, message, key, options, cancellationToken);
 
+    /// <summary>
+    /// Sends a message to the topic of its route (<see cref="KafkaOptions.Routes"/>), as <see cref="IKafkaProducer"/> does; otherwise as
+    /// <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.
+    /// </summary>
+    /// <param name="message">The message; not null.</param>
+    /// <param name="key">The key, which chooses the partition; default: what the route's <c>KeySelector</c> says.</param>
+    /// <param name="options">Headers (after the route's), partition, timestamp.</param>
+    /// <param name="cancellationToken">Stops the waiting, not the message. Pass on the handler's.</param>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for the type, or several are and none is nearer.</exception>
+    [OverloadResolutionPriority(-1)]
+    public ValueTask<SendResult> SendAsync<T>(T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var sender = Sending();
+        return sender.Routes.SendAsync(sender, message, key, options, cancellationToken);
+    }
+
+    /// <summary>Sends a tombstone to the topic of a type's route; otherwise as
+    /// <see cref="SendTombstoneAsync(string, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
+    /// <exception cref="MessageRouteNotFoundException">No route is declared for <typeparamref name="T"/>.</exception>
+    public ValueTask<SendResult> SendTombstoneAsync<T>(MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var sender = Sending();
+        return sender.Routes.SendTombstoneAsync<T>(sender, key, options, cancellationToken);
+    }
+
     /// <summary>Sends a tombstone, which deletes a key from a compacted topic; otherwise as
     /// <see cref="SendAsync{T}(string, T, MessageKey, SendOptions?, CancellationToken)"/>.</summary>
     /// <exception cref="ArgumentException">There is no key.</exception>
@@ -257,9 +282,9 @@ public sealed class MessageContext
         Sender ?? throw new KafkaNotConnectedException("This context came from no service, so it is not connected to anything that sends.");
 
     // Where handlers are chosen by type: found by the deserializer, called by the handler.
-    internal MessageRoute? Route
+    internal TypedHandler? TypedHandler
     {
-        get => _origin.Route;
-        set => _origin = _origin.RoutedTo(value!);
+        get => _origin.TypedHandler;
+        set => _origin = _origin.HandledBy(value!);
     }
 }

@@ -9,8 +9,8 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
 {
     public static readonly MessageOrigin Unknown = new("", 0, "");
 
-    // The latest answer of RoutedTo. Written by any worker; each answer is right for the origin and the route that it carries.
-    private MessageOrigin? Routed { get; set; }
+    // The latest answer of HandledBy. Written by any worker; each answer is right for the origin and the handler that it carries.
+    private MessageOrigin? Handled { get; set; }
 
     /// <summary>The attempt through the retry topic.</summary>
     public int Retry { get; init; }
@@ -31,26 +31,26 @@ internal sealed record MessageOrigin(string Topic, int Partition, string Group)
     public IMessageSender? Sender { get; init; }
 
     /// <summary>Where handlers are chosen by type: the handler's; null elsewhere, and before the type is known.</summary>
-    public MessageRoute? Route { get; private init; }
+    public TypedHandler? TypedHandler { get; private init; }
 
     /// <summary>Of one message, while its handler runs: what its writes go through.</summary>
     public object? StorageSession { get; init; }
 
-    // The origin that Route was added to.
-    private MessageOrigin? Unrouted { get; init; }
+    // The origin that the handler was added to.
+    private MessageOrigin? Unhandled { get; init; }
 
-    /// <summary>Returns this origin with a route. The messages of a partition share it while their type is the same.</summary>
-    public MessageOrigin RoutedTo(MessageRoute route)
+    /// <summary>Returns this origin with a handler. The messages of a partition share it while their type is the same.</summary>
+    public MessageOrigin HandledBy(TypedHandler handler)
     {
-        if (Routed is not { } routed || !ReferenceEquals(routed.Unrouted, this) || !ReferenceEquals(routed.Route, route))
+        if (Handled is not { } handled || !ReferenceEquals(handled.Unhandled, this) || !ReferenceEquals(handled.TypedHandler, handler))
         {
-            Routed = routed = this with { Route = route, Unrouted = this, Routed = null };
+            Handled = handled = this with { TypedHandler = handler, Unhandled = this, Handled = null };
         }
 
-        return routed;
+        return handled;
     }
 
-    // By identity: an origin and the one with its route refer to each other.
+    // By identity: an origin and the one with its handler refer to each other.
     public bool Equals(MessageOrigin? other) => ReferenceEquals(this, other);
 
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);

@@ -69,7 +69,7 @@ public sealed class SubscriptionOptions : IBindingTarget
     /// <summary>What to do with a failure that no policy covers. Default <see cref="KafkaOptions.OnUnhandled"/>.</summary>
     public UnhandledPolicy? OnUnhandled { get; set; }
 
-    /// <summary>What to do with a message whose <c>type</c> has no handler; only where handlers are chosen by type. Default
+    /// <summary>What to do with a message whose type has no handler; only where handlers are chosen by type, where <c>Otherwise</c> sets it. Default
     /// <see cref="UnknownTypePolicy.Fail"/>.</summary>
     public UnknownTypePolicy OnUnknownType { get; set; }
 

@@ -51,6 +51,9 @@ internal sealed record SubscriptionSettings
 
     public required UnhandledPolicy Unhandled { get; init; }
 
+    /// <summary>Of a subscription whose handlers are chosen by type: what happens to messages of other types.</summary>
+    public UnknownTypePolicy UnknownType { get; init; }
+
     public required MessageDecoder Decoder { get; init; }
 
     public required IReadOnlyList<IConsumeMiddleware> Middleware { get; init; }
@@ -80,6 +83,7 @@ internal sealed record SubscriptionSettings
         Start = options.StartPosition ?? defaults.StartPosition,
         OutOfRange = options.OnOutOfRange ?? defaults.OnOutOfRange,
         Unhandled = options.OnUnhandled ?? defaults.OnUnhandled,
+        UnknownType = options.OnUnknownType,
         Decoder = new MessageDecoder(defaults, options.Deserializer),
         Middleware = [.. defaults.ConsumeMiddleware, .. options.Middleware],
         Batch = new BatchLimits(options.MaxBatchSize ?? defaults.MaxBatchSize, options.MaxBatchWait ?? defaults.MaxBatchWait),

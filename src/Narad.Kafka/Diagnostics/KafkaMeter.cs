@@ -1,23 +1,17 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
 namespace Narad.Kafka.Diagnostics;
 
 /// <summary>
-/// The service's instruments, read when somebody collects them; nothing is recorded per message, but for one that nobody handles. Named under the
+/// The service's instruments, read when somebody collects them; nothing is recorded per message. Named under the
 /// meter <c>Narad.Kafka</c>, each tagged with <c>client</c>. Thread-safe.
 /// </summary>
 internal sealed class KafkaMeter : IDisposable
 {
     private readonly Meter _meter = new(KafkaDiagnostics.SourceName);
-    private readonly Counter<long> _skippedUnknownType;
-    private readonly string _clientId;
 
     public KafkaMeter(KafkaService service, string clientId)
     {
-        _clientId = clientId;
-        _skippedUnknownType = _meter.CreateCounter<long>(
-            "narad.kafka.skipped_unknown_type", "{message}", "Messages finished without a handler, because no handler is declared for their type.");
         KeyValuePair<string, object?>[] tags = [new("client", clientId)];
         void Gauge(string name, string unit, string description, Func<long> read) =>
             _meter.CreateObservableGauge(name, () => new Measurement<long>(read(), tags), unit, description);
@@ -59,6 +53,9 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () =>
             service.Groups.Sum(group => group.Metrics.SkipsByPolicy));
+        Counter("narad.kafka.messages.unknown_type", "{message}",
+            "Messages whose type has no handler, where handlers are chosen by type; whatever became of them. One that is read again counts again.", () =>
+            service.Groups.Sum(group => group.Metrics.UnknownTypes));
         Counter("narad.kafka.messages.retried", "{message}", "Messages moved to a retry topic.", () => service.Groups.Sum(group => group.Metrics.Retries));
         Counter("narad.kafka.messages.blocked", "{message}", "Messages forwarded to a retry topic because an earlier message of their key waits there.", () =>
             service.Groups.Sum(group => group.Metrics.BlockedKeyMessages));
@@ -88,20 +85,6 @@ internal sealed class KafkaMeter : IDisposable
             service.Groups.Sum(group => group.Metrics.Resets));
         Counter("narad.kafka.offsets.truncated", "{partition}", "Partitions whose log was found truncated below where the group stood.", () =>
             service.Groups.Sum(group => group.Metrics.Truncations));
-    }
-
-    /// <summary>A message of a type without a handler was finished; tagged with its topic and group too.</summary>
-    public void SkippedUnknownType(string topic, string group)
-    {
-        try
-        {
-            _skippedUnknownType.Add(1, new("client", _clientId), new("topic", topic), new("group", group));
-        }
-        catch (Exception error)
-        {
-            // The only instrument that calls its listeners while a message is handled: the message is not to blame.
-            Trace.TraceError("Narad.Kafka: a listener of metrics threw: {0}", error.GetType());
-        }
     }
 
     public void Dispose() => _meter.Dispose();

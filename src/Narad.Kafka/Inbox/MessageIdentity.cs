@@ -33,6 +33,12 @@ internal sealed class MessageIdentity(MessageIdOptions options, Func<Cancellatio
             return id;
         }
 
+        // The handler's type chose the envelope's data; the id is the envelope's.
+        if (context.TypedHandler is { IsOfEnvelope: true } && context.RawValue is { } envelope && PropertyOf(envelope.Span, "id") is { Length: > 0 } own)
+        {
+            return own;
+        }
+
         return OfCoordinates(await clusterId(cancellationToken).ConfigureAwait(false), context.Group, context.Original, context.OriginalTimestamp);
     }
 

@@ -1,6 +1,6 @@
 namespace Narad.Kafka;
 
-/// <summary>Some messages of a <see cref="IKafkaProducer.SendManyAsync"/> failed; the others were acknowledged.</summary>
+/// <summary>Some messages of a <c>SendManyAsync</c> failed; the others were acknowledged.</summary>
 public sealed class KafkaSendManyException : NaradKafkaException
 {
     /// <summary>Creates the exception.</summary>

@@ -124,10 +124,24 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>
-    public async Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
         string topic, IEnumerable<T> messages, Func<T, MessageKey>? key, SendOptions? options, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        return SendEachAsync(
+            topic, messages, message => SendAsync(topic, message, key is null ? MessageKey.None : key(message), options, CancellationToken.None), options, ct);
+    }
+
+    /// <inheritdoc cref="SendManyAsync{T}(string, IEnumerable{T}, Func{T, MessageKey}?, SendOptions?, CancellationToken)"/>
+    /// <param name="topic">The topic's real name, for errors.</param>
+    /// <param name="messages">The messages.</param>
+    /// <param name="send">Sends one of them. Not with the caller's token: a registration each would cost more than the send; the waiting is what it
+    /// cancels.</param>
+    /// <param name="options">Headers, partition, timestamp of all.</param>
+    /// <param name="ct">Cancels the waiting.</param>
+    public async Task<IReadOnlyList<SendResult>> SendEachAsync<T>(
+        string topic, IEnumerable<T> messages, Func<T, ValueTask<SendResult>> send, SendOptions? options, CancellationToken ct)
+    {
         _queue.ThrowIfNotConnected();
         Validate(options);
         ct.ThrowIfCancellationRequested();
@@ -150,8 +164,7 @@ internal sealed class MessageProducer : IAsyncDisposable
             ValueTask<SendResult> sent;
             try
             {
-                // Not with the caller's token: a registration each would cost more than the send; the waiting below is what it cancels.
-                sent = SendAsync(topic, message, key is null ? MessageKey.None : key(message), options, CancellationToken.None);
+                sent = send(message);
             }
             catch (Exception exception)
             {
@@ -257,7 +270,7 @@ internal sealed class MessageProducer : IAsyncDisposable
     {
         try
         {
-            if (_encoder.TryEncode(message, out var payload))
+            if (options?.Serializer is null && _encoder.TryEncode(message, out var payload))
             {
                 return Accept(
                     topic, payload, key, options?.Headers, options?.Partition, options?.Timestamp, ct, borrowsPayload: RawSerialization.IsBytes(message));
@@ -268,21 +281,22 @@ internal sealed class MessageProducer : IAsyncDisposable
             return ValueTask.FromException<SendResult>(SendFailure.NotSerialized(topic, key, exception));
         }
 
-        return SendEncoding(topic, message!, typeof(T), key, options?.Headers, options?.Partition, options?.Timestamp, ct);
+        return SendEncoding(topic, message!, typeof(T), key, options?.Headers, options?.Partition, options?.Timestamp, options?.Serializer, ct);
     }
 
     // Through the application's serializer: its place is taken now, and kept while it works.
     private ValueTask<SendResult> SendEncoding(
-        string topic, object message, Type type, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp, CancellationToken ct)
+        string topic, object message, Type type, MessageKey key, MessageHeaders? headers, int? partition, DateTimeOffset? timestamp,
+        IMessageSerializer? serializer, CancellationToken ct)
     {
-        MessageHeaders own = headers is null ? new() : _encoder.IsSynchronous ? new(headers) : headers.Owned();
+        MessageHeaders own = headers is null ? new() : _encoder.IsSynchronous && serializer is null ? new(headers) : headers.Owned();
         ValueTask<byte[]> encoding;
         try
         {
-            encoding = _encoder.EncodeAsync(message, type, topic, own, ct);
+            encoding = _encoder.EncodeAsync(message, type, topic, own, serializer, ct);
             if (encoding.IsCompletedSuccessfully)
             {
-                return Accept(topic, encoding.Result, key, own, partition, timestamp, ct, borrowsPayload: IsBorrowed(message));
+                return Accept(topic, encoding.Result, key, own, partition, timestamp, ct, borrowsPayload: IsBorrowed(message, serializer));
             }
         }
         catch (Exception exception) when (exception is not (KafkaNotConnectedException or KafkaSendException))
@@ -345,7 +359,8 @@ internal sealed class MessageProducer : IAsyncDisposable
     }
 
     // Whether the payload that a message became may be an array of somebody else.
-    private bool IsBorrowed(object? message) => message is not (null or string) && (!_encoder.IsSynchronous || RawSerialization.IsBytes(message));
+    private bool IsBorrowed(object? message, IMessageSerializer? serializer) =>
+        message is not (null or string) && (serializer is not null || !_encoder.IsSynchronous || RawSerialization.IsBytes(message));
 
     private async ValueTask<SendResult> SendTracedAsync(string topic, object? message, Type type, MessageKey key, SendOptions? options, CancellationToken ct)
     {
@@ -355,7 +370,7 @@ internal sealed class MessageProducer : IAsyncDisposable
             var headers = TraceHeaders.Inject(options?.Headers);
             var result = message is null
                 ? await Accept(topic, payload: null, key, headers, options?.Partition, options?.Timestamp, ct).ConfigureAwait(false)
-                : await SendEncoding(topic, message, type, key, headers, options?.Partition, options?.Timestamp, ct).ConfigureAwait(false);
+                : await SendEncoding(topic, message, type, key, headers, options?.Partition, options?.Timestamp, options?.Serializer, ct).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
             return result;
         }
@@ -391,6 +406,7 @@ internal sealed class MessageProducer : IAsyncDisposable
                 Headers = TraceHeaders.Wanted ? TraceHeaders.Inject(options?.Headers?.Owned()) : options?.Headers?.Owned() ?? new(),
                 Partition = options?.Partition,
                 Timestamp = options?.Timestamp,
+                Serializer = options?.Serializer,
             };
             var result = await chain.NextAsync(0, outgoing, ct).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
@@ -427,7 +443,8 @@ internal sealed class MessageProducer : IAsyncDisposable
                 : message.Message is null
                     ? producer.Accept(message.Topic, payload: null, message.Key, message.Headers, message.Partition, message.Timestamp, ct)
                     : producer.SendEncoding(
-                        message.Topic, message.Message, message.MessageType, message.Key, message.Headers, message.Partition, message.Timestamp, ct);
+                        message.Topic, message.Message, message.MessageType, message.Key, message.Headers, message.Partition, message.Timestamp,
+                        message.Serializer, ct);
         }
 
         public void Release()
@@ -445,14 +462,15 @@ internal sealed class MessageProducer : IAsyncDisposable
             {
                 var payload = message.Message is null
                     ? null
-                    : await producer._encoder.EncodeAsync(message.Message, message.MessageType, message.Topic, message.Headers, ct).ConfigureAwait(false);
+                    : await producer._encoder.EncodeAsync(
+                        message.Message, message.MessageType, message.Topic, message.Headers, message.Serializer, ct).ConfigureAwait(false);
                 if (!string.Equals(send.Queue.Topic, message.Topic, StringComparison.Ordinal))
                 {
                     producer._queue.Move(send, message.Topic);
                 }
 
                 Fill(send, payload, message.Key, message.Headers, message.Partition, message.Timestamp, borrowsPayload: !ReferenceEquals(payload, ownBytes)
-                    && producer.IsBorrowed(message.Message));
+                    && producer.IsBorrowed(message.Message, message.Serializer));
                 send.Own();
             }
             catch (Exception exception)

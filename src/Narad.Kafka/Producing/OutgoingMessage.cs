@@ -23,4 +23,7 @@ public sealed class OutgoingMessage
 
     /// <summary>The create time, where one was named.</summary>
     public DateTimeOffset? Timestamp { get; set; }
+
+    /// <summary>The serializer of a route; null: the service's.</summary>
+    internal IMessageSerializer? Serializer { get; init; }
 }

@@ -22,4 +22,7 @@ public sealed record SendOptions
     /// default: the time of sending.
     /// </summary>
     public DateTimeOffset? Timestamp { get; init; }
+
+    /// <summary>The serializer of a route; null: the service's.</summary>
+    internal IMessageSerializer? Serializer { get; init; }
 }

@@ -21,6 +21,9 @@ internal sealed class MessageDecoder
         _custom = _json is null ? deserializer : null;
     }
 
+    /// <summary>A decoder that asks this deserializer for everything.</summary>
+    public MessageDecoder(IMessageDeserializer deserializer) => _custom = deserializer;
+
     /// <summary>The message; complete at once for raw types and JSON. Never called for tombstones.</summary>
     /// <exception cref="MessageDeserializationException">The value is not a <typeparamref name="T"/>.</exception>
     /// <exception cref="SerializationUnavailableException">What the deserializer needs does not answer.</exception>

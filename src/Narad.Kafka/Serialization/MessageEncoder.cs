@@ -57,21 +57,34 @@ internal sealed class MessageEncoder
     }
 
     /// <summary>The value, whatever it takes; complete at once where <see cref="TryEncode(object, Type, out byte[])"/> would have answered.</summary>
-    public ValueTask<byte[]> EncodeAsync(object message, Type type, string topic, MessageHeaders headers, CancellationToken cancellationToken) =>
-        TryEncode(message, type, out var value)
-            ? new(value)
-            : NotNull(_custom!.SerializeAsync(Sourced(message), type, topic, headers, cancellationToken));
+    /// <param name="message">The message.</param>
+    /// <param name="type">The type it was sent as.</param>
+    /// <param name="topic">The topic's real name.</param>
+    /// <param name="headers">The message's headers; may be added to.</param>
+    /// <param name="serializer">The serializer of the message's route; null: the service's.</param>
+    /// <param name="cancellationToken">The sender's token.</param>
+    public ValueTask<byte[]> EncodeAsync(
+        object message, Type type, string topic, MessageHeaders headers, IMessageSerializer? serializer, CancellationToken cancellationToken)
+    {
+        if (serializer is null ? TryEncode(message, type, out var value) : RawSerialization.TryWrite(message, out value))
+        {
+            return new(value);
+        }
+
+        var custom = serializer ?? _custom!;
+        return NotNull(custom.SerializeAsync(Sourced(message), type, topic, headers, cancellationToken), custom);
+    }
 
     // Null would be sent as a tombstone, which deletes what the key had.
-    private ValueTask<byte[]> NotNull(ValueTask<byte[]> encoding)
+    private static ValueTask<byte[]> NotNull(ValueTask<byte[]> encoding, IMessageSerializer serializer)
     {
         return encoding.IsCompletedSuccessfully ? new(Checked(encoding.Result)) : AwaitAsync();
 
         async ValueTask<byte[]> AwaitAsync() => Checked(await encoding.ConfigureAwait(false));
-    }
 
-    private byte[] Checked(byte[]? value) =>
-        value ?? throw new InvalidOperationException($"the serializer {_custom!.GetType()} answered null, which only a tombstone is (SendTombstoneAsync)");
+        byte[] Checked(byte[]? value) => value
+            ?? throw new InvalidOperationException($"the serializer {serializer.GetType()} answered null, which only a tombstone is (SendTombstoneAsync)");
+    }
 
     private object Sourced(object message) => message is ISourced envelope ? envelope.WithSource(_clientId) : message;
 }

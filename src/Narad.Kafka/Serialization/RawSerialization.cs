@@ -19,6 +19,12 @@ internal static class RawSerialization
     /// <summary>Whether handlers of this type get the bytes, or the text that they are.</summary>
     public static bool IsRaw<T>() => Kind<T>.IsRaw;
 
+    /// <inheritdoc cref="IsRaw{T}"/>
+    public static bool IsRaw(Type type) =>
+        (Nullable.GetUnderlyingType(type) ?? type) is var own && (own == typeof(byte[]) || own == typeof(string) || own == typeof(ReadOnlyMemory<byte>)
+            || own == typeof(Memory<byte>) || own == typeof(ArraySegment<byte>) || own == typeof(ReadOnlySequence<byte>)
+            || own == typeof(ImmutableArray<byte>));
+
     /// <summary>Whether a message is bytes already, so that <see cref="TryWrite{T}"/> may answer with the caller's own array.</summary>
     public static bool IsBytes<T>(T message) =>
         message is byte[] or ReadOnlyMemory<byte> or Memory<byte> or ArraySegment<byte> or ReadOnlySequence<byte> or ImmutableArray<byte>;
@@ -99,8 +105,6 @@ internal static class RawSerialization
     {
         public static readonly Type Underlying = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
 
-        public static readonly bool IsRaw = Underlying == typeof(byte[]) || Underlying == typeof(string) || Underlying == typeof(ReadOnlyMemory<byte>)
-            || Underlying == typeof(Memory<byte>)
-            || Underlying == typeof(ArraySegment<byte>) || Underlying == typeof(ReadOnlySequence<byte>) || Underlying == typeof(ImmutableArray<byte>);
+        public static readonly bool IsRaw = IsRaw(typeof(T));
     }
 }

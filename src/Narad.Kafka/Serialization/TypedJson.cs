@@ -1,6 +1,6 @@
 namespace Narad.Kafka.Serialization;
 
-/// <summary>A message whose <c>type</c> was read.</summary>
-/// <param name="Type">The type; null where there is none.</param>
-/// <param name="Payload">An envelope's <c>data</c>; the whole of a flat message.</param>
+/// <summary>A message whose type was looked for.</summary>
+/// <param name="Type">The name of its type; null where there is none that can be read.</param>
+/// <param name="Payload">What is to be read: an envelope's <c>data</c>, else the whole.</param>
 internal readonly record struct TypedJson(string? Type, ReadOnlyMemory<byte> Payload);

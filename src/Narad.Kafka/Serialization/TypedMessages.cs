@@ -1,87 +1,80 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 
 namespace Narad.Kafka.Serialization;
 
 /// <summary>
-/// Chooses among the handlers of one subscription by <c>type</c>. As the subscription's deserializer it finds the route and reads the message, so that an
-/// unknown type ends where a message that cannot be deserialized does, unretried; as its handler it calls the route found. Thread-safe.
+/// Chooses among the handlers of one subscription by the name of a message's type. As the subscription's deserializer it finds the handler and reads the
+/// message, once; as its handler it calls the one that was found. Names from the wire are looked up and never turned into types. Thread-safe.
 /// </summary>
-internal sealed class TypedMessages : IMessageDeserializer
+/// <param name="handlers">By the names of their types.</param>
+/// <param name="tombstones">Handles tombstones; null: they finish unhandled.</param>
+/// <param name="otherwise">Handles messages of other types where the policy says so.</param>
+/// <param name="source">Where the name is.</param>
+/// <param name="decoder">Reads messages.</param>
+/// <param name="unknown">What happens to messages of other types.</param>
+/// <param name="logger">Where skipped types are logged.</param>
+/// <param name="metrics">Where messages of other types are counted.</param>
+internal sealed class TypedMessages(
+    Dictionary<string, TypedHandler> handlers,
+    Func<MessageContext, CancellationToken, Task>? tombstones,
+    Func<UnknownMessage, MessageContext, CancellationToken, Task>? otherwise,
+    TypeSource source,
+    MessageDecoder decoder,
+    UnknownTypePolicy unknown,
+    ILogger logger,
+    ConsumingMetrics metrics) : IMessageDeserializer
 {
     // More types than this are noise, or somebody's attack on the log.
     private const int MaxTypesLogged = 1_000;
 
-    private readonly MessageTypeMap _map;
-    private MessageDecoder _decoder;
-    private UnknownTypePolicy _unknown;
-    private readonly ILogger _logger;
-    private readonly KafkaMeter? _meter;
     private readonly ConcurrentDictionary<string, bool> _logged = new(StringComparer.Ordinal);
-
-    public TypedMessages(MessageTypeMap map, MessageDecoder decoder, UnknownTypePolicy unknown, ILogger logger, KafkaMeter? meter)
-    {
-        _map = map;
-        _decoder = decoder;
-        _unknown = unknown;
-        _logger = logger;
-        _meter = meter;
-    }
-
-    /// <summary>Takes what the configuration says too; before the subscription starts.</summary>
-    public void Configure(MessageDecoder decoder, UnknownTypePolicy unknown) => (_decoder, _unknown) = (decoder, unknown);
 
     public ValueTask<object?> DeserializeAsync(ReadOnlyMemory<byte> data, Type type, MessageContext context, CancellationToken cancellationToken)
     {
-        TypedJson typed;
-        try
+        var found = source.Find(data, context);
+        if (found.Type is not null && handlers.TryGetValue(found.Type, out var handler))
         {
-            typed = MessageTypeReader.Read(data);
-        }
-        catch (JsonException e)
-        {
-            throw MessageDeserializationException.From(e, type, context);
+            var payload = handler.Whole ? data : found.Payload;
+            context.TypedHandler = payload.Length == data.Length ? handler : handler.OfEnvelope;
+            return handler.Decode(decoder, payload, context, cancellationToken);
         }
 
-        if (typed.Type is not null && _map.Routes.TryGetValue(typed.Type, out var route))
-        {
-            context.Route = route;
-            return route.Decode(_decoder, route.Whole ? data : typed.Payload, context, cancellationToken);
-        }
-
-        if (_unknown is UnknownTypePolicy.Fail)
-        {
-            throw new UnknownMessageTypeException(typed.Type, _map.Types, context);
-        }
-
-        return new(new UnknownMessage(typed.Type));
+        metrics.UnknownType();
+        return unknown is UnknownTypePolicy.Skip or UnknownTypePolicy.Handle
+            ? new(new UnknownMessage(found.Type))
+            : throw new UnknownMessageTypeException(found.Type, handlers.Keys, context);
     }
 
     public Task HandleAsync(object? message, MessageContext context, CancellationToken cancellationToken)
     {
-        if (context.Route is { } route)
+        if (context.TypedHandler is { } handler)
         {
-            return route.Handle(message, context, cancellationToken);
+            return handler.Handle(message, context, cancellationToken);
         }
 
-        if (message is UnknownMessage unknown)
+        if (message is not UnknownMessage other)
         {
-            LogSkipped(unknown.Type, context);
-            return Task.CompletedTask;
+            return tombstones?.Invoke(context, cancellationToken) ?? Task.CompletedTask;
         }
 
-        return _map.Tombstones?.Invoke(context, cancellationToken) ?? Task.CompletedTask;
+        if (unknown is UnknownTypePolicy.Handle)
+        {
+            return otherwise!(other, context, cancellationToken);
+        }
+
+        LogSkipped(other.Type, context);
+        return Task.CompletedTask;
     }
 
     private void LogSkipped(string? type, MessageContext context)
     {
-        _meter?.SkippedUnknownType(context.Topic, context.Group);
         var name = ForeignText.Name(type) ?? "(none)";
         if (_logged.Count < MaxTypesLogged && _logged.TryAdd(name, true))
         {
-            SerializationLog.SkippedUnknownType(_logger, name, context.Topic, context.Partition, context.Offset);
+            SerializationLog.SkippedUnknownType(logger, name, context.Topic, context.Partition, context.Offset);
         }
     }
 }

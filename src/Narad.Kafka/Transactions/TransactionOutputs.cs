@@ -14,6 +14,9 @@ namespace Narad.Kafka.Transactions;
 /// <remarks>Thread-safe: one instance serves all transactions of a group.</remarks>
 internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? creates, TimeProvider time)
 {
+    /// <summary>Where messages go that are sent by their type.</summary>
+    public MessageRoutes Routes => options.Routes;
+
     private const int MostCreated = 1_000;
 
     private static readonly TimeSpan RoomCheck = TimeSpan.FromMilliseconds(5);
@@ -39,6 +42,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             Headers = sendOptions?.Headers?.Owned() ?? [],
             Partition = sendOptions?.Partition,
             Timestamp = sendOptions?.Timestamp,
+            Serializer = sendOptions?.Serializer,
         };
         var (before, placed) = part.TakePlace();
         using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(outgoing.Topic, key, options.ClientId) : default;
@@ -92,7 +96,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         try
         {
             value = message.Message is null ? null : await _encoder.EncodeAsync(
-                message.Message, message.MessageType, message.Topic, message.Headers, cancellationToken).ConfigureAwait(false);
+                message.Message, message.MessageType, message.Topic, message.Headers, message.Serializer, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {

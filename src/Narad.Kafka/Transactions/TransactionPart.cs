@@ -55,6 +55,8 @@ internal sealed class TransactionPart : IMessageSender
     /// <summary>Whether its handler was at work for half of the limit or more.</summary>
     public bool IsToBlame => Transaction.Time.GetElapsedTime(_startedAt) >= Transaction.Limit / 2;
 
+    public MessageRoutes Routes => Transaction.Outputs.Routes;
+
     public TimeSpan Limit => Transaction.Limit;
 
     /// <summary>A worker took it: whether it begins.</summary>

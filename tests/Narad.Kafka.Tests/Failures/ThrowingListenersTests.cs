@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Tests.Service;
@@ -81,36 +80,5 @@ public sealed class ThrowingListenersTests
                 throw new InvalidOperationException("A listener of the application's.");
             }
         }
-    }
-
-    [Fact]
-    public async Task A_metrics_listener_that_throws_does_not_fail_the_message_that_is_counted()
-    {
-        var clientId = $"listened-{Guid.NewGuid():N}";
-        await using var service = new KafkaService(new KafkaOptions { ClientId = clientId, Mode = KafkaMode.Console });
-        using var listener = new MeterListener
-        {
-            InstrumentPublished = static (instrument, meters) =>
-            {
-                if (instrument.Name == "narad.kafka.skipped_unknown_type")
-                {
-                    meters.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        var threw = 0;
-        listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
-        {
-            if (tags.ToArray().Any(tag => Equals(tag.Value, clientId)))
-            {
-                threw++;
-                throw new InvalidOperationException("A listener of the application's.");
-            }
-        });
-        listener.Start();
-
-        service.Meter.Invoking(meter => meter.SkippedUnknownType("t", "g")).Should().NotThrow();
-
-        threw.Should().Be(1);
     }
 }

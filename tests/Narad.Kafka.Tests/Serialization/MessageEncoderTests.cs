@@ -137,7 +137,7 @@ public sealed partial class MessageEncoderTests
         encoder.IsSynchronous.Should().BeFalse();
         encoder.TryEncode(new UserEvent("abcd", ""), out _).Should().BeFalse();
         encoder.TryEncode("abcd", out _).Should().BeTrue();
-        var bytes = await encoder.EncodeAsync(new UserEvent("abcd", ""), typeof(UserEvent), "orders", headers, default);
+        var bytes = await encoder.EncodeAsync(new UserEvent("abcd", ""), typeof(UserEvent), "orders", headers, serializer: null, default);
 
         Encoding.UTF8.GetString(bytes).Should().Be("nopq");
         headers.GetText("topic").Should().Be("orders");

@@ -41,6 +41,57 @@ public static class ExampleSnippets
         // end
     }
 
+    public static async Task ByType(IKafkaService kafka, BillingDatabase database)
+    {
+        // snippet: example-by-type
+        await kafka.SubscribeByTypeAsync("user-events", types => types
+            .On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token))   // [MessageType("USER_LOGIN")]
+            .On<UserEvent>("USER_ACTION", (action, context, token) => database.SawAsync(action.UserId, token))
+            .Otherwise(UnknownTypePolicy.Skip));
+        // end
+    }
+
+    public static void HostedByType(HostApplicationBuilder builder)
+    {
+        // snippet: example-hosted-by-type
+        builder.Services.AddNaradKafka()
+            .AddSubscription("user-events", types => types
+                .On<UserLogin, UserProcessor>()                // [MessageType("USER_LOGIN")]
+                .On<UserEvent, UserProcessor>("USER_ACTION")
+                .Otherwise(UnknownTypePolicy.Skip), group: "event-processor");
+        // end
+    }
+
+    public static void AddRoute(NaradKafkaBuilder kafka)
+    {
+        // snippet: example-add-route
+        kafka.AddRoute<OrderPlaced>("orders", route => route.KeySelector = order => order.OrderId)
+            .AddSubscription<OrderPlaced, BillOrder>(group: "billing");
+        // end
+    }
+
+    public static async Task Routes()
+    {
+        // snippet: example-routes
+        var options = new KafkaOptions();
+        options.Routes.Add<OrderPlaced>("orders", route => route.KeySelector = order => order.OrderId);
+        await using var kafka = new KafkaService(options);
+        await kafka.ConnectProducerAsync();
+        await kafka.SendAsync(new OrderPlaced("o-1"));
+        // end
+    }
+
+    public static void Route(KafkaOptions options)
+    {
+        // snippet: example-route
+        options.Routes.Add<OrderPlaced>("orders", route =>
+        {
+            route.KeySelector = order => order.OrderId;
+            route.Headers.Add("origin", "shop");
+        });
+        // end
+    }
+
     public static async Task Connecting(IKafkaService kafka, CancellationToken token)
     {
         // snippet: example-connect-producer

@@ -358,8 +358,86 @@ public static class Snippets
             "users",
             types => types
                 .On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token))
-                .On<UserEvent>("USER_ACTION", (action, context, token) => database.SawAsync(action.UserId, token)),
-            configure: o => o.OnUnknownType = UnknownTypePolicy.Fail);
+                .On<UserEvent>("USER_ACTION", (action, context, token) => database.SawAsync(action.UserId, token))
+                .Otherwise(UnknownTypePolicy.Skip));
+        // end
+    }
+
+    public static void HostedByType(IServiceCollection services)
+    {
+        // snippet: hosted-by-type
+        services.AddNaradKafka()
+            .AddSubscription("users", types => types
+                .On<UserLogin, UserProcessor>()                // "USER_LOGIN", as its [MessageType] says
+                .On<UserEvent, UserProcessor>("USER_ACTION")
+                .Otherwise(UnknownTypePolicy.DeadLetter), group: "users-seen", o => o.DeadLetter.Enabled = true);
+        // end
+    }
+
+    public static void Otherwise(MessageTypeMap types)
+    {
+        // snippet: by-type-otherwise
+        types.Otherwise((unknown, context, token) =>
+        {
+            Console.WriteLine($"{context}: nobody handles \"{unknown.Type}\", {context.RawValue?.Length} bytes");
+            return Task.CompletedTask;
+        });
+        // end
+    }
+
+    public static void TypeSources(MessageTypeMap byHeader, MessageTypeMap byProperty, MessageTypeMap byFunction)
+    {
+        // snippet: by-type-source
+        byProperty.TypeFromProperty("kind");
+        byHeader.TypeFromHeader("message-type");
+        byFunction.TypeFrom(context => context.Key.AsText()?.Split(':')[0]);
+        // end
+    }
+
+    public static void DerivedTypes(IServiceCollection services)
+    {
+        // snippet: by-type-derived
+        services.AddNaradKafka()
+            .AddSubscription("payments", types => types
+                .On<Payment, BookPayment>()
+                .Derived<CardPayment>()                        // read as CardPayment, handled by BookPayment
+                .Derived<CardPayment>("CREDIT_CARD_PAYMENT")   // another name of the same type
+                .On<Refund, BookRefund>(), group: "books");    // derived from Payment too, with a handler of its own
+        // end
+    }
+
+    public static void Routes(IServiceCollection services)
+    {
+        // snippet: routes
+        services.AddNaradKafka()
+            .AddRoute<OrderPlaced>("orders", route =>
+            {
+                route.KeySelector = order => order.OrderId;
+                route.Headers.Add("origin", "shop");
+            })
+            .AddSubscription<OrderPlaced, BillOrder>(group: "billing");
+        // end
+    }
+
+    public static async Task SendByRoute(IKafkaProducer kafka, OrderPlaced order, IEnumerable<OrderPlaced> orders, CancellationToken token)
+    {
+        // snippet: send-by-route
+        await kafka.SendAsync(order, cancellationToken: token);
+        await kafka.SendManyAsync(orders, cancellationToken: token);
+        await kafka.SendTombstoneAsync<OrderPlaced>(key: "o-1", cancellationToken: token);
+        // end
+    }
+
+    public static async Task RoutesWithoutAHost(Func<OrderPlaced, MessageContext, CancellationToken, Task> bill)
+    {
+        // snippet: routes-without-a-host
+        var options = KafkaOptions.FromEnvironment();
+        options.Routes.Add<OrderPlaced>("orders", route => route.KeySelector = order => order.OrderId);
+        await using var kafka = new KafkaService(options);
+        await kafka.ConnectProducerAsync();
+        await kafka.ConnectConsumerAsync("billing");
+        await kafka.SubscribeAsync<OrderPlaced>(bill);
+        await kafka.SendAsync(new OrderPlaced("o-1"));
         // end
     }
 
@@ -380,14 +458,6 @@ public static class Snippets
                 o.MaxBatchSize = 200;
                 o.MaxBatchWait = TimeSpan.FromMilliseconds(100);
             });
-        // end
-    }
-
-    public static void HostedByType(IServiceCollection services)
-    {
-        // snippet: hosted-by-type
-        services.AddNaradKafka();
-        services.AddHostedService<UserSubscription>();   // after AddNaradKafka, so that it starts after it
         // end
     }
 
@@ -435,22 +505,32 @@ public sealed class BillOrders(BillingDatabase database) : IBatchHandler<OrderPl
 }
 // end
 
-// snippet: a-hosted-service-by-type
-public sealed class UserSubscription(IKafkaService kafka, BillingDatabase database) : IHostedService
+// snippet: handlers-by-type
+public sealed class UserProcessor(BillingDatabase database) : IMessageHandler<UserLogin>, IMessageHandler<UserEvent>
 {
-    public async Task StartAsync(CancellationToken cancellationToken)
-    {
-        await kafka.ConnectConsumerAsync("users-seen", cancellationToken);
-        await kafka.SubscribeByTypeAsync(
-            "users",
-            types => types.On<UserLogin>((login, context, token) => database.SawAsync(login.UserId, token)),
-            group: "users-seen",
-            cancellationToken: cancellationToken);
-    }
+    public Task HandleAsync(UserLogin message, MessageContext context, CancellationToken cancellationToken) =>
+        database.SawAsync(message.UserId, cancellationToken);
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;   // Narad.Kafka's own hosted service disconnects
+    public Task HandleAsync(UserEvent message, MessageContext context, CancellationToken cancellationToken) =>
+        database.SawAsync(message.UserId, cancellationToken);
 }
 // end
+
+public record Payment(string Id);
+
+public sealed record CardPayment(string Id, string Card) : Payment(Id);
+
+public sealed record Refund(string Id, string Reason) : Payment(Id);
+
+public sealed class BookPayment : IMessageHandler<Payment>
+{
+    public Task HandleAsync(Payment message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+public sealed class BookRefund : IMessageHandler<Refund>
+{
+    public Task HandleAsync(Refund message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+}
 
 // snippet: a-send-middleware
 public sealed class Stamping : ISendMiddleware

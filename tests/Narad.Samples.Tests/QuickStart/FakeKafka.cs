@@ -81,6 +81,24 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
         return Task.CompletedTask;
     }
 
+    public Task<ISubscription> SubscribeAsync<T>(Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<ISubscription> SubscribeBatchAsync<T>(Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<ISubscription> SubscribeByTypeAsync(string topic, Action<MessageTypeMap> types, string? group = null,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask<SendResult> SendAsync<T>(
+        T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<SendResult>> SendManyAsync<T>(
+        IEnumerable<T> messages, SendOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask<SendResult> SendTombstoneAsync<T>(MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
+
     public Task<ISubscription> SubscribeAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler, string? group = null,
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
