@@ -62,6 +62,15 @@ public static class ExampleSnippets
         // end
     }
 
+    public static void AddTopic(HostApplicationBuilder builder)
+    {
+        // snippet: example-add-topic
+        builder.Services.AddNaradKafka()
+            .AddTopic("messages", partitions: 6, retention: TimeSpan.FromHours(24))
+            .AddTopic("customers", cleanupPolicy: TopicCleanupPolicy.Compact);
+        // end
+    }
+
     public static void AddRoute(NaradKafkaBuilder kafka)
     {
         // snippet: example-add-route
