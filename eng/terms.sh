@@ -20,7 +20,7 @@ checked=$(outside)
 found=0
 report() { # report TEXT INSTEAD: lines on standard input
   local lines
-  lines=$(grep -vE "$allowed_texts" || true)
+  lines=$(grep -vE "${allowed_texts:-^$}" || true)
   [ -n "$lines" ] || return 0
   found=$((found + $(wc -l <<< "$lines")))
   if [ "${1:-}" = --count ]; then printf '%6d %s\n' "$(wc -l <<< "$lines")" "$2"; else awk -v hint="   <- $2: $3" '{ print $0 hint }' <<< "$lines"; fi

@@ -20,7 +20,8 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         await broker.SendAsync(topic, 0, 50);
         await broker.SendAsync(topic, 1, 50);
         var paused = TimeProvider.System.GetTimestamp();
-        await Waiting.Until(() => TimeProvider.System.GetElapsedTime(paused) > broker.ShortestSession + TimeSpan.FromSeconds(1), "longer than the poll interval");
+        await Waiting.Until(() => TimeProvider.System.GetElapsedTime(paused) > broker.ShortestSession + TimeSpan.FromSeconds(1),
+            "longer than the poll interval");
         _handled.Should().BeEmpty();
         subscription.Assignment.Should().HaveCount(2);
         await subscription.ResumeAllAsync();
@@ -63,14 +64,14 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 20, static _ => "k");
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var runs = 0;
         await using var kafka = await broker.StartAsync(group);
         var subscription = await kafka.SubscribeAsync<string>(topic, async (_, context, _) =>
         {
             if (context.Offset == 15 && Interlocked.Increment(ref runs) == 1)
             {
-                await gate.Task;
+                await release.Task;
             }
 
             _handled.Enqueue((context.Partition, context.Offset));
@@ -80,7 +81,7 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 5)).Should().BeTrue();
         await Waiting.Until(() => broker.Committed(group, topic, 0) == 5, "where it continues is committed");
         _handled.Should().HaveCount(15, "the key waits for its running handler");
-        gate.SetResult();
+        release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 20);
         _handled.Select(at => at.Offset).Should().Equal([.. Enumerable.Range(0, 15).Select(n => (long)n), 15, .. Enumerable.Range(5, 15).Select(n => (long)n)]);
     }
@@ -110,7 +111,8 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = await broker.StartAsync(group);
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
         await Waiting.Until(() => _handled.Count == 20, "all are handled");
-        (await subscription.SeekToBeginningAsync()).Should().BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0, [new(topic, 1)] = 0 });
+        (await subscription.SeekToBeginningAsync()).Should()
+            .BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0, [new(topic, 1)] = 0 });
         await Waiting.Until(() => _handled.Count == 40, "all are handled again");
         _handled.GroupBy(at => at).Should().OnlyContain(group => group.Count() == 2);
     }
@@ -127,7 +129,8 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
         await Waiting.Until(() => _handled.Count == 5, "all are handled");
 
-        (await subscription.SeekAsync(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds))).Should().BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0 });
+        (await subscription.SeekAsync(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds))).Should()
+            .BeEquivalentTo(new Dictionary<TopicPartitionId, long> { [new(topic, 0)] = 0 });
         await Waiting.Until(() => _handled.Count == 10, "all are handled again");
     }
 
@@ -149,19 +152,19 @@ public abstract class ControlContract<TBroker>(TBroker broker) : IClassFixture<T
     public async Task Stopping_one_subscription_finishes_it_and_leaves_the_others_and_its_topic_can_be_subscribed_to_again()
     {
         var (ending, staying, group) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1), broker.NewGroup());
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var started = 0;
         await broker.SendAsync(ending, 0, 5, static _ => "k");
         await using var kafka = await broker.StartAsync(group);
         var subscription = await kafka.SubscribeAsync<string>(ending, async (_, _, _) =>
         {
             Interlocked.Increment(ref started);
-            await gate.Task;
+            await release.Task;
         });
         await kafka.SubscribeAsync<string>(staying, Count);
         await Waiting.Until(() => Volatile.Read(ref started) == 1, "its handler runs");
         var stopping = subscription.StopAsync();
-        gate.SetResult();
+        release.SetResult();
         await stopping.WaitAsync(Waiting.Deadline);
         subscription.State.Should().Be(SubscriptionState.Ended);
         started.Should().Be(1, "nothing was started after that");
@@ -234,7 +237,8 @@ public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContra
         var topic = await _broker.CreateTopicAsync(1);
         await using var kafka = await _broker.StartAsync(_broker.NewGroup());
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
-        (await subscription.Invoking(s => s.SeekAsync(DateTimeOffset.UtcNow)).Should().ThrowAsync<NotSupportedException>()).WithMessage("*Seek to an offset, or replay*");
+        (await subscription.Invoking(s => s.SeekAsync(DateTimeOffset.UtcNow)).Should().ThrowAsync<NotSupportedException>())
+            .WithMessage("*Seek to an offset, or replay*");
     }
 }
 

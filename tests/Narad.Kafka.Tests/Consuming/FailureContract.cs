@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Consuming;
 
-/// <summary>S14: a failure that no policy covers stops its partition, and nothing is committed past it.</summary>
+/// <summary>A failure that no policy covers stops its partition, and nothing is committed past it.</summary>
 public abstract class FailureContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {

@@ -9,7 +9,8 @@ internal class FakeConsumer : DispatchProxy
     private readonly Dictionary<string, Func<object?[], object?>> _answers = new(StringComparer.Ordinal)
     {
         [nameof(IConsumer<byte[], byte[]>.QueryWatermarkOffsets)] = static _ => new WatermarkOffsets(0, 1_200),
-        [nameof(IConsumer<byte[], byte[]>.Committed)] = static asked => ((IEnumerable<TopicPartition>)asked[0]!).Select(static partition => new TopicPartitionOffset(partition, Offset.Unset)).ToList(),
+        [nameof(IConsumer<byte[], byte[]>.Committed)] = static asked => ((IEnumerable<TopicPartition>)asked[0]!)
+            .Select(static partition => new TopicPartitionOffset(partition, Offset.Unset)).ToList(),
         ["get_Assignment"] = static _ => new List<TopicPartition>(),
     };
 
@@ -24,14 +25,16 @@ internal class FakeConsumer : DispatchProxy
 
     public void Answer(string method, Func<object?[], object?> answer) => _answers[method] = answer;
 
-    public IEnumerable<TopicPartitionOffset?> ToldTo(string call) => Told.Where(told => string.Equals(told.Call, call, StringComparison.Ordinal)).Select(static told => told.At);
+    public IEnumerable<TopicPartitionOffset?> ToldTo(string call) => Told.Where(told => string.Equals(told.Call, call, StringComparison.Ordinal))
+        .Select(static told => told.At);
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
         args ??= [];
         if (!targetMethod!.IsSpecialName)
         {
-            Told.Add((targetMethod.Name, args.ElementAtOrDefault(0) is IEnumerable<TopicPartitionOffset> many ? many.First() : args.ElementAtOrDefault(0) as TopicPartitionOffset));
+            Told.Add((targetMethod.Name, args.ElementAtOrDefault(0) is IEnumerable<TopicPartitionOffset> many ? many.First()
+                : args.ElementAtOrDefault(0) as TopicPartitionOffset));
         }
 
         return _answers.TryGetValue(targetMethod.Name, out var answer) ? answer(args) : null;

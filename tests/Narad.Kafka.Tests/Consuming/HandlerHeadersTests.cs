@@ -37,12 +37,14 @@ public sealed class HandlerHeadersTests
                 await context.SendAsync("invoices", message, options: new SendOptions { Headers = context.Headers }, cancellationToken: token);
             },
             configure: subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.Topic.Delay) = (1, TimeSpan.FromMilliseconds(1)));
-        var sent = new MessageHeaders().Add("tenant", "a").Add("retry", "the application's own").Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").Add("tenant", "b");
+        var sent = new MessageHeaders().Add("tenant", "a").Add("retry", "the application's own")
+            .Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").Add("tenant", "b");
 
         await service.Kafka.SendAsync("orders", "x", options: new SendOptions { Headers = sent });
 
         var there = await arrived.Task.WaitAsync(Waiting.Deadline);
-        there.Received!.Select(header => header.Name).Should().Equal(Kept, "nothing else was passed on: no stack trace, no retry data, no trace context of another message");
+        there.Received!.Select(header => header.Name).Should()
+            .Equal(Kept, "nothing else was passed on: no stack trace, no retry data, no trace context of another message");
         there.Headers.GetText("retry").Should().Be("the application's own");
         var context = await retried.Task;
         context.Headers.Select(header => header.Name).Should().Equal(Kept);
@@ -65,7 +67,8 @@ public sealed class HandlerHeadersTests
             return Task.CompletedTask;
         });
 
-        await service.Kafka.SendAsync("orders", "x", options: new SendOptions { Headers = new MessageHeaders().Add("narad-topic", "somebody's").Add("retry", "7") });
+        await service.Kafka.SendAsync("orders", "x",
+            options: new SendOptions { Headers = new MessageHeaders().Add("narad-topic", "somebody's").Add("retry", "7") });
 
         var context = await handled.Task.WaitAsync(Waiting.Deadline);
         context.Headers.Select(header => header.Name).Should().Equal("narad-topic", "retry");
@@ -81,7 +84,8 @@ public sealed class HandlerHeadersTests
         var headers = new MessageHeaders().Add("tenant", "a").Add("retry", "2");
         if (ownSet)
         {
-            headers.Add("tenant", "b").Add(FailureHeaders.Redriven, "who").Add(FailureHeaders.Topic, "orders").Add(FailureHeaders.Retry, "1").Add(FailureHeaders.ExceptionStack, "at …");
+            headers.Add("tenant", "b").Add(FailureHeaders.Redriven, "who").Add(FailureHeaders.Topic, "orders").Add(FailureHeaders.Retry, "1")
+                .Add(FailureHeaders.ExceptionStack, "at …");
         }
 
         FailureHeaders.ForHandler(headers, isRetryRecord: true).Select(header => header.Name).Should().Equal(kept);
@@ -94,7 +98,8 @@ public sealed class HandlerHeadersTests
         using var listener = new ActivityListener
         {
             ShouldListenTo = source => source.Name == "Narad.Kafka",
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => Activity.Current?.GetBaggageItem("only") is "this test" || _.Parent.TraceState is "only=this" ? ActivitySamplingResult.AllData : ActivitySamplingResult.None,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => Activity.Current?.GetBaggageItem("only") is "this test"
+                || _.Parent.TraceState is "only=this" ? ActivitySamplingResult.AllData : ActivitySamplingResult.None,
             ActivityStopped = processed.Enqueue,
         };
         ActivitySource.AddActivityListener(listener);
@@ -138,7 +143,8 @@ public sealed class HandlerHeadersTests
         });
         using (new Activity("sender").SetIdFormat(ActivityIdFormat.W3C).AddBaggage("a", "1").Start())
         {
-            await service.Kafka.SendAsync("orders", "x", options: new SendOptions { Headers = new MessageHeaders().Add("traceparent", "mine").Add("baggage", "b=2") });
+            await service.Kafka.SendAsync("orders", "x",
+                options: new SendOptions { Headers = new MessageHeaders().Add("traceparent", "mine").Add("baggage", "b=2") });
         }
 
         var context = await arrived.Task.WaitAsync(Waiting.Deadline);

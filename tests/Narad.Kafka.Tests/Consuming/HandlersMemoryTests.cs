@@ -28,7 +28,8 @@ public sealed class HandlersMemoryTests
         await Waiting.Until(() => service.Committed("t") == 1, "the message is a dead letter");
 
         seen.Should().Equal("as it came", "as it came");
-        using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig { BootstrapServers = service.Broker.BootstrapServers, GroupId = "reader" }).Build();
+        using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig { BootstrapServers = service.Broker.BootstrapServers, GroupId = "reader" })
+            .Build();
         consumer.Assign(new Confluent.Kafka.TopicPartitionOffset("t-dlt", 0, Offset.Beginning));
         var copy = consumer.Consume(Waiting.Deadline);
         copy.Message.Value.Should().Be("as it came");

@@ -77,7 +77,8 @@ public sealed class LeavingTests(KafkaTestBroker broker) : IClassFixture<KafkaTe
         public async Task WaitUntilAloneAsync(int round, IReadOnlyList<string> abandoned)
         {
             IReadOnlyList<string> members = [];
-            async Task<bool> IsAlone() => (members = await BrokerRequest.MembersOfAsync(broker.Brokers, name, protocol)).Count == 1 && _stays.Assignment.Count == 4;
+            async Task<bool> IsAlone() => (members = await BrokerRequest.MembersOfAsync(broker.Brokers, name, protocol)).Count == 1
+                && _stays.Assignment.Count == 4;
             var limit = abandoned.Count == 0 ? BeforeItsSessionEnds : AfterItsSessionEnded;
             try
             {

@@ -15,7 +15,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 50);
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var started = new ConcurrentQueue<long>();
         await using var kafka = await broker.StartAsync(group);
         await kafka.SubscribeAsync<string>(
@@ -23,13 +23,13 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
             async (_, context, _) =>
             {
                 started.Enqueue(context.Offset);
-                await gate.Task;
+                await release.Task;
             },
             configure: s => s.Parallelism = 4);
         await Waiting.Until(() => started.Count == 4 && kafka.Groups.Single().Loop!.BufferedMessages == 50, "four run, the rest waits");
         var stopping = kafka.DisconnectAsync();
         await Waiting.Until(() => kafka.Groups.Single().Loop!.IsStopping, "the shutdown began");
-        gate.SetResult();
+        release.SetResult();
         var report = await stopping;
         report.Abandoned.Should().BeEmpty();
         started.Should().HaveCount(4);
@@ -42,22 +42,23 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 3, static _ => "k");
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var token = CancellationToken.None;
         await using var kafka = await broker.StartAsync(group, o => o.ShutdownTimeout = TimeSpan.FromSeconds(2));
         await kafka.SubscribeAsync<string>(topic, (_, _, given) =>
         {
             token = given;
-            return gate.Task;
+            return release.Task;
         });
         await Waiting.Until(() => token.CanBeCanceled, "a handler runs");
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5) + stalls.Allowance);
-        report.Abandoned.Should().Contain(abandoned => abandoned.Contains($"{topic}[0]", StringComparison.Ordinal), "and on a slow machine the client may not close in time either");
+        report.Abandoned.Should().Contain(abandoned => abandoned.Contains($"{topic}[0]", StringComparison.Ordinal),
+            "and on a slow machine the client may not close in time either");
         await Waiting.Until(() => token.IsCancellationRequested, "its token is cancelled");
-        gate.SetResult();
+        release.SetResult();
         broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
     }
 
@@ -88,7 +89,8 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
                 s.Retry.InMemory.DelayGenerator = static _ => TimeSpan.FromHours(1);
                 s.Retry.InMemory.ShouldHandle = static error => error is TimeoutException;
             });
-        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1
+            && waiting.Count == 5, "one partition stopped, the other's messages wait for an hour");
         using var stalls = new Stalls();
         var watch = Stopwatch.StartNew();
         var report = await kafka.DisconnectAsync();
@@ -118,7 +120,8 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         long Held()
         {
             var now = kafka.Groups.Single().Loop!.BufferedMessages;
-            for (var seen = Interlocked.Read(ref most); now > seen && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = Interlocked.Read(ref most))
+            for (var seen = Interlocked.Read(ref most); now > seen
+                && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = Interlocked.Read(ref most))
             {
             }
 
@@ -161,17 +164,18 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
             await broker.SendAsync(topic, 1, [($"k{n}", big)]);
         }
 
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var most = 0L;
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedBytes, o.ShutdownTimeout) = (1024 * 1024, TimeSpan.FromSeconds(2)));
         await kafka.SubscribeAsync<string>(topic, async (_, _, _) =>
         {
             var now = kafka.Groups.Single().Loop!.BufferedBytes;
             InterlockedMax(ref most, now);
-            await gate.Task;
+            await release.Task;
         });
-        await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages == 4, "as many as fit are held: half a mebibyte is the client's, and each partition has a share");
-        gate.SetResult();
+        await Waiting.Until(() => kafka.Groups.Single()
+            .Loop!.BufferedMessages == 4, "as many as fit are held: half a mebibyte is the client's, and each partition has a share");
+        release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 20);
         await broker.CommittedReaches(group, topic, 1, 20);
         most.Should().BeLessThanOrEqualTo(512 * 1024);
@@ -184,14 +188,14 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         const int Limit = 100;
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 1_000);
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var highest = 0L;
         await using var kafka = await broker.StartAsync(group, o => o.MaxUncommittedMessages = Limit);
         await kafka.SubscribeAsync<string>(topic, async (_, context, _) =>
         {
             if (context.Offset == 0)
             {
-                await gate.Task;
+                await release.Task;
             }
             else
             {
@@ -199,7 +203,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
             }
         });
         await Waiting.Until(() => Interlocked.Read(ref highest) == Limit - 1, "the others ran ahead");
-        gate.SetResult();
+        release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 1_000);
     }
 
@@ -209,14 +213,14 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         var highest = 0L;
         await using var kafka = await broker.StartAsync(group, o => o.MaxUncommittedMessages = 50);
         await kafka.SubscribeAsync<string>(topic, async (_, context, _) =>
         {
             if (context is { Partition: 0, Offset: 0 })
             {
-                await gate.Task;
+                await release.Task;
             }
             else if (context.Partition == 0)
             {
@@ -225,7 +229,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         });
         await Waiting.Until(() => Interlocked.Read(ref highest) == 49, "the others ran ahead");
 
-        // Another partition goes on meanwhile, and shows that time passed.
+        // Another partition continues meanwhile, and shows that time passed.
         for (var round = 1; round <= 5; round++)
         {
             await broker.SendAsync(topic, 1, 20);
@@ -233,7 +237,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
         }
 
         Interlocked.Read(ref highest).Should().Be(49);
-        gate.SetResult();
+        release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 300);
     }
 

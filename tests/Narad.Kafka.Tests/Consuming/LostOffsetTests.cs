@@ -9,7 +9,9 @@ namespace Narad.Kafka.Tests.Consuming;
 public sealed class LostOffsetTests
 {
     // librdkafka's text for a log that was cut at 1000 below a position of 1500; the offset in the report is INVALID.
-    private const string Truncated = "Partition log truncation detected at offset 1500 (leader epoch 0): broker end offset is 1000 (offset leader epoch 0). Reset to INVALID.: Local: Partition log truncation detected (broker 2)";
+    private const string Truncated = 
+        "Partition log truncation detected at offset 1500 (leader epoch 0): broker end offset is 1000 (offset leader epoch 0). "
+        + "Reset to INVALID.: Local: Partition log truncation detected (broker 2)";
     private const string NothingCommitted = "no previously committed offset available: Local: No offset stored";
 
     private readonly ManualTime _time = new();
@@ -27,7 +29,8 @@ public sealed class LostOffsetTests
         group.Starts.Missing(group.Partition, Offset.Unset, Truncated);
         group.Starts.Settle();
 
-        group.Partition.Unreadable.Should().BeOfType<OffsetUnavailableException>().Which.Message.Should().Contain("Log truncated").And.Contain("1500").And.Contain("1000").And.NotContain("restart");
+        group.Partition.Unreadable.Should().BeOfType<OffsetUnavailableException>().Which.Message.Should().Contain("Log truncated").And.Contain("1500")
+            .And.Contain("1000").And.NotContain("restart");
         group.Partition.UnreadableAt.Should().Be(1_500);
         group.Metrics.Truncations.Should().Be(1);
         group.Metrics.Resets.Should().Be(0);
@@ -52,7 +55,7 @@ public sealed class LostOffsetTests
         group.Metrics.Truncations.Should().Be(1);
         group.Metrics.Resets.Should().Be(1);
 
-        // Before anything of the new log is handled: a restart now must not go on at what was lost.
+        // Before anything of the new log is handled: a restart now must not continue at what was lost.
         group.Current.Should().NotBeSameAs(group.Partition, "completions of the old log change nothing");
         group.Offsets.Store(group.Current);
         group.Fake.ToldTo(nameof(group.Client.StoreOffset)).Last()!.Offset.Value.Should().Be(start);
@@ -173,7 +176,8 @@ public sealed class LostOffsetTests
         var group = New();
         var check = new PositionCheck(group.Assignment, comparesEpochs: true, _time, _seen.Logger);
         var fails = true;
-        group.Fake.Answer(nameof(group.Client.Committed), asked => fails ? throw new KafkaException(ErrorCode.Local_TimedOut) : new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500) });
+        group.Fake.Answer(nameof(group.Client.Committed), asked => fails ? throw new KafkaException(ErrorCode.Local_TimedOut)
+            : new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500) });
         check.Begin(group.Partition);
         group.Assignment.SettlePauses();
         await Waiting.Until(
@@ -255,7 +259,8 @@ public sealed class LostOffsetTests
         lost.Asking.IsCompleted.Should().BeTrue("it is known");
         group.Metrics.Truncations.Should().Be(said);
         _seen.Log.Count(3037).Should().Be(said);
-        _seen.Log.All.Count(static logged => logged.Message.Contains("t[0] ends at offset 20", StringComparison.Ordinal) && logged.Message.Contains("to offset 30", StringComparison.Ordinal)).Should().Be(said);
+        _seen.Log.All.Count(static logged => logged.Message.Contains("t[0] ends at offset 20", StringComparison.Ordinal)
+            && logged.Message.Contains("to offset 30", StringComparison.Ordinal)).Should().Be(said);
 
         async Task AskedAsync(int times)
         {
@@ -293,7 +298,8 @@ public sealed class LostOffsetTests
             var subscription = new Subscription(group, settings, new NoPipeline(settings, group.Metrics, diagnostics), time);
             (Client, Fake) = FakeConsumer.Create();
             Assignment = new Assignment(new FlowControl(1_000, 1_000_000, 1_000), seen.Logger, error => seen.Errors.Add(error.Code)) { Client = Client };
-            Starts = new StartPositions(Assignment, group, time, seen.Logger, new PositionCheck(Assignment, comparesEpochs: true, time, seen.Logger), static (_, _, _) => { }, error => seen.Errors.Add(error.Code)) { IsIncremental = true };
+            Starts = new StartPositions(Assignment, group, time, seen.Logger, new PositionCheck(Assignment, comparesEpochs: true, time, seen.Logger),
+                static (_, _, _) => { }, error => seen.Errors.Add(error.Code)) { IsIncremental = true };
             Offsets = new OffsetStore(Assignment, seen.Logger, error => seen.Errors.Add(error.Code));
             Partition = Assignment.Add(new TopicPartition("t", 0), subscription);
             (Group, Metrics) = (group, group.Metrics);
@@ -318,8 +324,9 @@ public sealed class LostOffsetTests
         public ConsumingMetrics Metrics { get; }
     }
 
-    private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : HandlerPipeline(settings, metrics, diagnostics)
+    private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+        : HandlerPipeline(settings, metrics, diagnostics)
     {
-        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException();
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue queue) => throw new NotSupportedException();
     }
 }

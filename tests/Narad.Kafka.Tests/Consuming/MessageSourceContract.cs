@@ -30,7 +30,8 @@ public abstract class MessageSourceContract<TBroker>(TBroker broker) : IClassFix
     {
         var topics = new[] { await broker.CreateTopicAsync(2), await broker.CreateTopicAsync(2) };
         var partitions = topics.SelectMany(topic => new[] { new TopicPartition(topic, 0), new TopicPartition(topic, 1) }).ToList();
-        using (var producer = new ProducerBuilder<byte[]?, byte[]?>(new ProducerConfig { BootstrapServers = broker.Brokers }).SetLogHandler((_, _) => { }).Build())
+        using (var producer = new ProducerBuilder<byte[]?, byte[]?>(new ProducerConfig { BootstrapServers = broker.Brokers }).SetLogHandler((_, _) => { })
+            .Build())
         {
             foreach (var partition in partitions)
             {
@@ -53,7 +54,8 @@ public abstract class MessageSourceContract<TBroker>(TBroker broker) : IClassFix
                 message.Key.Should().Equal(sent.Key);
                 message.Value.Should().Equal(sent.Value);
                 message.Timestamp.Should().Be(sent.Timestamp.UnixTimestampMs);
-                (message.Headers ?? []).Select(header => (header.Name, Hex(header.Value))).Should().Equal((sent.Headers ?? []).Select(header => (header.Key, Hex(header.GetValueBytes()))));
+                (message.Headers ?? []).Select(header => (header.Name, Hex(header.Value))).Should()
+                    .Equal((sent.Headers ?? []).Select(header => (header.Key, Hex(header.GetValueBytes()))));
             }
         }
     }
@@ -93,7 +95,8 @@ public abstract class MessageSourceContract<TBroker>(TBroker broker) : IClassFix
     }
 
     private static IMessageSource Open(IConsumer<byte[]?, byte[]?> client, bool native) =>
-        native ? NativeMessages.TryOpen(client) ?? throw new InvalidOperationException("The handle of this Confluent.Kafka is not where it was.") : new ClientMessages(client);
+        native ? NativeMessages.TryOpen(client) ?? throw new InvalidOperationException("The handle of this Confluent.Kafka is not where it was.")
+            : new ClientMessages(client);
 
     private IConsumer<byte[]?, byte[]?> NewClient() => new ConsumerBuilder<byte[]?, byte[]?>(new ConsumerConfig
     {
@@ -101,7 +104,8 @@ public abstract class MessageSourceContract<TBroker>(TBroker broker) : IClassFix
         GroupId = broker.NewGroup(),
         EnableAutoCommit = false,
         AutoOffsetReset = AutoOffsetReset.Error,
-    }).SetKeyDeserializer(Deserializers.ByteArray!).SetValueDeserializer(Deserializers.ByteArray!).SetErrorHandler((_, _) => { }).SetLogHandler((_, _) => { }).Build();
+    }).SetKeyDeserializer(Deserializers.ByteArray!).SetValueDeserializer(Deserializers.ByteArray!).SetErrorHandler((_, _) => { }).SetLogHandler((_, _) => { })
+        .Build();
 
     private static Message<byte[]?, byte[]?> Message(string? key, string? value, params (string Name, string? Value)[] headers)
     {

@@ -85,7 +85,8 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
     [Trait("Promise", "S32")]
     public async Task Latest_misses_nothing_that_is_sent_after_the_subscription_completed(KafkaGroupProtocol protocol)
     {
-        var (first, second, later, group) = (await broker.CreateTopicAsync(3), await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(2), broker.NewGroup());
+        var (first, second, later, group) = (await broker.CreateTopicAsync(3), await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(2),
+            broker.NewGroup());
         var matched = await broker.CreateTopicAsync(2);
         var handled = new ConcurrentDictionary<(string, int), int>();
         await using var kafka = await broker.StartAsync(group, o => o.GroupProtocol = protocol);
@@ -208,7 +209,8 @@ public abstract class OffsetContract<TBroker>(TBroker broker) : IClassFixture<TB
                 await release.Task;
             }
         });
-        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1 && handled.Count(at => at.Partition == 1) == 20, "partition 0 stopped, partition 1 handled but for one");
+        await Waiting.Until(() => subscription.StoppedPartitions.Count == 1
+            && handled.Count(at => at.Partition == 1) == 20, "partition 0 stopped, partition 1 handled but for one");
         (await subscription.ResumeAsync(new TopicPartitionId(topic, 0))).Should().BeTrue();
         await Waiting.Until(() => handled.Count(at => at.Partition == 0) == 5, "partition 0 continues");
         await broker.SendAsync(topic, 1, 5, from: 20);

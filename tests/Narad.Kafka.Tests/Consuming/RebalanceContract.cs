@@ -32,7 +32,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Trap", "offsets-from-handlers")]
     public Task What_was_finished_in_order_is_committed_before_the_hand_over_and_never_repeated(KafkaGroupProtocol protocol, KafkaAssignor assignor)
     {
-        Skip.IfNot(broker.CommitsWhileRebalancing(protocol), "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");
+        Skip.IfNot(broker.CommitsWhileRebalancing(protocol),
+            "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");
         return TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByPartition, repetitions: false);
     }
 
@@ -100,7 +101,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S8")]
     [Trait("Trap", "stale-commit")]
     [Long]
-    public async Task A_handler_that_outlives_its_assignment_is_cancelled_and_changes_nothing_even_when_the_partition_comes_back(KafkaGroupProtocol protocol, KafkaAssignor assignor)
+    public async Task A_handler_that_outlives_its_assignment_is_cancelled_and_changes_nothing_even_when_the_partition_comes_back(KafkaGroupProtocol protocol,
+        KafkaAssignor assignor)
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         var runs = new ConcurrentQueue<Run>();
@@ -125,19 +127,22 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
 
         var blocked = new TaskCompletionSource();
         int moved;
-        await using (var second = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, assignor, Brief, Brief)))
+        await using (var second = await broker.StartAsync(group, o =>
+            (o.GroupProtocol, o.Assignor, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, assignor, Brief, Brief)))
         {
             var other = await second.SubscribeAsync<string>(topic, (_, _, token) => blocked.Task.WaitAsync(token));
             await Waiting.Until(() => other.Assignment.Count == 1 && subscription.Assignment.Count == 1, "each has one");
             moved = other.Assignment[0].Partition;
-            await Waiting.Until(() => runs.First(run => run.Partition == moved).Token.IsCancellationRequested, "the handler that outlived its assignment was cancelled");
+            await Waiting.Until(() => runs.First(run => run.Partition == moved)
+                .Token.IsCancellationRequested, "the handler that outlived its assignment was cancelled");
         }
 
         await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
         var old = runs.First(run => run.Partition == moved);
         await Waiting.Until(() => first.Groups.Single().Loop!.BufferedMessages == 4, "its messages are here again, behind the old handler");
         old.Release.SetResult();
-        await Waiting.Until(() => runs.Count(run => run.Partition == moved && !run.Token.IsCancellationRequested) > 0, "the message is handled again under its new assignment");
+        await Waiting.Until(() => runs.Count(run => run.Partition == moved && !run.Token.IsCancellationRequested) > 0,
+            "the message is handled again under its new assignment");
         var again = runs.Last(run => run.Partition == moved);
         again.Offset.Should().Be(0, "what the old handler finished changed nothing");
 
@@ -155,7 +160,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
             "the other partition is finished");
         broker.Committed(group, topic, moved).Should().BeLessThanOrEqualTo(0);
         first.Groups.Single().Loop!.BufferedMessages.Should().Be(2, "what was held for the old assignment is counted no more");
-        overlaps.Should().Be(0, "a new epoch's lane waits for the old epoch's handler");
+        overlaps.Should().Be(0, "a new epoch's key queue waits for the old epoch's handler");
 
         await Waiting.Until(
             () =>
@@ -184,11 +189,12 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 1, 100);
         broker.Commit(group, topic, 0, 1);   // without a committed offset its start would be decided, and that pauses it anew
         broker.Commit(group, topic, 1, 1);
-        TaskCompletionSource[] gates = [new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously)];
+        TaskCompletionSource[] releases = [new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously)];
         void Configure(KafkaOptions options) =>
-            (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.MaxBufferedMessages) = (protocol, assignor, TimeSpan.FromMilliseconds(500), Brief, 10);
+            (options.GroupProtocol, options.Assignor, options.RevokeTimeout, options.ShutdownTimeout, options.MaxBufferedMessages) = (protocol, assignor,
+                TimeSpan.FromMilliseconds(500), Brief, 10);
         await using var first = await broker.StartAsync(group, Configure);
-        var subscription = await first.SubscribeAsync<string>(topic, (_, context, token) => gates[context.Partition].Task.WaitAsync(token));
+        var subscription = await first.SubscribeAsync<string>(topic, (_, context, token) => releases[context.Partition].Task.WaitAsync(token));
         await Waiting.Until(() => first.Groups.Single().Loop!.BufferedMessages >= 9, "both partitions are paused at their quota");
         int kept;
         await using (var second = await broker.StartAsync(group, Configure))
@@ -198,12 +204,12 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
 
             // The one that stayed is done: the group has room when the other comes back, and no reason of its own to pause and resume it.
             kept = subscription.Assignment[0].Partition;
-            gates[kept].SetResult();
+            releases[kept].SetResult();
             await broker.CommittedReaches(group, topic, kept, 100);
         }
 
         await Waiting.Until(() => subscription.Assignment.Count == 2, "the partition came back");
-        gates[1 - kept].SetResult();
+        releases[1 - kept].SetResult();
         await broker.CommittedReaches(group, topic, 1 - kept, 100);
     }
 
@@ -216,7 +222,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 1, 30);
         var handled = new ConcurrentDictionary<(int, long), int>();
         var cancelled = 0;
-        await using var kafka = await broker.StartAsync(group, o => (o.SessionTimeout, o.MaxPollInterval, o.MaxBufferedMessages) = (broker.ShortestSession, broker.ShortestSession, 20));
+        await using var kafka = await broker.StartAsync(group, o =>
+            (o.SessionTimeout, o.MaxPollInterval, o.MaxBufferedMessages) = (broker.ShortestSession, broker.ShortestSession, 20));
         await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
         {
             if (context is { Partition: 0, Offset: 0 })
@@ -307,7 +314,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 0, 3, static _ => "k");
         var runs = new ConcurrentQueue<Run>();
         var released = 0;
-        await using var kafka = await broker.StartAsync(group, o => (o.GroupProtocol, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(2)));
+        await using var kafka = await broker.StartAsync(group, o =>
+            (o.GroupProtocol, o.RevokeTimeout, o.ShutdownTimeout) = (protocol, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(2)));
         var subscription = await kafka.SubscribeAsync<string>(topic, async (_, context, token) =>
         {
             var run = new Run(context.Partition, context.Offset, token);
@@ -373,7 +381,8 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await Waiting.Until(() => token.IsCancellationRequested, "the handler is cancelled");
         release.SetResult();
         await Waiting.Until(() => subscription.State is SubscriptionState.Faulted, "the subscription says so");
-        subscription.Error.Should().BeOfType<KafkaConnectionException>("it is {0}", subscription.Error).Which.Message.Should().Contain(group).And.Contain("GroupInstanceId");
+        subscription.Error.Should().BeOfType<KafkaConnectionException>("it is {0}", subscription.Error).Which.Message.Should().Contain(group)
+            .And.Contain("GroupInstanceId");
         subscription.Assignment.Should().BeEmpty();
         broker.Committed(group, topic, 0).Should().BeLessThanOrEqualTo(0);
     }
@@ -386,14 +395,15 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
-        var gate = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
         await using var kafka = await broker.StartAsync(group, o => (o.MaxBufferedMessages, o.ShutdownTimeout) = (60, Brief));
-        await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? gate.Task.WaitAsync(token) : Task.CompletedTask, configure: s => s.Parallelism = 100);
+        await kafka.SubscribeAsync<string>(topic, (_, context, token) => context.Partition == 0 ? release.Task.WaitAsync(token)
+            : Task.CompletedTask, configure: s => s.Parallelism = 100);
         await Waiting.Until(() => kafka.Groups.Single().Loop!.BufferedMessages >= 30, "the hanging partition has its share");
         await broker.SendAsync(topic, 1, 100);
         await broker.CommittedReaches(group, topic, 1, 100);
         kafka.Groups.Single().Loop!.BufferedMessages.Should().BeLessThan(60);
-        gate.SetResult();
+        release.SetResult();
         await broker.CommittedReaches(group, topic, 0, 300);
     }
 

@@ -65,12 +65,14 @@ public abstract class TestBroker : IDisposable
         await Task.WhenAll(messages.Select(message => SendRawAsync(
             topic,
             partition,
-            new Message<byte[]?, byte[]?> { Key = message.Key is null ? null : Encoding.UTF8.GetBytes(message.Key), Value = Encoding.UTF8.GetBytes(message.Value) })).ToList());
+            new Message<byte[]?, byte[]?> { Key = message.Key is null ? null
+                : Encoding.UTF8.GetBytes(message.Key), Value = Encoding.UTF8.GetBytes(message.Value) })).ToList());
     }
 
     public Task SendRawAsync(string topic, int partition, Message<byte[]?, byte[]?> message)
     {
-        _producer ??= new ProducerBuilder<byte[]?, byte[]?>(new ProducerConfig { BootstrapServers = Brokers, LingerMs = 1, EnableIdempotence = true, Acks = Acks.All }).SetLogHandler((_, _) => { }).Build();
+        _producer ??= new ProducerBuilder<byte[]?, byte[]?>(
+            new ProducerConfig { BootstrapServers = Brokers, LingerMs = 1, EnableIdempotence = true, Acks = Acks.All }).SetLogHandler((_, _) => { }).Build();
         return _producer.ProduceAsync(new TopicPartition(topic, partition), message);
     }
 
@@ -164,7 +166,8 @@ public sealed class EmbeddedTestBroker : TestBroker
 
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
-        var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = Broker, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = Broker, CommitInterval = TimeSpan.FromMilliseconds(50),
+            ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
         configure?.Invoke(options);
         return options;
     }
@@ -233,7 +236,8 @@ public sealed class KafkaTestBroker : TestBroker
 
     public override KafkaOptions Options(Action<KafkaOptions>? configure = null)
     {
-        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50), ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
+        var options = new KafkaOptions { Mode = KafkaMode.Kafka, Brokers = Brokers, CommitInterval = TimeSpan.FromMilliseconds(50),
+            ShutdownTimeout = TimeSpan.FromSeconds(10), SessionTimeout = Session };
         options.ClientProperties["topic.metadata.refresh.interval.ms"] = "1000";
         options.ClientProperties["topic.metadata.propagation.max.ms"] = "1000";
         configure?.Invoke(options);
@@ -246,7 +250,8 @@ public sealed class KafkaTestBroker : TestBroker
     {
         var name = RealKafka.NewName("small");
         using var admin = Admin();
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = 1, Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = name, NumPartitions = 1,
+            Configs = new Dictionary<string, string>(StringComparer.Ordinal) { ["max.message.bytes"] = $"{maxMessageBytes}" } }]);
         await RealKafka.SeenAsync(admin, name, 1);
         return name;
     }
@@ -338,7 +343,8 @@ public sealed class KafkaTestBroker : TestBroker
     public async Task<long> EndOfAsync(string topic, int partition)
     {
         using var admin = Admin();
-        var found = await admin.ListOffsetsAsync([new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition), OffsetSpec = OffsetSpec.Latest() }]);
+        var found = await admin.ListOffsetsAsync([new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition),
+            OffsetSpec = OffsetSpec.Latest() }]);
         return found.ResultInfos[0].TopicPartitionOffsetError.Offset.Value;
     }
 

@@ -128,7 +128,8 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         var log = new Service.LogEvents();
         var running = 0;
         void Configure(KafkaOptions options) =>
-            (options.GroupProtocol, options.Assignor, options.SessionTimeout, options.MaxPollInterval) = (protocol, assignor, broker.ShortestSession, broker.ShortestSession + Brief);
+            (options.GroupProtocol, options.Assignor, options.SessionTimeout, options.MaxPollInterval) = (protocol, assignor, broker.ShortestSession,
+                broker.ShortestSession + Brief);
         await using var first = new KafkaService(broker.Options(Configure), log);
         await first.ConnectConsumerAsync(group);
         var subscription = await first.SubscribeAsync<string>(topic, async (_, _, token) =>
@@ -169,7 +170,8 @@ public abstract class TrapContract<TBroker>(TBroker broker) : IClassFixture<TBro
         var late = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var handled = new ConcurrentQueue<string>();
         var ended = 0;
-        await using var kafka = await broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor, o.RevokeTimeout, o.OnOutOfRange) = (protocol, assignor, Brief, OutOfRangePolicy.ResetToEarliest));
+        await using var kafka = await broker.StartAsync(group, o =>
+            (o.GroupProtocol, o.Assignor, o.RevokeTimeout, o.OnOutOfRange) = (protocol, assignor, Brief, OutOfRangePolicy.ResetToEarliest));
         await kafka.SubscribeAsync<string>(topic, async (value, context, _) =>
         {
             if (value == "5")
@@ -297,19 +299,19 @@ public sealed class TrapsOnEmbedded(EmbeddedTestBroker broker) : TrapContract<Em
         using var own = new EmbeddedTestBroker();
         var (topic, group) = (await own.CreateTopicAsync(1), own.NewGroup());
         await own.SendAsync(topic, 0, 1);
-        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var running = 0;
         await using var kafka = await own.StartAsync(group);
         await kafka.SubscribeAsync<string>(topic, (_, _, _) =>
         {
             Interlocked.Increment(ref running);
-            return gate.Task;
+            return release.Task;
         });
         await Waiting.Until(() => Volatile.Read(ref running) == 1, "the handler runs");
         var stopping = kafka.DisconnectAsync();
         await Waiting.Until(() => kafka.Groups.Single().Loop!.IsStopping, "the shutdown began");
         own.Broker.FailNext(KafkaRequest.OffsetCommit, [.. Enumerable.Repeat(Confluent.Kafka.ErrorCode.RebalanceInProgress, times)]);
-        gate.SetResult();
+        release.SetResult();
         (await stopping).Abandoned.Should().BeEmpty();
         own.Committed(group, topic, 0).Should().Be(1);
     }
@@ -386,8 +388,10 @@ public sealed class TrapsOnKafka(KafkaTestBroker broker) : TrapContract<KafkaTes
                 var member = await _broker.StartAsync(group, o => (o.GroupProtocol, o.Assignor) = (protocol, KafkaAssignor.Range));
                 members.Add(member);
                 await Task.WhenAll(member.SubscribeAsync<string>(one, Nothing), member.SubscribeAsync<string>(two, Nothing));
-                await Waiting.Until(() => members.TrueForAll(it => it.Subscriptions.All(subscription => subscription.Assignment.Count > 0)) && members.Sum(it => it.Subscriptions.Sum(subscription => subscription.Assignment.Count)) == 8, $"{count} member(s) have all partitions");
-                await Waiting.Until(() => members.TrueForAll(it => Of(it, one).SequenceEqual(Of(it, two))), $"{count} member(s) have the same partitions of both topics");
+                await Waiting.Until(() => members.TrueForAll(it => it.Subscriptions.All(subscription => subscription.Assignment.Count > 0))
+                    && members.Sum(it => it.Subscriptions.Sum(subscription => subscription.Assignment.Count)) == 8, $"{count} member(s) have all partitions");
+                await Waiting.Until(() => members.TrueForAll(it => Of(it, one).SequenceEqual(Of(it, two))),
+                    $"{count} member(s) have the same partitions of both topics");
             }
         }
         finally
@@ -396,7 +400,8 @@ public sealed class TrapsOnKafka(KafkaTestBroker broker) : TrapContract<KafkaTes
         }
 
         static Task Nothing(string message, MessageContext context, CancellationToken token) => Task.CompletedTask;
-        static IEnumerable<int> Of(KafkaService member, string topic) => member.Subscriptions.Single(subscription => subscription.Topic == topic).Assignment.Select(id => id.Partition);
+        static IEnumerable<int> Of(KafkaService member, string topic) => member.Subscriptions.Single(subscription => subscription.Topic == topic)
+            .Assignment.Select(id => id.Partition);
     }
 
     // A member that is back within its session has its partitions again, without a rebalance, where it stood.
@@ -414,7 +419,8 @@ public sealed class TrapsOnKafka(KafkaTestBroker broker) : TrapContract<KafkaTes
             return Task.CompletedTask;
         }
 
-        Action<KafkaOptions> As(string instance) => o => (o.GroupProtocol, o.GroupInstanceId, o.SessionTimeout) = (protocol, instance, TimeSpan.FromSeconds(20));
+        Action<KafkaOptions> As(string instance) => o =>
+            (o.GroupProtocol, o.GroupInstanceId, o.SessionTimeout) = (protocol, instance, TimeSpan.FromSeconds(20));
         await using var staying = await _broker.StartAsync(group, As("stays"));
         var stays = await staying.SubscribeAsync<string>(topic, Handle);
         var restarting = await _broker.StartAsync(group, As("restarts"));

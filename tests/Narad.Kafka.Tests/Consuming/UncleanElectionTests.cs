@@ -46,11 +46,12 @@ public sealed class UncleanElectionTests
         var rest = new ConcurrentQueue<long>();
         var restarted = await again.SubscribeAsync<string>(topic, Record(rest), configure: s => s.StartPosition = StartPosition.Latest);
         await Waiting.Until(() => restarted.StoppedPartitions.Count == 1 || !rest.IsEmpty, "the partition stopped again", TimeSpan.FromSeconds(60));
-        restarted.StoppedPartitions.Should().ContainSingle().Which.Reason.Message.Should().Contain("Log truncated").And.Contain("30").And.Contain("20").And.NotContain("restart");
+        restarted.StoppedPartitions.Should().ContainSingle().Which.Reason.Message.Should().Contain("Log truncated").And.Contain("30").And.Contain("20")
+            .And.NotContain("restart");
         again.Groups.Single().Metrics.Truncations.Should().Be(1);
         rest.Should().BeEmpty();
 
-        // What was sent since is handled from where the log was cut, as the message says, and a restart goes on there.
+        // What was sent since is handled from where the log was cut, as the message says, and a restart continues there.
         (await restarted.SeekAsync(id, 20)).Should().BeTrue();
         await Waiting.Until(() => rest.Count == 20, "what was sent since is handled");
         rest.Should().BeEquivalentTo(Enumerable.Range(20, 20).Select(static n => (long)n));

@@ -9,7 +9,7 @@ using Narad.Kafka.Tests.Consuming;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S25: dead letters are found, shown, counted and deleted.</summary>
+/// <summary>Dead letters are found, shown, counted and deleted.</summary>
 [Trait("Promise", "S25")]
 public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
@@ -34,7 +34,8 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         }
 
         await using var kafka = await broker.StartAsync(group, static options => options.TopicCreation = TopicCreation.IfMissing);
-        await kafka.SubscribeAsync<Order>(topic, static (_, _, _) => throw new InvalidOperationException("no stock"), configure: static s => s.DeadLetter.Enabled = true);
+        await kafka.SubscribeAsync<Order>(topic, static (_, _, _) => throw new InvalidOperationException("no stock"), configure: static s =>
+            s.DeadLetter.Enabled = true);
         await broker.CommittedReaches(group, topic, 1, 3);
 
         var letters = await AllAsync(kafka.DeadLetters.BrowseAsync($"{topic}-dlt"));
@@ -55,7 +56,8 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         (await first.ReadAsync<string>()).Should().Be("""{"id":"o-1"}""");
         var poison = letters.Single(letter => letter.Position.Offset == 1);
         poison.ExceptionType.Should().Be(typeof(MessageDeserializationException).FullName);
-        (await poison.Awaiting(letter => letter.ReadAsync<Order>().AsTask()).Should().ThrowAsync<MessageDeserializationException>()).WithMessage($"*{topic}[1]@1*");
+        (await poison.Awaiting(letter => letter.ReadAsync<Order>().AsTask()).Should().ThrowAsync<MessageDeserializationException>())
+            .WithMessage($"*{topic}[1]@1*");
         letters[2].Value!.Value.Length.Should().Be(0, "an empty value is none that is missing");
     }
 
@@ -73,8 +75,11 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
                 sent.Add("seventh", (byte[]?)null);
             }
 
-            Exception error = n < 4 ? new TimeoutException() : new MessageDeserializationException(new MessageContext { Topic = "t" }, typeof(int), "it is not");
-            await dead.WriteAsync(n % 2, n == 5 ? null : $"k{n}", $"{n}", FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(n, n < 6 ? "billing" : "mail"), retry: n, due: null, error), began.AddMinutes(n));
+            Exception error = n < 4 ? new TimeoutException()
+                : new MessageDeserializationException(new MessageContext { Topic = "t" }, typeof(int), "it is not");
+            await dead.WriteAsync(n % 2, n == 5 ? null
+                : $"k{n}", $"{n}", FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(n, n < 6 ? "billing" : "mail"), retry: n, due: null, error),
+                    began.AddMinutes(n));
         }
 
         await dead.WriteAsync(0, "foreign", "10", [], began.AddMinutes(10));
@@ -136,7 +141,8 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
 
         var first = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 20);
         await kafka.DeadLetters.DeleteAllAsync(dead.Topic);
-        (await kafka.DeadLetters.GetPageAsync(dead.Topic, after: first.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, after: first.Continuation)).Should()
+            .BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
         (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 1)).Items.Should().BeEmpty();
     }
 
@@ -147,14 +153,19 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, size: 0)).Should().ThrowAsync<ArgumentOutOfRangeException>();
         await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, size: 10_001)).Should().ThrowAsync<ArgumentOutOfRangeException>();
-        foreach (var forged in new[] { "", "x", $"{dead.Source}@0:1", $"{dead.Topic}@", $"{dead.Topic}@0", $"{dead.Topic}@0:-1", $"{dead.Topic}@0:1,0:2", $"{dead.Topic}@0:99999999999999999999" })
+        foreach (var forged in new[] { "", "x", $"{dead.Source}@0:1", $"{dead.Topic}@", $"{dead.Topic}@0", $"{dead.Topic}@0:-1", $"{dead.Topic}@0:1,0:2",
+            $"{dead.Topic}@0:99999999999999999999" })
         {
-            await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, after: forged)).Should().ThrowAsync<ArgumentException>().WithMessage("*no continuation*");
+            await kafka.DeadLetters.Awaiting(letters => letters.GetPageAsync(dead.Topic, after: forged)).Should().ThrowAsync<ArgumentException>()
+                .WithMessage("*no continuation*");
         }
 
         (await kafka.DeadLetters.GetPageAsync(dead.Topic, after: $"{dead.Topic}@77:1,0:9999")).Items.Should().BeEmpty();
-        await kafka.DeadLetters.Awaiting(letters => letters.CountAsync(dead.Topic, new DeadLetterFilter { HeaderValue = "x" })).Should().ThrowAsync<ArgumentException>().WithMessage("*Header's name*");
-        await kafka.DeadLetters.Awaiting(letters => letters.CountAsync(dead.Topic, new DeadLetterFilter { From = DateTimeOffset.UnixEpoch, Until = DateTimeOffset.UnixEpoch })).Should().ThrowAsync<ArgumentException>();
+        await kafka.DeadLetters.Awaiting(letters => letters.CountAsync(dead.Topic, new DeadLetterFilter { HeaderValue = "x" })).Should()
+            .ThrowAsync<ArgumentException>().WithMessage("*Header's name*");
+        await kafka.DeadLetters.Awaiting(letters =>
+            letters.CountAsync(dead.Topic, new DeadLetterFilter { From = DateTimeOffset.UnixEpoch, Until = DateTimeOffset.UnixEpoch })).Should()
+                .ThrowAsync<ArgumentException>();
     }
 
     [SkippableFact]
@@ -163,7 +174,8 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         await using var kafka = Service();
         var missing = RealKafka.NewName("missing") + "-dlt";
         var letters = kafka.DeadLetters;
-        (await letters.Awaiting(all => AllAsync(all.BrowseAsync(missing))).Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{missing}*does not exist*");
+        (await letters.Awaiting(all => AllAsync(all.BrowseAsync(missing))).Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage($"*{missing}*does not exist*");
         await letters.Awaiting(all => all.GetPageAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.CountAsync(missing)).Should().ThrowAsync<KafkaTopicException>();
         await letters.Awaiting(all => all.GetAsync(new TopicPartitionOffsetId(missing, 0, 0))).Should().ThrowAsync<KafkaTopicException>();
@@ -200,12 +212,16 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(9);
         (await kafka.DeadLetters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [At(0)] = 3 })).Should().Be(0);
 
-        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [At(0)] = 4, [At(1)] = 5 })).Should().ThrowAsync<KafkaTopicException>().WithMessage("*Nothing was deleted*no offset 5*");
-        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [At(7)] = 0 })).Should().ThrowAsync<KafkaTopicException>();
-        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [new(dead.Source, 0)] = 1 })).Should().ThrowAsync<ArgumentException>();
+        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [At(0)] = 4, [At(1)] = 5 }))
+            .Should().ThrowAsync<KafkaTopicException>().WithMessage("*Nothing was deleted*no offset 5*");
+        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [At(7)] = 0 })).Should()
+            .ThrowAsync<KafkaTopicException>();
+        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync(dead.Topic, new Dictionary<TopicPartitionId, long> { [new(dead.Source, 0)] = 1 }))
+            .Should().ThrowAsync<ArgumentException>();
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(9);
 
-        (await kafka.DeadLetters.Awaiting(letters => letters.DeleteAllAsync(dead.Source)).Should().ThrowAsync<ArgumentException>()).WithMessage($"*{dead.Source}*-dlt*anyTopic*");
+        (await kafka.DeadLetters.Awaiting(letters => letters.DeleteAllAsync(dead.Source)).Should().ThrowAsync<ArgumentException>())
+            .WithMessage($"*{dead.Source}*-dlt*anyTopic*");
         (await kafka.DeadLetters.CountAsync(dead.Source)).Should().Be(3);
         (await kafka.DeadLetters.DeleteAllAsync(dead.Source, anyTopic: true)).Should().Be(3);
         (await kafka.DeadLetters.DeleteAllAsync(dead.Topic)).Should().Be(9);
@@ -216,15 +232,15 @@ public abstract class BrowsingContract<TBroker>(TBroker broker) : IClassFixture<
     [SkippableFact]
     public async Task A_subscription_s_dead_letter_topic_of_another_name_is_known_to_be_one()
     {
-        var (topic, buried) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
+        var (topic, deadLetters) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
         await using var kafka = await broker.StartAsync(broker.NewGroup());
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: s =>
         {
             s.DeadLetter.Enabled = true;
-            s.DeadLetter.TopicName = buried;
+            s.DeadLetter.TopicName = deadLetters;
         });
 
-        (await kafka.DeadLetters.DeleteAllAsync(buried)).Should().Be(0);
+        (await kafka.DeadLetters.DeleteAllAsync(deadLetters)).Should().Be(0);
     }
 
     [SkippableFact]
@@ -271,7 +287,8 @@ public sealed class BrowsingOnEmbedded(EmbeddedTestBroker broker) : BrowsingCont
     public async Task A_broker_that_goes_away_while_dead_letters_are_read_is_not_waited_for_beyond_the_time_to_connect()
     {
         using var own = EmbeddedBroker.Start();
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = own, ConnectTimeout = TimeSpan.FromSeconds(1) });
+        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Embedded, EmbeddedBroker = own,
+            ConnectTimeout = TimeSpan.FromSeconds(1) });
         await kafka.ConnectProducerAsync();
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders-dlt", 2)]);
         await kafka.SendAsync("orders-dlt", "0", options: new SendOptions { Partition = 0 });
@@ -328,7 +345,8 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1);
         await dead.WriteAsync(2);
-        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, TransactionalId = RealKafka.NewName("tx") }).SetLogHandler((_, _) => { }).Build();
+        using var producer = new ProducerBuilder<byte[], byte[]>(
+            new ProducerConfig { BootstrapServers = _broker.Brokers, TransactionalId = RealKafka.NewName("tx") }).SetLogHandler((_, _) => { }).Build();
         producer.InitTransactions(TimeSpan.FromSeconds(20));
         foreach (var (n, commit) in new[] { ("2", true), ("3", false) })
         {
@@ -349,18 +367,23 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         var page = await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3);
         page.Items.Should().HaveCount(3);
         page.Continuation.Should().NotBeNull();
-        (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3, after: page.Continuation)).Should().BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
+        (await kafka.DeadLetters.GetPageAsync(dead.Topic, size: 3, after: page.Continuation)).Should()
+            .BeEquivalentTo(new { Items = Array.Empty<DeadLetter>(), Continuation = (string?)null });
         (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 4))).Should().BeNull("it was aborted");
-        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = true })).Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 1 });
+        (await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = true })).Skipped.Should()
+            .Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 1 });
 
         producer.BeginTransaction();
         producer.Produce(new TopicPartition(dead.Topic, 0), new Message<byte[], byte[]> { Value = Encoding.UTF8.GetBytes("4") });
         producer.Flush(TimeSpan.FromSeconds(20));
         await dead.WriteAsync(1, from: 5);
-        (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should().Equal([0, 1, 2], "what stands behind an open transaction cannot be read yet");
+        (await AllAsync(kafka.DeadLetters.BrowseAsync(dead.Topic))).Select(Number).Should()
+            .Equal([0, 1, 2], "what stands behind an open transaction cannot be read yet");
         producer.AbortTransaction(TimeSpan.FromSeconds(20));
-        await Waiting.Until(() => kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 7)).GetAwaiter().GetResult() is not null, "the transaction is over");
-        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 3))).Should().BeNull("what stands there is no message, and the next one is another");
+        await Waiting.Until(() => kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 7)).GetAwaiter()
+            .GetResult() is not null, "the transaction is over");
+        (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 3))).Should()
+            .BeNull("what stands there is no message, and the next one is another");
     }
 
     [SkippableFact]
@@ -370,12 +393,14 @@ public sealed class BrowsingOnKafka(KafkaTestBroker broker) : BrowsingContract<K
         const int Count = 100_000;
         await using var kafka = Service(static options => options.MaxBufferedBytes = 16 * 1024 * 1024);
         var dead = await DeadLetterWriter.CreateAsync(_broker, kafka);
-        using (var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20 }).SetLogHandler((_, _) => { }).Build())
+        using (var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20 })
+            .SetLogHandler((_, _) => { }).Build())
         {
             var value = new byte[1_000];
             for (var n = 0; n < Count; n++)
             {
-                producer.Produce(new TopicPartition(dead.Topic, n % 3), new Message<byte[], byte[]> { Value = value, Headers = new Headers { { "n", BitConverter.GetBytes(n) } } });
+                producer.Produce(new TopicPartition(dead.Topic, n % 3),
+                    new Message<byte[], byte[]> { Value = value, Headers = new Headers { { "n", BitConverter.GetBytes(n) } } });
                 if (n % 10_000 == 0)
                 {
                     producer.Flush(TimeSpan.FromSeconds(30));

@@ -9,7 +9,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S33: the circuit's states, without a broker and with a clock that only the test moves.</summary>
+/// <summary>The circuit's states, without a broker and with a clock that only the test moves.</summary>
 public sealed class CircuitBreakerTests
 {
     private const int Opened = 3080;
@@ -33,7 +33,7 @@ public sealed class CircuitBreakerTests
         }
 
         circuit.State.Should().Be(CircuitState.Closed);
-        Fail(circuit).Should().BeTrue("the one that opens it is not judged");
+        Fail(circuit).Should().BeTrue("the one that opens it is postponed");
         circuit.State.Should().Be(CircuitState.Open);
         circuit.Outage!.Reason.Should().Be<TimeoutException>();
         circuit.Outage.Since.Should().Be(_time.GetUtcNow());
@@ -84,7 +84,8 @@ public sealed class CircuitBreakerTests
     {
         var circuit = NewCircuit(static options => options.MinimumThroughput = 1);
         var context = new MessageContext { Topic = "orders", Group = "billing" };
-        Exception[] errors = [new DeadLetterException("no", new TimeoutException()), new MessageDeserializationException(context, typeof(string), "no", new TimeoutException()), new UnknownMessageTypeException("a", [], context)];
+        Exception[] errors = [new DeadLetterException("no", new TimeoutException()),
+            new MessageDeserializationException(context, typeof(string), "no", new TimeoutException()), new UnknownMessageTypeException("a", [], context)];
         foreach (var error in errors)
         {
             circuit.Failed(NewDelivery(attempts: 1), error).Should().BeFalse();
@@ -110,13 +111,14 @@ public sealed class CircuitBreakerTests
         circuit.State.Should().Be(CircuitState.Closed);
         for (var i = 0; i < 99; i++)
         {
-            Fail(circuit, new InvalidOperationException("outside", new AggregateException(new FormatException(), new EndOfStreamException()))).Should().BeFalse("the others were successes");
+            Fail(circuit, new InvalidOperationException("outside", new AggregateException(new FormatException(), new EndOfStreamException()))).Should()
+                .BeFalse("the others were successes");
         }
 
         Fail(circuit).Should().BeTrue();
         circuit.State.Should().Be(CircuitState.Open);
 
-        Fail(circuit, new ArgumentException("poison")).Should().BeFalse("it is judged, open or not: what it needs has answered");
+        Fail(circuit, new ArgumentException("poison")).Should().BeFalse("the policy decides, open or not: what it needs has answered");
         var probe = Probe(circuit, TimeSpan.FromSeconds(5));
         circuit.Failed(probe, new ArgumentException("poison")).Should().BeFalse();
         circuit.State.Should().Be(CircuitState.Closed, "the probe was answered");
@@ -132,7 +134,7 @@ public sealed class CircuitBreakerTests
             var probe = Probe(circuit, TimeSpan.FromSeconds(wait));
             circuit.MayStart.Should().BeFalse("one message in all");
             circuit.TryStart(NewDelivery()).Should().BeFalse();
-            circuit.Failed(probe, new IOException()).Should().BeTrue("a failed probe is not judged");
+            circuit.Failed(probe, new IOException()).Should().BeTrue("a failed probe is postponed");
             circuit.State.Should().Be(CircuitState.Open);
         }
 
@@ -200,7 +202,7 @@ public sealed class CircuitBreakerTests
 
     [Fact]
     [Trait("Promise", "S33")]
-    public void The_same_message_is_judged_at_its_third_failed_probe()
+    public void The_policy_decides_about_the_same_message_at_its_third_failed_probe()
     {
         var circuit = Open();
         var poison = NewDelivery(attempts: 1);

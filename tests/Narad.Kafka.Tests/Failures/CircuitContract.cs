@@ -8,7 +8,7 @@ using HealthStatus = Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S33: an outage of what a handler needs is waited out, and does not empty its topic into the dead-letter topic.</summary>
+/// <summary>An outage of what a handler needs is waited out, and does not empty its topic into the dead-letter topic.</summary>
 public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -61,7 +61,8 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         var outage = Stopwatch.StartNew();
         var health = await HealthReport.OfAsync(kafka);
         health.Status.Should().Be(HealthStatus.Degraded);
-        health.Description.Should().MatchRegex($"circuit of '{topic}' in group '{group}' is (open|probing): TimeoutException, since 20").And.NotContain("secret");
+        health.Description.Should().MatchRegex($"circuit of '{topic}' in group '{group}' is (open|probing): TimeoutException, since 20")
+            .And.NotContain("secret");
         Readings.Of("narad.kafka.circuits.open", client).Should().Be(1);
         await Waiting.Until(() => log.Count(ProbeFailed) > 8, "it is tried again and again");
         await Waiting.Until(() => outage.Elapsed > broker.ShortestSession * 1.5, "longer than a member may be silent");
@@ -72,15 +73,15 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         subscription.StoppedPartitions.Should().BeEmpty();
 
         database.IsDown = false;
-        var buried = kafka.Groups.First().Metrics.DeadLetters;
-        await Waiting.Until(() => database.Written + buried == messages, "the rest is handled", TimeSpan.FromSeconds(60));
+        var deadLetters = kafka.Groups.First().Metrics.DeadLetters;
+        await Waiting.Until(() => database.Written + deadLetters == messages, "the rest is handled", TimeSpan.FromSeconds(60));
         for (var partition = 0; partition < partitions; partition++)
         {
             await broker.CommittedReaches(group, topic, partition, messages / partitions);
         }
 
-        kafka.Groups.First().Metrics.DeadLetters.Should().Be(buried);
-        buried.Should().BeInRange(1, 19, "the twentieth failure opens it, and what runs then is not judged");
+        kafka.Groups.First().Metrics.DeadLetters.Should().Be(deadLetters);
+        deadLetters.Should().BeInRange(1, 19, "the twentieth failure opens it, and what runs then is postponed");
         subscription.CircuitState.Should().Be(CircuitState.Closed);
         Readings.Of("narad.kafka.circuits.open", client).Should().Be(0);
         (await HealthReport.OfAsync(kafka)).Status.Should().Be(HealthStatus.Healthy);
@@ -91,7 +92,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         database.OrderFaults.Should().BeEmpty();
         database.MostWritesOfOne.Should().Be(1);
         database.Attempts.Should().OnlyContain(static attempt => attempt == 1, "what failed during the outage does not count");
-        broker.ReadAll($"{topic}-dlt", (int)buried).Should().HaveCount((int)buried);
+        broker.ReadAll($"{topic}-dlt", (int)deadLetters).Should().HaveCount((int)deadLetters);
     }
 
     [SkippableFact]
@@ -155,7 +156,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 
     [SkippableFact]
     [Trait("Promise", "S33")]
-    public async Task A_poison_message_that_is_alone_in_its_lane_does_not_keep_it_open_for_ever()
+    public async Task A_poison_message_that_is_alone_with_its_key_does_not_keep_it_open_for_ever()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, [("k", "poison"), ("k", "a"), ("k", "b")]);
@@ -201,7 +202,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         await broker.SendAsync(topic, 0, 100);
         await broker.SendAsync(topic, 1, 100);
         var log = new LogEvents();
-        long buried;
+        long deadLetters;
         await using (var first = await StartAsync(group, log))
         {
             await first.SubscribeAsync<string>(topic, static (_, _, _) => throw new TimeoutException(), configure: static s =>
@@ -210,13 +211,14 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                 s.CircuitBreaker.Enabled = true;
                 s.CircuitBreaker.BreakDuration = TimeSpan.FromMinutes(1);
             });
-            await Waiting.Until(() => log.Count(Opened) == 1 && first.Groups.First().Metrics.DeadLetters > 0, "the circuit opens, and what failed before is a dead letter");
+            await Waiting.Until(() => log.Count(Opened) == 1 && first.Groups.First()
+                .Metrics.DeadLetters > 0, "the circuit opens, and what failed before is a dead letter");
             using var stalls = new Stalls();
             var watch = Stopwatch.StartNew();
             (await first.DisconnectAsync()).Abandoned.Should().BeEmpty();
             watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(8) + stalls.Allowance, "nothing runs");
-            buried = first.Groups.First().Metrics.DeadLetters;
-            buried.Should().BeLessThan(20);
+            deadLetters = first.Groups.First().Metrics.DeadLetters;
+            deadLetters.Should().BeLessThan(20);
         }
 
         var handled = new ConcurrentDictionary<(int, long), bool>();
@@ -228,7 +230,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         });
         await broker.CommittedReaches(group, topic, 0, 100);
         await broker.CommittedReaches(group, topic, 1, 100);
-        handled.Count.Should().BeGreaterThanOrEqualTo(200 - (int)buried).And.BeLessThan(200);
+        handled.Count.Should().BeGreaterThanOrEqualTo(200 - (int)deadLetters).And.BeLessThan(200);
     }
 
     [SkippableFact]
@@ -252,7 +254,8 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             });
         await Waiting.Until(() => log.Count(ProbeFailed) > 0, "the circuit is open");
         await subscription.PauseAllAsync();
-        await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.BufferedMessages > 0 && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
+        await Waiting.Until(() => subscription.CircuitState is CircuitState.HalfOpen && kafka.Groups.First().Loop!.BufferedMessages > 0
+            && subscription.PausedPartitions.Count == 1, "nothing is ready to be tried");
         (await subscription.SeekAsync(new TopicPartitionId(topic, 0), 15)).Should().BeTrue();
         database.IsDown = false;
         await subscription.ResumeAllAsync();
@@ -304,7 +307,8 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
             });
 
         var partition = await hanging.Task.WaitAsync(Waiting.Deadline);
-        await kafka.Subscriptions.Single().SeekAsync(new TopicPartitionId(topic, partition), 5);   // drops what waits; the handler that hangs is of another epoch
+        // drops what waits; the handler that hangs is of another epoch
+        await kafka.Subscriptions.Single().SeekAsync(new TopicPartitionId(topic, partition), 5);
 
         await Waiting.Until(() => handled.ContainsKey(1 - partition), "the other partition's message was tried and closed it");
         await Waiting.Until(() => kafka.Subscriptions.Single().CircuitState is CircuitState.Closed, "it is closed when that one succeeded");
@@ -368,7 +372,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
     /// <summary>What a handler needs: it is down or it is up.</summary>
     private sealed class Database
     {
-        private readonly Lock _gate = new();
+        private readonly Lock _lock = new();
         private readonly Dictionary<(int Partition, MessageKey Key), long> _last = [];
         private readonly Dictionary<(int Partition, long Offset), int> _written = [];
         private readonly List<long>[] _offsets = [[], [], [], []];
@@ -391,7 +395,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         {
             get
             {
-                lock (_gate)
+                lock (_lock)
                 {
                     return _written.Count;
                 }
@@ -402,7 +406,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
         {
             get
             {
-                lock (_gate)
+                lock (_lock)
                 {
                     return _written.Values.Max();
                 }
@@ -411,7 +415,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 
         public IReadOnlyList<long> Offsets(int partition)
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return [.. _offsets[partition]];
             }
@@ -428,7 +432,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                 throw new TimeoutException($"database 'secret' did not answer for {message}");
             }
 
-            lock (_gate)
+            lock (_lock)
             {
                 var line = (context.Partition, context.Key);
                 if (_last.TryGetValue(line, out var last) && last >= context.Offset)

@@ -8,7 +8,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S20, S23, S24: what cannot be handled is in the dead-letter topic, byte for byte, before its offset is finished.</summary>
+/// <summary>What cannot be handled is in the dead-letter topic, byte for byte, before its offset is finished.</summary>
 public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -25,11 +25,13 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var (topic, group) = (await broker.CreateTopicAsync(3), broker.NewGroup());
         byte[][] poison = [[0xFF, 0xFE, 0x00], Encoding.UTF8.GetBytes("{\"id\":"), []];
         byte[]?[] keys = [null, [], [0xC3, 0x28]];
-        var headers = new Headers { { "traceparent", Encoding.UTF8.GetBytes("x") }, { "null", null }, { "empty", [] }, { "retry", Encoding.UTF8.GetBytes("7") }, { "narad-topic", [0xFF] } };
+        var headers = new Headers { { "traceparent", Encoding.UTF8.GetBytes("x") }, { "null", null }, { "empty", [] },
+            { "retry", Encoding.UTF8.GetBytes("7") }, { "narad-topic", [0xFF] } };
         var sentAt = DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeMilliseconds();
         foreach (var (value, key) in poison.Zip(keys))
         {
-            await broker.SendRawAsync(topic, 2, new Message<byte[]?, byte[]?> { Key = key, Value = value, Headers = headers, Timestamp = new Timestamp(sentAt, TimestampType.CreateTime) });
+            await broker.SendRawAsync(topic, 2, new Message<byte[]?, byte[]?> { Key = key, Value = value, Headers = headers,
+                Timestamp = new Timestamp(sentAt, TimestampType.CreateTime) });
         }
 
         await broker.SendAsync(topic, 2, [("k", """{"id":"good"}""")]);
@@ -68,7 +70,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
 
     [SkippableFact]
     [Trait("Promise", "S24")]
-    public async Task A_policy_says_by_type_by_delegate_and_by_the_handler_itself_what_is_repeated_skipped_or_buried()
+    public async Task A_policy_says_by_type_by_delegate_and_by_the_handler_itself_what_is_repeated_skipped_or_dead_lettered()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         string[] messages = ["repeated", "caused", "several", "handler", "delegate", "skipped", "good"];
@@ -96,7 +98,8 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
                 s.Retry.InMemory.MaxAttempts = 2;
                 s.Retry.ExceptionActions[typeof(FormatException)] = FailureAction.DeadLetter;
                 s.Retry.ExceptionActions[typeof(KeyNotFoundException)] = FailureAction.Skip;
-                s.Retry.ActionSelector = static failed => failed.Error is NotSupportedException && failed.Context.Attempt == 2 ? FailureAction.DeadLetter : null;
+                s.Retry.ActionSelector = static failed => failed.Error is NotSupportedException && failed.Context.Attempt == 2 ? FailureAction.DeadLetter
+                    : null;
                 s.DeadLetter.Enabled = true;
             });
 
@@ -118,7 +121,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
     public async Task While_its_copy_cannot_be_published_a_message_stays_unfinished_and_holds_its_key_alone()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        var buried = await broker.CreateTopicAsync(1);
+        var deadLetters = await broker.CreateTopicAsync(1);
         var handled = new ConcurrentQueue<string>();
         var refused = new TaskCompletionSource();
         var log = new LogEvents();
@@ -136,12 +139,13 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
 
                 handled.Enqueue(message);
             },
-            configure: s => { s.DeadLetter.Enabled = true; s.DeadLetter.TopicName = buried; });
+            configure: s => { s.DeadLetter.Enabled = true; s.DeadLetter.TopicName = deadLetters; });
         await broker.SendAsync(topic, 0, [("a", "before"), ("a", "bad"), ("a", "behind"), ("b", "other 1"), ("c", "other 2")]);
-        var end = await broker.RefuseWritesAsync(buried);
+        var end = await broker.RefuseWritesAsync(deadLetters);
         refused.SetResult();
 
-        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) == 1 && log.Count(CouldNotBeMovedAgain) >= 1, "other keys continue, and publishing has failed twice", TimeSpan.FromSeconds(60));
+        await Waiting.Until(() => handled.Count == 3 && log.Count(CouldNotBeMoved) == 1
+            && log.Count(CouldNotBeMovedAgain) >= 1, "other keys continue, and publishing has failed twice", TimeSpan.FromSeconds(60));
         await broker.CommittedReaches(group, topic, 0, 1);
         handled.Should().BeEquivalentTo("before", "other 1", "other 2");
         broker.Committed(group, topic, 0).Should().Be(1, "the message that failed is not finished");
@@ -149,13 +153,13 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         await end();
         await broker.CommittedReaches(group, topic, 0, 5);
         handled.Should().Contain("behind").And.HaveCount(4);
-        var copies = broker.ReadAll(buried, 1);
+        var copies = broker.ReadAll(deadLetters, 1);
         copies.Should().NotBeEmpty().And.OnlyContain(copy => Encoding.UTF8.GetString(copy.Message.Value!) == "bad");
     }
 
     [SkippableFact]
     [Trait("Promise", "S24")]
-    public async Task Of_a_batch_only_the_message_that_failed_is_buried()
+    public async Task Of_a_batch_only_the_message_that_failed_is_dead_lettered()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 10);
@@ -190,7 +194,7 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
     public async Task Where_our_headers_would_make_a_copy_too_large_they_are_cut_and_never_the_value()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        var buried = await broker.CreateSmallTopicAsync(100_000);
+        var deadLetters = await broker.CreateSmallTopicAsync(100_000);
         var value = new byte[98_500];
         Random.Shared.NextBytes(value);
         await broker.SendRawAsync(topic, 0, new Message<byte[]?, byte[]?> { Value = value });
@@ -198,12 +202,12 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         await kafka.SubscribeAsync<byte[]>(topic, static (_, _, _) => throw new InvalidOperationException(new string('x', 2_000)), configure: s =>
         {
             s.DeadLetter.Enabled = true;
-            s.DeadLetter.TopicName = buried;
+            s.DeadLetter.TopicName = deadLetters;
         });
 
         await broker.CommittedReaches(group, topic, 0, 1);
 
-        var copy = broker.ReadAll(buried, 1).Should().ContainSingle().Subject;
+        var copy = broker.ReadAll(deadLetters, 1).Should().ContainSingle().Subject;
         copy.Message.Value.Should().Equal(value);
         Text(copy, "narad-topic").Should().Be(topic);
         copy.Message.Headers.Should().NotContain(header => header.Key == "narad-exception-stack");
@@ -236,7 +240,8 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         broker.ReadAll($"{topic}-dlt", 1).Should().ContainSingle().Which.Message.Value.Should().Equal(value);
         retries.Should().Be(1);
         await kafka.ConnectProducerAsync();
-        (await kafka.Awaiting(service => service.SendAsync(topic, value).AsTask()).Should().ThrowAsync<KafkaSendException>()).Which.Reason.Should().Be(nameof(ErrorCode.MsgSizeTooLarge));
+        (await kafka.Awaiting(service => service.SendAsync(topic, value).AsTask()).Should().ThrowAsync<KafkaSendException>()).Which.Reason.Should()
+            .Be(nameof(ErrorCode.MsgSizeTooLarge));
     }
 
     [SkippableFact]
@@ -245,10 +250,12 @@ public abstract class DeadLetterContract<TBroker>(TBroker broker) : IClassFixtur
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 1);
         await using var kafka = await StartAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter.Enabled = true);
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s =>
+            s.DeadLetter.Enabled = true);
         await broker.CommittedReaches(group, topic, 0, 1);
 
-        await kafka.Awaiting(service => service.SendAsync(topic, "m").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>().WithMessage("*not connected*");
+        await kafka.Awaiting(service => service.SendAsync(topic, "m").AsTask()).Should().ThrowAsync<KafkaNotConnectedException>()
+            .WithMessage("*not connected*");
         await kafka.ConnectProducerAsync();
         (await kafka.SendAsync(topic, "m")).Offset.Should().Be(1);
     }
@@ -277,7 +284,8 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
 
         var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter.Enabled = true);
 
-        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"Topic '{topic}-dlt'*does not exist. Create it with 4 partition(s)*TopicCreation*");
+        (await subscribing.Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage($"Topic '{topic}-dlt'*does not exist. Create it with 4 partition(s)*TopicCreation*");
         kafka.Subscriptions.Should().BeEmpty();
     }
 
@@ -288,9 +296,11 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         await using var kafka = await _broker.StartAsync(group);
 
-        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry.Topic.MaxAttempts = 3);
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s =>
+            s.Retry.Topic.MaxAttempts = 3);
 
-        (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage($"Topic '{topic}-retry'*does not exist. Create it with 4 partition(s)*retention.ms=691200000*TopicCreation*");
+        (await subscribing.Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage($"Topic '{topic}-retry'*does not exist. Create it with 4 partition(s)*retention.ms=691200000*TopicCreation*");
         kafka.Subscriptions.Should().BeEmpty();
     }
 
@@ -306,7 +316,8 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = _broker.Brokers }).Build();
         var settings = await admin.DescribeConfigsAsync([new ConfigResource { Type = ResourceType.Topic, Name = $"{topic}-dlt" }]);
         settings.Single().Entries["retention.ms"].Value.Should().Be("-1");
-        int.Parse(settings.Single().Entries["max.message.bytes"].Value, CultureInfo.InvariantCulture).Should().BeGreaterThan(1_048_588, "a copy has headers that the message has not");
+        int.Parse(settings.Single().Entries["max.message.bytes"].Value, CultureInfo.InvariantCulture).Should()
+            .BeGreaterThan(1_048_588, "a copy has headers that the message has not");
     }
 
     [SkippableFact]
@@ -336,9 +347,11 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
         await using var kafka = await StartAsync(group);
-        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
+        await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-retry", 1,
+            Settings: new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })]);
 
-        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.Retry.Topic.MaxAttempts = 3);
+        var subscribing = () => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s =>
+            s.Retry.Topic.MaxAttempts = 3);
 
         (await subscribing.Should().ThrowAsync<KafkaTopicException>()).WithMessage(message);
     }
@@ -349,14 +362,17 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
     {
         var (topic, group) = (await _broker.CreateTopicAsync(1), _broker.NewGroup());
         using var logs = new LogEvents();
-        await using var kafka = new KafkaService(_broker.Options(static options => (options.TopicCreation, options.SendTimeout) = (TopicCreation.IfMissing, TimeSpan.FromSeconds(5))), logs);
+        await using var kafka = new KafkaService(_broker.Options(static options =>
+            (options.TopicCreation, options.SendTimeout) = (TopicCreation.IfMissing, TimeSpan.FromSeconds(5))), logs);
         await kafka.ConnectConsumerAsync(group);
-        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s => s.DeadLetter.Enabled = true);
+        await kafka.SubscribeAsync<string>(topic, static (_, _, _) => throw new InvalidOperationException(), configure: static s =>
+            s.DeadLetter.Enabled = true);
         await kafka.Topics.DeleteAsync([$"{topic}-dlt"]);
 
         await _broker.SendAsync(topic, 0, 1);
 
-        await Waiting.Until(() => logs.Count(CouldNotBeMoved) == 1 && logs.Count(CouldNotBeMovedAgain) >= 1, "its copy is refused and tried again", TimeSpan.FromSeconds(60));
+        await Waiting.Until(() => logs.Count(CouldNotBeMoved) == 1
+            && logs.Count(CouldNotBeMovedAgain) >= 1, "its copy is refused and tried again", TimeSpan.FromSeconds(60));
         (await kafka.Topics.GetPartitionCountsAsync([$"{topic}-dlt"])).Should().BeEmpty("it would have been without unlimited retention");
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec($"{topic}-dlt", 1)]);
         await _broker.CommittedReaches(group, topic, 0, 1);
@@ -370,7 +386,8 @@ public sealed class DeadLettersOnKafka(KafkaTestBroker broker) : DeadLetterContr
         await using var kafka = new KafkaService(_broker.Options(static options => options.TopicCreation = TopicCreation.IfMissing), logs);
         await kafka.ConnectConsumerAsync(group);
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec(
-            $"{topic}-dlt", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = "3600000", ["cleanup.policy"] = "compact", ["max.message.bytes"] = "1000" })]);
+            $"{topic}-dlt", 1, Settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["retention.ms"] = "3600000", ["cleanup.policy"] = "compact",
+                ["max.message.bytes"] = "1000" })]);
         await kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: static s => s.DeadLetter.Enabled = true);
 
         logs.All.Where(one => one.Id is 6010 or 6011 or 6012).Select(one => one.Id).Should().BeEquivalentTo([6010, 6011, 6012]);

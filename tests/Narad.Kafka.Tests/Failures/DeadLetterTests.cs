@@ -5,7 +5,7 @@ using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S25: what others wrote into a dead-letter topic is shown as far as it makes sense, and sends nothing astray.</summary>
+/// <summary>What others wrote into a dead-letter topic is shown as far as it makes sense, and sends nothing astray.</summary>
 [Trait("Promise", "S25")]
 public sealed class DeadLetterTests
 {
@@ -20,7 +20,8 @@ public sealed class DeadLetterTests
             from value in Gen.OneOf(
                 Gen.Constant<byte[]?>(null),
                 Gen.Elements<byte[]?>([], [0xFF, 0xFE], [0], [0xC3]),
-                Gen.Elements("-1", "0", "7", "99999999999999999999999", "9223372036854775807", "-9223372036854775808", "253402300799999", "253402300800000", "2147483648", "+5", " 5", "٥", "orders", "a.B+TimeoutException")
+                Gen.Elements("-1", "0", "7", "99999999999999999999999", "9223372036854775807", "-9223372036854775808", "253402300799999", "253402300800000",
+                    "2147483648", "+5", " 5", "٥", "orders", "a.B+TimeoutException")
                     .Select(text => (byte[]?)Encoding.UTF8.GetBytes(text)))
             select (name, value))
         select headers.Aggregate(new MessageHeaders(), (all, header) =>
@@ -41,8 +42,10 @@ public sealed class DeadLetterTests
             letter.Attempts.Should().BeGreaterThanOrEqualTo(0);
             letter.ToString().Should().Be("orders-dlt[2]@17");
             _ = (letter.Group, letter.ExceptionMessage, letter.ExceptionStack, letter.Redriven);
-            new DeadLetterFilter { ExceptionType = "TimeoutException", Header = "retry", HeaderValue = "7", Group = "orders", SourceTopic = "orders" }.Matches(letter)
-                .Should().Be(letter.ExceptionType is "a.B+TimeoutException" && letter.Group is "orders" && letter.SourceTopic is "orders" && headers.Any(header => header.Name == "retry" && header.Value is [(byte)'7']));
+            new DeadLetterFilter { ExceptionType = "TimeoutException", Header = "retry", HeaderValue = "7", Group = "orders",
+                SourceTopic = "orders" }.Matches(letter)
+                .Should().Be(letter.ExceptionType is "a.B+TimeoutException" && letter.Group is "orders" && letter.SourceTopic is "orders"
+                    && headers.Any(header => header.Name == "retry" && header.Value is [(byte)'7']));
         }));
 
     [Fact]
@@ -63,7 +66,8 @@ public sealed class DeadLetterTests
                 again.Skip(application.Count).Should().NotContain(header => header.Name.StartsWith("narad-exception", StringComparison.Ordinal));
 
                 dead = FailureHeaders.For(again, isRetryRecord: true, origin, retry: 3, due: null, new FormatException());
-                Letter(dead).Should().BeEquivalentTo(new { Redriven = $"audit {time}", ExceptionType = typeof(FormatException).FullName, Group = "billing", SourceOffset = 42L, Attempts = 3 });
+                Letter(dead).Should().BeEquivalentTo(new { Redriven = $"audit {time}", ExceptionType = typeof(FormatException)
+                    .FullName, Group = "billing", SourceOffset = 42L, Attempts = 3 });
                 Plain(FailureHeaders.ForEveryGroup(dead, audit: null)).Should().Equal(application);
             }
         }));
@@ -73,14 +77,17 @@ public sealed class DeadLetterTests
     {
         DeadLetterFilter[] filters =
         [
-            new() { From = Now }, new() { Until = Now }, new() { ExceptionType = "x" }, new() { Key = "x" }, new() { Key = "" }, new() { Key = MessageKey.None }, new() { Header = "x" },
-            new() { Header = "x", HeaderValue = "" }, new() { Header = "x", HeaderValue = "x" }, new() { Group = "x" }, new() { SourceTopic = "x" }, new() { Group = "x", SourceTopic = "x" },
+            new() { From = Now }, new() { Until = Now }, new() { ExceptionType = "x" }, new() { Key = "x" }, new() { Key = "" },
+                new() { Key = MessageKey.None }, new() { Header = "x" },
+            new() { Header = "x", HeaderValue = "" }, new() { Header = "x", HeaderValue = "x" }, new() { Group = "x" }, new() { SourceTopic = "x" },
+                new() { Group = "x", SourceTopic = "x" },
         ];
         filters.Select(filter => filter.Fingerprint()).Should().OnlyHaveUniqueItems().And.NotContainNulls();
         filters.Select(filter => (filter with { }).Fingerprint()).Should().Equal(filters.Select(filter => filter.Fingerprint()));
         new DeadLetterFilter().Fingerprint().Should().BeNull();
         new DeadLetterFilter { Where = _ => true }.Fingerprint().Should().BeNull();
-        new DeadLetterFilter { From = new DateTimeOffset(2026, 1, 1, 1, 0, 0, TimeSpan.FromHours(1)) }.Fingerprint().Should().Be(new DeadLetterFilter { From = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero) }.Fingerprint());
+        new DeadLetterFilter { From = new DateTimeOffset(2026, 1, 1, 1, 0, 0, TimeSpan.FromHours(1)) }.Fingerprint().Should()
+            .Be(new DeadLetterFilter { From = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero) }.Fingerprint());
     }
 
     [Fact]
@@ -89,16 +96,19 @@ public sealed class DeadLetterTests
         var tombstone = new DeadLetter(new TopicPartitionOffsetId("orders-dlt", 0, 0), Now, "k", value: null, []);
         (await tombstone.ReadAsync<string>()).Should().BeNull();
         tombstone.Value.Should().BeNull();
-        var letter = new DeadLetter(new TopicPartitionOffsetId("orders-dlt", 0, 0), Now, "k", [1, 2, 3], FailureHeaders.For(new MessageHeaders().Add("a", "b"), false, new FailureOrigin("orders", 1, 2, 3, "billing"), null, null, new TimeoutException()));
+        var letter = new DeadLetter(new TopicPartitionOffsetId("orders-dlt", 0, 0), Now, "k", [1, 2, 3],
+            FailureHeaders.For(new MessageHeaders().Add("a", "b"), false, new FailureOrigin("orders", 1, 2, 3, "billing"), null, null, new TimeoutException()));
         var deserializer = new Recording();
         (await letter.ReadAsync<int[]>(deserializer)).Should().Equal(3);
-        deserializer.Seen.Should().BeEquivalentTo(new { Topic = "orders", Partition = 1, Offset = 2L, Group = "billing", Key = MessageKey.From("k"), Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(3) });
+        deserializer.Seen.Should().BeEquivalentTo(new { Topic = "orders", Partition = 1, Offset = 2L, Group = "billing", Key = MessageKey.From("k"),
+            Timestamp = DateTimeOffset.FromUnixTimeMilliseconds(3) });
         deserializer.Seen!.Headers.Should().ContainSingle().Which.Name.Should().Be("a");
     }
 
     private static DeadLetter Letter(MessageHeaders headers) => new(new TopicPartitionOffsetId("orders-dlt", 2, 17), Now, "k", [1], headers);
 
-    private static List<(string Name, string? Value)> Plain(IEnumerable<MessageHeader> headers) => [.. headers.Select(header => (header.Name, header.Value is null ? null : Convert.ToHexString(header.Value)))];
+    private static List<(string Name, string? Value)> Plain(IEnumerable<MessageHeader> headers) =>
+        [.. headers.Select(header => (header.Name, header.Value is null ? null : Convert.ToHexString(header.Value)))];
 
     private sealed class Recording : IMessageDeserializer
     {

@@ -47,7 +47,8 @@ internal sealed class DeadLetterWriter
         for (var n = from; n < from + count; n++)
         {
             var sent = new MessageHeaders().Add("n", n.ToString(CultureInfo.InvariantCulture)).Add("tenant", n % 2 == 0 ? "even" : "odd");
-            var headers = FailureHeaders.For(sent, isRetryRecord: false, Origin(n, group?.Invoke(n) ?? "billing"), retry: null, due: null, error?.Invoke(n) ?? new TimeoutException("no answer"));
+            var headers = FailureHeaders.For(sent, isRetryRecord: false, Origin(n, group?.Invoke(n) ?? "billing"), retry: null, due: null,
+                error?.Invoke(n) ?? new TimeoutException("no answer"));
             sends.Add(WriteAsync(n % _partitions, $"k{n}", $"{n}", headers));
         }
 

@@ -6,7 +6,7 @@ using Narad.Kafka.Failures;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S23: what a copy's headers say, and that nothing of the application's is lost or trusted.</summary>
+/// <summary>What a copy's headers say, and that nothing of the application's is lost or trusted.</summary>
 [Trait("Promise", "S23")]
 public sealed class FailureHeadersTests
 {
@@ -18,12 +18,14 @@ public sealed class FailureHeadersTests
     private static readonly Gen<MessageHeaders> Headers =
         from headers in Gen.ListOf(
             from name in Gen.OneOf(
-                Gen.Elements("retry", "narad-topic", "narad-partition", "narad-offset", "narad-timestamp", "narad-group", "narad-due", "narad-exception-type", "traceparent", ""),
+                Gen.Elements("retry", "narad-topic", "narad-partition", "narad-offset", "narad-timestamp", "narad-group", "narad-due", "narad-exception-type",
+                    "traceparent", ""),
                 Gen.Elements("größe", "x", "X"))
             from value in Gen.OneOf(
                 Gen.Constant<byte[]?>(null),
                 Gen.Elements<byte[]?>([], [0xFF, 0xFE], [0]),
-                Gen.Elements("-1", "0", "1", "3", "99999999999999999999999", "9223372036854775807", "-9223372036854775808", "253402300799999", "+5", " 5", "5 ", "5.0", "0x5", "٥", "orders")
+                Gen.Elements("-1", "0", "1", "3", "99999999999999999999999", "9223372036854775807", "-9223372036854775808", "253402300799999", "+5", " 5",
+                    "5 ", "5.0", "0x5", "٥", "orders")
                     .Select(text => (byte[]?)Encoding.UTF8.GetBytes(text)))
             select (name, value))
         select headers.Aggregate(new MessageHeaders(), (all, header) =>
@@ -33,18 +35,19 @@ public sealed class FailureHeadersTests
         });
 
     [Fact]
-    public void Headers_of_the_application_are_the_same_after_any_number_of_hops_and_the_size_does_not_grow() =>
+    public void Headers_of_the_application_are_the_same_after_any_number_of_attempts_and_the_size_does_not_grow() =>
         Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(Headers.ToArbitrary(), sent =>
         {
             var copy = FailureHeaders.For(sent, isRetryRecord: false, Origin, retry: 1, Written, new TimeoutException("first"));
             var size = Size(copy);
-            for (var hop = 2; hop <= 9; hop++)
+            for (var attempt = 2; attempt <= 9; attempt++)
             {
-                copy = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, hop, Written, new TimeoutException("again"));
+                copy = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, attempt, Written, new TimeoutException("again"));
                 Size(copy).Should().Be(size);
             }
 
-            var dead = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, retry: null, due: null, new TimeoutException("last"));
+            var dead = FailureHeaders.For(copy, isRetryRecord: true, FailureHeaders.OriginOf(copy)!.Value, retry: null, due: null,
+                new TimeoutException("last"));
             foreach (var one in new[] { copy, dead })
             {
                 Plain(FailureHeaders.WithoutOurs(one)).Should().Equal(Plain(sent));
@@ -107,7 +110,8 @@ public sealed class FailureHeadersTests
             error = thrown;
         }
 
-        var sizes = Enum.GetValues<FailureDetail>().Where(detail => detail is not FailureDetail.None).Select(detail => Size(FailureHeaders.For([], isRetryRecord: false, Origin, 1, Written, error, detail))).ToList();
+        var sizes = Enum.GetValues<FailureDetail>().Where(detail => detail is not FailureDetail.None)
+            .Select(detail => Size(FailureHeaders.For([], isRetryRecord: false, Origin, 1, Written, error, detail))).ToList();
         var full = FailureHeaders.For([], isRetryRecord: false, Origin, 1, Written, error);
 
         sizes.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
@@ -120,5 +124,6 @@ public sealed class FailureHeadersTests
     private static int Size(MessageHeaders headers) => headers.Sum(header => Encoding.UTF8.GetByteCount(header.Name) + (header.Value?.Length ?? 0));
 
     private static IEnumerable<string> Plain(MessageHeaders headers) =>
-        headers.Select(header => string.Create(CultureInfo.InvariantCulture, $"{header.Name}={(header.Value is null ? "null" : Convert.ToHexString(header.Value))}"));
+        headers.Select(header => string.Create(CultureInfo.InvariantCulture,
+            $"{header.Name}={(header.Value is null ? "null" : Convert.ToHexString(header.Value))}"));
 }

@@ -19,7 +19,8 @@ internal sealed class HostileException(HostileException.Fault fault) : Exception
         _ => "a message",
     };
 
-    public override string? StackTrace => fault is Fault.StackTraceThrows or Fault.AllThrow ? throw new InvalidOperationException("no stack trace") : base.StackTrace;
+    public override string? StackTrace => fault is Fault.StackTraceThrows or Fault.AllThrow ? throw new InvalidOperationException("no stack trace")
+        : base.StackTrace;
 
     public override string ToString() => fault is Fault.ToStringThrows or Fault.AllThrow ? throw new InvalidOperationException("no text") : base.ToString();
 }

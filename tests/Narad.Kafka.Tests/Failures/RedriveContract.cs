@@ -9,7 +9,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S25: dead letters are sent again, to the group that failed or to all, as they were, and none is lost on the way.</summary>
+/// <summary>Dead letters are sent again, to the group that failed or to all, as they were, and none is lost on the way.</summary>
 [Trait("Promise", "S25")]
 public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
@@ -25,7 +25,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var sent = new MessageHeaders().Add("null", (byte[]?)null).Add("empty", "").Add("bytes", [0xFF, 0xFE]).Add("retry", "7").Add("größe", "x");
         foreach (var (key, value) in messages)
         {
-            await dead.WriteAsync(1, key, value, FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(1), retry: 3, due: null, new TimeoutException("no answer")));
+            await dead.WriteAsync(1, key, value, FailureHeaders.For(sent, isRetryRecord: false, dead.Origin(1), retry: 3, due: null,
+                new TimeoutException("no answer")));
         }
 
         var began = DateTimeOffset.UtcNow.AddSeconds(-1);
@@ -33,7 +34,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         report.Should().BeEquivalentTo(new { Sent = 4L, FilteredOut = 0L, Group = $"{dead.Topic}-redrive-group" });
         report.Skipped.Should().BeEmpty();
-        report.Positions.Should().Equal(new Dictionary<TopicPartitionId, long> { [new(dead.Topic, 0)] = 0, [new(dead.Topic, 1)] = 4, [new(dead.Topic, 2)] = 0 });
+        report.Positions.Should().Equal(new Dictionary<TopicPartitionId, long> { [new(dead.Topic, 0)] = 0, [new(dead.Topic, 1)] = 4,
+            [new(dead.Topic, 2)] = 0 });
         var copies = broker.ReadAll(dead.Retry, 4);
         copies.Should().OnlyContain(copy => copy.Partition.Value == 1);
         copies.Select(copy => (Text(copy.Message.Key), Text(copy.Message.Value))).Should().Equal(messages);
@@ -45,7 +47,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
                 "narad-redriven", "narad-topic", "narad-partition", "narad-offset", "narad-timestamp", "narad-group", "retry", "narad-due");
             headers.Skip(6).Take(6).Select(header => Text(header.Value)).Should().Equal(dead.Source, "1", "1001", "1700000000001", "billing", "0");
             Text(headers[5].Value).Should().MatchRegex($"""^\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ operator {dead.Topic}\[1\]@{copy.Offset.Value}$""");
-            DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(headers[12].Value)!, CultureInfo.InvariantCulture)).Should().BeOnOrAfter(began).And.BeOnOrBefore(DateTimeOffset.UtcNow);
+            DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(headers[12].Value)!, CultureInfo.InvariantCulture)).Should().BeOnOrAfter(began)
+                .And.BeOnOrBefore(DateTimeOffset.UtcNow);
             copy.Message.Timestamp.UtcDateTime.Should().BeAfter(began.UtcDateTime.AddSeconds(-1));
         }
 
@@ -58,7 +61,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, retry: false);
         await dead.WriteAsync(6);
-        await dead.WriteAsync(0, "k", "6", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Partition = 44 }, retry: null, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "6", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Partition = 44 }, retry: null, due: null,
+            new TimeoutException()));
         await dead.WriteAsync(2, "k", "7", new MessageHeaders().Add("narad-topic", dead.Source));
 
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = RedriveTarget.EveryGroup });
@@ -79,7 +83,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var group = broker.NewGroup();
         await using var kafka = await broker.StartAsync(group, static options => options.ClientId = "first");
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
-        await kafka.SubscribeAsync<string>(dead.Source, static (_, _, _) => throw new FormatException("still"), configure: static s => s.DeadLetter.Enabled = true);
+        await kafka.SubscribeAsync<string>(dead.Source, static (_, _, _) => throw new FormatException("still"), configure: static s =>
+            s.DeadLetter.Enabled = true);
         await dead.WriteAsync(1);
         await using var other = Service(static options => options.ClientId = "second");
 
@@ -112,7 +117,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
 
         await dead.WriteAsync(0, "k", "foreign", []);
         var foreign = (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId(dead.Topic, 0, 2)))!;
-        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(foreign)).Should().ThrowAsync<InvalidOperationException>()).WithMessage($"*{dead.Topic}[0]@2*narad-topic*");
+        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(foreign)).Should().ThrowAsync<InvalidOperationException>())
+            .WithMessage($"*{dead.Topic}[0]@2*narad-topic*");
     }
 
     [SkippableFact]
@@ -137,7 +143,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, odd)).Sent.Should().Be(0);
 
         var chosen = new RedriveOptions { Filter = new DeadLetterFilter { Where = letter => letter.SourceOffset == 1_004 } };
-        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, chosen)).Should().ThrowAsync<ArgumentException>().WithMessage("*needs RedriveOptions.Name*");
+        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, chosen)).Should().ThrowAsync<ArgumentException>()
+            .WithMessage("*needs RedriveOptions.Name*");
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, chosen with { Name = "by hand" });
         report.Should().BeEquivalentTo(new { Sent = 1L, Group = $"{dead.Topic}-redrive-by hand" });
         dead.Numbers(dead.Retry, 16).Should().BeEquivalentTo([0, 1, 1, 3, 3, 4, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13]);
@@ -153,7 +160,9 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, options)).Sent.Should().Be(12);
         using var cancelling = new CancellationTokenSource();
 
-        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options with { FromStart = true }, new Progress { Then = _ => cancelling.Cancel() }, cancelling.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await kafka.DeadLetters.Awaiting(letters =>
+            letters.RedriveAsync(dead.Topic, options with { FromStart = true }, new Progress { Then = _ => cancelling.Cancel() }, cancelling.Token)).Should()
+                .ThrowAsync<OperationCanceledException>();
         await kafka.DeadLetters.RedriveAsync(dead.Topic, options);
 
         var copies = dead.Numbers(dead.Retry, 24);
@@ -229,8 +238,10 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic);
 
         report.Sent.Should().Be(2);
-        report.Skipped.Should().BeEquivalentTo(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 3, [SkippedReason.NotAllowed] = 1, [SkippedReason.NoTopic] = 1 });
-        report.FirstSkipped.Should().HaveCount(5).And.OnlyContain(passed => passed.Position.TopicPartition == new TopicPartitionId(dead.Topic, 0) && passed.Explanation.Length > 0);
+        report.Skipped.Should().BeEquivalentTo(new Dictionary<SkippedReason, long> { [SkippedReason.NoOrigin] = 3, [SkippedReason.NotAllowed] = 1,
+            [SkippedReason.NoTopic] = 1 });
+        report.FirstSkipped.Should().HaveCount(5).And.OnlyContain(passed => passed.Position.TopicPartition == new TopicPartitionId(dead.Topic, 0)
+            && passed.Explanation.Length > 0);
         log.Count(PassedOverEvent).Should().Be(3);
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 1);
         (await kafka.DeadLetters.CountAsync(dead.Topic)).Should().Be(7);
@@ -245,7 +256,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     public async Task A_dead_letter_of_another_topic_goes_there_only_where_the_caller_names_that_topic()
     {
         await using var kafka = Service();
-        var (dead, payments) = (await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1));
+        var (dead, payments) = (await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1),
+            await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1));
         var forged = FailureHeaders.For([], isRetryRecord: false, payments.Origin(0), retry: null, due: null, new TimeoutException());
         await dead.WriteAsync(0, "k", "1", forged);
 
@@ -253,7 +265,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         {
             var refused = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { Target = target });
             refused.Sent.Should().Be(0);
-            refused.FirstSkipped.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Position = new { Offset = 0L }, Reason = SkippedReason.NotAllowed });
+            refused.FirstSkipped.Should().ContainSingle().Which.Should()
+                .BeEquivalentTo(new { Position = new { Offset = 0L }, Reason = SkippedReason.NotAllowed });
             refused.FirstSkipped[0].Explanation.Should().Contain(payments.Source).And.Contain("SourceTopics");
             (await kafka.DeadLetters.CountAsync(payments.Source)).Should().Be(0);
             (await kafka.DeadLetters.CountAsync(payments.Retry)).Should().Be(0);
@@ -269,7 +282,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
     {
         await using var kafka = Service();
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
-        var forged = new MessageHeaders().Add("narad-topic", dead.Source).Add("narad-offset", "9000000000000000").Add("narad-writer", "x").Add("narad-released", "9").Add("NARAD-next", "9").Add("tenant", "even");
+        var forged = new MessageHeaders().Add("narad-topic", dead.Source).Add("narad-offset", "9000000000000000").Add("narad-writer", "x")
+            .Add("narad-released", "9").Add("NARAD-next", "9").Add("tenant", "even");
         await dead.WriteAsync(0, "k", "1", new MessageHeaders(forged).Add("narad-topic", dead.Retry));
         await dead.WriteAsync(0, "k", "2", new MessageHeaders(forged).Add("narad-topic", dead.Source));
         await dead.WriteAsync(0, "k", "3", FailureHeaders.For(forged, isRetryRecord: false, dead.Origin(0), retry: null, due: null, new TimeoutException()));
@@ -292,7 +306,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         await using var kafka = Service(static options => options.TopicCreation = TopicCreation.IfMissing);
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka, partitions: 1);
         await dead.WriteAsync(1);
-        await dead.WriteAsync(0, "k", "1", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Topic = dead.Retry }, retry: 3, due: null, new TimeoutException()));
+        await dead.WriteAsync(0, "k", "1", FailureHeaders.For([], isRetryRecord: false, dead.Origin(1) with { Topic = dead.Retry }, retry: 3, due: null,
+            new TimeoutException()));
         await dead.WriteAsync(1, from: 2);
 
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(3);
@@ -407,7 +422,8 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { BatchSize = 4 }, seen);
 
         report.Sent.Should().Be(10);
-        seen.All.Should().Equal(new RedriveProgress(4, 0, 0, 6), new RedriveProgress(5, 0, 0, 5), new RedriveProgress(9, 0, 0, 1), new RedriveProgress(10, 0, 0, 0));
+        seen.All.Should().Equal(new RedriveProgress(4, 0, 0, 6), new RedriveProgress(5, 0, 0, 5), new RedriveProgress(9, 0, 0, 1),
+            new RedriveProgress(10, 0, 0, 0));
         (await kafka.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(4);
     }
 
@@ -434,10 +450,11 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var options = new RedriveOptions { BatchSize = 5 };
         var (first, second) = (new Held(), new Held());
 
-        // Each is held after its first batch: the second has noted its own when the first goes on.
+        // Each is held after its first batch: the second has noted its own when the first continues.
         var overtaken = Task.Run(() => kafka.DeadLetters.RedriveAsync(dead.Topic, options, first));
         await first.Reached.Task.WaitAsync(Waiting.Deadline);
-        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options)).Should().ThrowAsync<InvalidOperationException>().WithMessage("*same name in this process*");
+        await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options)).Should().ThrowAsync<InvalidOperationException>()
+            .WithMessage("*same name in this process*");
         var overtaking = Task.Run(() => other.DeadLetters.RedriveAsync(dead.Topic, options, second));
         await second.Reached.Task.WaitAsync(Waiting.Deadline);
         first.GoOn.Set();
@@ -455,8 +472,10 @@ public abstract class RedriveContract<TBroker>(TBroker broker) : IClassFixture<T
         var dead = await DeadLetterWriter.CreateAsync(broker, kafka);
         RedriveOptions[] wrong =
         [
-            new() { BatchSize = 0 }, new() { BatchSize = 10_001 }, new() { MaxPerSecond = 0 }, new() { MaxPerSecond = double.NaN }, new() { MaxPerSecond = -1 }, new() { Target = (RedriveTarget)7 },
-            new() { RetryTopic = "not legal" }, new() { RetryTopic = "t", Target = RedriveTarget.EveryGroup }, new() { Name = "" , Filter = new DeadLetterFilter { HeaderValue = "x" } }, new() { Name = "a\nb" },
+            new() { BatchSize = 0 }, new() { BatchSize = 10_001 }, new() { MaxPerSecond = 0 }, new() { MaxPerSecond = double.NaN },
+                new() { MaxPerSecond = -1 }, new() { Target = (RedriveTarget)7 },
+            new() { RetryTopic = "not legal" }, new() { RetryTopic = "t", Target = RedriveTarget.EveryGroup },
+                new() { Name = "" , Filter = new DeadLetterFilter { HeaderValue = "x" } }, new() { Name = "a\nb" },
         ];
         foreach (var options in wrong)
         {
@@ -525,7 +544,8 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
             },
         };
 
-        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options, cut)).Should().ThrowAsync<KafkaTopicException>()).WithMessage($"*{dead.Topic}-redrive-group*could not be noted*");
+        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options, cut)).Should().ThrowAsync<KafkaTopicException>())
+            .WithMessage($"*{dead.Topic}-redrive-group*could not be noted*");
         _broker.Broker.ClearFailures(KafkaRequest.OffsetCommit);
         (await kafka.DeadLetters.RedriveAsync(dead.Topic, options)).Sent.Should().Be(30);
 
@@ -542,7 +562,8 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
         Func<Task>? end = null;
         var cut = new Progress { Then = progress => end ??= progress.Sent == 20 ? _broker.RefuseWritesAsync(dead.Retry).GetAwaiter().GetResult() : null };
 
-        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options, cut)).Should().ThrowAsync<KafkaSendException>()).Which.Topic.Should().Be(dead.Retry);
+        (await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync(dead.Topic, options, cut)).Should().ThrowAsync<KafkaSendException>())
+            .Which.Topic.Should().Be(dead.Retry);
         (await kafka.Topics.GetCommittedOffsetsAsync($"{dead.Topic}-redrive-group", dead.Topic))[new TopicPartitionId(dead.Topic, 0)].Should().Be(20);
         await end!();
         for (var started = Stopwatch.GetTimestamp(); ;)
@@ -576,7 +597,8 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
         (await kafka.DeadLetters.GetAsync(new TopicPartitionOffsetId("orders-dlt", 0, 0))).Should().BeNull();
         await kafka.DeadLetters.Awaiting(letters => letters.RedriveAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
         await kafka.DeadLetters.Awaiting(letters => letters.DeleteAllAsync("orders-dlt")).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
-        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync("orders-dlt", new Dictionary<TopicPartitionId, long> { [new("orders-dlt", 0)] = 1 })).Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
+        await kafka.DeadLetters.Awaiting(letters => letters.DeleteAsync("orders-dlt", new Dictionary<TopicPartitionId, long> { [new("orders-dlt", 0)] = 1 }))
+            .Should().ThrowAsync<NotSupportedException>().WithMessage("*Console*");
     }
 
     [Fact]
@@ -590,7 +612,8 @@ public sealed class RedriveOnEmbedded(EmbeddedTestBroker broker) : RedriveContra
 
         (await other.DeadLetters.CountAsync(dead.Topic, new DeadLetterFilter { Group = "billing" })).Should().Be(6);
         (await other.DeadLetters.RedriveAsync(dead.Topic)).Sent.Should().Be(6);
-        await other.DeadLetters.Awaiting(letters => letters.DeleteAllAsync(dead.Topic)).Should().ThrowAsync<NotSupportedException>().WithMessage($"*{dead.Topic}*embedded broker*");
+        await other.DeadLetters.Awaiting(letters => letters.DeleteAllAsync(dead.Topic)).Should().ThrowAsync<NotSupportedException>()
+            .WithMessage($"*{dead.Topic}*embedded broker*");
     }
 }
 
@@ -602,7 +625,8 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
     public async Task Where_a_retry_topic_is_missing_and_may_not_be_created_the_dead_letters_are_passed_over_and_it_is_named()
     {
         await using var kafka = Service();
-        var (dead, other) = (await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1), await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 4, retry: false));
+        var (dead, other) = (await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 1),
+            await DeadLetterWriter.CreateAsync(_broker, kafka, partitions: 4, retry: false));
         await dead.WriteAsync(1);
         await dead.WriteAsync(0, "k", "x", FailureHeaders.For([], isRetryRecord: false, other.Origin(0), retry: null, due: null, new TimeoutException()));
         await dead.WriteAsync(1, from: 2);
@@ -612,7 +636,8 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
             var report = await kafka.DeadLetters.RedriveAsync(dead.Topic, new RedriveOptions { DryRun = dryRun, SourceTopics = [other.Source] });
             report.Sent.Should().Be(2, "what is behind it continues");
             report.Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.NoRetryTopic] = 1 });
-            report.FirstSkipped.Should().ContainSingle().Which.Explanation.Should().Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
+            report.FirstSkipped.Should().ContainSingle().Which.Explanation.Should()
+                .Match($"retry topic '{other.Retry}' does not exist. Create it with 4 partition(s)*TopicCreation*");
         }
 
         dead.Numbers(dead.Retry, 2).Should().Equal(0, 2);
@@ -647,7 +672,8 @@ public sealed class RedriveOnKafka(KafkaTestBroker broker) : RedriveContract<Kaf
         report.Skipped.Should().Equal(new Dictionary<SkippedReason, long> { [SkippedReason.TooLarge] = 1 });
         var copies = _broker.ReadAll(dead.Retry, 3);
         copies.Select(copy => copy.Message.Value!.Length).Should().BeEquivalentTo([10, 3_650, 11]);
-        copies.Where(copy => copy.Message.Headers.All(header => header.Key != "narad-redriven")).Should().ContainSingle().Which.Message.Value!.Should().HaveCount(3_650);
+        copies.Where(copy => copy.Message.Headers.All(header => header.Key != "narad-redriven")).Should().ContainSingle().Which.Message.Value!.Should()
+            .HaveCount(3_650);
         copies.Should().OnlyContain(copy => Text(copy.Message.Headers.GetLastBytes("narad-topic")) == dead.Source);
     }
 }

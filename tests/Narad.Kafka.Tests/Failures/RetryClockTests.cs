@@ -79,15 +79,18 @@ public sealed class RetryClockTests
     {
         var now = _time.GetUtcNow();
         var at = now.AddSeconds(written);
-        var headers = FailureHeaders.For([], isRetryRecord: false, new FailureOrigin("t", 0, 0, 0, "g"), 1, at.AddSeconds(5), new TimeoutException(), FailureDetail.Stack);
-        new RetrySource("t", "g", TimeSpan.FromDays(1), TimeSpan.FromDays(1), adoptsUngrouped: false).DueOf(headers, at.ToUnixTimeMilliseconds(), isBrokerTime: false, now).Should().Be(now.AddSeconds(left).ToUnixTimeMilliseconds());
+        var headers = FailureHeaders.For([], isRetryRecord: false, new FailureOrigin("t", 0, 0, 0, "g"), 1, at.AddSeconds(5), new TimeoutException(),
+            FailureDetail.Stack);
+        new RetrySource("t", "g", TimeSpan.FromDays(1), TimeSpan.FromDays(1), adoptsUngrouped: false)
+            .DueOf(headers, at.ToUnixTimeMilliseconds(), isBrokerTime: false, now).Should().Be(now.AddSeconds(left).ToUnixTimeMilliseconds());
     }
 
     [Fact]
     public void A_broker_whose_clock_is_ahead_makes_no_retry_early()
     {
         var now = _time.GetUtcNow();
-        var headers = FailureHeaders.For([], isRetryRecord: false, new FailureOrigin("t", 0, 0, 0, "g"), 1, now.AddSeconds(2), new TimeoutException(), FailureDetail.Stack);
+        var headers = FailureHeaders.For([], isRetryRecord: false, new FailureOrigin("t", 0, 0, 0, "g"), 1, now.AddSeconds(2), new TimeoutException(),
+            FailureDetail.Stack);
         var source = new RetrySource("t", "g", TimeSpan.FromDays(1), TimeSpan.FromDays(1), adoptsUngrouped: false);
 
         source.DueOf(headers, now.AddSeconds(30).ToUnixTimeMilliseconds(), isBrokerTime: true, now).Should().Be(now.AddSeconds(2).ToUnixTimeMilliseconds());

@@ -8,7 +8,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S19 to S22 where several things come together: batches, moves under way, a restart, a topic that changed.</summary>
+/// <summary>Retry topics where several things come together: batches, moves under way, a restart, a topic that changed.</summary>
 public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -22,7 +22,8 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         var dues = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var early = new ConcurrentQueue<(string Message, TimeSpan By)>();
         var handled = new ConcurrentQueue<string>();
-        await using var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 10);   // more wait at once, also where they come slowly
+        // more wait at once, also where they come slowly
+        await using var kafka = await StartAsync(group, static options => options.MaxUncommittedMessages = 10);
         await kafka.SubscribeBatchAsync<string>(
             topic,
             (batch, _) =>
@@ -67,7 +68,8 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         {
             if (context.Retry == 0)
             {
-                throw new RetryLaterException(message[..4] switch { "late" => TimeSpan.FromSeconds(20), "slow" => TimeSpan.FromSeconds(6), _ => TimeSpan.FromMilliseconds(100) });
+                throw new RetryLaterException(message[..4] switch { "late" => TimeSpan.FromSeconds(20), "slow" => TimeSpan.FromSeconds(6), _ =>
+                    TimeSpan.FromMilliseconds(100) });
             }
 
             invocations.Enqueue(message);
@@ -95,7 +97,8 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         await next.SubscribeAsync<string>(topic, HandleAsync, configure: Configure);
         await Waiting.Until(() => invocations.Count(static message => message[0] == 'l') == 15, "those that waited are handled", TimeSpan.FromSeconds(60));
 
-        (string.Join(", ", invocations.GroupBy(static m => m, StringComparer.Ordinal).Where(static g => g.Count() > 1).Select(static g => g.Key)), took.Elapsed < TimeSpan.FromSeconds(3)).Should().Be(("", true));
+        (string.Join(", ", invocations.GroupBy(static m => m, StringComparer.Ordinal).Where(static g => g.Count() > 1).Select(static g => g.Key)),
+            took.Elapsed < TimeSpan.FromSeconds(3)).Should().Be(("", true));
     }
 
     [SkippableFact]
@@ -184,7 +187,8 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         await subscribe.Should().ThrowAsync<OperationCanceledException>();
 
         await Waiting.Until(() => !invocations.IsEmpty || kafka.Subscriptions.Count == 0, "it continues, or ended", TimeSpan.FromSeconds(15));
-        await Waiting.Until(() => invocations.Count == 2 || kafka.Subscriptions.Count == 0, "what it moved to its retry topic is handled", TimeSpan.FromSeconds(15));
+        await Waiting.Until(() => invocations.Count == 2
+            || kafka.Subscriptions.Count == 0, "what it moved to its retry topic is handled", TimeSpan.FromSeconds(15));
     }
 
     [SkippableFact]
@@ -213,7 +217,8 @@ public abstract class RetryEdgeContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?>
         {
             Value = "another's"u8.ToArray(),
-            Headers = new Headers { { "narad-topic", Encoding.UTF8.GetBytes(topic) }, { "narad-group", "another"u8.ToArray() }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds()}") } },
+            Headers = new Headers { { "narad-topic", Encoding.UTF8.GetBytes(topic) }, { "narad-group", "another"u8.ToArray() }, { "retry", "1"u8.ToArray() },
+                { "narad-due", Encoding.UTF8.GetBytes($"{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds()}") } },
         });
 
         var since = DateTime.UtcNow;

@@ -15,10 +15,11 @@ public sealed class RetryPolicyTests
     {
         var options = new RetryOptions { Topic = { MaxAttempts = 3 } };
 
-        var verdicts = Enumerable.Range(0, 4).Select(retry => Judge(options, new TimeoutException(), retry: retry)).ToList();
+        var decisions = Enumerable.Range(0, 4).Select(retry => Decide(options, new TimeoutException(), retry: retry)).ToList();
 
-        verdicts.Select(verdict => verdict.Action).Should().Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
-        verdicts.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
+        decisions.Select(verdict => verdict.Action).Should()
+            .Equal(FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.RetryLater, FailureAction.DeadLetter);
+        decisions.Take(3).Select(verdict => verdict.Delay.TotalSeconds).Should().Equal(2, 4, 8);
         var topics = new FailureTopics(
             options.Topic.TopicPolicy,
             pairs: false,
@@ -43,11 +44,12 @@ public sealed class RetryPolicyTests
             ExceptionActions = { [typeof(FormatException)] = FailureAction.RetryLater, [typeof(NotSupportedException)] = FailureAction.DeadLetter },
         };
 
-        Judge(options, new TimeoutException(), attempt: 1).Action.Should().Be(FailureAction.Retry);
-        Judge(options, new TimeoutException(), attempt: 2).Action.Should().Be(FailureAction.RetryLater);
-        Judge(options, new InvalidOperationException("outside", new FormatException()), attempt: 1).Action.Should().Be(FailureAction.RetryLater, "causes count");
-        Judge(options, new FormatException(), attempt: 1, retry: 1).Action.Should().Be(FailureAction.DeadLetter, "no attempt is left");
-        Judge(options, new NotSupportedException(), attempt: 1).Action.Should().Be(FailureAction.DeadLetter);
+        Decide(options, new TimeoutException(), attempt: 1).Action.Should().Be(FailureAction.Retry);
+        Decide(options, new TimeoutException(), attempt: 2).Action.Should().Be(FailureAction.RetryLater);
+        Decide(options, new InvalidOperationException("outside", new FormatException()), attempt: 1).Action.Should()
+            .Be(FailureAction.RetryLater, "causes count");
+        Decide(options, new FormatException(), attempt: 1, retry: 1).Action.Should().Be(FailureAction.DeadLetter, "no attempt is left");
+        Decide(options, new NotSupportedException(), attempt: 1).Action.Should().Be(FailureAction.DeadLetter);
     }
 
     [Fact]
@@ -55,9 +57,11 @@ public sealed class RetryPolicyTests
     {
         var options = new RetryOptions { Topic = { MaxAttempts = 1, MaxDelay = TimeSpan.FromHours(2) }, ActionSelector = static _ => FailureAction.Stop };
 
-        Judge(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should().Be(new FailureDecision(FailureAction.RetryLater, TimeSpan.FromHours(1)));
-        Judge(options, new RetryLaterException(TimeSpan.FromDays(3))).Delay.Should().Be(TimeSpan.FromHours(2));
-        Judge(new RetryOptions(), new RetryLaterException(TimeSpan.FromDays(60))).Should().Be(new FailureDecision(FailureAction.Retry, TimeSpan.FromDays(60)), "without a retry topic it waits in memory");
+        Decide(options, new RetryLaterException(TimeSpan.FromHours(1)), retry: 1).Should()
+            .Be(new FailureDecision(FailureAction.RetryLater, TimeSpan.FromHours(1)));
+        Decide(options, new RetryLaterException(TimeSpan.FromDays(3))).Delay.Should().Be(TimeSpan.FromHours(2));
+        Decide(new RetryOptions(), new RetryLaterException(TimeSpan.FromDays(60))).Should()
+            .Be(new FailureDecision(FailureAction.Retry, TimeSpan.FromDays(60)), "without a retry topic it waits in memory");
     }
 
     [Fact]
@@ -72,7 +76,8 @@ public sealed class RetryPolicyTests
         Delays(new InMemoryRetryOptions { Delay = second, UseJitter = true }).Should().OnlyContain(static delay => delay >= 0.75 && delay <= 1.25);
         FluentActions.Invoking(() => new RetryLaterException(TimeSpan.FromDays(-1))).Should().Throw<ArgumentOutOfRangeException>();
 
-        static IEnumerable<double> Delays(InMemoryRetryOptions options) => Enumerable.Range(1, 4).Select(attempt => options.Backoff.Before(attempt).TotalSeconds);
+        static IEnumerable<double> Delays(InMemoryRetryOptions options) => Enumerable.Range(1, 4)
+            .Select(attempt => options.Backoff.Before(attempt).TotalSeconds);
     }
 
     [Theory]
@@ -81,6 +86,7 @@ public sealed class RetryPolicyTests
     public void The_longest_delay_is_a_day_or_the_longest_wait(int attempts, int seconds) =>
         new RetryTopicOptions { MaxAttempts = attempts }.TopicPolicy!.MaxDelay.Should().Be(TimeSpan.FromSeconds(seconds));
 
-    private static FailureDecision Judge(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
-        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance).Decide(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
+    private static FailureDecision Decide(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
+        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance)
+            .Decide(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
 }

@@ -8,7 +8,7 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>S19 to S23: what fails comes back through the retry topic, when it is due, to the group that it failed in, and holds up nothing meanwhile.</summary>
+/// <summary>What fails comes back through the retry topic, when it is due, to the group that it failed in, and holds up nothing meanwhile.</summary>
 public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
@@ -69,13 +69,16 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
             var round = int.Parse(Text(copy, "retry"), CultureInfo.InvariantCulture);
             var due = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(Text(copy, "narad-due"), CultureInfo.InvariantCulture));
             var (failed, again) = (invocations.Last(one => one.Retry == round - 1).At, invocations.First(one => one.Retry == round).At);
-            (due - failed).Should().BeGreaterThanOrEqualTo(Quick.Before(round)).And.BeLessThan(Quick.Before(round) + TimeSpan.FromSeconds(1) + stalls.Allowance);
+            (due - failed).Should().BeGreaterThanOrEqualTo(Quick.Before(round))
+                .And.BeLessThan(Quick.Before(round) + TimeSpan.FromSeconds(1) + stalls.Allowance);
             again.Should().BeOnOrAfter(due, "never early").And.BeBefore(due + TimeSpan.FromSeconds(1) + stalls.Allowance, "and at most a second late");
         }
 
-        var buried = broker.ReadAll($"{topic}-dlt", 1).Single();
-        (Text(buried, "retry"), Text(buried, "narad-offset"), Text(buried, "narad-group"), buried.Partition.Value).Should().Be(("3", "0", group, 1));
-        logs.All.Where(one => one.Id is RetryScheduled).Select(one => one.Message[..18]).Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3");
+        var deadLetters = broker.ReadAll($"{topic}-dlt", 1).Single();
+        (Text(deadLetters, "retry"), Text(deadLetters, "narad-offset"), Text(deadLetters, "narad-group"), deadLetters.Partition.Value).Should()
+            .Be(("3", "0", group, 1));
+        logs.All.Where(one => one.Id is RetryScheduled).Select(one => one.Message[..18]).Should()
+            .Equal("Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3");
         logs.The(Moved).Message.Should().StartWith("Moved to DLQ");
     }
 
@@ -147,7 +150,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         foreach (var group in groups)
         {
             await Waiting.Until(
-                () => broker.Committed($"{group}-retry", $"{topic}-retry", 0) + broker.Committed($"{group}-retry", $"{topic}-retry", 1) == 80, $"group {group} went over all retries, the other's too");
+                () => broker.Committed($"{group}-retry", $"{topic}-retry", 0) + broker.Committed($"{group}-retry", $"{topic}-retry", 1) == 80,
+                    $"group {group} went over all retries, the other's too");
         }
 
         retried.Should().HaveCount(80).And.OnlyContain(item => item.Group == item.Context);
@@ -173,7 +177,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
             },
             configure: s => (s.Retry.Topic.MaxAttempts, s.Retry.Topic.AdoptRecordsWithoutGroup) = (3, adopts));
 
-        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "foreign"u8.ToArray(), Headers = new Headers { { "retry", "2"u8.ToArray() } } });
+        await broker.SendRawAsync($"{topic}-retry", 0,
+            new Message<byte[]?, byte[]?> { Value = "foreign"u8.ToArray(), Headers = new Headers { { "retry", "2"u8.ToArray() } } });
         await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "bare"u8.ToArray() });
 
         await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 0, 2);
@@ -187,12 +192,13 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     public async Task While_the_retry_copy_cannot_be_published_a_message_stays_unfinished()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        var (retries, buried) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
+        var (retries, deadLetters) = (await broker.CreateTopicAsync(1), await broker.CreateTopicAsync(1));
         var handled = new ConcurrentQueue<string>();
         var refused = new TaskCompletionSource();
         using var logs = new LogEvents();
         // Whether the client notices first that the topic is gone, or gives up, is chance.
-        await using var kafka = await StartAsync(group, logs, static options => (options.TopicCreation, options.SendTimeout) = (TopicCreation.None, TimeSpan.FromSeconds(5)));
+        await using var kafka = await StartAsync(group, logs, static options =>
+            (options.TopicCreation, options.SendTimeout) = (TopicCreation.None, TimeSpan.FromSeconds(5)));
         await kafka.SubscribeAsync<string>(
             topic,
             async (message, context, _) =>
@@ -211,18 +217,19 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 s.Retry.Topic.DelayGenerator = Quick.Before;
                 s.Retry.Topic.Name = retries;
                 s.DeadLetter.Enabled = true;
-                s.DeadLetter.TopicName = buried;
+                s.DeadLetter.TopicName = deadLetters;
             });
         await broker.SendAsync(topic, 0, [("a", "bad"), ("a", "behind"), ("b", "other")]);
         await Waiting.Until(() => handled.Contains("other"), "another key continued");
 
-        var mend = await broker.RefuseWritesAsync(retries);
+        var allowWrites = await broker.RefuseWritesAsync(retries);
         refused.SetResult();
-        await Waiting.Until(() => logs.Count(CouldNotBeMoved) == 1 && logs.Count(CouldNotBeMovedAgain) >= 1, "publishing is tried again", TimeSpan.FromSeconds(90));
+        await Waiting.Until(() => logs.Count(CouldNotBeMoved) == 1
+            && logs.Count(CouldNotBeMovedAgain) >= 1, "publishing is tried again", TimeSpan.FromSeconds(90));
         handled.Should().Equal("other");
         broker.Committed(group, topic, 0).Should().BeLessThan(1);
 
-        await mend();
+        await allowWrites();
         await Waiting.Until(() => handled.Count == 3, "it was retried and what was behind it handled", TimeSpan.FromSeconds(90));
         await broker.CommittedReaches(group, topic, 0, 3);
         handled.Should().BeEquivalentTo("other", "bad", "behind");
@@ -245,7 +252,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 {
                     invocations.Enqueue((message, context.Retry));
                     due = due == default ? DateTimeOffset.UtcNow.AddSeconds(20) : due;
-                    return context.Retry > 0 ? Task.CompletedTask : throw new RetryLaterException(message[0] == 'l' ? due - DateTimeOffset.UtcNow : TimeSpan.FromMilliseconds(100));
+                    return context.Retry > 0 ? Task.CompletedTask
+                        : throw new RetryLaterException(message[0] == 'l' ? due - DateTimeOffset.UtcNow : TimeSpan.FromMilliseconds(100));
                 },
                 configure: static s => s.Retry.Topic.MaxAttempts = 3);
             await Waiting.Until(() => invocations.Count >= 70 && RetryLoop(kafka).WaitingRetries == 10, $"run {run}: all are handled but the ten that wait");
@@ -268,7 +276,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
     [SkippableFact]
     [Trait("Promise", "S21")]
-    public async Task Beyond_MaxUncommittedMessages_the_oldest_waiting_copies_hop_to_the_end_and_nothing_is_early_lost_or_doubled()
+    public async Task Beyond_MaxUncommittedMessages_the_oldest_waiting_copies_are_republished_at_the_end_and_nothing_is_early_lost_or_doubled()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 300);
@@ -296,7 +304,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         again.Should().OnlyContain(one => one.Retry == 1 && one.At >= dues[one.Message].AddMilliseconds(-5));
         kafka.Groups.Sum(one => one.Metrics.Republishes).Should().BeGreaterThanOrEqualTo(40);
         var copies = broker.ReadAll($"{topic}-retry", 300);
-        copies.Max(copy => copy.Message.Headers.Count).Should().Be(copies.Min(copy => copy.Message.Headers.Count), "a hop adds nothing");
+        copies.Max(copy => copy.Message.Headers.Count).Should().Be(copies.Min(copy => copy.Message.Headers.Count), "republishing adds nothing");
     }
 
     [SkippableTheory]
@@ -404,8 +412,10 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 Value = Encoding.UTF8.GetBytes($"forged {attempt}"),
                 Headers = new Headers
                 {
-                    { "retry", "1"u8.ToArray() }, { "narad-topic", [0xFF, 0xFE] }, { "narad-partition", "-5"u8.ToArray() }, { "narad-offset", [] }, { "narad-timestamp", null },
-                    { "narad-group", "someone"u8.ToArray() }, { "narad-group", name }, { "retry", Encoding.UTF8.GetBytes(attempt) }, { "narad-due", "-1"u8.ToArray() }, { "narad-exception-type", [0xC3, 0x28] },
+                    { "retry", "1"u8.ToArray() }, { "narad-topic", [0xFF, 0xFE] }, { "narad-partition", "-5"u8.ToArray() }, { "narad-offset", [] },
+                        { "narad-timestamp", null },
+                    { "narad-group", "someone"u8.ToArray() }, { "narad-group", name }, { "retry", Encoding.UTF8.GetBytes(attempt) },
+                        { "narad-due", "-1"u8.ToArray() }, { "narad-exception-type", [0xC3, 0x28] },
                 },
             });
         }
@@ -422,7 +432,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
             Timestamp = new Timestamp(DateTimeOffset.UtcNow),
             Headers = new Headers { { "narad-group", name }, { "narad-due", "253402300799999"u8.ToArray() } },
         });
-        await broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Value = "ok"u8.ToArray(), Headers = new Headers { { "narad-group", name }, { "narad-due", [0xFF] } } });
+        await broker.SendRawAsync($"{topic}-retry", 0,
+            new Message<byte[]?, byte[]?> { Value = "ok"u8.ToArray(), Headers = new Headers { { "narad-group", name }, { "narad-due", [0xFF] } } });
         await Waiting.Until(() => handled.Any(one => one.Message == "ok"), "what is behind it is handled");
         await Waiting.Until(() => RetryLoop(kafka).WaitingRetries == 1, "it waits");
         kafka.Groups.Min(one => one.Loop!.NextRetryDue).Should().BeLessThan(DateTimeOffset.UtcNow.AddHours(2.1).ToUnixTimeMilliseconds());
@@ -435,7 +446,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         using var logs = new LogEvents();
         await using var kafka = await StartAsync(group, logs);
-        Task Subscribe(Action<SubscriptionOptions> configure) => kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: configure);
+        Task Subscribe(Action<SubscriptionOptions> configure) =>
+            kafka.SubscribeAsync<string>(topic, static (_, _, _) => Task.CompletedTask, configure: configure);
 
         var byKey = () => Subscribe(static s => { s.Order = MessageOrder.ByKey; s.Retry.Topic.MaxAttempts = 3; });
         (await byKey.Should().ThrowAsync<KafkaConfigurationException>()).WithMessage("*Order = ByKey*AllowReorder = true*");
@@ -467,7 +479,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 throw new TimeoutException();
             },
             configure: static s => { s.Retry.Topic.MaxAttempts = 1; s.Retry.Topic.DelayGenerator = Quick.Before; s.DeadLetter.Enabled = true; });
-        await Waiting.Until(() => subscription.RetrySubscriptions.Count == 1 && subscription.RetrySubscriptions[0].State is SubscriptionState.Running, "its retry topic is read");
+        await Waiting.Until(() => subscription.RetrySubscriptions.Count == 1
+            && subscription.RetrySubscriptions[0].State is SubscriptionState.Running, "its retry topic is read");
         await broker.SendAsync(first, 1, [("k", "m")]);
         await Waiting.Until(() => kafka.Groups.Sum(one => one.Metrics.DeadLetters) == 1, "it is a dead letter");
 
@@ -490,7 +503,7 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     {
         var (topic, group, other) = (await broker.CreateTopicAsync(2), broker.NewGroup(), broker.NewGroup());
         await broker.SendAsync(topic, 1, [("k", "m")]);
-        var mended = false;
+        var repaired = false;
         var invocations = new ConcurrentQueue<(string Group, string Topic, int Retry, TopicPartitionOffsetId Original)>();
         await using var kafka = await StartAsync(group);
         await kafka.ConnectConsumerAsync(other);
@@ -501,15 +514,17 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
                 (_, context, _) =>
                 {
                     invocations.Enqueue((one, context.Topic, context.Retry, context.Original));
-                    return one == other || (mended && context.Retry > 0) || (mended && !hasRetryTopic) ? Task.CompletedTask : throw new TimeoutException();
+                    return one == other || (repaired && context.Retry > 0) || (repaired && !hasRetryTopic) ? Task.CompletedTask : throw new TimeoutException();
                 },
                 group: one,
-                configure: s => (s.Retry.Topic.MaxAttempts, s.Retry.Topic.DelayGenerator, s.DeadLetter.Enabled) = (hasRetryTopic ? 1 : 0, Quick.Before, !hasRetryTopic));
+                configure: s => (s.Retry.Topic.MaxAttempts, s.Retry.Topic.DelayGenerator, s.DeadLetter.Enabled) = (hasRetryTopic ? 1
+                    : 0, Quick.Before, !hasRetryTopic));
         }
 
-        await Waiting.Until(() => kafka.Groups.Sum(x => x.Metrics.DeadLetters) == 1 && invocations.Count(x => x.Group == other) == 1, "it is a dead letter of one group");
+        await Waiting.Until(() => kafka.Groups.Sum(x => x.Metrics.DeadLetters) == 1
+            && invocations.Count(x => x.Group == other) == 1, "it is a dead letter of one group");
         invocations.Clear();
-        Volatile.Write(ref mended, true);
+        Volatile.Write(ref repaired, true);
 
         var report = await kafka.DeadLetters.RedriveAsync($"{topic}-dlt");
 
@@ -517,14 +532,15 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         var expected = hasRetryTopic ? new[] { 0, 1 } : [0];
         await Waiting.Until(() => invocations.Count >= expected.Length, "it is handled again");
         await broker.CommittedReaches($"{group}-retry", $"{topic}-retry", 1, hasRetryTopic ? 3 : 1);
-        invocations.Select(x => (x.Group, x.Topic, x.Retry)).Should().Equal(expected.Select(retry => (group, $"{topic}-retry", retry)), "all its attempts are before it again");
+        invocations.Select(x => (x.Group, x.Topic, x.Retry)).Should()
+            .Equal(expected.Select(retry => (group, $"{topic}-retry", retry)), "all its attempts are before it again");
         invocations.Select(x => (x.Original.Topic, x.Original.Partition, x.Original.Offset)).Distinct().Should().Equal((topic, 1, 0L));
         kafka.Groups.Sum(x => x.Metrics.DeadLetters).Should().Be(1);
     }
 
     [SkippableFact]
     [Trait("Promise", "S33")]
-    public async Task An_outage_during_a_retry_holds_the_topic_and_its_retries_and_buries_nothing_more()
+    public async Task An_outage_during_a_retry_holds_the_topic_and_its_retries_and_dead_letters_nothing_more()
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 200);
@@ -574,7 +590,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
     [Trait("Promise", "S21")]
     public async Task What_is_due_while_other_partitions_are_given_away_is_handled()
     {
-        // In each partition one that waits for an hour, so that it is moved when the partition goes; and more that are due than fit into memory, so that some are read just then.
+        // In each partition one that waits for an hour, so that it is moved when the partition goes; and more that are due than fit into memory, so that some
+        // are read just then.
         const int Partitions = 4;
         const int Each = 150;
         var (topic, group) = (await broker.CreateTopicAsync(Partitions), broker.NewGroup());
@@ -603,7 +620,9 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
         }
 
         await using var first = await JoinAsync();
-        await Waiting.Until(() => Enumerable.Range(0, Partitions).All(partition => handled.Keys.Any(message => message.StartsWith($"soon {partition}", StringComparison.Ordinal))), "some of each partition are handled");
+        await Waiting.Until(() => Enumerable.Range(0, Partitions)
+            .All(partition => handled.Keys.Any(message => message.StartsWith($"soon {partition}", StringComparison.Ordinal))),
+                "some of each partition are handled");
         await using var second = await JoinAsync();
 
         await Waiting.Until(() => handled.Count == Partitions * Each, "all that were due are handled");
@@ -611,7 +630,8 @@ public abstract class RetryTopicContract<TBroker>(TBroker broker) : IClassFixtur
 
     protected static ConsumedLoop RetryLoop(KafkaService kafka) => new(kafka);
 
-    private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null, TimeProvider? time = null)
+    private protected async Task<KafkaService> StartAsync(string group, LogEvents? logs = null, Action<KafkaOptions>? configure = null,
+        TimeProvider? time = null)
     {
         var service = new KafkaService(
             broker.Options(options =>
@@ -677,8 +697,11 @@ public sealed class RetryTopicsOnKafka(KafkaTestBroker broker) : RetryTopicContr
 
     private async Task WriteAsync(string topic, string group, int partitions, int each, DateTimeOffset due)
     {
-        using var producer = new ProducerBuilder<Null, byte[]>(new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 200_000, CompressionType = CompressionType.Lz4 }).Build();
-        var headers = new Headers { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() }, { "narad-due", Encoding.UTF8.GetBytes($"{due.ToUnixTimeMilliseconds()}") } };
+        using var producer = new ProducerBuilder<Null, byte[]>(
+            new ProducerConfig { BootstrapServers = _broker.Brokers, LingerMs = 20, QueueBufferingMaxMessages = 200_000,
+                CompressionType = CompressionType.Lz4 }).Build();
+        var headers = new Headers { { "narad-topic", "t"u8.ToArray() }, { "narad-group", Encoding.UTF8.GetBytes(group) }, { "retry", "1"u8.ToArray() },
+            { "narad-due", Encoding.UTF8.GetBytes($"{due.ToUnixTimeMilliseconds()}") } };
         var left = partitions * each;
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         for (var n = 0; n < partitions * each; n++)

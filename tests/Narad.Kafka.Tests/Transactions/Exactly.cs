@@ -6,7 +6,9 @@ using Narad.Kafka.Tests.Service;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>One group that handles a topic of its own exactly once into another one, on real Kafka, and what a reader of committed messages sees of it.</summary>
+/// <summary>
+/// One group that handles a topic of its own exactly once into another one, on real Kafka, and what a reader of committed messages sees of it.
+/// </summary>
 internal sealed class Exactly(KafkaTestBroker broker)
 {
     public string Topic { get; private set; } = "";
@@ -39,7 +41,8 @@ internal sealed class Exactly(KafkaTestBroker broker)
 
     /// <summary>Sends what it handles to the outputs, under the same key.</summary>
     public Task<ISubscription> SubscribeAsync(
-        KafkaService service, Func<string, MessageContext, CancellationToken, Task>? handler = null, Action<SubscriptionOptions>? configure = null, Action<ExactlyOnceOptions>? transactions = null) =>
+        KafkaService service, Func<string, MessageContext, CancellationToken, Task>? handler = null, Action<SubscriptionOptions>? configure = null,
+            Action<ExactlyOnceOptions>? transactions = null) =>
         service.SubscribeAsync<string>(
             Topic,
             async (message, context, token) =>
@@ -77,7 +80,8 @@ internal sealed class Exactly(KafkaTestBroker broker)
         catch (TimeoutException error)
         {
             var log = Log.All.TakeLast(60).Select(logged => $"{logged.Id} {logged.Message} {logged.Error?.Message}");
-            throw new TimeoutException($"{error.Message}. Committed in partition 0: {Committed(0)}. Invoked: {string.Join(' ', Invoked)}.\n{string.Join('\n', log)}", error);
+            throw new TimeoutException(
+                $"{error.Message}. Committed in partition 0: {Committed(0)}. Invoked: {string.Join(' ', Invoked)}.\n{string.Join('\n', log)}", error);
         }
     }
 
@@ -90,7 +94,8 @@ internal sealed class Exactly(KafkaTestBroker broker)
     /// <summary>Another producer takes over a transactional.id.</summary>
     public static IProducer<byte[], byte[]> TakeOver(string brokers, string transactionalId)
     {
-        var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = brokers, TransactionalId = transactionalId }).SetLogHandler((_, _) => { }).Build();
+        var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = brokers, TransactionalId = transactionalId })
+            .SetLogHandler((_, _) => { }).Build();
         other.InitTransactions(TimeSpan.FromSeconds(20));
         return other;
     }

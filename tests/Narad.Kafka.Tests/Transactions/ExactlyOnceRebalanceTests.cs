@@ -6,7 +6,7 @@ using HealthStatus = Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>S27: members come and go, are evicted and are fenced, and every input has exactly one output.</summary>
+/// <summary>Members come and go, are evicted and are fenced, and every input has exactly one output.</summary>
 public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
 {
     private const int Fenced = 8005;
@@ -36,7 +36,8 @@ public sealed class ExactlyOnceRebalanceTests(KafkaTestBroker broker) : IClassFi
             for (var n = 0; n < Messages; n += 20)
             {
                 var from = n;
-                await Task.WhenAll(Enumerable.Range(0, 2).Select(part => exactly.SendAsync((from / 20 + part) % 6, [.. Enumerable.Range(from + (10 * part), 10).Select(number => $"{number}")])));
+                await Task.WhenAll(Enumerable.Range(0, 2)
+                    .Select(part => exactly.SendAsync((from / 20 + part) % 6, [.. Enumerable.Range(from + (10 * part), 10).Select(number => $"{number}")])));
                 await Task.Delay(60);
             }
         });

@@ -2,7 +2,7 @@ using Narad.Kafka.Tests.Consuming;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>S27: what exactly once cannot be had with is refused when the subscription starts, and says what to do.</summary>
+/// <summary>What exactly once cannot be had with is refused when the subscription starts, and says what to do.</summary>
 public sealed class ExactlyOnceRefusalTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
 {
     public static TheoryData<string, Action<SubscriptionOptions>> Refused => new()
@@ -67,6 +67,7 @@ public sealed class ExactlyOnceRefusalTests(KafkaTestBroker broker) : IClassFixt
     [Fact]
     [Trait("Promise", "S27")]
     public void Event_Hubs_takes_no_part_in_it() => Kafka.Transactions.ExactlyOnceRules
-        .Check(new SubscriptionOptions { ExactlyOnce = { Enabled = true } }, "orders", KafkaMode.Kafka, new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" })
+        .Check(new SubscriptionOptions { ExactlyOnce = { Enabled = true } }, "orders", KafkaMode.Kafka,
+            new KafkaOptions { Brokers = "shop.servicebus.windows.net:9093" })
         .Should().ContainSingle().Which.Should().Contain("Event Hubs");
 }

@@ -6,7 +6,7 @@ using Narad.Kafka.Tests.Consuming;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>S27: what handlers send, offsets and dead letters count together or not at all.</summary>
+/// <summary>What handlers send, offsets and dead letters count together or not at all.</summary>
 public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<KafkaTestBroker>
 {
     private const int TookTooLong = 8004;
@@ -79,7 +79,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
         attempts.Where(attempt => attempt.Item1 == "late").Should().Equal(("late", 1), ("late", 2), ("late", 3));
         attempts.Where(attempt => attempt.Item1 == "never").Should().Equal(("never", 1), ("never", 2), ("never", 3));
-        attempts.Where(attempt => attempt.Item1 is "a" or "b" or "c").Should().OnlyContain(attempt => attempt.Item2 == 1, "what was aborted for another one's failure does not count");
+        attempts.Where(attempt => attempt.Item1 is "a" or "b" or "c").Should()
+            .OnlyContain(attempt => attempt.Item2 == 1, "what was aborted for another one's failure does not count");
         exactly.Committed(expected: 4).Should().BeEquivalentTo("out-a", "out-late", "out-b", "out-c");
         exactly.Committed($"{exactly.Topic}-dlt", 1).Should().Equal("never");
     }
@@ -117,11 +118,11 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         var exactly = await Exactly.OnAsync(broker, partitions: 2);
         await exactly.SendAsync(0, "a", "bad", "b", "worse", "c");
         await exactly.SendAsync(1, "x");
-        var mended = false;
+        var repaired = false;
         await using var kafka = await exactly.StartAsync();
         var subscription = await exactly.SubscribeAsync(
             kafka,
-            (message, _, _) => message == "worse" || (message == "bad" && !Volatile.Read(ref mended)) ? throw new FormatException("no") : Task.CompletedTask);
+            (message, _, _) => message == "worse" || (message == "bad" && !Volatile.Read(ref repaired)) ? throw new FormatException("no") : Task.CompletedTask);
 
         await Waiting.Until(() => subscription.StoppedPartitions.Count == 1, "the partition stops");
         await exactly.CommittedReaches(1, 1);
@@ -130,7 +131,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         exactly.Committed(0).Should().Be(1, "nothing behind it is committed");
         exactly.Committed(expected: 2).Should().BeEquivalentTo("out-a", "out-x");
 
-        Volatile.Write(ref mended, true);
+        Volatile.Write(ref repaired, true);
         (await subscription.ResumeAsync(subscription.StoppedPartitions[0].Partition)).Should().BeTrue();
         await Waiting.Until(() => subscription.StoppedPartitions is [{ Offset: 3 }], "it stops at the next one");
         (await subscription.SkipFailedMessageAsync(subscription.StoppedPartitions[0].Partition)).Should().BeTrue();
@@ -167,16 +168,19 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await using var kafka = await exactly.StartAsync();
         await exactly.SubscribeAsync(
             kafka,
-            (message, _, _) => int.Parse(message, System.Globalization.CultureInfo.InvariantCulture) % 7 == 3 && failed.TryAdd(message, true) ? throw new FormatException("no") : Task.CompletedTask,
+            (message, _, _) => int.Parse(message, System.Globalization.CultureInfo.InvariantCulture) % 7 == 3 && failed.TryAdd(message, true)
+                ? throw new FormatException("no") : Task.CompletedTask,
             s => { s.Order = MessageOrder.ByKey; s.Retry.InMemory.MaxAttempts = 1; });
 
         await exactly.CommittedReaches(0, 60);
 
-        var outputs = broker.ReadAll(exactly.Outputs, 60).Select(result => (Key: Encoding.UTF8.GetString(result.Message.Key!), Value: Encoding.UTF8.GetString(result.Message.Value!))).ToList();
+        var outputs = broker.ReadAll(exactly.Outputs, 60)
+            .Select(result => (Key: Encoding.UTF8.GetString(result.Message.Key!), Value: Encoding.UTF8.GetString(result.Message.Value!))).ToList();
         outputs.Should().HaveCount(60);
         foreach (var key in outputs.GroupBy(output => output.Key))
         {
-            key.Select(output => int.Parse(output.Value[4..], System.Globalization.CultureInfo.InvariantCulture)).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
+            key.Select(output => int.Parse(output.Value[4..], System.Globalization.CultureInfo.InvariantCulture)).Should().BeInAscendingOrder()
+                .And.OnlyHaveUniqueItems();
         }
     }
 
@@ -306,7 +310,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
             exactly.Topic,
             (message, context, token) =>
             {
-                _ = context.SendAsync(exactly.Outputs, $"out-{message}", cancellationToken: token).AsTask().ContinueWith(static sent => sent.Exception, TaskScheduler.Default);
+                _ = context.SendAsync(exactly.Outputs, $"out-{message}", cancellationToken: token).AsTask()
+                    .ContinueWith(static sent => sent.Exception, TaskScheduler.Default);
                 return Task.CompletedTask;
             },
             configure: s => { s.ExactlyOnce.Enabled = true; s.DeadLetter.Enabled = true; });
@@ -402,13 +407,14 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
     {
         var exactly = await Exactly.OnAsync(broker);
         await exactly.SendAsync(0, "a", "poison");
-        var mended = false;
+        var repaired = false;
         await using var kafka = await exactly.StartAsync();
         var subscription = await exactly.SubscribeAsync(
-            kafka, (message, _, _) => message == "poison" && !Volatile.Read(ref mended) ? throw new FormatException("no") : Task.CompletedTask, s => s.DeadLetter.Enabled = true);
+            kafka, (message, _, _) => message == "poison" && !Volatile.Read(ref repaired) ? throw new FormatException("no")
+                : Task.CompletedTask, s => s.DeadLetter.Enabled = true);
         await exactly.CommittedReaches(0, 2);
 
-        Volatile.Write(ref mended, true);
+        Volatile.Write(ref repaired, true);
         await kafka.DeadLetters.RedriveAsync($"{exactly.Topic}-dlt");
 
         await broker.CommittedReaches($"{exactly.Group}-retry", $"{exactly.Topic}-retry", 0, 1);
@@ -426,7 +432,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         var written = new TaskCompletionSource<SendResult>();
         await kafka.SubscribeAsync<string>(
             exactly.Topic,
-            async (message, context, token) => written.TrySetResult(await context.SendAsync(exactly.Outputs, $"out-{message}", context.Key, cancellationToken: token)));
+            async (message, context, token) => written.TrySetResult(
+                await context.SendAsync(exactly.Outputs, $"out-{message}", context.Key, cancellationToken: token)));
 
         (await written.Task.WaitAsync(Waiting.Deadline)).Should().Be(new SendResult(exactly.Outputs, 0, 0));
     }

@@ -5,7 +5,9 @@ using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>The locks of ExactlyOnce are in a folder of the user's own: another user's folder or link there is not used, and the loss of the lock is said.</summary>
+/// <summary>
+/// The locks of ExactlyOnce are in a folder of the user's own: another user's folder or link there is not used, and the loss of the lock is said.
+/// </summary>
 [UnsupportedOSPlatform("windows")]
 public sealed class InstanceFolderTests : IDisposable
 {

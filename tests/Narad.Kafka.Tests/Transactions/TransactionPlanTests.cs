@@ -7,7 +7,7 @@ using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>S27, on a model: transactions of random size that fail, are refused and are interrupted at random, until everything counts.</summary>
+/// <summary>Transactions of random size that fail, are refused and are interrupted at random, until everything counts.</summary>
 public sealed class TransactionPlanTests
 {
     [Fact]
@@ -27,7 +27,8 @@ public sealed class TransactionPlanTests
         plan.Take([partition], 10, now: 0).Select(delivery => delivery.Offset).Should().Equal(10);
 
         partition.Backlog.Taken = 0;
-        var late = new Delivery(partition, new ReceivedMessage(partition.Partition, 11, Key: null, Value: null), deferred) { Standing = new TransactionStanding() };
+        var late = new Delivery(partition, new ReceivedMessage(partition.Partition, 11, Key: null, Value: null),
+            deferred) { Standing = new TransactionStanding() };
         partition.Backlog.Add(late);
         plan.Take([partition], 10, now: 0).Select(delivery => delivery.Offset).Should().Equal(10, 11, 12);
     }
@@ -36,7 +37,8 @@ public sealed class TransactionPlanTests
 
     private static Delivery Arrive(AssignedPartition partition, long offset)
     {
-        var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null), partition.Tracker.Add(offset)) { Standing = new TransactionStanding() };
+        var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null),
+            partition.Tracker.Add(offset)) { Standing = new TransactionStanding() };
         partition.Backlog.Add(delivery);
         return delivery;
     }
@@ -64,7 +66,8 @@ public sealed class TransactionPlanTests
                 {
                     offset += random.Next(1, 3);   // compaction and transaction markers leave gaps
                     Arrive(partition, offset);
-                    _fates[(partition.Id.Partition, offset)] = new Fate(random.Next(5) == 0 ? random.Next(1, 4) : 0, random.Next(12) == 0, random.Next(20) == 0);
+                    _fates[(partition.Id.Partition, offset)] = new Fate(random.Next(5) == 0 ? random.Next(1, 4)
+                        : 0, random.Next(12) == 0, random.Next(20) == 0);
                 }
             }
 
@@ -85,9 +88,9 @@ public sealed class TransactionPlanTests
             }
 
             _counted.Select(counted => (counted.Partition, counted.Offset)).Should().OnlyHaveUniqueItems();
-            foreach (var lane in _counted.GroupBy(counted => (counted.Partition, KeyOf(counted.Offset))))
+            foreach (var queue in _counted.GroupBy(counted => (counted.Partition, KeyOf(counted.Offset))))
             {
-                lane.Select(counted => counted.Offset).Should().BeInAscendingOrder();
+                queue.Select(counted => counted.Offset).Should().BeInAscendingOrder();
             }
 
             foreach (var (partition, offset, dead) in _counted)
@@ -104,7 +107,8 @@ public sealed class TransactionPlanTests
 
         private void RunTransaction(List<Delivery> chosen)
         {
-            var transaction = new GroupTransaction(null!, null!, TimeProvider.System, TimeSpan.FromMinutes(1), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance) { IsAlone = chosen.Count == 1 };
+            var transaction = new GroupTransaction(null!, null!, TimeProvider.System, TimeSpan.FromMinutes(1),
+                Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance) { IsAlone = chosen.Count == 1 };
             var effects = new List<(int, long, bool)>();
             foreach (var delivery in chosen)
             {
@@ -115,14 +119,15 @@ public sealed class TransactionPlanTests
             }
 
             // KeyQueues: each key in order, all of them mixed.
-            var lanes = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset))).Select(static parts => new Queue<TransactionPart>(parts)).ToList();
-            while (lanes.Count > 0)
+            var queues = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset)))
+                .Select(static parts => new Queue<TransactionPart>(parts)).ToList();
+            while (queues.Count > 0)
             {
-                var lane = lanes[_random.Next(lanes.Count)];
-                var part = lane.Dequeue();
-                if (lane.Count == 0)
+                var queue = queues[_random.Next(queues.Count)];
+                var part = queue.Dequeue();
+                if (queue.Count == 0)
                 {
-                    lanes.Remove(lane);
+                    queues.Remove(queue);
                 }
 
                 if (_random.Next(60) == 0)

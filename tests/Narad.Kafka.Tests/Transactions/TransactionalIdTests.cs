@@ -3,7 +3,7 @@ using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka.Tests.Transactions;
 
-/// <summary>S27: the transactional.id is the same after a restart, and another one for whoever runs at the same time.</summary>
+/// <summary>The transactional.id is the same after a restart, and another one for whoever runs at the same time.</summary>
 public sealed class TransactionalIdTests
 {
     private readonly string _group = RealKafka.NewName("ids");
@@ -29,7 +29,8 @@ public sealed class TransactionalIdTests
     public void An_instance_that_was_named_has_that_name()
     {
         using var named = Take(t => { t.InstanceName = "web-1"; t.TransactionalIdPrefix = "shop"; });
-        using var group = TransactionalId.Take(ExactlyOnceSettings.From(new ExactlyOnceOptions(), new KafkaOptions { ClientId = "orders", GroupInstanceId = "static-1" }), _group, NullLogger.Instance);
+        using var group = TransactionalId.Take(ExactlyOnceSettings.From(new ExactlyOnceOptions(),
+            new KafkaOptions { ClientId = "orders", GroupInstanceId = "static-1" }), _group, NullLogger.Instance);
 
         named.Name.Should().Be($"shop-{_group}-web-1");
         group.Name.Should().Be($"orders-{_group}-static-1");

@@ -4,10 +4,10 @@ using Confluent.Kafka;
 using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Service;
 
-namespace Narad.Kafka.Tests.Parking;
+namespace Narad.Kafka.Tests.KeyOrder;
 
 /// <content>Whoever may write to a retry topic whose keys are kept in order may cause work there, and never makes a message go unhandled.</content>
-public abstract partial class ParkingContract<TBroker>
+public abstract partial class KeyOrderContract<TBroker>
 {
     private const int Refused = 3200;
     private const int NotOurs = 3202;
@@ -28,7 +28,8 @@ public abstract partial class ParkingContract<TBroker>
             await broker.CommittedReaches(group, topic, 0, 1);
         }
 
-        await ForgeAsync(topic, group, offset: 9_000_000_000_000_000, due: false, ("narad-writer", "x"), ("narad-committed", "0"), ("narad-released", "0"), ("narad-next", "0"));
+        await ForgeAsync(topic, group, offset: 9_000_000_000_000_000, due: false, ("narad-writer", "x"), ("narad-committed", "0"), ("narad-released", "0"),
+            ("narad-next", "0"));
         await ForgeAsync(topic, group, offset: 9_000_000_000_000_000, due: true, ("narad-writer", "x"), ("narad-committed", "0"));
         for (var round = 0; round < 2; round++)
         {
@@ -50,18 +51,19 @@ public abstract partial class ParkingContract<TBroker>
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         var log = new HandledLog();
-        var mended = false;
+        var repaired = false;
         using var logs = new LogEvents();
         await using (var first = await StartAsync(group))
         {
-            await SubscribeAsync(first, topic, log, (_, _) => !Volatile.Read(ref mended), Backoff.Fixed(TimeSpan.FromSeconds(1)), attempts: 1_000);
+            await SubscribeAsync(first, topic, log, (_, _) => !Volatile.Read(ref repaired), Backoff.Fixed(TimeSpan.FromSeconds(1)), attempts: 1_000);
             await broker.SendAsync(topic, 0, Enumerable.Range(0, 10).Select(static n => ((string?)"k", $"{n}")));
             await Waiting.Until(() => first.Groups.Single().Metrics.BlockedKeyMessages == 9, "they wait");
             await broker.CommittedReaches(group, topic, 0, 10);
         }
 
-        await ForgeAsync(topic, group, offset: 0, due: false, ("narad-writer", "x"), ("narad-released", "9000000000000000"), ("narad-next", "9000000000000000"));
-        Volatile.Write(ref mended, true);
+        await ForgeAsync(topic, group, offset: 0, due: false, ("narad-writer", "x"), ("narad-released", "9000000000000000"),
+            ("narad-next", "9000000000000000"));
+        Volatile.Write(ref repaired, true);
         await using var second = await StartAsync(group, logs);
         await SubscribeAsync(second, topic, log, static (_, _) => false, Backoff.Fixed(TimeSpan.FromSeconds(1)), attempts: 1_000);
         await Waiting.Until(() => log.Count == 10, "all that waited are handled");
@@ -126,7 +128,9 @@ public abstract partial class ParkingContract<TBroker>
     // As Kafka's tools do: without metadata.
     private async Task ResetAsync(string group, string topic)
     {
-        using var tool = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = broker.Brokers, GroupId = group, EnableAutoCommit = false, EnableAutoOffsetStore = false }).SetLogHandler((_, _) => { }).Build();
+        using var tool = new ConsumerBuilder<byte[], byte[]>(
+            new ConsumerConfig { BootstrapServers = broker.Brokers, GroupId = group, EnableAutoCommit = false, EnableAutoOffsetStore = false })
+                .SetLogHandler((_, _) => { }).Build();
         tool.Subscribe(topic);
         await Waiting.Until(
             () =>
@@ -160,6 +164,7 @@ public abstract partial class ParkingContract<TBroker>
             Add(name, value);
         }
 
-        return broker.SendRawAsync($"{topic}-retry", 0, new Message<byte[]?, byte[]?> { Key = "k"u8.ToArray(), Value = due ? "forged"u8.ToArray() : null, Headers = headers });
+        return broker.SendRawAsync($"{topic}-retry", 0,
+            new Message<byte[]?, byte[]?> { Key = "k"u8.ToArray(), Value = due ? "forged"u8.ToArray() : null, Headers = headers });
     }
 }

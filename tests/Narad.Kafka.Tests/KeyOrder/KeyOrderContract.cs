@@ -4,10 +4,12 @@ using Narad.Kafka.Shared;
 using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Service;
 
-namespace Narad.Kafka.Tests.Parking;
+namespace Narad.Kafka.Tests.KeyOrder;
 
-/// <summary>S26: with <c>PreserveKeyOrder</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys continue.</summary>
-public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
+/// <summary>
+/// With <c>PreserveKeyOrder</c> later messages of a failing key wait behind it, through retry topics, restarts and rebalances; other keys continue.
+/// </summary>
+public abstract partial class KeyOrderContract<TBroker>(TBroker broker) : IClassFixture<TBroker>
     where TBroker : TestBroker
 {
     private const int Moved = 3015;
@@ -102,7 +104,8 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         const int Each = 40;
         var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());
         var log = new HandledLog();
-        static bool Fails(string message, MessageContext context) => int.Parse(message, CultureInfo.InvariantCulture) % 10 == 3 && context.Retry < 1 + (message[0] % 2);
+        static bool Fails(string message, MessageContext context) => int.Parse(message, CultureInfo.InvariantCulture) % 10 == 3
+            && context.Retry < 1 + (message[0] % 2);
         async Task<KafkaService> Join()
         {
             var kafka = await StartAsync(group, configure: options => options.GroupProtocol = protocol);
@@ -141,7 +144,8 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
         var log = new HandledLog();
         var mayGoOn = new TaskCompletionSource();
         await using var kafka = await StartAsync(group, configure: static options => options.MaxUncommittedMessages = 40);
-        await SubscribeAsync(kafka, topic, log, (message, context) => message == "0" && !mayGoOn.Task.IsCompleted, Backoff.Fixed(TimeSpan.FromMilliseconds(100)), attempts: 1_000);
+        await SubscribeAsync(kafka, topic, log, (message, context) => message == "0"
+            && !mayGoOn.Task.IsCompleted, Backoff.Fixed(TimeSpan.FromMilliseconds(100)), attempts: 1_000);
         await broker.SendAsync(topic, 0, Enumerable.Range(0, 400).Select(n => ((string?)"k", $"{n}")));
 
         await Waiting.Until(() => kafka.Groups.Single().Metrics.BlockedKeyMessages >= 15, "some wait");
@@ -158,7 +162,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     public async Task A_redriven_dead_letter_is_handled_and_never_beside_another_message_of_its_key()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
-        var (log, running, most, mended) = (new HandledLog(), 0, 0, false);
+        var (log, running, most, repaired) = (new HandledLog(), 0, 0, false);
         using var logs = new LogEvents();
         await using var kafka = await StartAsync(group, logs);
         await kafka.SubscribeAsync<string>(
@@ -170,7 +174,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
                 await Task.Delay(5, CancellationToken.None);
                 Interlocked.Decrement(ref running);
                 log.Invoked(message, context);
-                if (message == "0" && !Volatile.Read(ref mended))
+                if (message == "0" && !Volatile.Read(ref repaired))
                 {
                     throw new TimeoutException();
                 }
@@ -186,7 +190,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
             });
         await broker.SendAsync(topic, 0, [("k", "0"), ("k", "1")]);
         await Waiting.Until(() => log.Count == 1 && logs.Count(Moved) == 1, "one is a dead letter");
-        Volatile.Write(ref mended, true);
+        Volatile.Write(ref repaired, true);
         var sending = Task.Run(() => broker.SendAsync(topic, 0, Enumerable.Range(2, 200).Select(n => ((string?)"k", $"{n}"))));
         var report = await kafka.DeadLetters.RedriveAsync($"{topic}-dlt");
         await sending;
@@ -292,7 +296,7 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
     [SkippableFact]
     [Trait("Promise", "S26")]
-    public async Task A_group_that_runs_takes_the_range_assignor_when_keys_are_to_be_parked()
+    public async Task A_group_that_runs_takes_the_range_assignor_when_the_order_of_keys_is_to_be_preserved()
     {
         var (plain, topic, group) = (await broker.CreateTopicAsync(2), await broker.CreateTopicAsync(2), broker.NewGroup());
         var (others, log) = (new HandledLog(), new HandledLog());
@@ -315,7 +319,8 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     }
 
     private protected static Task<ISubscription> SubscribeAsync(
-        KafkaService kafka, string topic, HandledLog log, Func<string, MessageContext, bool> fails, Backoff? delay = null, AfterDeadLetter then = AfterDeadLetter.Continue, int attempts = 3) =>
+        KafkaService kafka, string topic, HandledLog log, Func<string, MessageContext, bool> fails, Backoff? delay = null,
+            AfterDeadLetter then = AfterDeadLetter.Continue, int attempts = 3) =>
         kafka.SubscribeAsync<string>(
             topic,
             (message, context, _) =>
@@ -363,7 +368,8 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
 
         public IReadOnlyList<string> Of(string key) => [.. _succeeded.Where(one => one.Key == key).Select(static one => one.Message)];
 
-        public IReadOnlyList<(int Retry, int Attempt)> Invocations(string message) => [.. _invoked.Where(one => one.Message == message).Select(static one => (one.Retry, one.Attempt))];
+        public IReadOnlyList<(int Retry, int Attempt)> Invocations(string message) =>
+            [.. _invoked.Where(one => one.Message == message).Select(static one => (one.Retry, one.Attempt))];
 
         public void Invoked(string message, MessageContext context) => _invoked.Enqueue((message, context.Retry, context.Attempt));
 
@@ -371,6 +377,6 @@ public abstract partial class ParkingContract<TBroker>(TBroker broker) : IClassF
     }
 }
 
-public sealed class ParkingOnTheEmbeddedBroker(EmbeddedTestBroker broker) : ParkingContract<EmbeddedTestBroker>(broker);
+public sealed class KeyOrderOnTheEmbeddedBroker(EmbeddedTestBroker broker) : KeyOrderContract<EmbeddedTestBroker>(broker);
 
-public sealed class ParkingOnRealKafka(KafkaTestBroker broker) : ParkingContract<KafkaTestBroker>(broker);
+public sealed class KeyOrderOnRealKafka(KafkaTestBroker broker) : KeyOrderContract<KafkaTestBroker>(broker);

@@ -7,7 +7,7 @@ using Narad.Kafka.Tests.Consuming;
 using Narad.Kafka.Tests.Producing;
 using Narad.Kafka.Tests.Service;
 
-namespace Narad.Kafka.Tests.Parking;
+namespace Narad.Kafka.Tests.KeyOrder;
 
 /// <summary>A group finds the seal of its own records again: no commit erases it, and a slow broker does not make it unknown.</summary>
 public sealed class SealLookUpTests
@@ -89,7 +89,8 @@ public sealed class SealLookUpTests
 
         source.StartAt = 10;
         offsets.Store(source);
-        fake.ToldTo(nameof(assignment.Client.StoreOffset)).Should().ContainSingle("a start that the group had not committed is kept").Which!.Offset.Value.Should().Be(10);
+        fake.ToldTo(nameof(assignment.Client.StoreOffset)).Should().ContainSingle("a start that the group had not committed is kept")
+            .Which!.Offset.Value.Should().Be(10);
         _errors.Should().BeEmpty();
     }
 
@@ -116,8 +117,9 @@ public sealed class SealLookUpTests
         return new Subscription(group, settings, new NoPipeline(settings, group.Metrics, diagnostics), _time);
     }
 
-    private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics) : HandlerPipeline(settings, metrics, diagnostics)
+    private sealed class NoPipeline(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+        : HandlerPipeline(settings, metrics, diagnostics)
     {
-        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException();
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue queue) => throw new NotSupportedException();
     }
 }

@@ -9,7 +9,7 @@ using Outcome = Narad.Kafka.Consuming.Outcome;
 namespace Narad.Kafka.Tests.Consuming;
 
 /// <summary>The scheduler as a state machine without a broker: what it is told is random, what it starts is watched.</summary>
-public class LaneSchedulerTests
+public class KeyQueueSchedulerTests
 {
     [Theory]
     [InlineData(MessageOrder.ByKey)]
@@ -33,7 +33,8 @@ public class LaneSchedulerTests
     public void With_a_circuit_too_and_it_starts_nothing_but_its_probes_while_it_is_not_closed(MessageOrder order) =>
         Check.One(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(120), Prop.ForAll<int>(seed =>
         {
-            var options = new CircuitBreakerOptions { MinimumThroughput = 3, FailureRatio = 0.2, BreakDuration = TimeSpan.FromSeconds(1), MaxBreakDuration = TimeSpan.FromSeconds(2) };
+            var options = new CircuitBreakerOptions { MinimumThroughput = 3, FailureRatio = 0.2, BreakDuration = TimeSpan.FromSeconds(1),
+                MaxBreakDuration = TimeSpan.FromSeconds(2) };
             var fault = new Simulation(seed, order, options).Run();
             return (fault is null).Label($"seed {seed}: {fault}");
         }));
@@ -43,16 +44,18 @@ public class LaneSchedulerTests
     public void A_pipeline_that_throws_stops_its_partition_and_costs_no_worker()
     {
         var stopped = new System.Collections.Concurrent.ConcurrentQueue<AssignedPartition>();
-        var lanes = new KeyQueueScheduler(parallelism: 1, MessageOrder.ByKey, batch: null, new ManualTime(), new ThrowingPipeline(), new CompletedDeliveries(), stopped.Enqueue);
+        var scheduler = new KeyQueueScheduler(parallelism: 1, MessageOrder.ByKey, batch: null, new ManualTime(), new ThrowingPipeline(),
+            new CompletedDeliveries(), stopped.Enqueue);
         AssignedPartition[] partitions = [new(new TopicPartition("t", 0), null!), new(new TopicPartition("t", 1), null!)];
         foreach (var partition in partitions)
         {
-            lanes.Enqueue([new Delivery(partition, new ReceivedMessage(partition.Partition, 0, Key: [1], Value: null), 0)]);
+            scheduler.Enqueue([new Delivery(partition, new ReceivedMessage(partition.Partition, 0, Key: [1], Value: null), 0)]);
         }
 
         SpinWait.SpinUntil(() => stopped.Count == 2, TimeSpan.FromMinutes(2)).Should().BeTrue("the one worker continues with the other partition");
-        partitions.Should().OnlyContain(partition => lanes.StateOf(partition) == PartitionState.Stopped && lanes.FirstFailure(partition)!.Value.Reason is NotSupportedException);
-        lanes.RunningHandlers.Should().Be(0);
+        partitions.Should().OnlyContain(partition => scheduler.StateOf(partition) == PartitionState.Stopped
+            && scheduler.FirstFailure(partition)!.Value.Reason is NotSupportedException);
+        scheduler.RunningHandlers.Should().Be(0);
     }
 
     [Theory]
@@ -63,11 +66,11 @@ public class LaneSchedulerTests
     public void What_a_revoked_partition_brought_is_not_kept_behind_a_handler_that_hangs(MessageOrder order)
     {
         var pipeline = new WatchedPipeline(order);
-        var lanes = new KeyQueueScheduler(parallelism: 1, order, batch: null, new ManualTime(), pipeline, new CompletedDeliveries(), static _ => { });
+        var scheduler = new KeyQueueScheduler(parallelism: 1, order, batch: null, new ManualTime(), pipeline, new CompletedDeliveries(), static _ => { });
         var dropped = new List<WeakReference>();
         for (var epoch = 0; epoch < 3; epoch++)
         {
-            dropped.AddRange(BringAndDrop(lanes));
+            dropped.AddRange(BringAndDrop(scheduler));
         }
 
         SpinWait.SpinUntil(() => pipeline.Running.Count == 1, TimeSpan.FromSeconds(10)).Should().BeTrue("its handler hangs");
@@ -82,10 +85,13 @@ public class LaneSchedulerTests
         var time = new ManualTime();
         var circuit = new CircuitBreaker(new CircuitBreakerOptions { MinimumThroughput = 1 }, "t", "g", new KafkaDiagnostics(time: time));
         var pipelines = new[] { new WatchedPipeline(MessageOrder.Unordered, circuit), new WatchedPipeline(MessageOrder.Unordered, circuit) };
-        var lanes = pipelines.Select(pipeline => new KeyQueueScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit)).ToArray();
+        var schedulers = pipelines.Select(pipeline =>
+            new KeyQueueScheduler(parallelism: 4, MessageOrder.Unordered, batch: null, time, pipeline, new CompletedDeliveries(), static _ => { }, circuit))
+                .ToArray();
         var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };
         void Settled(int own, int retries) => SpinWait.SpinUntil(
-            () => lanes.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
+            () => schedulers.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own
+                && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
             .Should().BeTrue($"{own} and {retries} should run, not {pipelines[0].Running.Count} and {pipelines[1].Running.Count}");
 
         circuit.Failed(NewDelivery(partitions[0], 0), new TimeoutException()).Should().BeTrue();
@@ -93,7 +99,7 @@ public class LaneSchedulerTests
         {
             for (var i = 1; i < 5; i++)
             {
-                lanes[scheduler].Enqueue([NewDelivery(partitions[scheduler], i)]);
+                schedulers[scheduler].Enqueue([NewDelivery(partitions[scheduler], i)]);
             }
         }
 
@@ -103,11 +109,11 @@ public class LaneSchedulerTests
         Settled(1, 0);
         Enqueue(1);   // while the other one's probe is out
         Settled(1, 0);
-        lanes[0].Drop(partitions[0]);
+        schedulers[0].Drop(partitions[0]);
         Settled(1, 1);   // the one that hangs in a lost partition, and another probe
         circuit.Succeeded(pipelines[1].Running[0].Delivery);
         Settled(1, 4);   // while the probe's own worker is not even back
-        lanes[0].Enqueue([NewDelivery(partitions[0] = new AssignedPartition(new TopicPartition("t", 0), null!), 9)]);
+        schedulers[0].Enqueue([NewDelivery(partitions[0] = new AssignedPartition(new TopicPartition("t", 0), null!), 9)]);
         Settled(2, 4);
         pipelines.Select(static pipeline => pipeline.Fault).Should().AllBeEquivalentTo(default(string));
     }
@@ -117,7 +123,7 @@ public class LaneSchedulerTests
 
     // Not inlined, so that nothing here keeps what it brought.
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-    private static List<WeakReference> BringAndDrop(KeyQueueScheduler lanes)
+    private static List<WeakReference> BringAndDrop(KeyQueueScheduler scheduler)
     {
         var partition = new AssignedPartition(new TopicPartition("t", 0), null!);
         var brought = new List<WeakReference>();
@@ -125,11 +131,11 @@ public class LaneSchedulerTests
         {
             var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, i, Key: [(byte)(i % 4)], Value: null), i);
             brought.Add(new WeakReference(delivery));
-            lanes.Enqueue([delivery]);
+            scheduler.Enqueue([delivery]);
         }
 
-        SpinWait.SpinUntil(() => lanes is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
-        lanes.Drop(partition);
+        SpinWait.SpinUntil(() => scheduler is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
+        scheduler.Drop(partition);
         return brought;
     }
 
@@ -169,7 +175,7 @@ public class LaneSchedulerTests
                 Settle();
             }
 
-            // To the end: everything goes on, nothing fails any more.
+            // To the end: everything continues, nothing fails any more.
             for (var i = 0; i < _partitions.Length; i++)
             {
                 if (_queues.StateOf(_partitions[i]) is PartitionState.Draining)
@@ -201,12 +207,13 @@ public class LaneSchedulerTests
 
             if (!_expected.SetEquals(_taken))
             {
-                return $"{_expected.Except(_taken).Count()} were never completed, {_taken.Except(_expected).Count()} were completed though nobody finished them";
+                return $"{_expected.Except(_taken).Count()} were never completed, "
+                    + $"{_taken.Except(_expected).Count()} were completed though nobody finished them";
             }
 
             var forgotten = _enqueued.Count(delivery => _queues.StateOf(delivery.Partition) is not PartitionState.Gone && !_taken.Contains(delivery));
             return forgotten > 0 ? $"{forgotten} were never run"
-                : _queues.KeyedQueues > 0 ? $"{_queues.KeyedQueues} lanes leaked"
+                : _queues.KeyedQueues > 0 ? $"{_queues.KeyedQueues} key queues leaked"
                 : _time.Timers > 0 ? $"{_time.Timers} timers leaked"
                 : _circuit is { State: CircuitState.Open } ? "the circuit stays open"
                 : _queues.RunningHandlers != 0 ? "handlers are counted that do not run"
@@ -300,7 +307,8 @@ public class LaneSchedulerTests
         private void Enqueue(AssignedPartition partition)
         {
             var key = _random.Next(5);
-            var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, _sequence, Key: key == 4 ? null : [(byte)key], Value: null), _sequence++);
+            var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, _sequence, Key: key == 4 ? null : [(byte)key], Value: null),
+                _sequence++);
             _enqueued.Add(delivery);
             _queues.Enqueue([delivery]);
         }
@@ -343,13 +351,13 @@ public class LaneSchedulerTests
     private sealed class ThrowingPipeline() : HandlerPipeline(
         SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
-        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane) => throw new NotSupportedException("a fault of our own");
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue queue) => throw new NotSupportedException("a fault of our own");
     }
 
     private sealed class WatchedPipeline(MessageOrder order, CircuitBreaker? circuit = null) : HandlerPipeline(
         SubscriptionSettings.From("t", "g", new SubscriptionOptions(), new KafkaOptions(), services: null), new ConsumingMetrics(), new KafkaDiagnostics())
     {
-        private readonly Lock _gate = new();
+        private readonly Lock _lock = new();
         private readonly List<Run> _running = [];
         private readonly Dictionary<(int, int), Delivery> _last = [];
 
@@ -359,7 +367,7 @@ public class LaneSchedulerTests
         {
             get
             {
-                lock (_gate)
+                lock (_lock)
                 {
                     return [.. _running];
                 }
@@ -368,19 +376,19 @@ public class LaneSchedulerTests
 
         public void Complete(Run run, Outcome outcome)
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _running.Remove(run);
             }
 
-            run.Outcome.SetResult(outcome);   // the worker goes on here and now
+            run.Outcome.SetResult(outcome);   // the worker continues here and now
         }
 
-        protected override ValueTask<Outcome> HandleAsync(KeyQueue lane)
+        protected override ValueTask<Outcome> HandleAsync(KeyQueue queue)
         {
-            var run = new Run(lane.Head!, new TaskCompletionSource<Outcome>());
+            var run = new Run(queue.Head!, new TaskCompletionSource<Outcome>());
             run.Delivery.Attempts++;
-            lock (_gate)
+            lock (_lock)
             {
                 if (circuit is { State: not CircuitState.Closed } && !circuit.IsProbe(run.Delivery))
                 {

@@ -3,13 +3,15 @@ using System.Text;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.KeyOrder;
 
-namespace Narad.Kafka.Tests.Parking;
+namespace Narad.Kafka.Tests.KeyOrder;
 
 /// <summary>
-/// One partition pair with its two logs, a broker that remembers what was committed, and one member after the other that reads, handles, fails, copies, hops, crashes and is restarted,
-/// in an order that a list of choices decides. The order of keys is kept by the library's <see cref="BlockedKeys"/> and <see cref="OffsetTracker"/>; everything else is simulated.
+/// One partition pair with its two logs, a broker that remembers what was committed, and one member after the other that reads, handles, fails, copies,
+/// republishes, crashes and is restarted,
+/// in an order that a list of choices decides. The order of keys is kept by the library's <see cref="BlockedKeys"/> and <see cref="OffsetTracker"/>;
+/// everything else is simulated.
 /// </summary>
-internal sealed class ParkingModel
+internal sealed class KeyOrderModel
 {
     private const int Attempts = 3;
     private const int Keys = 3;
@@ -29,7 +31,7 @@ internal sealed class ParkingModel
     private int _members;
     private readonly bool _orderly;
 
-    private ParkingModel(IEnumerable<int> choices, bool orderly)
+    private KeyOrderModel(IEnumerable<int> choices, bool orderly)
     {
         _orderly = orderly;
         _choices = choices.GetEnumerator();
@@ -41,9 +43,17 @@ internal sealed class ParkingModel
     /// <param name="orderly">No member crashes, and nothing is redriven: then nothing that was copied is done twice, either.</param>
     public static string? Check(IEnumerable<int> choices, bool orderly = false)
     {
-        var model = new ParkingModel(choices, orderly);
+        var model = new KeyOrderModel(choices, orderly);
         var wrong = model.Run();
-        return wrong is null ? null : $"{wrong}\n{string.Join('\n', model._story.ToString().Split('\n').Where(line => wrong[0] != 'k' || line.Contains(wrong[..2], StringComparison.Ordinal) || line.Contains("member", StringComparison.Ordinal) || line.Contains("end", StringComparison.Ordinal)))}";
+        if (wrong is null)
+        {
+            return null;
+        }
+
+        // Of a fault of one key, what happened to that key.
+        string[] told = wrong[0] == 'k' ? [wrong[..2], "member", "end"] : [""];
+        var lines = model._story.ToString().Split('\n').Where(line => Array.Exists(told, text => line.Contains(text, StringComparison.Ordinal)));
+        return $"{wrong}\n{string.Join('\n', lines)}";
     }
 
     private string? Run()
@@ -185,14 +195,15 @@ internal sealed class ParkingModel
 
             if (_member.HasRepeats)
             {
-                Begin(_member.Leave());   // it is given away meanwhile
+                Begin(_member.Leave());   // it is revoked meanwhile
             }
         }
     }
 
     private long Append(Copy copy)
     {
-        Say($"{copy.Key}: r{_retries.Count} is {(copy.IsOnlyRelease ? "" : $"m{copy.Origin} for attempt {copy.Attempt}")} {copy.Release} by {copy.Writer?[..4]}");
+        var what = copy.IsOnlyRelease ? "" : $"m{copy.Origin} for attempt {copy.Attempt}";
+        Say($"{copy.Key}: r{_retries.Count} is {what} {copy.Release} by {copy.Writer?[..4]}");
         _retries.Add(copy);
         return _retries.Count - 1;
     }
@@ -214,7 +225,8 @@ internal sealed class ParkingModel
     {
         foreach (var key in _source.Select(static sent => sent.Key).Distinct(StringComparer.Ordinal))
         {
-            var order = _source.Select(static (sent, offset) => (sent.Key, Offset: (long)offset)).Where(one => one.Key == key).Select(static one => one.Offset).ToList();
+            var order = _source.Select(static (sent, offset) => (sent.Key, Offset: (long)offset)).Where(one => one.Key == key).Select(static one => one.Offset)
+                .ToList();
             var all = _done.Where(one => one.Key == key).ToList();
             var done = all.ConvertAll(static one => one.Origin);
             var missing = order.Except(done).ToList();
@@ -240,8 +252,9 @@ internal sealed class ParkingModel
                 before = rank;
             }
 
-            // S19: orderly hand-overs repeat nothing that was copied.
-            if (_orderly && done.GroupBy(static origin => origin).FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
+            // Orderly hand-overs repeat nothing that was copied.
+            if (_orderly && done.GroupBy(static origin => origin)
+                .FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
             {
                 return $"{key}: m{twice.Key} is done {twice.Count()} times, in {string.Join(" ", done)}";
             }
@@ -252,7 +265,8 @@ internal sealed class ParkingModel
 
     private sealed record Sent(string Key, long Timestamp);
 
-    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null, bool IsOnlyRelease = false, bool IsRedriven = false);
+    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null,
+        bool IsOnlyRelease = false, bool IsRedriven = false);
 
     private sealed class Work(string key, long offset, long arrival)
     {
@@ -262,7 +276,7 @@ internal sealed class ParkingModel
 
         public long Sequence => arrival;
 
-        public BlockedRecord? Parked { get; set; }
+        public BlockedRecord? Blocked { get; set; }
 
         public Copy? Publishing { get; set; }
 
@@ -277,7 +291,7 @@ internal sealed class ParkingModel
 
     private sealed class Member
     {
-        private readonly ParkingModel _model;
+        private readonly KeyOrderModel _model;
         private readonly string _writer;
         private readonly BlockedKeys _blockedKeys;
         private readonly OffsetTracker _sourceTracker = new();
@@ -293,7 +307,7 @@ internal sealed class ParkingModel
         private long _retryNext;
         private bool _began;
 
-        public Member(ParkingModel model)
+        public Member(KeyOrderModel model)
         {
             _model = model;
             _writer = $"{++model._members:0000}-writer";
@@ -310,7 +324,12 @@ internal sealed class ParkingModel
         }
 
         public override string ToString() =>
-            $"recovered {_blockedKeys.IsRecovered}, {_blockedKeys.Count} copies, source {_sourceNext} of {_model._source.Count}, retries {_retryNext} of {_model._retries.Count}, {_republishes.Count} hops, {_finished.Count} finished, lanes {string.Join(" ", _sourceQueues.Select(static lane => $"{lane.Key} {lane.Value.Count}"))} / {string.Join(" ", _retryQueues.Select(static lane => $"{lane.Key} {lane.Value.Count}"))}, {_model._late.Count} late";
+            $"recovered {_blockedKeys.IsRecovered}, {_blockedKeys.Count} copies, source {_sourceNext} of {_model._source.Count}, "
+                + $"retries {_retryNext} of {_model._retries.Count}, {_republishes.Count} republished, {_finished.Count} finished, "
+                + $"queues {Counts(_sourceQueues)} / {Counts(_retryQueues)}, {_model._late.Count} late";
+
+        private static string Counts(SortedDictionary<string, Queue<Work>> queues) =>
+            string.Join(' ', queues.Select(static queue => $"{queue.Key} {queue.Value.Count}"));
 
         public bool Wrote(Copy copy) => string.Equals(copy.Writer, _writer, StringComparison.Ordinal);
 
@@ -323,8 +342,9 @@ internal sealed class ParkingModel
         public bool HasRepeats => _blockedKeys.Repeats > 0;
 
         public bool IsIdle =>
-            _blockedKeys is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count && _republishes.Count == 0 && _finished.Count == 0
-            && _sourceQueues.Values.All(static lane => lane.Count == 0) && _retryQueues.Values.All(static lane => lane.Count == 0);
+            _blockedKeys is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count
+                && _republishes.Count == 0 && _finished.Count == 0
+            && _sourceQueues.Values.All(static queue => queue.Count == 0) && _retryQueues.Values.All(static queue => queue.Count == 0);
 
         public void Work()
         {
@@ -398,7 +418,8 @@ internal sealed class ParkingModel
             {
                 var record = copy.IsRedriven
                     ? StoredRecord.Stranger(offset, arrival, _model._now, copy.Attempt, copy.Due)
-                    : new StoredRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer, copy.Committed, IsStranger: false);
+                    : new StoredRecord(offset, arrival, copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Attempt, copy.Due, copy.Writer,
+                        copy.Committed, IsStranger: false);
                 if (_blockedKeys.Read(Encoding.UTF8.GetBytes(copy.Key), record, _model._now) is { } finished)
                 {
                     Settle(finished);
@@ -411,33 +432,34 @@ internal sealed class ParkingModel
         public void WorkOn(int parameter)
         {
             Start();
-            var lanes = _sourceQueues.Values.Select(static lane => (IsSource: true, KeyQueue: lane)).Concat(_retryQueues.Values.Select(static lane => (IsSource: false, KeyQueue: lane))).Where(static one => one.KeyQueue.Count > 0).ToList();
-            var count = lanes.Count + _republishes.Count;
+            var queues = _sourceQueues.Values.Select(static queue => (IsSource: true, KeyQueue: queue))
+                .Concat(_retryQueues.Values.Select(static queue => (IsSource: false, KeyQueue: queue))).Where(static one => one.KeyQueue.Count > 0).ToList();
+            var count = queues.Count + _republishes.Count;
             if (count == 0)
             {
                 return;
             }
 
             var index = parameter % count;
-            if (index >= lanes.Count)
+            if (index >= queues.Count)
             {
-                Publish(_republishes[index - lanes.Count]);
+                Publish(_republishes[index - queues.Count]);
                 return;
             }
 
-            var (isSource, lane) = lanes[index];
-            var work = lane.Peek();
+            var (isSource, queue) = queues[index];
+            var work = queue.Peek();
             if (work.Publishing is not null)
             {
                 Publish(work);
             }
             else if (isSource)
             {
-                FromSource(work, lane);
+                FromSource(work, queue);
             }
             else
             {
-                FromRetries(work, lane);
+                FromRetries(work, queue);
             }
         }
 
@@ -488,23 +510,24 @@ internal sealed class ParkingModel
         // In order: what runs is finished, and who comes next is told what was.
         public string Leave()
         {
-            foreach (var (isSource, lanes) in new[] { (true, _sourceQueues), (false, _retryQueues) })
+            foreach (var (isSource, queues) in new[] { (true, _sourceQueues), (false, _retryQueues) })
             {
-                foreach (var lane in lanes.Values.Where(static lane => lane.Count > 0))
+                foreach (var queue in queues.Values.Where(static queue => queue.Count > 0))
                 {
-                    while (lane.TryPeek(out var work) && work.Publishing is not null)
+                    while (queue.TryPeek(out var work) && work.Publishing is not null)
                     {
                         Publish(work);
                     }
                 }
             }
 
-            PublishHops();
+            PublishRepublished();
             TakeBack(0);
             _blockedKeys.DropRepeats().ForEach(Settle);
             foreach (var note in _blockedKeys.Leave(_sourceTracker.Committable))
             {
-                _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Release, IsOnlyRelease: true));
+                _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Release,
+                    IsOnlyRelease: true));
             }
 
             Store();
@@ -515,7 +538,8 @@ internal sealed class ParkingModel
         // Of what is on its way some is written, at once or later, and some is not.
         public void Crash(int parameter)
         {
-            foreach (var work in _sourceQueues.Values.Concat(_retryQueues.Values).Where(static lane => lane.Count > 0).Select(static lane => lane.Peek()).Concat(_republishes).Where(static work => work is { Publishing: not null, IsWritten: false }))
+            foreach (var work in _sourceQueues.Values.Concat(_retryQueues.Values).Where(static queue => queue.Count > 0).Select(static queue => queue.Peek())
+                .Concat(_republishes).Where(static work => work is { Publishing: not null, IsWritten: false }))
             {
                 parameter /= 3;
                 switch (parameter % 3)
@@ -530,7 +554,7 @@ internal sealed class ParkingModel
             }
         }
 
-        private void FromSource(Work work, Queue<Work> lane)
+        private void FromSource(Work work, Queue<Work> queue)
         {
             var (key, sent) = (Encoding.UTF8.GetBytes(work.Key), _model._source[(int)work.Offset]);
             switch (_blockedKeys.Enter(key, work.Offset, sent.Timestamp))
@@ -540,11 +564,11 @@ internal sealed class ParkingModel
 
                 case KeyOrderDecision.Finish:
                     _model.Say($"{work.Key}: m{work.Offset} was copied or finished before");
-                    Finish(isSource: true, lane);
+                    Finish(isSource: true, queue);
                     return;
 
                 case KeyOrderDecision.Forward:
-                    PublishCopy(work, 0, _model._now, () => Finish(isSource: true, lane));
+                    PublishCopy(work, 0, _model._now, () => Finish(isSource: true, queue));
                     return;
             }
 
@@ -552,29 +576,29 @@ internal sealed class ParkingModel
             {
                 if (_blockedKeys.Forward(key, work.Offset, sent.Timestamp, 1))
                 {
-                    PublishCopy(work, 1, _model._now + 100, () => Finish(isSource: true, lane));
+                    PublishCopy(work, 1, _model._now + 100, () => Finish(isSource: true, queue));
                 }
 
                 return;
             }
 
             _model.Done(work.Key, work.Offset, dead: false);
-            Finish(isSource: true, lane);
+            Finish(isSource: true, queue);
         }
 
-        private void FromRetries(Work work, Queue<Work> lane)
+        private void FromRetries(Work work, Queue<Work> queue)
         {
             var verdict = _blockedKeys.Begin(work.Offset, out var copy);
-            work.Parked = copy;
+            work.Blocked = copy;
             switch (verdict)
             {
                 case KeyOrderDecision.PutBack:
                     work.IsPutBack = true;
-                    Finish(isSource: false, lane);
+                    Finish(isSource: false, queue);
                     return;
 
                 case KeyOrderDecision.Finish when copy is null:
-                    Finish(isSource: false, lane);
+                    Finish(isSource: false, queue);
                     return;
 
                 case KeyOrderDecision.Handle:
@@ -583,7 +607,7 @@ internal sealed class ParkingModel
                     if (failed && attempt < Attempts)
                     {
                         _blockedKeys.Forward(copy!, attempt + 1);
-                        PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, lane));
+                        PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, queue));
                         return;
                     }
 
@@ -595,7 +619,7 @@ internal sealed class ParkingModel
             void Released()
             {
                 _blockedKeys.Finish(copy!, release);
-                Finish(isSource: false, lane);
+                Finish(isSource: false, queue);
             }
 
             if (release is not { } record)
@@ -611,7 +635,10 @@ internal sealed class ParkingModel
         private void PublishCopy(Work work, int attempt, long due, Action published)
         {
             var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(work.Key));
-            work.Publishing = new Copy(work.Key, work.Parked is null ? work.Offset : _model._retries[(int)work.Offset].Origin, attempt, due, stamp.Writer, stamp.Committed ?? (work.Parked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release, IsRedriven: work.Parked is not null && _model._retries[(int)work.Offset].IsRedriven);
+            work.Publishing = new Copy(work.Key, work.Blocked is null ? work.Offset
+                : _model._retries[(int)work.Offset].Origin, attempt, due, stamp.Writer,
+                    stamp.Committed ?? (work.Blocked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release,
+                        IsRedriven: work.Blocked is not null && _model._retries[(int)work.Offset].IsRedriven);
             work.Published = published;
         }
 
@@ -640,13 +667,14 @@ internal sealed class ParkingModel
             work.Published!();
         }
 
-        private void RepublishAll(List<Narad.Kafka.Failures.DelayedRetry> hops)
+        private void RepublishAll(List<Narad.Kafka.Failures.DelayedRetry> retries)
         {
-            foreach (var hop in hops)
+            foreach (var retry in retries)
             {
-                var copy = _model._retries[(int)hop.Offset];
+                var copy = _model._retries[(int)retry.Offset];
                 var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(copy.Key));
-                var work = new Work(copy.Key, hop.Offset, hop.Sequence) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
+                var work = new Work(copy.Key, retry.Offset,
+                    retry.Sequence) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
                 work.Published = () =>
                 {
                     _republishes.Remove(work);
@@ -656,7 +684,7 @@ internal sealed class ParkingModel
             }
         }
 
-        private void PublishHops()
+        private void PublishRepublished()
         {
             while (_republishes.Count > 0)
             {
@@ -673,7 +701,7 @@ internal sealed class ParkingModel
             }
         }
 
-        private void Finish(bool isSource, Queue<Work> lane) => _finished.Add((isSource, lane.Dequeue()));
+        private void Finish(bool isSource, Queue<Work> queue) => _finished.Add((isSource, queue.Dequeue()));
 
         private void Settle(long arrival)
         {
@@ -692,14 +720,14 @@ internal sealed class ParkingModel
             return true;
         }
 
-        private static Queue<Work> QueueOf(SortedDictionary<string, Queue<Work>> lanes, string key)
+        private static Queue<Work> QueueOf(SortedDictionary<string, Queue<Work>> queues, string key)
         {
-            if (!lanes.TryGetValue(key, out var lane))
+            if (!queues.TryGetValue(key, out var queue))
             {
-                lanes.Add(key, lane = new Queue<Work>());
+                queues.Add(key, queue = new Queue<Work>());
             }
 
-            return lane;
+            return queue;
         }
     }
 }
