@@ -17,13 +17,19 @@ internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<Use
             .AddNaradKafka(options => (options.Mode, options.Brokers, options.ClientId) = (settings.Mode, settings.Brokers, settings.ClientId))
             .AddSubscription<UserEvent, HostedHandler>(topic.Name, environment.NewName("group"));
         await using var provider = services.BuildServiceProvider();
+        return await MeasureAsync(provider, run, topic, Timeout);
+    }
+
+    /// <summary>Runs the hosted services until all messages are counted.</summary>
+    public static async Task<Sample> MeasureAsync(IServiceProvider provider, Run run, FilledTopic topic, TimeSpan timeout)
+    {
         var hosted = provider.GetServices<IHostedService>().ToList();
         foreach (var service in hosted)
         {
             await service.StartAsync(CancellationToken.None);
         }
 
-        var sample = await run.Done.WaitAsync(Timeout);
+        var sample = await run.Done.WaitAsync(timeout);
         foreach (var service in hosted)
         {
             await service.StopAsync(CancellationToken.None);

@@ -155,20 +155,7 @@ internal static class Stores
         });
         await using var provider = services.BuildServiceProvider();
         counting.Inner = provider.GetService<IMessageStore>() ?? new InMemoryMessageStore();
-        var hosted = provider.GetServices<IHostedService>().ToList();
-        foreach (var service in hosted)
-        {
-            await service.StartAsync(CancellationToken.None);
-        }
-
-        var sample = await run.Done.WaitAsync(Timeout);
-        foreach (var service in hosted)
-        {
-            await service.StopAsync(CancellationToken.None);
-        }
-
-        topic.Check(run.Handled, run.Offsets);
-        return sample;
+        return await HostedHandler.MeasureAsync(provider, run, topic, Timeout);
     }
 
     /// <summary>Counts what the store acknowledged.</summary>

@@ -5,9 +5,10 @@ namespace Narad.Kafka.Consuming;
 /// may keep a connection to it that never opens again, or wait for an answer that was lost. Only another client helps. Used by the poll thread.
 /// </summary>
 /// <remarks>A group may be slow for a good reason: a member that polls late holds up everybody. So each further client is given twice the time.</remarks>
-/// <param name="isOutside">Whether the client wants to be in, brokers answer it, none refused it, and it is no member. Asked once a second.</param>
+/// <param name="isOutside">Whether the client wants to be in and is no member; null where that says nothing of the client: no broker answers, or one refused
+/// it. Asked once a second.</param>
 /// <param name="time">The clock.</param>
-internal sealed class JoinWatch(Func<bool> isOutside, TimeProvider time)
+internal sealed class JoinWatch(Func<bool?> isOutside, TimeProvider time)
 {
     public static readonly TimeSpan FirstTimeout = TimeSpan.FromMinutes(1);
     public static readonly TimeSpan LongestTimeout = TimeSpan.FromMinutes(8);
@@ -30,7 +31,13 @@ internal sealed class JoinWatch(Func<bool> isOutside, TimeProvider time)
         }
 
         _looked = time.GetTimestamp();
-        if (!isOutside())
+        if (isOutside() is not { } isOut)
+        {
+            _outsideSince = null;
+            return false;
+        }
+
+        if (!isOut)
         {
             (_outsideSince, _timeout) = (null, FirstTimeout);
             return false;

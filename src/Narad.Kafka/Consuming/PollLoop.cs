@@ -194,8 +194,7 @@ internal sealed class PollLoop
     {
         _transport.Tokens?.Remove(_assignment.Client);
         _assignment.Client.Close();
-        LoseEverything();
-        DisposeLater(_assignment.Client);
+        Abandon();
         Build();
     }
 
@@ -1079,9 +1078,9 @@ internal sealed class PollLoop
 
     // The client of a classic group keeps the number of its generation when the group takes it out. One that is refused says so again and again, and a new
     // client would meet the same.
-    private bool IsOutside() =>
-        _subscribed.Count > 0 && _transport.ConnectionFault is null && !_group.Errors.IsRefused
-        && (_progress.IsOutside || GroupMembership.HasJoined(_assignment.Client.Handle) is false);
+    private bool? IsOutside() => _transport.ConnectionFault is not null || _group.Errors.IsRefused
+        ? null
+        : _subscribed.Count > 0 && (_progress.IsOutside || GroupMembership.HasJoined(_assignment.Client.Handle) is false);
 
     // While its group rebalances a member's commit is refused. Polling continues then, so that it learns of the new generation, and it is tried again; leaving
     // would give the partitions away with what was committed before.

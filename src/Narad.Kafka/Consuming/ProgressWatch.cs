@@ -36,7 +36,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
                 && group.Subscriptions.Any(static subscription => subscription.State is SubscriptionState.Running or SubscriptionState.Joining))
             {
                 yield return new Stall($"group '{group.Name}' lost its partitions and has not been joined again. Look at its coordinator, and at "
-                    + "members that are slow to join; a new client is built after a minute", time.GetElapsedTime(lost));
+                    + "members that are slow to join; a client that stays outside is replaced after one to eight minutes", time.GetElapsedTime(lost));
             }
 
             foreach (var (text, since, neverUnhealthy) in _found)

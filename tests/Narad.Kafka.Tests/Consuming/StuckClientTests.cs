@@ -49,9 +49,12 @@ public sealed class StuckClientTests
     [Fact]
     public void A_client_that_comes_in_gives_the_next_one_the_time_of_the_first()
     {
-        var isOutside = true;
+        bool? isOutside = true;
         var watch = new JoinWatch(() => isOutside, _time);
         StuckAfter(watch);
+        isOutside = null;
+        Pass(watch, TimeSpan.FromHours(1)).Should().BeFalse("no broker answers");
+        isOutside = true;
         Pass(watch, TimeSpan.FromSeconds(100)).Should().BeFalse("it has two minutes");
         isOutside = false;
         Pass(watch, TimeSpan.FromHours(1)).Should().BeFalse("it is a member");
