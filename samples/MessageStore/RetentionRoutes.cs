@@ -12,7 +12,7 @@ internal static class RetentionRoutes
 {
     public static void MapRetention(this WebApplication app)
     {
-        app.MapGet("/retention", static (IKafkaService kafka, CancellationToken cancellationToken) => ShowAsync(kafka, cancellationToken));
+        app.MapGet("/retention", ShowAsync);
         app.MapPut("/retention", static async (NewRetention body, IKafkaService kafka, CancellationToken cancellationToken) =>
         {
             await kafka.Topics.SetRetentionAsync(MessageStoreRoles.Topic, TimeSpan.FromHours(body.Hours!.Value), cancellationToken);
@@ -23,7 +23,7 @@ internal static class RetentionRoutes
     private static async Task<Retention> ShowAsync(IKafkaService kafka, CancellationToken cancellationToken)
     {
         var topic = await kafka.Topics.GetDetailsAsync(MessageStoreRoles.Topic, cancellationToken);
-        return new Retention(MessageStoreRoles.Topic, topic?.Retention?.TotalMilliseconds, kafka.Mode is KafkaMode.Kafka);
+        return new Retention(topic?.Name ?? MessageStoreRoles.Topic, topic?.Retention?.TotalMilliseconds, kafka.Mode is KafkaMode.Kafka);
     }
 
     private sealed record Retention(string Topic, double? RetentionMs, bool CanBeSet);

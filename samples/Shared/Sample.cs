@@ -31,14 +31,15 @@ public static class Sample
             args = args[1..];
             if (wanted is [])
             {
-                await Console.Error.WriteLineAsync($"There is no role '{name}'. Roles: {string.Join(", ", roles.Select(static role => role.Name))}; without one, all run.");
+                var names = string.Join(", ", roles.Select(static role => role.Name));
+                await Console.Error.WriteLineAsync($"There is no role '{name}'. Roles: {names}; without one, all run.");
                 return 2;
             }
         }
 
         try
         {
-            await using var running = await StartAsync(args, wanted);
+            await using var running = await StartAsync(args, wanted, roles[0]);
             await running.WaitForShutdownAsync();
             return 0;
         }
@@ -51,16 +52,25 @@ public static class Sample
 
     /// <summary>Starts the roles in their order. Dispose the result to stop them in the opposite one.</summary>
     /// <exception cref="PortTakenException">Another program listens where a role should.</exception>
-    public static async Task<RunningSample> StartAsync(string[] args, params SampleRole[] roles)
+    public static Task<RunningSample> StartAsync(string[] args, params SampleRole[] roles)
     {
         ArgumentNullException.ThrowIfNull(args);
         ArgumentNullException.ThrowIfNull(roles);
+        return StartAsync(args, roles, roles[0]);
+    }
+
+    /// <summary>Whether a MongoDB server is named (<c>MONGODB_URI</c>, <c>ConnectionStrings:mongodb</c>, <c>Kafka:Mongo:ConnectionString</c>).</summary>
+    public static bool HasMongo(this IConfiguration configuration) =>
+        Names(configuration, "MONGODB_URI", "ConnectionStrings:mongodb", "Kafka:Mongo:ConnectionString");
+
+    private static async Task<RunningSample> StartAsync(string[] args, SampleRole[] roles, SampleRole first)
+    {
         var running = new RunningSample();
         try
         {
             foreach (var role in roles)
             {
-                var builder = CreateBuilder(args, role, roles);
+                var builder = CreateBuilder(args, role, isFirst: role == first);
                 if (IsEmbedded(builder.Configuration))
                 {
                     running.Broker ??= EmbeddedBroker.Start();
@@ -73,7 +83,8 @@ public static class Sample
             if (running.Broker is { } broker)
             {
                 running[roles[0].Name].Services.GetRequiredService<ILoggerFactory>().CreateLogger("Narad.Samples")
-                    .LogInformation("The embedded broker runs in this process and listens on {BootstrapServers}; what it holds is lost at exit", broker.BootstrapServers);
+                    .LogInformation(
+                        "The embedded broker runs in this process and listens on {BootstrapServers}; what it holds is lost at exit", broker.BootstrapServers);
             }
 
             await running.StartAsync();
@@ -86,16 +97,12 @@ public static class Sample
         }
     }
 
-    /// <summary>Whether a MongoDB server is named (<c>MONGODB_URI</c>, <c>ConnectionStrings:mongodb</c>, <c>Kafka:Mongo:ConnectionString</c>).</summary>
-    public static bool HasMongo(this IConfiguration configuration) =>
-        Names(configuration, "MONGODB_URI", "ConnectionStrings:mongodb", "Kafka:Mongo:ConnectionString");
-
-    private static WebApplicationBuilder CreateBuilder(string[] args, SampleRole role, SampleRole[] roles)
+    private static WebApplicationBuilder CreateBuilder(string[] args, SampleRole role, bool isFirst)
     {
         // Not the caller's folder, whose appsettings.json is for something else.
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         var urls = builder.Configuration[$"{UrlsKey}:{role.Name}"]
-            ?? (role == roles[0] ? builder.Configuration[UrlsKey] : null)
+            ?? (isFirst ? builder.Configuration[UrlsKey] : null)
             ?? $"http://localhost:{role.Port}";
         foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Narad.Kafka;
 using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 
@@ -27,7 +28,8 @@ internal static class SampleErrorsExtensions
             if (context.ProblemDetails is HttpValidationProblemDetails { Errors.Count: > 0 } validation)
             {
                 // As the fields are named in JSON.
-                validation.Errors = validation.Errors.ToDictionary(static error => JsonNamingPolicy.CamelCase.ConvertName(error.Key), static error => error.Value);
+                validation.Errors = validation.Errors.ToDictionary(
+                    static error => JsonNamingPolicy.CamelCase.ConvertName(error.Key), static error => error.Value);
             }
             else if (context.ProblemDetails.Status is StatusCodes.Status415UnsupportedMediaType)
             {
@@ -42,7 +44,7 @@ internal static class SampleErrorsExtensions
 }
 
 /// <summary>The answer to an exception. Thread-safe.</summary>
-internal sealed class SampleErrors(IProblemDetailsService problems) : IExceptionHandler
+internal sealed class SampleErrors(IProblemDetailsService problems, ILogger<SampleErrors> logger) : IExceptionHandler
 {
     public ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -60,15 +62,20 @@ internal sealed class SampleErrors(IProblemDetailsService problems) : IException
             {
                 Status = StatusCodes.Status503ServiceUnavailable,
                 Title = "The storage does not answer",
-                Detail = "It is not known whether the message was stored. Try again later.",
+                Detail = HttpMethods.IsGet(httpContext.Request.Method) ? "Try again later." : "What was sent may or may not be stored. Try again later.",
             },
-            KafkaNotConnectedException or KafkaSendException => new ProblemDetails
+            KafkaNotConnectedException or KafkaSendException or KafkaTopicException => new ProblemDetails
             {
                 Status = StatusCodes.Status503ServiceUnavailable, Title = "Kafka does not answer", Detail = "Try again later.",
             },
             NotSupportedException unsupported => new ProblemDetails { Status = StatusCodes.Status501NotImplemented, Detail = unsupported.Message },
             _ => new ProblemDetails { Status = StatusCodes.Status500InternalServerError },
         };
+        if (problem.Status is StatusCodes.Status500InternalServerError or StatusCodes.Status503ServiceUnavailable)
+        {
+            logger.LogError(exception, "{Method} {Path} failed", httpContext.Request.Method, httpContext.Request.Path);
+        }
+
         httpContext.Response.StatusCode = problem.Status!.Value;
         return problems.TryWriteAsync(new ProblemDetailsContext { HttpContext = httpContext, ProblemDetails = problem });
     }

@@ -44,7 +44,8 @@ public static class SampleRoutes
         app.UseFileServer(new FileServerOptions
         {
             FileProvider = new CompositeFileProvider(
-                new EmbeddedFileProvider(sample, $"{sample.GetName().Name}.Page"), new EmbeddedFileProvider(typeof(SampleRoutes).Assembly, "Narad.Samples.Page")),
+                new EmbeddedFileProvider(sample, $"{sample.GetName().Name}.Page"),
+                new EmbeddedFileProvider(typeof(SampleRoutes).Assembly, "Narad.Samples.Page")),
             StaticFileOptions =
             {
                 OnPrepareResponse = static file =>

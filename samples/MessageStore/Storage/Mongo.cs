@@ -11,16 +11,19 @@ internal static class Mongo
     public const string Produced = "produced";
 
     // A client waits for the answer.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MostWait = TimeSpan.FromSeconds(5);
 
     public static IMongoDatabase Connect(IConfiguration configuration)
     {
-        var url = MongoUrl.Create(configuration["MONGODB_URI"] ?? configuration.GetConnectionString("mongodb") ?? configuration["Kafka:Mongo:ConnectionString"]);
+        var url = MongoUrl.Create(
+            configuration["MONGODB_URI"] ?? configuration.GetConnectionString("mongodb") ?? configuration["Kafka:Mongo:ConnectionString"]);
         var settings = MongoClientSettings.FromUrl(url);
-        settings.ServerSelectionTimeout = Patience;
-        settings.ConnectTimeout = Patience;
-        settings.SocketTimeout = Patience;
+        settings.ServerSelectionTimeout = Shorter(settings.ServerSelectionTimeout);
+        settings.ConnectTimeout = Shorter(settings.ConnectTimeout);
+        settings.SocketTimeout = MostWait;
         return new MongoClient(settings).GetDatabase(url.DatabaseName ?? "message-store");
+
+        static TimeSpan Shorter(TimeSpan time) => time < MostWait ? time : MostWait;
     }
 
     public static BsonDocument Document(Message message, bool produced) => new()
