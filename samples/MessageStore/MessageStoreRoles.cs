@@ -24,7 +24,11 @@ internal static class MessageStoreRoles
         {
             kafka.ClientId = "message-store-api";
             kafka.StartWithoutBroker = true;   // messages are stored meanwhile, and produced later
-        }).AddTopics();
+        })
+
+            // Kafka keeps messages for 24 hours, consumed or not. What is set later (PUT /retention) stays; the next start reports the difference.
+            .AddTopic(Topic, retention: TimeSpan.FromHours(24))
+            .AddTopic($"{Topic}-dlt", retention: Timeout.InfiniteTimeSpan);
         builder.Services.AddHealthChecks().AddNaradKafka().AddCheck<StorageHealth>("storage");
         builder.Services.AddSingleton<IMessages>(builder.Configuration.HasMongo() ? new MongoMessages(Mongo.Connect(builder.Configuration)) : memory);
         builder.Services.AddValidation();   // the attributes of request types and parameters
@@ -47,7 +51,7 @@ internal static class MessageStoreRoles
         {
             kafka.ClientId = "message-store-consumer";
             kafka.ConsumerGroupId ??= "message-store";
-        }).AddTopics();
+        });
 
         // What is not there yet is inserted. A message that cannot be read, or has no id or text, is a dead letter.
         if (builder.Configuration.HasMongo())
@@ -68,9 +72,4 @@ internal static class MessageStoreRoles
         static void ById(MessageStoreOptions<Message> options) => options.IdProperty = "id";
         static void DeadLetters(SubscriptionOptions subscription) => subscription.DeadLetter.Enabled = true;
     }
-
-    // Kafka keeps messages for 24 hours, whether they were consumed or not. What is set later (PUT /retention) stays; the next start reports the difference.
-    private static NaradKafkaBuilder AddTopics(this NaradKafkaBuilder kafka) => kafka
-        .AddTopic(Topic, retention: TimeSpan.FromHours(24))
-        .AddTopic($"{Topic}-dlt", retention: Timeout.InfiniteTimeSpan);
 }
