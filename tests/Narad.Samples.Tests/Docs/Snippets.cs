@@ -320,7 +320,7 @@ public static class Snippets
 
         await subscription.SeekAsync(first, offset: 1_000);                           // handle again from there, or leave out what is between
         await subscription.SeekAsync(DateTimeOffset.UtcNow - TimeSpan.FromHours(1));  // all partitions of this process
-        await subscription.SeekToBeginningAsync();                                             // from their first messages
+        await subscription.SeekToBeginningAsync();                                      // from their first messages
 
         await subscription.StopAsync();         // this subscription alone; the topic can be subscribed to again
         // end
