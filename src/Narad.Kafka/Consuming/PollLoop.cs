@@ -32,7 +32,7 @@ internal sealed class PollLoop
     private const int MostAtOnce = 64;
     private const int MostSpares = 16_384;
     private const int MostMoves = 1_000;
-    private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
@@ -314,8 +314,9 @@ internal sealed class PollLoop
     }
 
     // A message ends the wait at once; what is asked of the group by name takes as long as a tick then.
-    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && BufferedMessages == 0
-        && _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
+    private bool IsIdle => !_inPairs && _transactions is null && _joinSeen && BufferedMessages == 0 && IsQuiet;
+
+    private bool IsQuiet => _diagnostics.Time.GetElapsedTime(_lastMessage) > IdleAfter;
 
     // Takes what is there, up to a limit: handing it over together costs much less than one by one.
     private void Poll()
@@ -544,7 +545,7 @@ internal sealed class PollLoop
         var ticks = (long)(TickInterval.TotalSeconds * _diagnostics.Time.TimestampFrequency);
         _nextTick = _diagnostics.Time.GetTimestamp() + ticks;
         _progress.Look();
-        _pace.Turn(_assignment.Client);
+        _pace.Turn(_assignment.Client, IsQuiet);
         foreach (var partition in _assignment.Partitions)
         {
             partition.Rate = (0.7 * partition.Rate) + (0.3 * partition.FinishedSinceTick / TickInterval.TotalSeconds);

@@ -10,11 +10,10 @@ namespace Narad.Kafka.Transports;
 internal sealed class EmbeddedFetches
 {
     public static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(10);
+    public static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(500);
 
     private const int QuickConsumers = 4;
     private const int TopicsOfAStep = 10;
-
-    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<(object Owner, string Group), bool> _consumers = new();
 

@@ -55,21 +55,41 @@ public sealed partial class EmbeddedFetchesTests
         using var next = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" })
             .SetLogHandler((_, _) => { }).Build();
         var pace = new FetchPace(() => fetches.WaitFor(this, "g", topics), time);
-        pace.Turn(client);
+        pace.Turn(client, isIdle: false);
         pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10));
         pace.PollFor(TimeSpan.FromMilliseconds(100)).Should().Be(TimeSpan.FromMilliseconds(100));
 
         topics = 500;
-        pace.Turn(client);
+        pace.Turn(client, isIdle: false);
         pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10), "it looks once a second");
         time.Advance(TimeSpan.FromSeconds(1));
-        pace.Turn(client);
+        pace.Turn(client, isIdle: false);
         pace.Wait.Should().Be(TimeSpan.FromMilliseconds(500));
         pace.PollFor(TimeSpan.FromMilliseconds(100)).Should().Be(TimeSpan.FromMilliseconds(250));
 
         topics = 1;
-        pace.Turn(next);
+        pace.Turn(next, isIdle: false);
         pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10));
+    }
+
+    [Fact]
+    public void A_consumer_that_gets_no_messages_asks_less_often_until_one_comes()
+    {
+        var (time, wait) = (new ManualTime(), TimeSpan.FromMilliseconds(10));
+        using var client = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { GroupId = "g", BootstrapServers = "127.0.0.1:1" })
+            .SetLogHandler((_, _) => { }).Build();
+        var pace = new FetchPace(() => wait, time);
+        pace.Turn(client, isIdle: false);
+
+        pace.Turn(client, isIdle: true);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(50));
+
+        pace.Turn(client, isIdle: false);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(10), "it does not wait for the next second");
+
+        wait = TimeSpan.FromMilliseconds(400);
+        pace.Turn(client, isIdle: true);
+        pace.Wait.Should().Be(TimeSpan.FromMilliseconds(500), "it is the longest");
     }
 
     [GeneratedRegex(@"percent (?<percent>[\d.]+)", RegexOptions.None, matchTimeoutMilliseconds: 1_000)]
