@@ -88,7 +88,8 @@ public sealed class KilledProcessesTests
             string[] settings =
             [
                 "--Kafka:Mode=Kafka", $"--Kafka:Brokers={_brokers}", "--Kafka:SendTimeout=00:00:03", "--Kafka:SessionTimeout=00:00:06",
-                $"--Kafka:TopicNames:messages={_topic}", $"--Kafka:ConsumerGroupId={_name}", $"--MONGODB_URI=mongodb://127.0.0.1:{Database.Port}/{_name}?directConnection=true",
+                $"--Kafka:TopicNames:messages={_topic}", $"--Kafka:ConsumerGroupId={_name}",
+                $"--MONGODB_URI=mongodb://127.0.0.1:{Database.Port}/{_name}?directConnection=true",
             ];
             Api = new RoleProcess(program, "api", settings);
             Consumer = new RoleProcess(program, "consumer", settings);
