@@ -155,6 +155,32 @@ public interface IKafkaService : IKafkaProducer, IAsyncDisposable
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Handles every message of a topic in every instance, for caches and web servers: no group is joined, and nothing is committed. Needs no
+    /// <see cref="ConnectConsumerAsync"/>. When it completes, everything that is sent afterwards is received, by every partition there is and will be; or the
+    /// topic was reported missing, and is read from its first message when it exists. A message whose handler fails is retried in memory
+    /// (<see cref="RetryOptions.InMemory"/>), then logged (event 3091), counted (<c>narad.kafka.broadcast.failed</c>) and given up in this instance.
+    /// </summary>
+    /// <param name="topic">A topic's name.</param>
+    /// <param name="handler">Called with message, context and a token that is cancelled at the end of the shutdown drain.</param>
+    /// <param name="configure">Where to start (<see cref="SubscriptionOptions.StartPosition"/>, default <see cref="StartPosition.Latest"/>, or
+    /// <see cref="SubscriptionOptions.StartTime"/>), parallelism, order, in-memory retries … Its section is <c>Kafka:Subscriptions:{topic}-broadcast</c>.
+    /// Retry topics, dead letters and exactly once are refused.</param>
+    /// <param name="cancellationToken">Cancels the waiting, not the subscription.</param>
+    /// <exception cref="KafkaNotConnectedException">The service was disconnected.</exception>
+    /// <exception cref="KafkaConnectionException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or the topic may not be
+    /// read.</exception>
+    /// <exception cref="KafkaConfigurationException"><paramref name="configure"/> asks for what broadcast subscriptions do not have.</exception>
+    /// <exception cref="ArgumentException">The topic's name is not legal; patterns are not possible.</exception>
+    /// <exception cref="KafkaTopicException">The topic could not be looked at or created, and looking again would not help.</exception>
+    /// <example>
+    /// <code>
+    /// await kafka.SubscribeBroadcastAsync&lt;Price&gt;("prices", (price, context, stop) =&gt; feed.HandleAsync(price, context, stop));
+    /// </code>
+    /// </example>
+    Task<IBroadcastSubscription> SubscribeBroadcastAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Stops consuming (what runs is finished, up to <see cref="KafkaOptions.ShutdownTimeout"/>), then sending. A second call returns the
     /// first call's report. Nothing is left hanging: sends without an answer at the deadline fail as <em>unknown</em>.
     /// </summary>

@@ -35,20 +35,39 @@ internal sealed class KafkaHostedService(
         ThrowIfDeclarationsAreWrong();
         await ThrowIfHandlersAreIncompleteAsync().ConfigureAwait(false);
         await service.ConnectProducerAsync(cancellationToken).ConfigureAwait(false);
-        foreach (var registration in registrations)
+        foreach (var registration in registrations.Where(static registration => registration.BroadcastWaits is null))
         {
             await service.ConnectConsumerAsync(registration.Group, cancellationToken).ConfigureAwait(false);
         }
 
         var joining = new List<Task>();
+        var warming = new List<Task<IBroadcastSubscription>>();
         foreach (var registration in registrations)
         {
             var host = new HandlerHost(services, registration.IsSingleton);
             var route = registration.Topic is null ? service.Options.Routes.ForSubscription(registration.MessageType!) : null;
+            var configure = route is null ? registration.Configure : MessageRoutes.Configured(route, registration.Configure);
+            if (registration.BroadcastWaits is { } waits)
+            {
+                var broadcast = service.SubscribeBroadcastAsync(
+                    registration.Topic ?? route!.Topic,
+                    configure,
+                    registration.HandlerName,
+                    (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
+                    CancellationToken.None);
+                joining.Add(broadcast);
+                if (waits)
+                {
+                    warming.Add(broadcast);
+                }
+
+                continue;
+            }
+
             joining.Add(service.SubscribeAsync(
                 registration.Topic ?? route!.Topic,
                 registration.Group ?? service.Options.ConsumerGroupId,
-                route is null ? registration.Configure : MessageRoutes.Configured(route, registration.Configure),
+                configure,
                 registration.IsBatch,
                 registration.HandlerName,
                 (settings, metrics) => registration.Pipeline(settings, metrics, service.Diagnostics, host),
@@ -58,6 +77,11 @@ internal sealed class KafkaHostedService(
         lifetime.ApplicationStarted.Register(WarnAboutUnusedSections);
         _ = service.HostStop.ContinueWith(static (_, state) => ((KafkaHostedService)state!).StopHost(), this, TaskScheduler.Default);
         await JoinAsync(joining, cancellationToken).ConfigureAwait(false);
+        foreach (var broadcast in warming)
+        {
+            var subscription = await broadcast.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await subscription.UntilCaughtUpAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -96,7 +120,7 @@ internal sealed class KafkaHostedService(
         var errors = new List<string>();
         foreach (var registration in registrations)
         {
-            if (registration.Group is null && service.Options.ConsumerGroupId is null)
+            if (registration is { Group: null, BroadcastWaits: null } && service.Options.ConsumerGroupId is null)
             {
                 var call = registration.Topic is { } topic ? $"AddSubscription(\"{topic}\", " : $"AddSubscription<{registration.MessageType!.Name}, …>(";
                 errors.Add($"the subscription to '{registration.Subject}' has no consumer group: name one where it is added, {call}group: …), or set "

@@ -31,8 +31,6 @@ namespace Narad.Kafka;
 /// </example>
 public sealed partial class KafkaService : IKafkaService
 {
-    private static readonly TimeSpan TopicsPause = TimeSpan.FromSeconds(1);
-
     private readonly KafkaOptions _options;
     private readonly ConcurrentDictionary<string, byte> _subscribed = new(StringComparer.Ordinal);
     private readonly KafkaDiagnostics _diagnostics;
@@ -41,6 +39,7 @@ public sealed partial class KafkaService : IKafkaService
     private readonly ConnectionMonitor _monitor;
     private readonly KafkaMeter _meter;
     private readonly RealNames _realNames;
+    private readonly TopicPreparation _topics;
     private readonly ServiceSender _sender;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _hostStop = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -52,7 +51,6 @@ public sealed partial class KafkaService : IKafkaService
     // Under _lock; each task is started once and started again only where it failed.
     private Task<ITransport>? _connectingTransport;
     private Task<MessageProducer>? _connectingProducer;
-    private Task? _declaringTopics;
     private Task<DisconnectReport>? _disconnecting;
     private bool _initialized;
 
@@ -87,6 +85,7 @@ public sealed partial class KafkaService : IKafkaService
         _meter = new KafkaMeter(this, options.ClientId);
         Topics = new ServiceTopics(this);
         _realNames = new RealNames(options);
+        _topics = new TopicPreparation(options, () => _transport!.Topics, () => _monitor.IsConnected, _diagnostics.Time, _logger, _ending.Token);
         _sender = new ServiceSender(this);
         DeadLetters = new KafkaDeadLetters(options, _diagnostics, ConnectedAsync, topic => RealTopic(topic), ConnectFailureProducerAsync,
             new KnownFailureTopics(() => _subscriptions.OfType<Subscription>()));
@@ -143,7 +142,7 @@ public sealed partial class KafkaService : IKafkaService
             .Distinct(StringComparer.Ordinal)];
 
     /// <summary>Those of the application, and those that read their retry topics.</summary>
-    internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values, .. _retryGroups.Values];
+    internal IReadOnlyCollection<ConsumerGroup> Groups => [.. _groups.Values, .. _retryGroups.Values, .. _broadcasts];
 
     /// <summary>The circuit breakers of its subscriptions; a subscription shares one with its retry topics.</summary>
     internal IEnumerable<CircuitBreaker> Circuits =>
@@ -242,7 +241,7 @@ public sealed partial class KafkaService : IKafkaService
     {
         Init();
         await ConnectFailureProducerAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        await DeclareTopicsAsync(cancellationToken).ConfigureAwait(false);
+        await _topics.ForConnectingAsync(cancellationToken).ConfigureAwait(false);
         _mayBeSentWith = true;
     }
 
@@ -263,13 +262,13 @@ public sealed partial class KafkaService : IKafkaService
         }
 
         var transport = await ConnectTransportAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        await DeclareTopicsAsync(cancellationToken).ConfigureAwait(false);
+        await _topics.ForConnectingAsync(cancellationToken).ConfigureAwait(false);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disconnecting is not null, this);
             if (!_groups.ContainsKey(name))
             {
-                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFailure) { Prepared = TopicsDeclaredAsync });
+                _groups = _groups.Add(name, new ConsumerGroup(name, transport, _options, _diagnostics, OnFailure) { Prepared = _topics.CompleteAsync });
                 ServiceLog.ConsumerConnected(_logger, name, transport.Mode, Address(transport));
             }
         }
@@ -396,7 +395,8 @@ public sealed partial class KafkaService : IKafkaService
         _subscribed.TryAdd(options.Name ?? topic, 0);
         var real = RealTopic(topic, patterns: true);
         SubscriptionOptionsValidator.ThrowIfInvalid(
-            options, real, _options.Assignor, isBatch, ExactlyOnceRules.Check(options, real, _transport!.Mode, _options));
+            options, real, _options.Assignor, isBatch,
+            [.. ExactlyOnceRules.Check(options, real, _transport!.Mode, _options), .. BroadcastRules.CheckOrdinary(options, real)]);
         foreach (var setting in overruled)
         {
             ServiceLog.SubscriptionSettingOverruled(_logger, setting);
@@ -665,58 +665,6 @@ public sealed partial class KafkaService : IKafkaService
         return producer;
     }
 
-    // Waits for it, unless no broker answers and the service may start without one.
-    private Task DeclareTopicsAsync(CancellationToken cancellationToken)
-    {
-        var declared = TopicsDeclaredAsync();
-        return _options.StartWithoutBroker && !_monitor.IsConnected && !declared.IsFaulted ? Task.CompletedTask : declared.WaitAsync(cancellationToken);
-    }
-
-    private Task TopicsDeclaredAsync()
-    {
-        lock (_lock)
-        {
-            if (_declaringTopics is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                _declaringTopics = Task.Run(DeclareTopicsCoreAsync, CancellationToken.None).Observe();
-            }
-
-            return _declaringTopics;
-        }
-    }
-
-    private async Task DeclareTopicsCoreAsync()
-    {
-        var declared = new DeclaredTopics(_options);
-        if (declared.IsEmpty)
-        {
-            return;
-        }
-
-        for (var waits = false; ; waits = true)
-        {
-            try
-            {
-                await declared.EnsureAsync(_transport!.Topics, _logger, _ending.Token).ConfigureAwait(false);
-                return;
-            }
-            catch (KafkaTopicException error) when (error.IsPassing && _options.StartWithoutBroker)
-            {
-                if (!waits)
-                {
-                    TopicsLog.NotDeclaredYet(_logger, error);
-                }
-
-                await Task.Delay(TopicsPause, _diagnostics.Time, _ending.Token).ConfigureAwait(false);
-            }
-            catch (Exception error) when (waits && !_ending.IsCancellationRequested)
-            {
-                TopicsLog.NotDeclared(_logger, error);   // nobody may be waiting any more
-                throw;
-            }
-        }
-    }
-
     private async Task<DisconnectReport> DisconnectCoreAsync(TimeSpan limit)
     {
         var started = _diagnostics.Time.GetTimestamp();
@@ -724,7 +672,7 @@ public sealed partial class KafkaService : IKafkaService
 
         // What is still connecting is ended and waited for, so that nothing comes to life behind our back.
         await _ending.CancelAsync().ConfigureAwait(false);
-        foreach (var connecting in new Task?[] { _connectingTransport, _connectingProducer, _declaringTopics })
+        foreach (var connecting in new Task?[] { _connectingTransport, _connectingProducer, _topics.Running })
         {
             if (connecting is not null)
             {

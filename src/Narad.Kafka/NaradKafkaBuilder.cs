@@ -119,6 +119,35 @@ public sealed class NaradKafkaBuilder
             MessageTypeMap.HandlerName, messageType: null, map.Errors(isHosted: true));
     }
 
+    /// <summary>
+    /// Handles every message of a topic in every instance with <typeparamref name="THandler"/> from the host's start on: see
+    /// <see cref="IKafkaService.SubscribeBroadcastAsync{T}"/>.
+    /// </summary>
+    /// <typeparam name="T">The message's type.</typeparam>
+    /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
+    /// <param name="topic">A topic's name; null for that of the type's route (<see cref="AddRoute{T}"/>).</param>
+    /// <param name="configure">Where to start (default: at the end), parallelism, order, in-memory retries …</param>
+    /// <param name="waitUntilCaughtUp">
+    /// Whether the host's start waits until what the topic held was handled, so that a web application answers its first request with a warm cache.
+    /// It waits for a broker, too.
+    /// </param>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleton&lt;PriceCache&gt;();
+    /// builder.Services.AddNaradKafka()
+    ///     .AddBroadcastSubscription&lt;Price, PriceCache&gt;("prices", o =&gt; o.StartPosition = StartPosition.Earliest, waitUntilCaughtUp: true);
+    /// </code>
+    /// </example>
+    public NaradKafkaBuilder AddBroadcastSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string? topic = null, Action<SubscriptionOptions>? configure = null, bool waitUntilCaughtUp = false)
+        where THandler : class, IMessageHandler<T>
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(topic, group: null, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
+            new SinglePipeline<T>(host.Handle<T, THandler>(), settings, metrics, diagnostics), [typeof(THandler)], typeof(THandler).Name, typeof(T), [],
+            waitUntilCaughtUp);
+    }
+
     /// <summary>Handles a topic's messages in batches with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
     /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
@@ -210,7 +239,7 @@ public sealed class NaradKafkaBuilder
 
     private NaradKafkaBuilder Add(
         string? topic, string? group, Action<SubscriptionOptions>? configure, bool isBatch, SubscriptionRegistration.PipelineFactory pipeline,
-        IReadOnlyList<Type> handlers, string handlerName, Type? messageType, IEnumerable<string> errors)
+        IReadOnlyList<Type> handlers, string handlerName, Type? messageType, IEnumerable<string> errors, bool? broadcastWaits = null)
     {
         if (topic is not null || messageType is null)
         {
@@ -225,7 +254,10 @@ public sealed class NaradKafkaBuilder
         var services = Services;
         Services.AddSingleton(new SubscriptionRegistration(
             topic, messageType, group, configure, isBatch, pipeline,
-            handler => services.Last(service => service.ServiceType == handler).Lifetime is ServiceLifetime.Singleton, handlers, handlerName, errors));
+            handler => services.Last(service => service.ServiceType == handler).Lifetime is ServiceLifetime.Singleton, handlers, handlerName, errors)
+        {
+            BroadcastWaits = broadcastWaits,
+        });
         return this;
     }
 }

@@ -202,6 +202,19 @@ internal sealed class ClientSettings
         return config;
     }
 
+    /// <summary>For a client whose partitions are assigned by hand, all of them: it joins no group and commits nothing.</summary>
+    /// <param name="name">What stands where a group's name would.</param>
+    public ConsumerConfig Broadcast(string name)
+    {
+        var config = Consumer(name);
+        config.EnableAutoCommit = false;
+        config.MaxPollIntervalMs = LongestPollIntervalMs;   // no group waits for it
+        config.GroupProtocol = null;                        // the next protocol takes no partitions by hand
+        config.GroupRemoteAssignor = null;
+        config.GroupInstanceId = null;
+        return config;
+    }
+
     /// <summary>The secrets of these settings, to be kept out of what clients say.</summary>
     public SecretHiding Secrets => SecretHiding.Of(Admin());
 

@@ -98,6 +98,9 @@ internal sealed class AssignedPartition
     /// <summary>Where it starts because we said so (no committed offset, a reset), until its first message.</summary>
     public Offset? StartAt { get; set; }
 
+    /// <summary>Its messages before this time (milliseconds since 1970) are left out, up to the first that is not; null: none.</summary>
+    public long? SkipsUntil { get; set; }
+
     /// <summary>The offset that was not there, while its start is still to be decided; null otherwise.</summary>
     public MissingOffset? Missing { get; set; }
 

@@ -27,6 +27,7 @@ internal sealed class ConsumerGroup
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
     private readonly List<Subscription> _subscriptions = [];
+    private readonly HashSet<string> _reserved = new(StringComparer.Ordinal);
     private readonly HashSet<Subscription> _unseen = [];    // their topics were not found yet
     private readonly ConcurrentQueue<Action> _commands = new();
     private readonly CancellationTokenSource _stopping = new();
@@ -57,6 +58,14 @@ internal sealed class ConsumerGroup
 
     /// <summary>How its transactions are; null where it has none. Decided by its first subscription, under the lock.</summary>
     public ExactlyOnceSettings? ExactlyOnce { get; private set; }
+
+    /// <summary>
+    /// How far its broadcast subscriptions are; null where it is a group. Then it only looks like one: its client joins none and commits nothing.
+    /// </summary>
+    public BroadcastPositions? Broadcast { get; init; }
+
+    /// <summary>Whether it stands for broadcast subscriptions.</summary>
+    public bool IsBroadcast => Broadcast is not null;
 
     /// <summary>What has to be done before any topic is read: creating those that were declared.</summary>
     public Func<Task> Prepared { get; init; } = static () => Task.CompletedTask;
@@ -109,6 +118,15 @@ internal sealed class ConsumerGroup
         }
     }
 
+    /// <summary>Keeps a topic for a subscription that is about to be added; false where it has another.</summary>
+    public bool Reserve(string topic)
+    {
+        lock (_lock)
+        {
+            return !_subscriptions.Exists(subscription => string.Equals(subscription.Topic, topic, StringComparison.Ordinal)) && _reserved.Add(topic);
+        }
+    }
+
     /// <summary>
     /// Adds a subscription and completes when the group was joined with it, or its topic was found missing. While no broker answers it waits for one.
     /// </summary>
@@ -134,6 +152,7 @@ internal sealed class ConsumerGroup
             }
 
             ExactlyOnce = added.Settings.ExactlyOnce;
+            _reserved.Remove(added.Topic);
             _subscriptions.Add(added);
             if (_transport.Mode is not KafkaMode.Console)
             {
@@ -414,7 +433,7 @@ internal sealed class ConsumerGroup
 
         var existing = await _transport.Topics.GetPartitionCountsAsync(wanted.Select(subscription => subscription.Topic), cancellationToken)
             .ConfigureAwait(false);
-        var rights = _transport.Topics is KafkaTopics topics
+        var rights = _transport.Topics is KafkaTopics topics && !IsBroadcast
             ? await topics.GetReadRightsAsync(Name, [.. existing.Keys], cancellationToken).ConfigureAwait(false)
             : ReadOnlyDictionary<string, bool>.Empty;
         Exception? trouble = null;
@@ -442,7 +461,7 @@ internal sealed class ConsumerGroup
                     continue;
                 }
 
-                _transport.Backpressure?.GroupReads(Name, subscription.Topic);
+                _transport.Backpressure?.GroupReads(Name, subscription.Topic, Broadcast is { } broadcast ? broadcast.Of : null);
                 subscription.MoveTo(SubscriptionState.Joining);
                 lock (_lock)
                 {

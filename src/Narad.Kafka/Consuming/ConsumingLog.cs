@@ -265,6 +265,17 @@ internal static partial class ConsumingLog
         "The client of group '{Group}' did not close within {Timeout} and is abandoned; the broker evicts it after its session timeout.")]
     public static partial void CloseAbandoned(ILogger logger, string group, string timeout);
 
+    [LoggerMessage(3090, LogLevel.Information, "Broadcast subscription to '{Topic}' runs: all {Partitions} partitions are read.")]
+    public static partial void BroadcastRuns(ILogger logger, string topic, int partitions);
+
+    [LoggerMessage(3091, LogLevel.Error,
+        "{Partition} offset {Offset}: the handler of a broadcast subscription failed, and the message is given up in this instance. The next one follows.")]
+    public static partial void BroadcastFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset);
+
+    [LoggerMessage(3092, LogLevel.Warning,
+        "The partitions of broadcast subscriptions could not be looked up; it is repeated until a broker answers. What is assigned continues.")]
+    public static partial void BroadcastNotAssigned(ILogger logger, Exception error);
+
     [LoggerMessage(3085, LogLevel.Debug,
         "{Partition} offset {Offset} of group '{Group}' waits behind a failed message of its key, in '{Topic}' partition {RecordPartition} offset "
         + "{RecordOffset}.")]

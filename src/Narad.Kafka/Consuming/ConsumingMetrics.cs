@@ -11,6 +11,7 @@ internal sealed class ConsumingMetrics
     private long _truncations;
     private long _deadLetters;
     private long _skippedByPolicy;
+    private long _broadcastFailures;
     private long _retried;
     private long _republishes;
     private long _forwarded;
@@ -35,6 +36,9 @@ internal sealed class ConsumingMetrics
 
     /// <summary>Tombstones that no handler wanted.</summary>
     public long Tombstones => Interlocked.Read(ref _tombstones);
+
+    /// <summary>Messages of broadcast subscriptions that were given up, because their handler failed.</summary>
+    public long BroadcastFailures => Interlocked.Read(ref _broadcastFailures);
 
     /// <summary>Messages moved to a dead-letter topic.</summary>
     public long DeadLetters => Interlocked.Read(ref _deadLetters);
@@ -114,6 +118,8 @@ internal sealed class ConsumingMetrics
     public void UnknownType() => Interlocked.Increment(ref _unknownTypes);
 
     public void RefusedRecord() => Interlocked.Increment(ref _refusedRecords);
+
+    public void BroadcastFailed() => Interlocked.Increment(ref _broadcastFailures);
 
     public void SkippedByPolicy() => Interlocked.Increment(ref _skippedByPolicy);
 

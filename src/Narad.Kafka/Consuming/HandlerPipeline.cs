@@ -38,7 +38,8 @@ internal abstract class HandlerPipeline
         _settings = settings;
         _metrics = metrics;
         _logger = diagnostics.Logger<HandlerPipeline>();
-        _policy = new FailurePolicy(settings.Retry, settings.FailureTopics is not null, _logger);
+        _policy = new FailurePolicy(settings.Retry, settings.IsBroadcast ? FailureAction.Skip
+            : settings.FailureTopics is not null ? FailureAction.DeadLetter : FailureAction.Stop, _logger);
         _time = diagnostics.Time;
         _publishFailures = new OncePerKind<string>(diagnostics.Time);
     }
@@ -284,6 +285,11 @@ internal abstract class HandlerPipeline
             case FailureAction.RetryLater:
                 delivery.Forwarding = new Forwarding(error, context.Retry + 1, DueAfter(decision.Delay));
                 return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+
+            case FailureAction.Skip when _settings.IsBroadcast:
+                _metrics.BroadcastFailed();
+                ConsumingLog.BroadcastFailed(_logger, error, delivery.Partition.Id, delivery.Offset);
+                return new Outcome(finishedBefore + 1);
 
             case FailureAction.Skip:
                 _metrics.SkippedByPolicy();

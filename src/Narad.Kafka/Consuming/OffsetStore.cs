@@ -17,9 +17,9 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     /// </summary>
     public void Store(AssignedPartition partition)
     {
-        // Of an exactly-once subscription they are committed with its transactions, and in no other way.
-        if (partition.Subscription.Settings.ExactlyOnce is not null || partition.Tracker.Committable is not { } offset || offset == partition.Stored
-            || AwaitsPair(partition))
+        // Of an exactly-once subscription they are committed with its transactions, and in no other way; of a broadcast subscription in none.
+        if (partition.Subscription.Settings is { ExactlyOnce: not null } or { IsBroadcast: true } || partition.Tracker.Committable is not { } offset
+            || offset == partition.Stored || AwaitsPair(partition))
         {
             return;
         }

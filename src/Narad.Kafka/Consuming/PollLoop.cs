@@ -60,6 +60,7 @@ internal sealed class PollLoop
     private readonly RetrySchedule _retries;
     private readonly PartitionPairs _pairs;
     private readonly TransactionBatcher? _transactions;     // of an exactly-once group
+    private readonly BroadcastPartitions? _broadcast;       // of broadcast subscriptions
     private readonly ProgressWatch _progress;
     private readonly JoinWatch _joins;
     private readonly FetchPace _pace;
@@ -114,6 +115,7 @@ internal sealed class PollLoop
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxUncommittedMessages, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
+        _broadcast = group.IsBroadcast ? new BroadcastPartitions(_assignment, group, transport, Joined, Release, diagnostics.Time, _logger) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -169,6 +171,12 @@ internal sealed class PollLoop
 
     public void UpdateSubscription()
     {
+        if (_broadcast is { } broadcast)
+        {
+            broadcast.Want(_group.ReadableTopics);
+            return;
+        }
+
         if (_group.InPairs && !_inPairs)
         {
             _pairsWantedSince ??= _diagnostics.Time.GetTimestamp();
@@ -282,6 +290,7 @@ internal sealed class PollLoop
         _transactions?.Turn();
         _pairs.Turn();
         _checks.Turn();
+        _broadcast?.Turn();
         _lost.Turn(_assignment.Client);
         _starting.Turn();
         _assignment.SettlePauses();
@@ -467,6 +476,17 @@ internal sealed class PollLoop
 
         partition.StartAt = null;
         _group.Errors.Received(partition);
+        if (partition.SkipsUntil is { } time)
+        {
+            if (message.Timestamp < time)
+            {
+                _assignment.Finish(partition, sequence);
+                return;
+            }
+
+            partition.SkipsUntil = null;
+        }
+
         if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, sequence))
         {
             return;
@@ -553,6 +573,7 @@ internal sealed class PollLoop
         }
 
         StoreAll();
+        _broadcast?.Tick();
         _retries.Tick();
         if (_inPairs)
         {
@@ -830,10 +851,24 @@ internal sealed class PollLoop
         return found;
     }
 
+    // Of a broadcast subscription: they are assigned by hand, and taken away by hand.
+    private void Release(List<TopicPartitionOffset> partitions)
+    {
+        OnRevoked(partitions);
+        _assignment.Client.IncrementalUnassign(partitions.ConvertAll(static partition => partition.TopicPartition));
+        _assignment.Client.AwaitStops();
+    }
+
     private void LoseEverything()
     {
+        if (_broadcast is not null)
+        {
+            TakeCompleted();   // the next client continues behind it
+        }
+
         foreach (var partition in _assignment.Partitions.ToList())
         {
+            _broadcast?.Remember(partition);
             _assignment.Remove(partition);
             partition.Cancel(_logger);
         }
@@ -892,6 +927,11 @@ internal sealed class PollLoop
         {
             _fatal ??= error;
             return;
+        }
+
+        if (_broadcast is not null && error.Code is ErrorCode.GroupAuthorizationFailed)
+        {
+            return;   // the client looks for its group's coordinator, and nobody needs it
         }
 
         if (partition is null || !_assignment.TryFind(partition, out _))
@@ -982,8 +1022,9 @@ internal sealed class PollLoop
         _pairsWantedSince = _nothingWantedSince = null;   // also where a fatal error built the client again meanwhile
         _inPairs = _group.InPairs;
         _starting.Clear();
-        _starts.IsIncremental = _options.GroupProtocol is KafkaGroupProtocol.Consumer || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
-        var config = _transport.Clients.Consumer(_group.Name, _inPairs);
+        _starts.IsIncremental = _broadcast is not null || _options.GroupProtocol is KafkaGroupProtocol.Consumer
+            || (!_inPairs && _options.Assignor is KafkaAssignor.CooperativeSticky);
+        var config = _broadcast is null ? _transport.Clients.Consumer(_group.Name, _inPairs) : _transport.Clients.Broadcast(_group.Name);
         if (_transactions is not null)
         {
             // Offsets are committed with transactions only, and what was aborted, or is not decided yet, is not read.
@@ -1050,7 +1091,7 @@ internal sealed class PollLoop
                 MoveWaiting(_assignment.Partitions, left < LongestMove ? left : LongestMove);
             }
 
-            return !isTimeLeft || (!IsJoining(stop.Since) && TryCommitLast());
+            return !isTimeLeft || (!IsJoining(stop.Since) && (_broadcast is not null || TryCommitLast()));
         }
 
         if (isTimeLeft)
@@ -1137,7 +1178,7 @@ internal sealed class PollLoop
 
         LoseEverything();
         _retries.Close();
-        if (_checks.Asking.IsCompleted && _lost.Asking.IsCompleted && _pairs.Asking.IsCompleted)
+        if (Asking.IsCompleted)
         {
             _assignment.Client.Dispose();
         }
@@ -1164,11 +1205,14 @@ internal sealed class PollLoop
             logger);
     }
 
+    // Completes when no client is asked anything in the background.
+    private Task Asking => Task.WhenAll(_checks.Asking, _lost.Asking, _pairs.Asking, _broadcast?.Asking ?? Task.CompletedTask);
+
     // Disposing may block for a minute where a broker hangs.
     private void DisposeLater(IConsumer<byte[]?, byte[]?> consumer)
     {
         _transport.Tokens?.Remove(consumer);
-        var asking = Task.WhenAll(_checks.Asking, _lost.Asking, _pairs.Asking);
+        var asking = Asking;
         Task.Run(async () =>
         {
             await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -42,6 +42,12 @@ internal sealed class StartPositions(
         partition.Missing = offset < 0 && partition.StartAt is not null
             ? MissingOffset.NoneCommitted
             : MissingOffset.Of(offset, reason, partition.Position is { LeaderEpoch: not null } position ? position.Offset.Value : null);
+        if (group.IsBroadcast && partition.Missing is { IsNewGroup: true } or { IsCertain: false })
+        {
+            // It stands where it says itself; nobody else knows.
+            partition.Missing = partition.Missing.WithCommitted(partition.Tracker.Next ?? 0);
+        }
+
         _wanted = true;
     }
 

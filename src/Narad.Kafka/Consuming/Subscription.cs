@@ -8,7 +8,7 @@ namespace Narad.Kafka.Consuming;
 /// One topic (or pattern) of a group, with its handler and its key queues. What it shows is a snapshot that the poll thread publishes; what it is asked to do
 /// it passes to the poll thread. Its public properties are those of <see cref="ISubscription"/>, so that an endpoint may return it as JSON. Thread-safe.
 /// </summary>
-internal sealed class Subscription : ISubscription
+internal class Subscription : ISubscription
 {
     private readonly ConsumerGroup _group;
     private readonly Regex? _pattern;
@@ -160,7 +160,7 @@ internal sealed class Subscription : ISubscription
         }
     }
 
-    public void MoveTo(SubscriptionState state, Exception? fault = null)
+    public virtual void MoveTo(SubscriptionState state, Exception? fault = null)
     {
         lock (_moving)
         {

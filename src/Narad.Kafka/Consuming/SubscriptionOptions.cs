@@ -63,6 +63,11 @@ public sealed class SubscriptionOptions : IBindingTarget
     /// <summary>Where the group starts where it has no committed offset (<c>auto.offset.reset</c>). Default <see cref="KafkaOptions.StartPosition"/>.</summary>
     public StartPosition? StartPosition { get; set; }
 
+    /// <summary>
+    /// Broadcast subscriptions only: starts at the first message of this time or later, in place of <see cref="StartPosition"/>. Default none. Code only.
+    /// </summary>
+    public DateTimeOffset? StartTime { get; set; }
+
     /// <summary>What to do when the committed offset does not exist any more. Default <see cref="KafkaOptions.OnOutOfRange"/>.</summary>
     public OutOfRangePolicy? OnOutOfRange { get; set; }
 

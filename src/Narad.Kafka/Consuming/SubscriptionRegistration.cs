@@ -18,5 +18,8 @@ internal sealed record SubscriptionRegistration(
     /// <summary>What it subscribes to, for people.</summary>
     public string Subject => Topic ?? MessageType!.Name;
 
+    /// <summary>Null: a group's subscription. Else a broadcast one, and whether the host's start waits until it has caught up.</summary>
+    public bool? BroadcastWaits { get; init; }
+
     public delegate HandlerPipeline PipelineFactory(SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics, HandlerHost host);
 }

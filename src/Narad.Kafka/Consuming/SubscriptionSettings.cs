@@ -47,6 +47,12 @@ internal sealed record SubscriptionSettings
 
     public required StartPosition Start { get; init; }
 
+    /// <summary>Where a broadcast subscription starts; null where <see cref="Start"/> says it.</summary>
+    public DateTimeOffset? StartTime { get; init; }
+
+    /// <summary>Whether every instance receives every message: no group is joined, nothing is committed, and a message that fails is given up.</summary>
+    public bool IsBroadcast { get; init; }
+
     public required OutOfRangePolicy OutOfRange { get; init; }
 
     public required UnhandledPolicy Unhandled { get; init; }

@@ -56,6 +56,8 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.messages.unknown_type", "{message}",
             "Messages whose type has no handler, where handlers are chosen by type; whatever became of them. One that is read again counts again.", () =>
             service.Groups.Sum(group => group.Metrics.UnknownTypes));
+        Counter("narad.kafka.broadcast.failed", "{message}", "Messages of broadcast subscriptions that were given up, because their handler failed.", () =>
+            service.Groups.Sum(group => group.Metrics.BroadcastFailures));
         Counter("narad.kafka.messages.retried", "{message}", "Messages moved to a retry topic.", () => service.Groups.Sum(group => group.Metrics.Retries));
         Counter("narad.kafka.messages.blocked", "{message}", "Messages forwarded to a retry topic because an earlier message of their key waits there.", () =>
             service.Groups.Sum(group => group.Metrics.BlockedKeyMessages));

@@ -6,7 +6,10 @@ namespace Narad.Kafka.Failures;
 /// <summary>
 /// Says what becomes of a message whose handling failed: a subscription's policy, asked once a failure. It does nothing by itself. Thread-safe.
 /// </summary>
-internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, ILogger logger)
+/// <param name="options">The subscription's.</param>
+/// <param name="last">What becomes of a message that is not retried any more: it stops its partition, becomes a dead letter, or is left out.</param>
+/// <param name="logger">Of the pipeline.</param>
+internal sealed class FailurePolicy(RetryOptions options, FailureAction last, ILogger logger)
 {
     private static readonly TimeSpan LongestRepetition = TimeSpan.FromDays(1);
 
@@ -36,7 +39,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
             FailureAction.RetryLater when _topicPolicy is null && IsRepeatedInMemory(error, context) => InMemory(context),
             FailureAction.Retry or FailureAction.RetryLater when _topicPolicy is { } topicPolicy && context.Retry < topicPolicy.Attempts =>
                 new FailureDecision(FailureAction.RetryLater, DelayBefore(topicPolicy.Delay, context.Retry + 1, topicPolicy.MaxDelay)),
-            _ when error is HandlerNotCreatedException => new FailureDecision(FailureAction.Stop),
+            _ when error is HandlerNotCreatedException && last is not FailureAction.Skip => new FailureDecision(FailureAction.Stop),
             _ => Last,
         };
     }
@@ -45,7 +48,7 @@ internal sealed class FailurePolicy(RetryOptions options, bool hasDeadLetters, I
 
     private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRepetition));
 
-    private FailureDecision Last => new(hasDeadLetters ? FailureAction.DeadLetter : FailureAction.Stop);
+    private FailureDecision Last => new(last);
 
     private FailureAction Ask(Exception error, MessageContext context)
     {

@@ -6,12 +6,6 @@ namespace Narad.Kafka;
 /// <param name="ReplicationFactor">How many replicas; 1 or more, or −1 for the broker's default; null takes
 /// <see cref="KafkaOptions.TopicReplicationFactor"/>.</param>
 /// <param name="Settings">Any topic settings, such as <c>segment.bytes</c>. Default: as the cluster has them for all topics.</param>
-/// <example>
-/// <code>
-/// new TopicSpec("orders", Partitions: 12) { Retention = TimeSpan.FromDays(7) };
-/// new TopicSpec("prices") { CleanupPolicy = TopicCleanupPolicy.Compact };
-/// </code>
-/// </example>
 public sealed record TopicSpec(string Name, int? Partitions = null, short? ReplicationFactor = null, IReadOnlyDictionary<string, string>? Settings = null)
 {
     /// <summary>

@@ -34,6 +34,7 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
     private static readonly TimeSpan ReadInterval = TimeSpan.FromMilliseconds(25);
 
     private readonly ConcurrentDictionary<string, TopicBackpressure> _topics = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Func<TopicPartition, long?>> _finished = new(StringComparer.Ordinal);     // of those that commit nothing
     private readonly ReadCommitted _committed;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -71,8 +72,13 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
 
     public void Failed(string topic, int bytes) => Of(topic).Failed(bytes + Overhead);
 
-    public void GroupReads(string group, string topic)
+    public void GroupReads(string group, string topic, Func<TopicPartition, long?>? finished = null)
     {
+        if (finished is not null)
+        {
+            _finished[group] = finished;
+        }
+
         if (Of(topic).Add(group))
         {
             Read();
@@ -183,6 +189,16 @@ internal sealed class EmbeddedBackpressure : ISendBackpressure, IAsyncDisposable
         {
             foreach (var group in groups)
             {
+                if (_finished.TryGetValue(group, out var finished))
+                {
+                    foreach (var partition in partitions)
+                    {
+                        lowest[partition.Partition.Value] = Math.Min(lowest[partition.Partition.Value], finished(partition) ?? long.MaxValue);
+                    }
+
+                    continue;
+                }
+
                 foreach (var offset in await _committed(group, partitions, _disposing.Token).ConfigureAwait(false))
                 {
                     lowest[offset.Partition.Value] = Math.Min(lowest[offset.Partition.Value], Math.Max(0, offset.Offset.Value));

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+
 namespace Narad.Kafka.Transports;
 
 /// <summary>
@@ -22,5 +24,8 @@ internal interface ISendBackpressure
     void Failed(string topic, int bytes);
 
     /// <summary>A group of this process reads this topic; what it has not committed counts as backlog from now on.</summary>
-    void GroupReads(string group, string topic);
+    /// <param name="group">Its name.</param>
+    /// <param name="topic">The topic.</param>
+    /// <param name="finished">Of readers that commit nothing: how far a partition is finished; null where it is not read. Any thread.</param>
+    void GroupReads(string group, string topic, Func<TopicPartition, long?>? finished = null);
 }

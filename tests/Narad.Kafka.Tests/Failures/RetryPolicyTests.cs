@@ -87,6 +87,6 @@ public sealed class RetryPolicyTests
         new RetryTopicOptions { MaxAttempts = attempts }.TopicPolicy!.MaxDelay.Should().Be(TimeSpan.FromSeconds(seconds));
 
     private static FailureDecision Decide(RetryOptions options, Exception error, int attempt = 1, int retry = 0) =>
-        new FailurePolicy(options, hasDeadLetters: true, NullLogger.Instance)
+        new FailurePolicy(options, FailureAction.DeadLetter, NullLogger.Instance)
             .Decide(error, new MessageContext { Topic = "t", Retry = retry, Attempt = attempt });
 }

@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using Narad.Kafka.Transports;
 
 namespace Narad.Kafka.Tests.Producing;
@@ -42,7 +43,7 @@ internal sealed class FakeBackpressure : ISendBackpressure
 
     public void Failed(string topic, int bytes) => Failures++;
 
-    public void GroupReads(string group, string topic)
+    public void GroupReads(string group, string topic, Func<TopicPartition, long?>? finished = null)
     {
         // No group reads here.
     }

@@ -71,6 +71,30 @@ public static class ExampleSnippets
         // end
     }
 
+    public static void AddBroadcast(HostApplicationBuilder builder)
+    {
+        // snippet: example-add-broadcast
+        builder.Services.AddSingleton<PriceCache>();
+        builder.Services.AddNaradKafka()
+            .AddBroadcastSubscription<Price, PriceCache>("prices", o => o.StartPosition = StartPosition.Earliest, waitUntilCaughtUp: true);
+        // end
+    }
+
+    public static async Task Broadcast(IKafkaService kafka, PriceFeed feed)
+    {
+        // snippet: example-broadcast
+        await kafka.SubscribeBroadcastAsync<Price>("prices", (price, context, stop) => feed.HandleAsync(price, context, stop));
+        // end
+    }
+
+    public static async Task CatchUp(IKafkaService kafka, PriceCache cache, CancellationToken token)
+    {
+        // snippet: example-caught-up
+        var prices = await kafka.SubscribeBroadcastAsync<Price>("prices", cache.HandleAsync, configure: o => o.StartPosition = StartPosition.Earliest);
+        await prices.UntilCaughtUpAsync(token);   // the cache is warm
+        // end
+    }
+
     public static void AddRoute(NaradKafkaBuilder kafka)
     {
         // snippet: example-add-route

@@ -183,6 +183,9 @@ internal sealed class FakeKafka(KafkaMode mode = KafkaMode.Embedded) : IKafkaSer
     public Task<ISubscription> SubscribeBatchAsync<T>(string topic, Func<MessageBatch<T>, CancellationToken, Task> handler, string? group = null,
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public Task<IBroadcastSubscription> SubscribeBroadcastAsync<T>(string topic, Func<T, MessageContext, CancellationToken, Task> handler,
+        Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public Task CreateIfNotExistsAsync(IEnumerable<TopicSpec> topics, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task<IReadOnlyDictionary<string, int>> GetPartitionCountsAsync(IEnumerable<string> topics, CancellationToken cancellationToken = default) =>
