@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using MongoDB.Driver;
 using Narad.Samples.Tests.ClientToClient;
 
 namespace Narad.Samples.Tests.MessageStore;
@@ -26,7 +27,7 @@ public sealed partial class SampleRunTests
         {
             var uri = Environment.GetEnvironmentVariable("NARAD_TEST_MONGODB");
             Skip.If(string.IsNullOrEmpty(uri), "NARAD_TEST_MONGODB names no MongoDB server.");
-            environment["MONGODB_URI"] = $"{uri!.TrimEnd('/')}/narad-test-store-{Guid.CreateVersion7():n}";
+            environment["MONGODB_URI"] = new MongoUrlBuilder(uri) { DatabaseName = $"narad-test-store-{Guid.CreateVersion7():n}" }.ToString();
         }
 
         using var run = new SampleRun(environment, [.. Built, .. AnyPorts]);
