@@ -15,7 +15,6 @@ namespace Narad.Samples.Tests.MessageStore;
 public sealed class KilledProcessesTests
 {
     [SkippableTheory]
-    [InlineData("NARAD_TEST_MONGODB", false)]
     [InlineData("NARAD_TEST_MONGODB", true)]
     [InlineData("NARAD_TEST_MONGODB_REPLICA_SET", false)]
     public async Task What_was_answered_with_2xx_is_in_both_places_in_the_end_and_once(string database, bool onKafka)
