@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Narad.Samples.Tests.QuickStart;
 
-/// <summary>The demo as a process of its own, with an <c>--output</c> file to check its word against. Thread-safe.</summary>
+/// <summary>The program as a process of its own: the demo, with an <c>--output</c> file to check its word against, or the examples. Thread-safe.</summary>
 internal sealed partial class DemoProcess : IDisposable
 {
     private const int SigInt = 2;
@@ -21,14 +21,31 @@ internal sealed partial class DemoProcess : IDisposable
     private readonly string _handled = Path.GetTempFileName();
 
     public DemoProcess(params string[] args)
+        : this(new Dictionary<string, string>(StringComparer.Ordinal), args)
+    {
+    }
+
+    private DemoProcess(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> args)
     {
         var start = new ProcessStartInfo("dotnet")
         {
             UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         };
-        foreach (var argument in (string[])[SampleOutput.Of("QuickStart", "QuickStart.dll"), "--json", "--output", _handled, .. args])
+        string[] recorded = args is ["examples"] ? [] : ["--json", "--output", _handled];
+        foreach (var argument in (string[])[SampleOutput.Of("QuickStart", "QuickStart.dll"), .. recorded, .. args])
         {
             start.ArgumentList.Add(argument);
+        }
+
+        // No settings but those that a test names.
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("KAFKA_", StringComparison.Ordinal)).ToList())
+        {
+            start.Environment.Remove(name);
+        }
+
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
         }
 
         _process = Process.Start(start)!;
@@ -37,6 +54,10 @@ internal sealed partial class DemoProcess : IDisposable
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
+
+    /// <summary>Runs the examples instead.</summary>
+    public static DemoProcess Examples(params IEnumerable<(string Name, string Value)> environment) =>
+        new(environment.ToDictionary(variable => variable.Name, variable => variable.Value, StringComparer.Ordinal), ["examples"]);
 
     public StreamWriter Input => _process.StandardInput;
 

@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
-using global::QuickStart;
-using global::QuickStart.Recording;
-using global::QuickStart.Screen;
+using global::QuickStart.Verification;
+using global::QuickStart.Verification.Recording;
+using global::QuickStart.Verification.Screen;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.QuickStart;

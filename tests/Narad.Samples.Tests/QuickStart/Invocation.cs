@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using global::QuickStart;
-using global::QuickStart.Screen;
+using global::QuickStart.Verification;
+using global::QuickStart.Verification.Screen;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.QuickStart;
@@ -23,7 +23,7 @@ internal sealed record Invocation(int ExitCode, string Output, string Error)
         var output = new StringWriter();
         var error = new StringWriter();
         var terminal = new Terminal(input, output, error, Terminal.Plain(output), SharesError: false);
-        var exitCode = await App.RunAsync(args, connect, terminal, stop, limits).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
+        var exitCode = await VerifiedRun.RunAsync(args, connect, terminal, stop, limits).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
         return new Invocation(exitCode, output.ToString(), error.ToString());
     }
 

@@ -1,5 +1,5 @@
 using System.Text;
-using global::QuickStart.Input;
+using global::QuickStart.Verification.Input;
 
 namespace Narad.Samples.Tests.QuickStart;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using global::QuickStart.Recording;
+using global::QuickStart.Verification.Recording;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.QuickStart;

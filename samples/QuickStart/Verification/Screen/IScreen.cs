@@ -1,6 +1,6 @@
-using QuickStart.Recording;
+using QuickStart.Verification.Recording;
 
-namespace QuickStart.Screen;
+namespace QuickStart.Verification.Screen;
 
 /// <summary>Shows a run while it continues. Thread-safe.</summary>
 internal interface IScreen

@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Recording;
-using QuickStart.Input;
-using QuickStart.Screen;
+using QuickStart.Verification.Recording;
+using QuickStart.Verification.Input;
+using QuickStart.Verification.Screen;
 
-namespace QuickStart;
+namespace QuickStart.Verification;
 
 /// <summary>
 /// One run from the first line to the summary: reads and sends the input, and watches the group until it has committed past the last

@@ -1,4 +1,4 @@
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>The acknowledged lines of one partition that are not covered yet. Single-threaded: under the recorder's lock.</summary>
 internal sealed class Uncovered(bool isOurs)

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using Narad.Kafka;
-using QuickStart.Recording;
-using QuickStart.Input;
+using QuickStart.Verification.Recording;
+using QuickStart.Verification.Input;
 
-namespace QuickStart;
+namespace QuickStart.Verification;
 
 /// <summary>
 /// What this sample shows: connect, subscribe, send. Everything else in this project reads the input, records what proves

@@ -1,4 +1,4 @@
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>A set of line numbers: one bit a line. Single-threaded.</summary>
 internal sealed class LineSet

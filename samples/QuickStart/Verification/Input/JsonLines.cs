@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace QuickStart.Input;
+namespace QuickStart.Verification.Input;
 
 /// <summary>
 /// Reads JSON Lines, one line in memory at a time, whatever the input's size; a malformed line comes with its problem and is never

@@ -1,6 +1,6 @@
 using Narad.Kafka;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>The record at one moment.</summary>
 /// <param name="Mode">Where messages go; in Console acknowledged means only logged.</param>

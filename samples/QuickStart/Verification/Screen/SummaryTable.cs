@@ -1,9 +1,9 @@
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Recording;
+using QuickStart.Verification.Recording;
 using Spectre.Console;
 
-namespace QuickStart.Screen;
+namespace QuickStart.Verification.Screen;
 
 /// <summary>What is left on the screen when a run is over: the figures, what they mean where they are not good, and what to try next.</summary>
 internal static class SummaryTable

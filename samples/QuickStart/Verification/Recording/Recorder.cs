@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Narad.Kafka;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>
 /// The record of one run: what was sent, acknowledged and handled, and from that what was lost or changed places. Thread-safe. Its memory

@@ -3,7 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Narad.Kafka;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>
 /// The file that <c>--output</c> names: a JSON line for each handled message, given to the operating system before its handler returns, so

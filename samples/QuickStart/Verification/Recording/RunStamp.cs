@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Text;
 using Narad.Kafka;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>What a message carries in its headers, so that its value stays the input line, byte for byte.</summary>
 /// <param name="Run">The run that sent it; null for a message that no run of this sample sent.</param>

@@ -1,14 +1,37 @@
+using System.Runtime.InteropServices;
 using Narad.Kafka;
-using QuickStart.Recording;
-using QuickStart.Screen;
+using QuickStart.Verification.Recording;
+using QuickStart.Verification.Screen;
 
-namespace QuickStart;
+namespace QuickStart.Verification;
 
-/// <summary>The program between its arguments and its exit code, apart from the process around it.</summary>
-internal static class App
+/// <summary>What <c>demo.sh</c> runs: sends the lines of a file, handles them in a group, and verifies that none is lost or out of order.</summary>
+internal static class VerifiedRun
 {
     private const int WrongArguments = 2;
 
+    /// <summary>Runs it in this process. Ctrl-C and SIGTERM stop it cleanly; a second one ends the process at once.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(IReadOnlyList<string> args)
+    {
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        return await RunAsync(args, options => new KafkaService(options), Terminal.Standard(), stop.Token);
+
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = !stop.IsCancellationRequested;
+            if (!signal.Cancel)
+            {
+                Console.Error.WriteLine("Ended at once: what ran was not finished.");
+            }
+
+            stop.Cancel();
+        }
+    }
+
+    /// <summary>Runs it between arguments and exit code, apart from the process around it.</summary>
     public static async Task<int> RunAsync(
         IReadOnlyList<string> args, Func<KafkaOptions, IKafkaService> connect, Terminal terminal, CancellationToken stop, WaitLimits? limits = null)
     {

@@ -1,4 +1,4 @@
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>What of a run's acknowledged lines is still open.</summary>
 /// <param name="Waiting">Lines that the group has not committed past.</param>

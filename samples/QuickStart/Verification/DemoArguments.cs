@@ -1,7 +1,7 @@
 using System.Globalization;
 using Narad.Kafka;
 
-namespace QuickStart;
+namespace QuickStart.Verification;
 
 /// <summary>What the command line asks for.</summary>
 internal sealed record DemoArguments

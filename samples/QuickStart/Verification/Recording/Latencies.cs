@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>
 /// A histogram of durations in a fixed 30 KiB: whole microseconds, in 64 steps for each power of two, so that a percentile is at most

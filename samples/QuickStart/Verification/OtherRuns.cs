@@ -3,7 +3,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using Narad.Kafka;
 
-namespace QuickStart;
+namespace QuickStart.Verification;
 
 /// <summary>
 /// The other demos on this one's embedded broker, which ends with this process: whether they still need it. A real Kafka outlives its clients, and no

@@ -1,4 +1,4 @@
-namespace QuickStart.Input;
+namespace QuickStart.Verification.Input;
 
 /// <summary>One line of the input.</summary>
 /// <param name="Number">Its number, from 1.</param>

@@ -1,8 +1,8 @@
 using System.Globalization;
-using QuickStart.Recording;
+using QuickStart.Verification.Recording;
 using Spectre.Console;
 
-namespace QuickStart.Screen;
+namespace QuickStart.Verification.Screen;
 
 /// <summary>A table that is drawn again ten times a second, for people at a terminal.</summary>
 internal sealed class LiveScreen(IAnsiConsole console, TextWriter? error) : IScreen

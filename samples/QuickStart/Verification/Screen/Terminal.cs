@@ -2,7 +2,7 @@ using System.Text;
 using Narad.Kafka;
 using Spectre.Console;
 
-namespace QuickStart.Screen;
+namespace QuickStart.Verification.Screen;
 
 /// <summary>Where the program reads from and writes to.</summary>
 /// <param name="Input">Standard input.</param>

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Narad.Kafka;
-using QuickStart.Recording;
+using QuickStart.Verification.Recording;
 
-namespace QuickStart.Screen;
+namespace QuickStart.Verification.Screen;
 
 /// <summary>A line of text at each interval, for files, pipes and build logs.</summary>
 internal sealed class PlainScreen(TextWriter output, TextWriter error, TimeSpan interval) : IScreen

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Narad.Kafka;
 
-namespace QuickStart.Recording;
+namespace QuickStart.Verification.Recording;
 
 /// <summary>How a run ended.</summary>
 /// <param name="Recording">The figures.</param>

@@ -1,4 +1,4 @@
-namespace QuickStart;
+namespace QuickStart.Verification;
 
 /// <summary>How long a run waits for what may never come. Tests wait less.</summary>
 /// <param name="BrokerGone">After so long without an answer from any broker the run gives up.</param>
