@@ -1,38 +1,45 @@
+using System.ComponentModel.DataAnnotations;
+using ClientToClient.Storage;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.DependencyInjection;
 using Narad.Kafka;
+using Narad.Samples;
 
 namespace ClientToClient.ClientA;
 
 /// <summary>client-a-service: what it consists of.</summary>
 internal static class ClientAService
 {
-    private const string DefaultUrl = "http://localhost:3000";
-
-    // JSON may escape a byte as six, and all of it must fit into one Kafka message (1,000,000 bytes).
-    private const int LongestRequest = 128 * 1024;
-
-    public static void AddClientA(this WebApplicationBuilder builder)
+    public static void AddClientA(this WebApplicationBuilder builder, InMemoryMessageRepository memory)
     {
-        if (builder.Configuration[WebHostDefaults.ServerUrlsKey] is null)
-        {
-            builder.WebHost.UseUrls(DefaultUrl);
-        }
-
-        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MaxRequestBodySize = LongestRequest);
-        builder.Services.AddProblemDetails();
-        builder.Services.AddSingleton<IMessageStore, InMemoryMessageStore>();
+        builder.Services.AddValidation();   // the attributes of request types and parameters
         builder.Services.AddSingleton<SendMessage>();
-        builder.Services.AddNaradKafka(builder.Configuration, static kafka =>
-        {
-            kafka.ClientId = "client-a-service";
-            kafka.SendTimeout = TimeSpan.FromSeconds(5);   // somebody waits for the answer
-        });
-        builder.Services.AddHostedService<Topics>();       // behind the library's, so that it is connected
+        builder.Services.AddSingleton<DeadLetters>();
+        builder.Services
+            .AddNaradKafka(builder.Configuration, static kafka =>
+            {
+                kafka.ClientId = "client-a-service";
+                kafka.SendTimeout = TimeSpan.FromSeconds(5);   // somebody waits for the answer
+            })
+            .AddTopic(ClientMessage.Topic, partitions: 1)   // one each, so that messages are handled in the order in which they were sent
+            .AddTopic(ClientMessage.RetryTopic, partitions: 1)
+            .AddTopic(ClientMessage.DeadLetterTopic, partitions: 1, retention: Timeout.InfiniteTimeSpan)
+            .AddMessageRepository(builder.Configuration, memory);
+        builder.Services.AddHealthChecks().AddNaradKafka();
     }
 
     public static void MapClientA(this WebApplication app)
     {
-        app.UseExceptionHandler();   // a store that fails: 500, and nothing is sent
-        app.MapPost("/send-message", (HttpRequest http, SendMessage send) => send.HandleAsync(http));
+        app.MapSampleDefaults();
+        app.MapSamplePage(typeof(ClientAService).Assembly);
+
+        // No cancellation token: a client that hangs up leaves no message that was saved and not sent.
+        app.MapPost("/send-message", static (
+            NewMessage body, [FromHeader(Name = "Idempotency-Key"), StringLength(100)] string? idempotencyKey, SendMessage send) =>
+            send.HandleAsync(body, string.IsNullOrEmpty(idempotencyKey) ? null : idempotencyKey));
+        app.MapGet("/dead-letters", static (string? after, DeadLetters letters, CancellationToken cancellationToken) =>
+            letters.ReadAsync(after, cancellationToken));
+        app.MapPost("/dead-letters/redrive", static (Redrive body, DeadLetters letters, CancellationToken cancellationToken) =>
+            letters.RedriveAsync(body, cancellationToken));
     }
 }

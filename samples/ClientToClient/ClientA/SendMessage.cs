@@ -1,73 +1,36 @@
-using System.Text.Json;
+using ClientToClient.Storage;
 using Narad.Kafka;
 
 namespace ClientToClient.ClientA;
 
-/// <summary><c>POST /send-message {from, to, message}</c>: saves the message, then sends it.</summary>
-internal sealed class SendMessage(IMessageStore store, IKafkaProducer kafka, TimeProvider time, ILogger<SendMessage> logger)
+/// <summary>Saves a message, then sends it. Thread-safe.</summary>
+internal sealed class SendMessage(IMessageRepository messages, IKafkaProducer kafka, TimeProvider time, ILogger<SendMessage> logger)
 {
-    // No cancellation token: whoever hangs up leaves no message that was saved and not sent.
-    public async Task<IResult> HandleAsync(HttpRequest http)
+    /// <param name="body">The message.</param>
+    /// <param name="idempotencyKey">Becomes the message id, so that the same request is saved once by each client; null: a new id.</param>
+    public async Task<IResult> HandleAsync(NewMessage body, string? idempotencyKey)
     {
-        var (body, refusal) = await ReadAsync(http);
-        if (body is null)
-        {
-            return refusal!;
-        }
-
         var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+        var id = idempotencyKey ?? Guid.CreateVersion7(now).ToString();
         var message = new ClientMessage(body.From!, body.To!, body.Message!, now);
-        await store.SaveAsync(message);
-        logger.LogInformation("Message saved to MongoDB");
+        await messages.SaveAsync(new SavedMessage(id, "clientA", message));
+        logger.LogInformation("Message saved to {Storage}", messages.Name);
         try
         {
-            await kafka.SendAsync(Topics.Messages, message);
+            var options = new SendOptions { Headers = new MessageHeaders().Add(ClientMessage.IdHeader, id) };
+            await kafka.SendAsync(ClientMessage.Topic, message, options: options);
         }
         catch (NaradKafkaException failure)
         {
-            logger.LogError(failure, "Message saved, but Kafka did not confirm it: {From} to {To}, {Timestamp:O}", message.From, message.To, message.Timestamp);
+            logger.LogError(failure, "Message {Id} is saved, but Kafka did not confirm it", id);
             return Results.Problem(
                 statusCode: StatusCodes.Status503ServiceUnavailable,
                 title: "The message was saved, but Kafka did not confirm it",
                 detail: failure is KafkaSendException { MayHaveBeenWritten: true }
-                    ? "It may or may not be delivered. If you send it again, it may be delivered twice."
-                    : "It is not delivered. Send it again.");
+                    ? $"It may or may not be delivered. Send it again with the header Idempotency-Key: {id}, and it is delivered once."
+                    : $"It is not delivered. Send it again with the header Idempotency-Key: {id}.");
         }
 
         return Results.Json(message, statusCode: StatusCodes.Status201Created);
-    }
-
-    private static async Task<(Body? Body, IResult? Refusal)> ReadAsync(HttpRequest http)
-    {
-        if (!http.HasJsonContentType())
-        {
-            return Refuse("The Content-Type must be application/json.");
-        }
-
-        try
-        {
-            return await http.ReadFromJsonAsync<Body>() is not { } body ? Refuse("The body is null.")
-                : body.Errors() is { Count: > 0 } errors ? (null, Results.ValidationProblem(errors, title: "Not a message"))
-                : (body, null);
-        }
-        catch (JsonException error)
-        {
-            return Refuse($"The body is not JSON with texts in from, to and message: look at line {error.LineNumber + 1}, {error.Path ?? "$"}.");
-        }
-        catch (BadHttpRequestException error)
-        {
-            return Refuse(error.Message, error.StatusCode);
-        }
-    }
-
-    private static (Body? Body, IResult? Refusal) Refuse(string why, int status = StatusCodes.Status400BadRequest) =>
-        (null, Results.Problem(statusCode: status, title: "Not a message", detail: why));
-
-    private sealed record Body(string? From, string? To, string? Message)
-    {
-        public Dictionary<string, string[]> Errors() =>
-            new[] { ("from", From), ("to", To), ("message", Message) }
-                .Where(static field => string.IsNullOrWhiteSpace(field.Item2))
-                .ToDictionary(static field => field.Item1, static field => new[] { $"'{field.Item1}' is missing or empty." }, StringComparer.Ordinal);
     }
 }

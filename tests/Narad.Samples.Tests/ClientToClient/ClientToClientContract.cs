@@ -3,10 +3,12 @@ using System.Text;
 using System.Text.Json;
 using ClientToClient;
 using Confluent.Kafka;
+using MongoDB.Bson;
+using MongoDB.Driver;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
-/// <summary>The three tests of the system's own document, with its words, topics and entries.</summary>
+/// <summary>The three tests of the system's own document, with its words, topics and entries; and dead letters that are redriven.</summary>
 public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
     where TBroker : SampleBroker, new()
 {
@@ -17,7 +19,14 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         "Message saved", "Message ignored", "Retry scheduled #1", "Retry scheduled #2", "Retry scheduled #3", "Retry scheduled #4", "Moved to DLQ"];
 
     private readonly TBroker _broker = new();
-    private readonly TwoServices _services = new();
+    private readonly TwoServices _services;
+    private readonly string _storage;
+
+    protected ClientToClientContract(bool inMongo)
+    {
+        _services = new TwoServices { Mongo = inMongo ? new TestMongo() : null };
+        _storage = inMongo ? "MongoDB" : "memory";
+    }
 
     private DateTimeOffset Now => _services.Clock.GetUtcNow();
 
@@ -38,15 +47,17 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         (await _services.PostAsync(ForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
         await _services.CommittedAsync(_broker.Group, _broker.Topic, 1);
 
-        _services.LogA.Of("Message saved to MongoDB").Should().ContainSingle();
+        _services.LogA.Of($"Message saved to {_storage}").Should().ContainSingle();
         _services.LogB.Of(Words).Should().Equal("Message saved");
-        _services.Store.Entries.Should().HaveCount(2)
-            .And.OnlyContain(entry => entry.From == "clientA" && entry.To == "clientB" && entry.Message == "Test success");
+        var saved = _services.Saved();
+        saved.Select(entry => entry.SavedBy).Order().Should().Equal("clientA", "clientB");
+        saved.Should().OnlyContain(entry => entry.Content.From == "clientA" && entry.Content.To == "clientB" && entry.Content.Message == "Test success");
         var sent = _broker.Read(_broker.Topic).Single();
+        saved.Should().OnlyContain(entry => entry.MessageId == Header(sent, "message-id"));
         var fields = JsonDocument.Parse(sent.Value).RootElement;
         fields.EnumerateObject().Select(field => field.Name).Should().Equal("from", "to", "message", "timestamp");
-        fields.GetProperty("timestamp").GetDateTimeOffset().Should().BeOnOrAfter(before).And.BeOnOrBefore(Now);
-        _services.Store.Entries.Should().OnlyContain(entry => entry.Timestamp >= before && entry.Timestamp <= Now);
+        fields.GetProperty("timestamp").GetDateTimeOffset().Should().BeOnOrAfter(before.AddMilliseconds(-1)).And.BeOnOrBefore(Now);
+        saved.Should().OnlyContain(entry => entry.Content.Timestamp >= before.AddMilliseconds(-1) && entry.Content.Timestamp <= Now);
         (await TopicsAsync()).Should().Equal(1, 1, 1);
         _broker.Read($"{_broker.Topic}-retry").Should().BeEmpty();
         _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
@@ -61,11 +72,12 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         (await _services.PostAsync(NotForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
         await _services.CommittedAsync(_broker.Group, _broker.Topic, 1);
 
-        _services.LogA.Of("Message saved to MongoDB").Should().ContainSingle();
+        _services.LogA.Of($"Message saved to {_storage}").Should().ContainSingle();
         _services.LogB.Of(Words).Should().Equal("Message ignored");
-        var saved = _services.Store.Entries.Should().ContainSingle().Which;
-        saved.Should().Be(new ClientMessage("clientA", "clientA", "Test failure", saved.Timestamp));
-        saved.Timestamp.Should().BeOnOrAfter(before).And.BeOnOrBefore(Now);
+        var saved = _services.Saved().Should().ContainSingle().Which;
+        saved.SavedBy.Should().Be("clientA");
+        saved.Content.Should().Be(new ClientMessage("clientA", "clientA", "Test failure", saved.Content.Timestamp));
+        saved.Content.Timestamp.Should().BeOnOrAfter(before.AddMilliseconds(-1)).And.BeOnOrBefore(Now);
         _broker.Read($"{_broker.Topic}-retry").Should().BeEmpty();
         _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
     }
@@ -111,7 +123,7 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         retries.Append(deadLettered).Should().OnlyContain(copy => copy.Value == original.Value);
         (Header(deadLettered, "retry"), Header(deadLettered, "narad-topic"), Header(deadLettered, "narad-offset"), Header(deadLettered, "narad-group")).Should()
             .Be(("3", _broker.Topic, "0", _broker.Group));
-        _services.Store.Entries.Where(entry => entry.To == "clientB").Should().ContainSingle("only client A saved it");
+        _services.Saved().Where(entry => entry.Content.To == "clientB").Should().ContainSingle("only client A saved it");
         (await TopicsAsync()).Should().Equal(1, 1, 1);
     }
 
@@ -120,7 +132,7 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
     {
         await StartAsync(successRate: 0.2, random: new Draws(0.2, 0.9, 0.19));
 
-        await _services.PostAsync(ForClientB);
+        (await _services.PostAsync(ForClientB)).StatusCode.Should().Be(HttpStatusCode.Created);
         for (var retry = 1; retry <= 2; retry++)
         {
             await TwoServices.UntilAsync(() => _services.LogB.Count($"Retry scheduled #{retry}: ") == 1, $"retry {retry} is scheduled");
@@ -130,8 +142,36 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
         await _services.CommittedAsync($"{_broker.Group}-retry", $"{_broker.Topic}-retry", 2);
 
         _services.LogB.Of(Words).Should().Equal("Retry scheduled #1", "Retry scheduled #2", "Message saved");
-        _services.Store.Entries.Should().HaveCount(2);
+        _services.Saved().Select(entry => entry.SavedBy).Order().Should().Equal("clientA", "clientB");
         _broker.Read($"{_broker.Topic}-dlt").Should().BeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_dead_letter_that_is_redriven_is_saved_by_client_B_and_listed_as_saved()
+    {
+        await StartAsync(forceFailure: true);
+        (await ListAsync()).Should().BeEmpty();
+        await _services.PostAsync(ForClientB);
+        await _services.UntilDeadLetterAsync();
+        var letter = (await ListAsync()).Should().ContainSingle().Which;
+        letter.GetProperty("message").GetString().Should().Be("Test success");
+        letter.GetProperty("attempts").GetInt32().Should().Be(3);
+        letter.GetProperty("saved").GetBoolean().Should().BeFalse();
+
+        await _services.ForceFailureAsync(false);
+        (await _services.PostAsync("""{"partition":0,"offset":0}""", path: "/dead-letters/redrive")).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await _services.PostAsync("""{"partition":0,"offset":0}""", path: "/dead-letters/redrive")).StatusCode.Should().Be(HttpStatusCode.OK);
+        await TwoServices.UntilAsync(() => _services.LogB.Count("Message saved (") == 2, "client B saves it, and it does no harm that it comes twice");
+
+        _services.Saved().Select(entry => entry.SavedBy).Order().Should().Equal("clientA", "clientB");
+        (await ListAsync()).Should().ContainSingle().Which.GetProperty("saved").GetBoolean().Should().BeTrue();
+    }
+
+    private async Task<List<JsonElement>> ListAsync()
+    {
+        var answer = await _services.GetAsync(new Uri(_services.ClientA, "/dead-letters"));
+        answer.StatusCode.Should().Be(HttpStatusCode.OK);
+        return [.. JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("items").EnumerateArray()];
     }
 
     private static string Header(Message<byte[]?, string> message, string name) => Encoding.UTF8.GetString(message.Headers.GetLastBytes(name));
@@ -161,6 +201,28 @@ public abstract class ClientToClientContract<TBroker> : IAsyncLifetime
     }
 }
 
-public sealed class ClientToClientOnEmbedded : ClientToClientContract<EmbeddedSampleBroker>;
+public sealed class ClientToClientOnEmbedded() : ClientToClientContract<EmbeddedSampleBroker>(inMongo: false);
 
-public sealed class ClientToClientOnKafka : ClientToClientContract<KafkaSampleBroker>;
+public sealed class ClientToClientOnKafka() : ClientToClientContract<KafkaSampleBroker>(inMongo: false);
+
+public sealed class ClientToClientInMongo() : ClientToClientContract<EmbeddedSampleBroker>(inMongo: true)
+{
+    [SkippableFact]
+    public async Task A_message_has_one_entry_for_each_client()
+    {
+        var mongo = new TestMongo();
+        await using var services = new TwoServices { Mongo = mongo };   // deletes it
+        using var broker = new EmbeddedSampleBroker();
+        await services.StartClientAAsync(broker);
+
+        await services.PostAsync("""{"from":"clientA","to":"clientB","message":"one"}""", idempotencyKey: "key-1");
+        await services.PostAsync("""{"from":"clientA","to":"clientB","message":"one"}""", idempotencyKey: "key-1");
+
+        var entry = mongo.Collection.Find(new BsonDocument()).ToList().Should().ContainSingle().Which;
+        entry.Names.Should().Equal("_id", "messageId", "savedBy", "from", "to", "message", "timestamp");
+        entry["timestamp"].BsonType.Should().Be(BsonType.DateTime);
+        var index = mongo.Collection.Indexes.List().ToList().Single(index => index["key"].AsBsonDocument.Contains("messageId"));
+        index["key"].AsBsonDocument.Names.Should().Equal("messageId", "savedBy");
+        index["unique"].ToBoolean().Should().BeTrue();
+    }
+}

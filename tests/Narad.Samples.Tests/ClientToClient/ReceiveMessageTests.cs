@@ -1,9 +1,9 @@
 using ClientToClient;
 using ClientToClient.ClientB;
+using ClientToClient.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Narad.Kafka;
-using InMemoryMessageStore = ClientToClient.InMemoryMessageStore;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
@@ -12,26 +12,30 @@ public sealed class ReceiveMessageTests
 {
     private static readonly DateTimeOffset Sent = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
-    private readonly InMemoryMessageStore _store = new();
+    private readonly InMemoryMessageRepository _saved = new();
 
     [Theory]
-    [InlineData(-60_000)]
-    [InlineData(0)]
-    [InlineData(20)]
-    public async Task A_message_that_comes_twice_is_saved_once_and_never_as_client_As_entry(int laterByMilliseconds)
+    [InlineData("id-1", "id-1")]
+    [InlineData(null, "client-messages[0]@7")]
+    public async Task A_message_that_comes_again_is_saved_once_beside_client_As_entry(string? header, string id)
     {
         var message = new ClientMessage("clientA", "clientB", "m", Sent);
-        await _store.SaveAsync(message);
-        var handler = new ReceiveMessage(_store, Options.Create(new ClientBOptions()), Random.Shared, NullLogger<ReceiveMessage>.Instance);
-        var context = new MessageContext { Topic = "client-messages", Timestamp = Sent.AddMilliseconds(laterByMilliseconds) };
-        var retried = new MessageContext { Topic = "client-messages-retry", Timestamp = Sent.AddMinutes(1), Original = context.Original,
-            OriginalTimestamp = context.OriginalTimestamp, Retry = 1 };
+        await _saved.SaveAsync(new SavedMessage("id-1", "clientA", message));
+        var handler = new ReceiveMessage(
+            _saved, new ForcedFailure(Options.Create(new ClientBOptions()), Random.Shared), NullLogger<ReceiveMessage>.Instance);
+        MessageHeaders headers = header is null ? [] : new MessageHeaders().Add(ClientMessage.IdHeader, header);
+        var context = new MessageContext { Topic = "client-messages", Offset = 7, Timestamp = Sent, Headers = headers };
+        var retried = new MessageContext
+        {
+            Topic = "client-messages-retry", Offset = 3, Timestamp = Sent.AddMinutes(1), Original = context.Original, Retry = 1, Headers = headers,
+        };
 
         await handler.HandleAsync(message, context, CancellationToken.None);
         await handler.HandleAsync(message, context, CancellationToken.None);
         await handler.HandleAsync(message, retried, CancellationToken.None);
 
-        _store.Entries.Should().HaveCount(2);
-        _store.Entries.Max(entry => entry.Timestamp).Should().BeAfter(Sent).And.BeOnOrBefore(Sent.AddMilliseconds(20));
+        _saved.Entries.Select(entry => (entry.MessageId, entry.SavedBy)).Order().Should().Equal(
+            new[] { ("id-1", "clientA"), (id, "clientB") }.Order());
+        (await _saved.FindSavedAsync(["id-1", id], "clientB")).Should().Equal(id);
     }
 }

@@ -15,6 +15,22 @@ public abstract class SampleBroker : IDisposable
 
     public abstract void Apply(KafkaOptions clientA);
 
+    /// <summary>The names of the three topics, as command-line settings.</summary>
+    public IEnumerable<string> Settings => TopicNames.Select(topic => $"--Kafka:TopicNames:{topic.Logical}={topic.Real}")
+        .Append($"--Kafka:ConsumerGroupId={Group}");
+
+    private IEnumerable<(string Logical, string Real)> TopicNames =>
+        new[] { "", "-retry", "-dlt" }.Select(suffix => ($"client-messages{suffix}", $"{Topic}{suffix}"));
+
+    /// <summary>Gives the three topics their names.</summary>
+    public void NameTopics(KafkaOptions kafka)
+    {
+        foreach (var (logical, real) in TopicNames)
+        {
+            kafka.TopicNames[logical] = real;
+        }
+    }
+
     /// <summary>Everything in the one partition of a topic.</summary>
     public IReadOnlyList<Message<byte[]?, string>> Read(string topic)
     {

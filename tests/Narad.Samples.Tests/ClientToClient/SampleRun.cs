@@ -23,9 +23,9 @@ internal sealed partial class SampleRun : IDisposable
             RedirectStandardError = true,
         };
 
-        // A build of its own, nothing of the one around it; and no cluster but the one that a test names.
+        // A build of its own, nothing of the one around it; and no servers but those that a test names.
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
-            || name.StartsWith("KAFKA_", StringComparison.Ordinal)).ToList())
+            || name.StartsWith("KAFKA_", StringComparison.Ordinal) || name is "MONGODB_URI").ToList())
         {
             start.Environment.Remove(name);
         }
@@ -74,10 +74,10 @@ internal sealed partial class SampleRun : IDisposable
     public Dictionary<string, int> Services()
     {
         var found = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var name in (string[])["ClientA.dll", "ClientB.dll"])
+        foreach (var name in (string[])["client-a", "client-b"])
         {
             using var search = Process.Start(
-                new ProcessStartInfo("pgrep", ["-P", $"{_process.Id}", "-f", $"^[^ ]*dotnet {name}"])
+                new ProcessStartInfo("pgrep", ["-P", $"{_process.Id}", "-f", $"^[^ ]*dotnet ClientToClient.dll {name}"])
                 {
                     UseShellExecute = false, RedirectStandardOutput = true,
                 })!;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -10,7 +11,7 @@ namespace Narad.Samples.Tests.ClientToClient;
 /// <summary>The sample as people run it: <c>samples/run client-to-client</c>, two processes, in real time.</summary>
 public sealed partial class SampleRunTests
 {
-    private const string AnyPort = "--urls=http://127.0.0.1:0";
+    private static readonly string[] AnyPorts = ["--urls=http://127.0.0.1:0", "--urls:client-b=http://127.0.0.1:0"];
 
     // What was built with these tests.
     private const string Configuration =
@@ -42,7 +43,7 @@ public sealed partial class SampleRunTests
     public async Task It_is_built_messages_arrive_and_both_services_stop_cleanly()
     {
         Skip.If(OperatingSystem.IsWindows(), NoBash);
-        using var run = new SampleRun(Embedded, "--configuration", Configuration, "client-to-client", AnyPort);
+        using var run = new SampleRun(Embedded, ["--configuration", Configuration, "client-to-client", .. AnyPorts]);
         var url = await run.UrlAsync();
 
         await PostAsync(url, "clientB");
@@ -51,8 +52,8 @@ public sealed partial class SampleRunTests
         run.Stop();
 
         (await run.EndAsync()).Should().Be(0);
-        run.Lines.Count(line => line.StartsWith("a│ ", StringComparison.Ordinal) && line.Contains("Message saved to MongoDB")).Should().Be(2);
-        run.Lines.Count(line => line.StartsWith("b│ ", StringComparison.Ordinal) && line.Contains("Message saved (")).Should().Be(1);
+        run.Lines.Count(line => line.StartsWith("client-a│ ", StringComparison.Ordinal) && line.Contains("Message saved to memory")).Should().Be(2);
+        run.Lines.Count(line => line.StartsWith("client-b│ ", StringComparison.Ordinal) && line.Contains("Message saved (")).Should().Be(1);
         run.Lines.Should().NotContain(line => line.Contains("warn: ") || line.Contains("fail: ") || line.Contains("crit: "));
         run.Lines.Count(line => line.Contains("Kafka disconnected")).Should().Be(2);
     }
@@ -66,7 +67,7 @@ public sealed partial class SampleRunTests
         using var stalls = new Stalls();
         using var run = onKafka
             ? OnKafka("--ClientB:ForceFailure=true")
-            : new SampleRun(Embedded, [.. Built, "client-to-client", AnyPort, "--ClientB:ForceFailure=true"]);
+            : new SampleRun(Embedded, [.. Built, "client-to-client", .. AnyPorts, "--ClientB:ForceFailure=true"]);
         var url = await run.UrlAsync();
 
         var sent = DateTimeOffset.UtcNow;
@@ -107,20 +108,25 @@ public sealed partial class SampleRunTests
     }
 
     [SkippableTheory]
-    [InlineData("ClientA.dll", "client-a-service")]
-    [InlineData("ClientB.dll", "client-b-service")]
-    public async Task When_one_service_dies_the_other_is_stopped_and_the_run_fails(string program, string name)
+    [InlineData("client-a")]
+    [InlineData("client-b")]
+    public async Task In_MongoDB_each_service_is_a_process_and_when_one_dies_the_other_is_stopped_and_the_run_fails(string name)
     {
         Skip.If(OperatingSystem.IsWindows(), NoBash);
-        using var run = new SampleRun(Embedded, [.. Built, "client-to-client", AnyPort]);
-        await run.UrlAsync();
+        using var mongo = new TestMongo();
+        using var run = new SampleRun(
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["MONGODB_URI"] = mongo.Uri }, [.. Built, "client-to-client", .. AnyPorts]);
+        await PostAsync(await run.UrlAsync(), "clientB");
+        await run.LineAsync("Message saved to MongoDB");
+        await run.LineAsync("Message saved (");
         var services = run.Services();
         services.Should().HaveCount(2);
+        mongo.Read().Select(entry => entry.SavedBy).Order().Should().Equal("clientA", "clientB");
 
-        SampleRun.Kill(services[program]);
+        SampleRun.Kill(services[name]);
 
         (await run.EndAsync()).Should().Be(1);
-        run.Lines.Should().Contain(line => line.StartsWith($"{name} ended by itself", StringComparison.Ordinal));
+        run.Lines.Should().Contain(line => line.Contains($"{name} ended by itself", StringComparison.Ordinal));
         run.Services().Should().BeEmpty();
     }
 
@@ -130,11 +136,46 @@ public sealed partial class SampleRunTests
         Skip.If(OperatingSystem.IsWindows(), NoBash);
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
-        using var run = new SampleRun(Embedded, [.. Built, "client-to-client", $"--urls=http://{other.LocalEndpoint}"]);
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        using var run = new SampleRun(Embedded, [.. Built, "client-to-client", $"--urls=http://localhost:{port}"]);
 
         (await run.EndAsync()).Should().Be(1);
-        run.Lines.Should().Contain(line => line.Contains("address already in use"))
-            .And.Contain(line => line.StartsWith("client-a-service ended by itself", StringComparison.Ordinal));
+        run.Lines.Should().Contain(line => line.Contains($"Port {port} is taken"));
+    }
+
+    [SkippableFact]
+    public async Task What_it_says_to_try_works_when_pasted()
+    {
+        Skip.If(OperatingSystem.IsWindows(), NoBash);
+        using var run = new SampleRun(Embedded, [.. Built, "client-to-client", .. AnyPorts]);
+        await run.LineAsync("5. Whether all is well");
+        await run.LineAsync("/health; ");
+        var commands = run.Lines.Where(line => line.StartsWith("   curl ", StringComparison.Ordinal)).ToList();
+        commands.Should().HaveCount(8);
+
+        (await PasteAsync(commands[0])).Should().Contain("\"message\":\"Test success\"");
+        (await PasteAsync(commands[1])).Should().Contain("\"to\":\"clientA\"");
+        (await PasteAsync(commands[2])).Should().Be("true");
+        (await PasteAsync(commands[3])).Should().Contain("\"message\":\"Test retry\"");
+        await run.LineAsync("Moved to DLQ");
+        (await PasteAsync(commands[4])).Should().Contain("\"message\":\"Test retry\"").And.Contain("\"saved\":false");
+        (await PasteAsync(commands[5])).Should().Be("false");
+        (await PasteAsync(commands[6])).Should().Contain("\"topic\":\"client-messages-retry\"");
+        await TwoServices.UntilAsync(() => run.Lines.Count(line => line.Contains("Message saved (")) == 2, "the redriven message is saved");
+        (await PasteAsync(commands[7])).Should().Contain("\"status\":\"healthy\"").And.NotContain("unhealthy");
+        run.Stop();
+
+        (await run.EndAsync()).Should().Be(0);
+    }
+
+    private static async Task<string> PasteAsync(string command)
+    {
+        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var output = bash.StandardOutput.ReadToEndAsync();
+        var errors = await bash.StandardError.ReadToEndAsync();
+        await bash.WaitForExitAsync();
+        Skip.If(errors.Contains("command not found", StringComparison.Ordinal), "There is no curl.");
+        return await output;
     }
 
     // With names of its own, because others use the cluster too.
@@ -143,8 +184,7 @@ public sealed partial class SampleRunTests
         using var broker = new KafkaSampleBroker();
         return new SampleRun(
             new Dictionary<string, string>(StringComparer.Ordinal) { ["KAFKA_BROKERS"] = broker.Brokers },
-            [.. Built, "client-to-client", AnyPort, $"--Kafka:TopicNames:client-messages={broker.Topic}", $"--Kafka:ConsumerGroupId={broker.Group}",
-                .. settings]);
+            [.. Built, "client-to-client", .. AnyPorts, .. broker.Settings, .. settings]);
     }
 
     private static async Task PostAsync(Uri url, string to)

@@ -1,7 +1,7 @@
 using System.Net;
-using System.Net.Http.Json;
 using System.Text.Json;
-using ClientToClient;
+using ClientToClient.Storage;
+using Narad.Kafka;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
@@ -22,27 +22,69 @@ public sealed class SendMessageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_no_message_is_refused_with_the_reason_and_neither_saved_nor_sent()
+    public async Task What_is_no_message_is_refused_with_the_field_and_neither_saved_nor_sent()
     {
         await _services.StartClientAAsync(_broker);
 
-        await RefusesAsync("""{"to":"clientB","message":"m"}""", "'from' is missing or empty.");
-        await RefusesAsync("""{"from":"a","to":" ","message":"m"}""", "'to' is missing or empty.");
-        await RefusesAsync("""{"from":"a","to":"clientB","message":""}""", "'message' is missing or empty.");
-        await RefusesAsync("{}", "'from' is missing", "'to' is missing", "'message' is missing");
-        await RefusesAsync("""{"from":"a","to":null,"message":"m"}""", "'to' is missing or empty.");
-        await RefusesAsync("""{"from":"a","to":1,"message":"m"}""", "line 1, $.to");
-        await RefusesAsync("hello", "is not JSON");
-        await RefusesAsync("[]", "is not JSON");
-        await RefusesAsync("", "is not JSON");
-        await RefusesAsync("null", "The body is null.");
-        await RefusesAsync("""{"from":"\ud800","to":"clientB","message":"m"}""", "line 1, $.from");
-        var form = await _services.PostAsync(Good, "application/x-www-form-urlencoded");
-        (form.StatusCode, await form.Content.ReadAsStringAsync()).Should()
-            .Match<(HttpStatusCode, string)>(answer => answer.Item1 == HttpStatusCode.BadRequest && answer.Item2.Contains("application/json"));
+        await RefusesAsync("""{"to":"clientB","message":"m"}""", "from");
+        await RefusesAsync("""{"from":"a","to":" ","message":"m"}""", "to");
+        await RefusesAsync("""{"from":"a","to":"clientB","message":""}""", "message");
+        await RefusesAsync("{}", "from", "to", "message");
+        await RefusesAsync("""{"from":"a","to":null,"message":"m"}""", "to");
+        await RefusesAsync("""{"from":"a","to":1,"message":"m"}""", "to");
+        await RefusesAsync($$"""{"from":"a","to":"{{new string('b', 201)}}","message":"m"}""", "to");
+        await RefusesAsync("hello", "$");
+        await RefusesAsync("[]", "$");
+        await RefusesAsync("""{"from":"\ud800","to":"clientB","message":"m"}""", "from");
+        (await ProblemAsync(await _services.PostAsync(""), HttpStatusCode.BadRequest)).Should().NotBeNull();
+        (await ProblemAsync(await _services.PostAsync("null"), HttpStatusCode.BadRequest)).Should().NotBeNull();
+        await ProblemAsync(await _services.PostAsync(Good, "application/x-www-form-urlencoded"), HttpStatusCode.UnsupportedMediaType);
+        await ProblemAsync(await _services.PostAsync(Good, idempotencyKey: new string('k', 101)), HttpStatusCode.BadRequest);
+        await ProblemAsync(await _services.PostAsync(Good, path: "/send"), HttpStatusCode.NotFound);
 
-        _services.Store.Entries.Should().BeEmpty();
+        _services.Saved().Should().BeEmpty();
         _broker.Read(_broker.Topic).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task What_names_no_dead_letter_is_refused()
+    {
+        await _services.StartClientAAsync(_broker);
+        const string Redrive = "/dead-letters/redrive";
+
+        (await ProblemAsync(await _services.PostAsync("{}", path: Redrive), HttpStatusCode.BadRequest)).GetProperty("errors").EnumerateObject()
+            .Select(error => error.Name).Should().BeEquivalentTo(["partition", "offset"]);
+        await ProblemAsync(await _services.PostAsync("""{"partition":-1,"offset":0}""", path: Redrive), HttpStatusCode.BadRequest);
+        await ProblemAsync(await _services.PostAsync("""{"partition":0,"offset":"x"}""", path: Redrive), HttpStatusCode.BadRequest);
+        await ProblemAsync(await _services.PostAsync("""{"partition":0,"offset":0}""", path: Redrive), HttpStatusCode.NotFound);
+        await ProblemAsync(await _services.PostAsync("""{"partition":7,"offset":0}""", path: Redrive), HttpStatusCode.NotFound);
+        await ProblemAsync(
+            await _services.PostAsync("partition=0&offset=0", "application/x-www-form-urlencoded", Redrive), HttpStatusCode.UnsupportedMediaType);
+        (await ProblemAsync(await _services.GetAsync(new Uri(_services.ClientA, "/dead-letters?after=x")), HttpStatusCode.BadRequest))
+            .GetProperty("errors").GetProperty("after").EnumerateArray().Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task A_request_that_comes_again_with_its_key_is_saved_once()
+    {
+        await _services.StartClientAAsync(_broker);
+        await _services.StartClientBAsync(_broker);
+
+        (await _services.PostAsync(Good, idempotencyKey: "order-17")).StatusCode.Should().Be(HttpStatusCode.Created);
+        (await _services.PostAsync(Good, idempotencyKey: "order-17")).StatusCode.Should().Be(HttpStatusCode.Created);
+        await TwoServices.UntilAsync(() => _services.LogB.Count("Message saved (") == 2, "client B has seen both");
+
+        _services.Saved().Select(entry => (entry.MessageId, entry.SavedBy)).Order().Should().Equal(("order-17", "clientA"), ("order-17", "clientB"));
+    }
+
+    [Fact]
+    public async Task Both_services_say_that_all_is_well()
+    {
+        await _services.StartClientAAsync(_broker);
+        await _services.StartClientBAsync(_broker);
+
+        (await _services.GetAsync(new Uri(_services.ClientA, "/health"))).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await _services.GetAsync(new Uri(_services.ClientB, "/health"))).StatusCode.Should().Be(HttpStatusCode.OK);
     }
 
     [Fact]
@@ -69,8 +111,8 @@ public sealed class SendMessageTests : IAsyncLifetime
         refused.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
         refused.Content.Headers.ContentType!.MediaType.Should().Be("application/problem+json");
         (await refused.Content.ReadAsStringAsync()).Should().Contain("saved, but Kafka did not confirm it");
-        _services.Store.Entries.Should().ContainSingle();
-        _services.LogA.Count("Message saved, but Kafka did not confirm it: clientA to clientB").Should().Be(1);
+        _services.Saved().Should().ContainSingle();
+        _services.LogA.All.Count(line => line.EndsWith("is saved, but Kafka did not confirm it", StringComparison.Ordinal)).Should().Be(1);
 
         _broker.Broker.StartBroker();
         HttpResponseMessage again = refused;
@@ -83,32 +125,41 @@ public sealed class SendMessageTests : IAsyncLifetime
         _broker.Read(_broker.Topic).Should().NotBeEmpty();
     }
 
-    [Fact]
-    public async Task What_cannot_be_saved_is_not_sent()
+    [Theory]
+    [InlineData(false, HttpStatusCode.InternalServerError)]
+    [InlineData(true, HttpStatusCode.ServiceUnavailable)]
+    public async Task What_cannot_be_saved_is_not_sent(bool isOutage, HttpStatusCode status)
     {
-        await _services.StartClientAAsync(_broker, new FailingStore());
+        Exception failure = isOutage ? new StoreUnavailableException("no database") : new InvalidOperationException("refused");
+        await _services.StartClientAAsync(_broker, new FailingRepository(failure));
 
-        var answer = await _services.PostAsync(Good);
+        await ProblemAsync(await _services.PostAsync(Good), status);
 
-        answer.StatusCode.Should().Be(HttpStatusCode.InternalServerError);
-        answer.Content.Headers.ContentType!.MediaType.Should().Be("application/problem+json");
         _broker.Read(_broker.Topic).Should().BeEmpty();
     }
 
-    private async Task RefusesAsync(string body, params string[] reasons)
+    private async Task RefusesAsync(string body, params string[] fields)
     {
-        var answer = await _services.PostAsync(body);
-        answer.StatusCode.Should().Be(HttpStatusCode.BadRequest, "of {0}", body);
-        answer.Content.Headers.ContentType!.MediaType.Should().Be("application/problem+json");
-        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        var said = problem.TryGetProperty("errors", out var errors)
-            ? string.Join(' ', errors.EnumerateObject().SelectMany(field => field.Value.EnumerateArray()).Select(fault => fault.GetString()))
-            : problem.GetProperty("detail").GetString();
-        said.Should().ContainAll(reasons);
+        var problem = await ProblemAsync(await _services.PostAsync(body), HttpStatusCode.BadRequest);
+        problem.GetProperty("errors").EnumerateObject().Select(error => error.Name).Order().Should().Equal(fields.Order(), "of {0}", body);
     }
 
-    private sealed class FailingStore : IMessageStore
+    private static async Task<JsonElement> ProblemAsync(HttpResponseMessage answer, HttpStatusCode status)
     {
-        public Task<bool> SaveAsync(ClientMessage entry, CancellationToken cancellationToken = default) => throw new TimeoutException("no database");
+        var text = await answer.Content.ReadAsStringAsync();
+        answer.StatusCode.Should().Be(status, "it says {0}", text);
+        answer.Content.Headers.ContentType!.MediaType.Should().Be("application/problem+json");
+        text.Should().NotContain(" at ClientToClient.", "no stack trace is shown");
+        return JsonDocument.Parse(text).RootElement;
+    }
+
+    private sealed class FailingRepository(Exception failure) : IMessageRepository
+    {
+        public string Name => "nowhere";
+
+        public Task SaveAsync(SavedMessage entry, CancellationToken cancellationToken = default) => throw failure;
+
+        public Task<IReadOnlySet<string>> FindSavedAsync(
+            IReadOnlyCollection<string> messageIds, string savedBy, CancellationToken cancellationToken = default) => throw failure;
     }
 }
