@@ -33,7 +33,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         }
 
         var taken = queue.Taken;
-        var assignment = first.Part?.Transaction.Token ?? first.Partition.Token;
+        var assignment = first.TransactionEntry?.Transaction.Token ?? first.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;
         first.Attempts++;
@@ -88,14 +88,14 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                 current = first;
                 for (var i = 0; i < finished; i++, current = current.Next!)
                 {
-                    if (current.Part is not { } part)
+                    if (current.TransactionEntry is not { } entry)
                     {
                         break;
                     }
 
                     try
                     {
-                        await part.ReturnedAsync().ConfigureAwait(false);
+                        await entry.ReturnedAsync().ConfigureAwait(false);
                     }
                     catch (Exception error)
                     {
@@ -138,7 +138,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var delivery = first;
         for (var i = 0; i < outcome.Finished; i++, delivery = delivery.Next!)
         {
-            delivery.Part?.Finish();
+            delivery.TransactionEntry?.Finish();
             if (IsUnwantedTombstone(delivery))
             {
                 CountTombstone(delivery);

@@ -61,10 +61,10 @@ internal sealed class Delivery
     public bool IsPutBack { get; set; }
 
     /// <summary>Of an exactly-once subscription: where it stands between transactions; null elsewhere.</summary>
-    public TransactionStanding? Standing { get; set; }
+    public TransactionState? TransactionState { get; set; }
 
     /// <summary>It in the transaction that it is in; null where there is none.</summary>
-    public TransactionPart? Part => Standing?.Part;
+    public TransactionEntry? TransactionEntry => TransactionState?.Entry;
 
     /// <summary>
     /// Behind it in its key queue, written under the scheduler's lock; then behind it among the completed ones, written by whoever completes it.
@@ -89,7 +89,7 @@ internal sealed class Delivery
         IsWaitingToBeRead = false;
         BlockedRecord = null;
         IsPutBack = false;
-        Standing = null;
+        TransactionState = null;
         Next = null;
     }
 
@@ -102,7 +102,7 @@ internal sealed class Delivery
         Headers = null;
         Forwarding = null;
         BlockedRecord = null;
-        Standing = null;
+        TransactionState = null;
         Next = null;
     }
 

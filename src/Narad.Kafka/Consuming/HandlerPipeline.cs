@@ -62,14 +62,14 @@ internal abstract class HandlerPipeline
     /// </summary>
     public static Outcome Broken(KeyQueue queue, Exception error)
     {
-        if (queue.Head!.Part is not { } part)
+        if (queue.Head!.TransactionEntry is not { } entry)
         {
             return new Outcome(0, OutcomeKind.Failed, Error: error);
         }
 
-        if (part.CountsAsFailure(ref error))
+        if (entry.CountsAsFailure(ref error))
         {
-            part.Decide(new FailureDecision(FailureAction.Stop), error);
+            entry.Decide(new FailureDecision(FailureAction.Stop), error);
         }
 
         return Outcome.One;
@@ -84,40 +84,40 @@ internal abstract class HandlerPipeline
     /// </summary>
     protected Outcome? WithoutHandling(Delivery delivery)
     {
-        if (delivery.Standing is not { } standing)
+        if (delivery.TransactionState is not { } state)
         {
             return null;
         }
 
-        if (standing.Part is not { } part)
+        if (state.Entry is not { } entry)
         {
             // Where its partition stops; let continue, it gets a transaction again.
-            if (standing.Decided is FailureAction.Stop)
+            if (state.Decided is FailureAction.Stop)
             {
-                standing.Decided = null;
-                return new Outcome(0, OutcomeKind.Failed, Error: standing.DecidedFor);
+                state.Decided = null;
+                return new Outcome(0, OutcomeKind.Failed, Error: state.DecidedFor);
             }
 
-            standing.CameBack = true;
+            state.CameBack = true;
             return Outcome.One;
         }
 
-        if (!part.TryStart())
+        if (!entry.TryStart())
         {
             return Outcome.One;
         }
 
-        if (standing.Decided is not FailureAction.Skip)
+        if (state.Decided is not FailureAction.Skip)
         {
             return null;
         }
 
-        if (standing.DecidedFor is { } error)
+        if (state.DecidedFor is { } error)
         {
-            part.Committed = SkippedByPolicy(error, delivery.Partition.Id, delivery.Offset);
+            entry.Committed = SkippedByPolicy(error, delivery.Partition.Id, delivery.Offset);
         }
 
-        part.Finish();
+        entry.Finish();
         return Outcome.One;
     }
 
@@ -133,9 +133,9 @@ internal abstract class HandlerPipeline
     /// <summary>Counts a tombstone that is finished without having been handled; once a message.</summary>
     protected void CountTombstone(Delivery delivery)
     {
-        if (delivery.Part is { } part)
+        if (delivery.TransactionEntry is { } entry)
         {
-            part.Committed = _metrics.TombstoneFinished;
+            entry.Committed = _metrics.TombstoneFinished;
         }
         else
         {
@@ -226,7 +226,7 @@ internal abstract class HandlerPipeline
     /// <summary>What becomes of a message whose invocation threw.</summary>
     protected async ValueTask<Outcome> ConcludeAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
-        if (delivery.Part is null && delivery.Partition.Token.IsCancellationRequested)
+        if (delivery.TransactionEntry is null && delivery.Partition.Token.IsCancellationRequested)
         {
             ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
             return new Outcome(finishedBefore, OutcomeKind.Abandoned);
@@ -249,12 +249,12 @@ internal abstract class HandlerPipeline
             }
         }
 
-        if (delivery.Part is { } part)
+        if (delivery.TransactionEntry is { } entry)
         {
             // It comes back whatever becomes of it: its transaction is aborted, and what is decided here comes true in one of its own.
-            if (part.CountsAsFailure(ref error))
+            if (entry.CountsAsFailure(ref error))
             {
-                part.Decide(Decide(delivery, error), error);
+                entry.Decide(Decide(delivery, error), error);
             }
 
             return new Outcome(finishedBefore + 1);
@@ -361,11 +361,11 @@ internal abstract class HandlerPipeline
     // A record is finished, for good: before the next message of its key is handled, that is written down where its offset would not say so.
     private async ValueTask<Outcome> MarkFinishedAsync(Delivery delivery, BlockedKeys blockedKeys, BlockedRecord blocked)
     {
-        var doomed = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey)
+        var deadLetterOthers = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey)
             || (!blocked.IsStranger && delivery.Forwarding?.Error is not (null or KeyDeadLetteredException)
                 && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
-        var release = doomed ? blockedKeys.Doom(blocked) ?? blockedKeys.Finishing(blocked) : blockedKeys.Finishing(blocked);
-        if (release is { } record)
+        var finishedRecords = deadLetterOthers ? blockedKeys.DeadLetterKey(blocked) ?? blockedKeys.Finishing(blocked) : blockedKeys.Finishing(blocked);
+        if (finishedRecords is { } record)
         {
             var source = _settings.Retries!.Source;
             try
@@ -374,12 +374,12 @@ internal abstract class HandlerPipeline
             }
             catch (Exception failure)
             {
-                delivery.Forwarding = doomed ? Forwarding.MarkFinishedAndDeadLetterKey : Forwarding.MarkFinished;
+                delivery.Forwarding = deadLetterOthers ? Forwarding.MarkFinishedAndDeadLetterKey : Forwarding.MarkFinished;
                 return RepeatPublish(delivery, failure, _settings.FailureTopics!.RetryNameFor(source), finishedBefore: 0);
             }
         }
 
-        blockedKeys.Finish(blocked, release);
+        blockedKeys.Finish(blocked, finishedRecords);
         return Outcome.One;
     }
 
@@ -460,17 +460,17 @@ internal abstract class HandlerPipeline
 
             var deadLetter = await failureTopics.DeadLetterAsync(delivery, source, error, _settings.Group, AttemptsBefore(delivery)).ConfigureAwait(false);
             _publishFailures.Over(deadLetter.Topic);
-            if (delivery.Part is { } part)
+            if (delivery.TransactionEntry is { } entry)
             {
                 // Nothing is said before it counts; by then the message is another one's.
                 var (id, offset, context) = (delivery.Partition.Id, delivery.Offset, NewContext(delivery));
-                part.Committed = () =>
+                entry.Committed = () =>
                 {
                     _metrics.DeadLettered();
                     ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, deadLetter.Partition, deadLetter.Offset);
                     Tell(context, error, deadLetter, due: null);
                 };
-                part.Finish();
+                entry.Finish();
                 return new Outcome(finishedBefore + 1);
             }
 
@@ -491,11 +491,11 @@ internal abstract class HandlerPipeline
 
     private Outcome RepeatPublish(Delivery delivery, Exception failure, string target, int finishedBefore)
     {
-        if ((delivery.Part?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
+        if ((delivery.TransactionEntry?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
         {
             ConsumingLog.Abandoned(_logger, delivery.Partition.Id, delivery.Offset);
-            delivery.Part?.Finish();
-            return delivery.Part is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
+            delivery.TransactionEntry?.Finish();
+            return delivery.TransactionEntry is null ? new Outcome(finishedBefore, OutcomeKind.Abandoned) : new Outcome(finishedBefore + 1);
         }
 
         var delay = PublishBackoff.Before(++delivery.FailedPublishes);
@@ -509,7 +509,7 @@ internal abstract class HandlerPipeline
                 ExceptionText.Message(failure));
         }
 
-        if (delivery.Part is { } unsent)
+        if (delivery.TransactionEntry is { } unsent)
         {
             unsent.PublishFailed(delay, failure);
             return new Outcome(finishedBefore + 1);
@@ -575,9 +575,9 @@ internal abstract class HandlerPipeline
     private MessageOrigin OriginOf(Delivery delivery)
     {
         var here = delivery.Partition.OriginIn(_settings.Group, _settings.Sender);
-        if (delivery.Part is { } part)
+        if (delivery.TransactionEntry is { } entry)
         {
-            here = here with { Sender = part };
+            here = here with { Sender = entry };
         }
 
         if (_settings.Retries is null)

@@ -366,7 +366,7 @@ internal sealed class KeyQueueScheduler
                     return;
 
                 case PartitionState.Active when _batch is { } batch && queue.Count < batch.Size && !queue.Flush && head.Forwarding is null
-                    && head.Standing is null:
+                    && head.TransactionState is null:
                     queue.Filling = true;
                     Wait(queue, batch.Wait);
                     return;
@@ -525,7 +525,7 @@ internal sealed class KeyQueueScheduler
     }
 
     // What a transaction has goes through, and comes back unhandled: only so it can end.
-    private static bool IsOnHold(Delivery first) => (first.Partition.OnHold || first.Partition.IsAlone) && first.Part is null;
+    private static bool IsOnHold(Delivery first) => (first.Partition.OnHold || first.Partition.IsAlone) && first.TransactionEntry is null;
 
     // A batch is of one epoch: what arrived under another one waits.
     private static int CountFor(KeyQueue queue, AssignedPartition partition, int most)

@@ -35,11 +35,11 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         if (IsUnwantedTombstone(delivery))
         {
             CountTombstone(delivery);
-            delivery.Part?.Finish();
+            delivery.TransactionEntry?.Finish();
             return Outcome.One;
         }
 
-        var assignment = delivery.Part?.Transaction.Token ?? delivery.Partition.Token;
+        var assignment = delivery.TransactionEntry?.Transaction.Token ?? delivery.Partition.Token;
         var limit = LimitTime(assignment);
         var token = limit?.Token ?? assignment;
         try
@@ -51,10 +51,10 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
                 Read(delivery);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
-                if (delivery.Part is { } part)
+                if (delivery.TransactionEntry is { } entry)
                 {
-                    await part.ReturnedAsync().ConfigureAwait(false);
-                    part.Finish();
+                    await entry.ReturnedAsync().ConfigureAwait(false);
+                    entry.Finish();
                 }
 
                 Settings.Circuit?.Succeeded(delivery);

@@ -35,9 +35,9 @@ internal static class FailureHeaders
     public const string Forced = "narad-forced";
 
     // Of a record that says which records of a key are finished.
-    private const string ReleasedUpTo = "narad-released";
-    private const string ReleasedNext = "narad-next";
-    private const string Doomed = "narad-doomed";
+    private const string FinishedUpToHeader = "narad-released";
+    private const string FinishedNextHeader = "narad-next";
+    private const string DeadLetterKeyHeader = "narad-doomed";
 
     private const int MostTypeCharacters = 256;
     private const int MostMessageCharacters = 1_024;
@@ -46,8 +46,8 @@ internal static class FailureHeaders
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly string[] Ours =
-        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, ReleasedUpTo, ReleasedNext, Doomed, RetrySeal.Header, ExceptionType,
-            ExceptionMessage, ExceptionStack];
+        [Topic, Partition, Offset, Timestamp, Group, Retry, Due, Writer, Committed, FinishedUpToHeader, FinishedNextHeader, DeadLetterKeyHeader,
+            RetrySeal.Header, ExceptionType, ExceptionMessage, ExceptionStack];
 
     /// <summary>The headers of a record.</summary>
     /// <param name="received">Those of the message in hand.</param>
@@ -178,7 +178,7 @@ internal static class FailureHeaders
         var headers = new MessageHeaders();
         for (var i = 0; i < received.Count; i++)
         {
-            if (i < start || received[i].Name is not (Writer or Committed or ReleasedUpTo or ReleasedNext or RetrySeal.Header))
+            if (i < start || received[i].Name is not (Writer or Committed or FinishedUpToHeader or FinishedNextHeader or RetrySeal.Header))
             {
                 headers.AddReceived(received[i].Name, received[i].Value);
             }
@@ -189,31 +189,32 @@ internal static class FailureHeaders
     }
 
     /// <summary>The headers of a record that stands for no message and only says which records of its key are finished.</summary>
-    public static MessageHeaders ForRelease(FailureOrigin origin, in WriterStamp stamp)
+    public static MessageHeaders ForKeyCheckpoint(FailureOrigin origin, in WriterStamp stamp)
     {
         var headers = new MessageHeaders();
         AddOrigin(headers, origin);
         AddStamp(headers, stamp);
-        return stamp.Release is { IsDoomed: true } ? headers.Add(Doomed, Number(1)) : headers;
+        return stamp.Finished is { DeadLetterOthers: true } ? headers.Add(DeadLetterKeyHeader, Number(1)) : headers;
     }
 
     /// <summary>Which records of its key are finished, by what a record says; null where it says nothing.</summary>
-    public static KeyRelease? ReleaseOf(MessageHeaders record)
+    public static FinishedRecords? FinishedOf(MessageHeaders record)
     {
         var start = StartOfOurs(record);
-        return start < record.Count && Number(record, start, ReleasedUpTo) is { } upTo && Number(record, start, ReleasedNext) is { } next
-            ? new KeyRelease(upTo, next, Number(record, start, Doomed) is not null)
+        return start < record.Count && Number(record, start, FinishedUpToHeader) is { } upTo && Number(record, start, FinishedNextHeader) is { } next
+            ? new FinishedRecords(upTo, next, Number(record, start, DeadLetterKeyHeader) is not null)
             : null;
     }
 
     /// <summary>Whether a record stands for no message.</summary>
-    public static bool IsOnlyRelease(MessageHeaders record) => ReleaseOf(record) is not null && Find(record, StartOfOurs(record), Due) is null;
+    public static bool IsKeyCheckpoint(MessageHeaders record) => FinishedOf(record) is not null && Find(record, StartOfOurs(record), Due) is null;
 
     /// <summary>Whether a record says something that only members of its group can know.</summary>
     public static bool HasClaims(MessageHeaders record)
     {
         var start = StartOfAny(record);
-        return Find(record, start, Writer) is not null || Find(record, start, ReleasedUpTo) is not null || Find(record, start, RetrySeal.Header) is not null;
+        return Find(record, start, Writer) is not null || Find(record, start, FinishedUpToHeader) is not null
+            || Find(record, start, RetrySeal.Header) is not null;
     }
 
     /// <summary>Where a record's message came from at first; null where that is not said, or not in a way that could be ours.</summary>
@@ -288,10 +289,10 @@ internal static class FailureHeaders
             headers.Add(Committed, Number(committed));
         }
 
-        if (mine.Release is { } release)
+        if (mine.Finished is { } finishedRecords)
         {
-            headers.Add(ReleasedUpTo, Number(release.UpTo));
-            headers.Add(ReleasedNext, Number(release.Next));
+            headers.Add(FinishedUpToHeader, Number(finishedRecords.UpTo));
+            headers.Add(FinishedNextHeader, Number(finishedRecords.Next));
         }
     }
 

@@ -175,7 +175,7 @@ internal sealed class FailureTopics
     public async Task<SendResult> DeadLetterAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
         // In a transaction what is refused ends it, so what gives way does so in the next one.
-        for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.Standing?.CopiesTooLarge ?? 0)); ; detail--)
+        for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.TransactionState?.CopiesTooLarge ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
                 ? FailureHeaders.Application(failed.Headers ?? [], IsForwarded(failed))
@@ -217,15 +217,15 @@ internal sealed class FailureTopics
     }
 
     /// <summary>Publishes the record that says which records of a message's key are finished.</summary>
-    public async Task MarkFinishedAsync(Delivery finished, string source, string group, KeyRelease release)
+    public async Task MarkFinishedAsync(Delivery finished, string source, string group, FinishedRecords finishedRecords)
     {
         var producer = await _producer().ConfigureAwait(false);
 
         // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
-        var stamp = finished.Partition.BlockedKeys!.StampFor(finished.Key) with { Committed = null, Release = release };
+        var stamp = finished.Partition.BlockedKeys!.StampFor(finished.Key) with { Committed = null, Finished = finishedRecords };
         var origin = finished.BlockedRecord is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group)
             : OriginOf(finished, group);
-        var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForRelease(origin, stamp));
+        var headers = stamp.Seal.Sign(finished.Key, value: null, FailureHeaders.ForKeyCheckpoint(origin, stamp));
         await producer.ForwardAsync(RetryNameFor(source), finished.Key, value: null, headers, finished.Partition.Id.Partition, CancellationToken.None)
             .ConfigureAwait(false);
     }
@@ -235,7 +235,7 @@ internal sealed class FailureTopics
     {
         var producer = await _producer().ConfigureAwait(false);
         var headers = note.Stamp.Seal.Sign(note.Key, value: null,
-            FailureHeaders.ForRelease(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
+            FailureHeaders.ForKeyCheckpoint(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
         await producer.ForwardAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
@@ -306,15 +306,15 @@ internal sealed class FailureTopics
             count = await GrownAsync(topic, message.Partition.Id).ConfigureAwait(false);
         }
 
-        if (message.Part is { } part)
+        if (message.TransactionEntry is { } entry)
         {
             try
             {
-                return await part.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count).ConfigureAwait(false);
+                return await entry.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count).ConfigureAwait(false);
             }
             catch (KafkaSendException refused) when (refused.IsTooLarge)
             {
-                message.Standing!.CopiesTooLarge++;
+                message.TransactionState!.CopiesTooLarge++;
                 throw;
             }
         }

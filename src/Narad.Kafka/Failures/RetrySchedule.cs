@@ -63,20 +63,20 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         var isOurs = partition.BlockedKeys is { } keys && IsOurs(partition, keys, message);
-        if (message.Headers is { } headers && FailureHeaders.ReleaseOf(headers) is { } release)
+        if (message.Headers is { } headers && FailureHeaders.FinishedOf(headers) is { } finishedRecords)
         {
-            var isOnlyRelease = FailureHeaders.IsOnlyRelease(headers);
-            if (isOurs && message.Key is { } released)
+            var isKeyCheckpoint = FailureHeaders.IsKeyCheckpoint(headers);
+            if (isOurs && message.Key is { } recordKey)
             {
-                partition.BlockedKeys!.ReadRelease(released, release, message.Offset).ForEach(finished => assignment.Finish(partition, finished));
-                if (isOnlyRelease && FailureHeaders.OriginOf(headers) is { } seen)
+                partition.BlockedKeys!.ReadFinished(recordKey, finishedRecords, message.Offset).ForEach(finished => assignment.Finish(partition, finished));
+                if (isKeyCheckpoint && FailureHeaders.OriginOf(headers) is { } seen)
                 {
-                    partition.BlockedKeys.ReadSeen(released, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
+                    partition.BlockedKeys.ReadSeen(recordKey, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
                         FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
                 }
             }
 
-            if (isOnlyRelease)
+            if (isKeyCheckpoint)
             {
                 assignment.Finish(partition, sequence);
                 return true;

@@ -19,7 +19,7 @@ namespace Narad.Kafka.KeyOrder;
 /// </code>
 /// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
 /// is that of the original offsets, of several records of a message the one for the latest attempt counts, and what was forwarded once is not handled from the
-/// source again. Where a finished record could be read again without one that was finished after it, a <see cref="KeyRelease"/> is written before the next
+/// source again. Where a finished record could be read again without one that was finished after it, a <see cref="FinishedRecords"/> is written before the next
 /// message of the key is handled. So a repetition, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
 /// All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in front of its key's, and says
 /// nothing of other messages.
@@ -147,9 +147,9 @@ internal sealed class BlockedKeys
         {
             // What is read again with this record must not be handled again: what came between it and this one may have been handled from the source, and
             // is not.
-            KeyRelease? release = key is not null && _keys.TryGetValue(key, out var blockedKey) && blockedKey.FinishedOffset >= 0
-                ? ReleaseUpTo(blockedKey.FinishedOffset, blockedKey, finishing: null, doomed: false) : null;
-            return new WriterStamp(_writer, _committed, Seal.Seal, release);
+            FinishedRecords? finishedRecords = key is not null && _keys.TryGetValue(key, out var blockedKey) && blockedKey.FinishedOffset >= 0
+                ? FinishedUpTo(blockedKey.FinishedOffset, blockedKey, finishing: null, deadLetterOthers: false) : null;
+            return new WriterStamp(_writer, _committed, Seal.Seal, finishedRecords);
         }
     }
 
@@ -313,9 +313,9 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>A release was read.</summary>
+    /// <summary>It was read which records of a key are finished.</summary>
     /// <returns>The sequence numbers that are finished by that.</returns>
-    public List<long> ReadRelease(byte[] key, in KeyRelease release, long offset)
+    public List<long> ReadFinished(byte[] key, in FinishedRecords finishedRecords, long offset)
     {
         var finished = new List<long>();
         lock (_lock)
@@ -329,15 +329,15 @@ internal sealed class BlockedKeys
             foreach (var retry in blockedKey.Records.Values.ToList())
             {
                 // A stranger's has no place in the order of the key: what is said of that order does not finish it.
-                if (retry.Offset <= release.UpTo && retry.Origin < release.Next && (!retry.IsStranger || release.Next < 0))
+                if (retry.Offset <= finishedRecords.UpTo && retry.Origin < finishedRecords.Next && (!retry.IsStranger || finishedRecords.Next < 0))
                 {
                     finished.Add(retry.Sequence);
                     Forget(retry);
                     blockedKey.FinishedOrigin = Math.Max(blockedKey.FinishedOrigin, retry.Origin);
                 }
-                else if (release.IsDoomed && retry.Offset < offset)
+                else if (finishedRecords.DeadLetterOthers && retry.Offset < offset)
                 {
-                    retry.IsDoomed = true;
+                    retry.IsToBeDeadLettered = true;
                 }
             }
         }
@@ -490,8 +490,8 @@ internal sealed class BlockedKeys
                 var isRead = key.FinishedOffset >= _lowest;
                 if (isRead || (committed is not null && key.Records.Count == 0))
                 {
-                    notes.Add(new KeyCheckpoint(key.Key, Math.Max(0, origin), timestamp,
-                        new WriterStamp(_writer, committed, Seal.Seal, ReleaseUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, doomed: false))));
+                    var finishedRecords = FinishedUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, deadLetterOthers: false);
+                    notes.Add(new KeyCheckpoint(key.Key, Math.Max(0, origin), timestamp, new WriterStamp(_writer, committed, Seal.Seal, finishedRecords)));
                 }
             }
         }
@@ -654,7 +654,7 @@ internal sealed class BlockedKeys
                 return KeyOrderDecision.PutBack;
             }
 
-            return retry.IsRepeat ? KeyOrderDecision.Finish : retry.IsDoomed ? KeyOrderDecision.DeadLetter : KeyOrderDecision.Handle;
+            return retry.IsRepeat ? KeyOrderDecision.Finish : retry.IsToBeDeadLettered ? KeyOrderDecision.DeadLetter : KeyOrderDecision.Handle;
         }
     }
 
@@ -697,7 +697,7 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>A record is handled: what has to be written before that counts; null where nothing has.</summary>
-    public KeyRelease? Finishing(BlockedRecord retry)
+    public FinishedRecords? Finishing(BlockedRecord retry)
     {
         lock (_lock)
         {
@@ -708,12 +708,12 @@ internal sealed class BlockedKeys
             // Else what is read again after a crash is read with all that comes after it: the next record is behind this one, or the offset of the last one
             // is committed with whatever is handled after it.
             var isNeeded = retry.IsRepeat || (next is null ? finished > _lowest : next.State is not BlockedRecordState.Awaited && finished > next.Offset);
-            return isNeeded ? ReleaseUpTo(finished, key, retry, doomed: false) : null;
+            return isNeeded ? FinishedUpTo(finished, key, retry, deadLetterOthers: false) : null;
         }
     }
 
     /// <summary>The others of a record's key are to be dead-lettered with it; returns what has to be written first, null where there is no other.</summary>
-    public KeyRelease? Doom(BlockedRecord retry)
+    public FinishedRecords? DeadLetterKey(BlockedRecord retry)
     {
         lock (_lock)
         {
@@ -724,17 +724,17 @@ internal sealed class BlockedKeys
 
             foreach (var other in retry.Key.Records.Values)
             {
-                other.IsDoomed |= !ReferenceEquals(other, retry);
+                other.IsToBeDeadLettered |= !ReferenceEquals(other, retry);
             }
 
-            return ReleaseUpTo(Math.Max(retry.Key.FinishedOffset, retry.LastOffset), retry.Key, retry, doomed: true);
+            return FinishedUpTo(Math.Max(retry.Key.FinishedOffset, retry.LastOffset), retry.Key, retry, deadLetterOthers: true);
         }
     }
 
     /// <summary>
     /// A record is finished, and what had to be written is. The next one of its key may be handled, none of the source topic until the poll thread knows.
     /// </summary>
-    public void Finish(BlockedRecord retry, KeyRelease? released)
+    public void Finish(BlockedRecord retry, FinishedRecords? written)
     {
         lock (_lock)
         {
@@ -742,7 +742,7 @@ internal sealed class BlockedKeys
             retry.State = BlockedRecordState.Done;
             var key = retry.Key;
             var finished = Math.Max(key.FinishedOffset, retry.LastOffset);
-            key.FinishedOffset = released is { } record && finished <= record.UpTo ? -1 : finished;
+            key.FinishedOffset = written is { } record && finished <= record.UpTo ? -1 : finished;
             key.FinishedOrigin = Math.Max(key.FinishedOrigin, retry.Origin);
             if (!retry.IsStranger)
             {
@@ -840,17 +840,17 @@ internal sealed class BlockedKeys
         && (record.Origin <= blockedKey.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
 
     // All that are there and in front of the first one that is not finished.
-    private static KeyRelease ReleaseUpTo(long offset, BlockedKey key, BlockedRecord? finishing, bool doomed)
+    private static FinishedRecords FinishedUpTo(long offset, BlockedKey key, BlockedRecord? finishing, bool deadLetterOthers)
     {
         foreach (var retry in key.Records.Values)
         {
             if (retry.State is not BlockedRecordState.Done && !ReferenceEquals(retry, finishing) && retry.Offset >= 0 && retry.Offset <= offset)
             {
-                return new KeyRelease(offset, retry.Origin, doomed);
+                return new FinishedRecords(offset, retry.Origin, deadLetterOthers);
             }
         }
 
-        return new KeyRelease(offset, long.MaxValue, doomed);
+        return new FinishedRecords(offset, long.MaxValue, deadLetterOthers);
     }
 
     private void RememberLastForwarded(BlockedKey blockedKey, long origin, long timestamp, long? sourceCommitted)

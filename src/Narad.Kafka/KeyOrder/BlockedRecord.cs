@@ -46,7 +46,7 @@ internal sealed class BlockedRecord(BlockedKey key, long origin, long timestamp)
     public long RepublishAt { get; private set; }
 
     /// <summary>Whether it is to be dead-lettered with its key.</summary>
-    public bool IsDoomed { get; set; }
+    public bool IsToBeDeadLettered { get; set; }
 
     /// <summary>Whether its message was finished before: it is finished unhandled when it is at its turn.</summary>
     public bool IsRepeat { get; set; }

@@ -37,7 +37,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     public TimeSpan Limit { get; } = limit;
 
     /// <summary>In the order in which they arrived, partition by partition. Poll thread only.</summary>
-    public List<TransactionPart> Parts { get; } = [];
+    public List<TransactionEntry> Entries { get; } = [];
 
     /// <summary>How many of each partition did not come back yet. Poll thread only.</summary>
     public Dictionary<AssignedPartition, int> Outstanding { get; } = [];

@@ -90,8 +90,8 @@ internal sealed class TransactionBatcher
         _time = time;
         _logger = logger;
         _limit = settings.MaxMessages;
-        _resolution = new TransactionResolution(assignment.IsCurrent, After, (part, refused) =>
-            TransactionsLog.Suspected(_logger, refused, part.Partition.Id, part.Offset, _group.Name));
+        _resolution = new TransactionResolution(assignment.IsCurrent, After, (entry, refused) =>
+            TransactionsLog.Suspected(_logger, refused, entry.Partition.Id, entry.Offset, _group.Name));
     }
 
     /// <summary>Why nothing is handled at the moment; null while all is well. Any thread.</summary>
@@ -109,7 +109,7 @@ internal sealed class TransactionBatcher
     {
         foreach (var delivery in arrived)
         {
-            delivery.Standing = new TransactionStanding();
+            delivery.TransactionState = new TransactionState();
             delivery.Partition.Backlog.Add(delivery);
         }
     }
@@ -118,29 +118,29 @@ internal sealed class TransactionBatcher
     public void Return(Delivery delivery)
     {
         delivery.Next = null;   // it will be in a key queue again
-        var standing = delivery.Standing!;
-        if (standing.Part is not { } part)
+        var state = delivery.TransactionState!;
+        if (state.Entry is not { } entry)
         {
             // It was where its partition stopped: let continue, or skipped by name.
             delivery.Partition.Backlog.Away--;
-            if (!standing.CameBack)
+            if (!state.CameBack)
             {
-                standing.Decided = FailureAction.Skip;
+                state.Decided = FailureAction.Skip;
             }
 
-            standing.CameBack = false;
+            state.CameBack = false;
             return;
         }
 
-        part.IsBack = true;
-        if (ReferenceEquals(part.Transaction, _transaction))
+        entry.IsBack = true;
+        if (ReferenceEquals(entry.Transaction, _transaction))
         {
             _transaction.Outstanding[delivery.Partition]--;
             return;
         }
 
         delivery.Partition.Backlog.Away--;
-        _resolution.Reconsider(part);
+        _resolution.Reconsider(entry);
     }
 
     /// <summary>Continues with what is due. Within a rebalance nothing begins.</summary>
@@ -403,9 +403,9 @@ internal sealed class TransactionBatcher
         var transaction = new GroupTransaction(_client!, _outputs, _time, _settings.TimeLimit, _logger) { IsAlone = chosen.Count == 1 };
         foreach (var delivery in chosen)
         {
-            var part = new TransactionPart(transaction, delivery);
-            delivery.Standing!.Part = part;
-            transaction.Parts.Add(part);
+            var entry = new TransactionEntry(transaction, delivery);
+            delivery.TransactionState!.Entry = entry;
+            transaction.Entries.Add(entry);
             if (!transaction.Outstanding.TryGetValue(delivery.Partition, out var count))
             {
                 transaction.Watch(delivery.Partition);
@@ -496,8 +496,8 @@ internal sealed class TransactionBatcher
     private void Expire(GroupTransaction transaction)
     {
         transaction.Expire();
-        var finished = transaction.Parts.Count(static part => part.State is PartState.Succeeded);
-        var blamed = transaction.Parts.Count(part => !part.IsBack && part.State is PartState.Running && part.IsToBlame);
+        var finished = transaction.Entries.Count(static entry => entry.State is TransactionEntryState.Succeeded);
+        var blamed = transaction.Entries.Count(entry => !entry.IsBack && entry.State is TransactionEntryState.Running && entry.IsToBlame);
         if (blamed == 0)
         {
             _limit = Math.Max(1, finished / 2);
@@ -548,7 +548,7 @@ internal sealed class TransactionBatcher
     {
         var offsets = _offered.ConvertAll(static offered => new TopicPartitionOffset(
             offered.Partition.Partition, offered.Offset, offered.Partition.Tracker.EpochAt(offered.Offset)));
-        var succeeded = transaction.Parts.FindAll(static part => part is { State: PartState.Succeeded, Committed: not null });
+        var succeeded = transaction.Entries.FindAll(static entry => entry is { State: TransactionEntryState.Succeeded, Committed: not null });
         var end = await _client!.CommitAsync(offsets, member, _giveUp.Token).ConfigureAwait(false);
         if (end.Kind is TransactionEndKind.Committed && succeeded.Count > 0)
         {
@@ -558,15 +558,15 @@ internal sealed class TransactionBatcher
         return end;
     }
 
-    private void Tell(TransactionPart part)
+    private void Tell(TransactionEntry entry)
     {
         try
         {
-            part.Committed!();
+            entry.Committed!();
         }
         catch (Exception error)
         {
-            TransactionsLog.TellingFailed(_logger, error, part.Partition.Id, part.Offset);
+            TransactionsLog.TellingFailed(_logger, error, entry.Partition.Id, entry.Offset);
         }
     }
 
@@ -627,7 +627,7 @@ internal sealed class TransactionBatcher
             }
         }
 
-        _isLate = transaction.Parts.Count > messages;
+        _isLate = transaction.Entries.Count > messages;
         _group.Metrics.TransactionCommitted();
         _group.Metrics.FinishedMessages(messages);
         TransactionsLog.Committed(_logger, _group.Name, messages);
@@ -637,7 +637,7 @@ internal sealed class TransactionBatcher
             _limit = Math.Min(_settings.MaxMessages, _limit + Math.Max(1, _limit / 2));   // with time left for them
         }
 
-        transaction.Parts.RemoveAll(part => !_assignment.IsCurrent(part.Partition) || part.State is PartState.Succeeded);
+        transaction.Entries.RemoveAll(entry => !_assignment.IsCurrent(entry.Partition) || entry.State is TransactionEntryState.Succeeded);
         _resolution.GiveBack(transaction);
     }
 
@@ -646,12 +646,12 @@ internal sealed class TransactionBatcher
     {
         if (refused is null && !transaction.IsPoisoned)
         {
-            TransactionsLog.Aborted(_logger, _group.Name, transaction.Parts.Count, transaction.IsFailed ? "a message failed, or its time was over"
+            TransactionsLog.Aborted(_logger, _group.Name, transaction.Entries.Count, transaction.IsFailed ? "a message failed, or its time was over"
                 : "its partitions were revoked, or it was paused or stopped");
             return;
         }
 
-        if (transaction.IsPoisoned && transaction.Parts.Exists(static part => part.Refused is { Retriable: false }))
+        if (transaction.IsPoisoned && transaction.Entries.Exists(static entry => entry.Refused is { Retriable: false }))
         {
             return;   // who is to blame is found out
         }

@@ -28,7 +28,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
     // At most MostCreated entries: a topic that is not remembered is looked up again.
     private readonly ConcurrentDictionary<string, Task> _created = new(StringComparer.Ordinal);
 
-    public async ValueTask<SendResult> SendAsync(TransactionPart part, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions,
+    public async ValueTask<SendResult> SendAsync(TransactionEntry entry, string topic, object? message, Type type, MessageKey key, SendOptions? sendOptions,
         CancellationToken cancellationToken)
     {
         MessageProducer.Validate(sendOptions);
@@ -44,7 +44,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
             Timestamp = sendOptions?.Timestamp,
             Serializer = sendOptions?.Serializer,
         };
-        var (before, placed) = part.TakePlace();
+        var (before, placed) = entry.TakePlace();
         using var activity = TraceHeaders.Wanted ? TraceHeaders.Start(outgoing.Topic, key, options.ClientId) : default;
         try
         {
@@ -53,7 +53,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
                 TraceHeaders.InjectInto(outgoing.Headers);
             }
 
-            var result = await NextAsync(part, 0, outgoing, outgoing.Topic, before, placed, cancellationToken).ConfigureAwait(false);
+            var result = await NextAsync(entry, 0, outgoing, outgoing.Topic, before, placed, cancellationToken).ConfigureAwait(false);
             TraceHeaders.Delivered(activity, result);
             return result;
         }
@@ -74,22 +74,22 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
     }
 
     /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
-    public Task<SendResult> ForwardAsync(TransactionPart part, string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
-        ProduceAsync(part, new TopicPartition(topic, partition), MessageKey.From(key), key, value, headers, timestamp: null, CancellationToken.None);
+    public Task<SendResult> ForwardAsync(TransactionEntry entry, string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
+        ProduceAsync(entry, new TopicPartition(topic, partition), MessageKey.From(key), key, value, headers, timestamp: null, CancellationToken.None);
 
     private ValueTask<SendResult> NextAsync(
-        TransactionPart part, int index, OutgoingMessage message, string asked, Task before, TaskCompletionSource placed, CancellationToken cancellationToken)
+        TransactionEntry entry, int index, OutgoingMessage message, string asked, Task before, TaskCompletionSource placed, CancellationToken cancellationToken)
     {
         if (index < _middleware.Length)
         {
-            return _middleware[index].SendAsync(message, (next, token) => NextAsync(part, index + 1, next, asked, before, placed, token), cancellationToken);
+            return _middleware[index].SendAsync(message, (next, token) => NextAsync(entry, index + 1, next, asked, before, placed, token), cancellationToken);
         }
 
         MessageProducer.Conclude(message, asked, _names);
-        return EncodeAndSendAsync(part, message, before, placed, cancellationToken);
+        return EncodeAndSendAsync(entry, message, before, placed, cancellationToken);
     }
 
-    private async ValueTask<SendResult> EncodeAndSendAsync(TransactionPart part, OutgoingMessage message, Task before, TaskCompletionSource placed,
+    private async ValueTask<SendResult> EncodeAndSendAsync(TransactionEntry entry, OutgoingMessage message, Task before, TaskCompletionSource placed,
         CancellationToken cancellationToken)
     {
         byte[]? value;
@@ -115,13 +115,13 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         }
 
         var to = new TopicPartition(message.Topic, message.Partition is { } partition ? new Partition(partition) : Partition.Any);
-        var sending = ProduceAsync(part, to, message.Key, key, value, message.Headers, message.Timestamp, cancellationToken, placed);
+        var sending = ProduceAsync(entry, to, message.Key, key, value, message.Headers, message.Timestamp, cancellationToken, placed);
         return await sending.Observe().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     // Completes with the broker's answer; cancelling stops the waiting for room, not the message.
     private async Task<SendResult> ProduceAsync(
-        TransactionPart part,
+        TransactionEntry entry,
         TopicPartition to,
         MessageKey key,
         byte[]? keyBytes,
@@ -140,12 +140,12 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         var answer = new TaskCompletionSource<SendResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         while (true)
         {
-            part.ThrowIfOver();
-            var refused = part.Transaction.TryProduce(to, record, report => Reported(part, to.Topic, key, report, answer));
+            entry.ThrowIfOver();
+            var refused = entry.Transaction.TryProduce(to, record, report => Reported(entry, to.Topic, key, report, answer));
             switch (refused.Code)
             {
                 case ErrorCode.NoError:
-                    part.Sent(answer.Task);
+                    entry.Sent(answer.Task);
                     placed?.TrySetResult();
                     return await answer.Task.ConfigureAwait(false);
 
@@ -158,7 +158,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
                     var failure = Failure(to.Topic, key, refused);
                     if (failure.Retriable)
                     {
-                        part.SendRefused(failure);
+                        entry.SendRefused(failure);
                     }
 
                     throw failure;
@@ -166,7 +166,7 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         }
     }
 
-    private static void Reported(TransactionPart part, string topic, MessageKey key, DeliveryReport<byte[]?, byte[]?> report,
+    private static void Reported(TransactionEntry entry, string topic, MessageKey key, DeliveryReport<byte[]?, byte[]?> report,
         TaskCompletionSource<SendResult> answer)
     {
         if (!report.Error.IsError)
@@ -178,9 +178,9 @@ internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? cre
         // What our own abort gave back was not refused. What the client gives back by itself (it does so once after an abort that a refusal led to, to
         // number its messages anew) is to be sent in another transaction.
         var failure = Failure(topic, key, report.Error);
-        if (!part.Transaction.IsOver || report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
+        if (!entry.Transaction.IsOver || report.Error.Code is not (ErrorCode.Local_PurgeQueue or ErrorCode.Local_PurgeInflight))
         {
-            part.SendRefused(failure);
+            entry.SendRefused(failure);
         }
 
         answer.TrySetException(failure);

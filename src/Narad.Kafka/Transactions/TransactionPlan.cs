@@ -14,7 +14,7 @@ internal sealed class TransactionPlan
 
     /// <summary>The first message of a partition that has nothing more to be done about it than to stop there; null where there is none.</summary>
     public static Delivery? StopOf(AssignedPartition partition) =>
-        partition.Backlog is { Away: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { Standing.Decided: FailureAction.Stop } first
+        partition.Backlog is { Away: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { TransactionState.Decided: FailureAction.Stop } first
             && IsNext(partition, first) ? first : null;
 
     /// <summary>The messages of the next transaction, partition by partition in their order; marks them as taken. Empty where none may begin now.</summary>
@@ -56,8 +56,8 @@ internal sealed class TransactionPlan
         {
             var partition = partitions[(_turn + i) % partitions.Count];
             var backlog = partition.Backlog;
-            if (MayBegin(partition) && backlog[0] is { Standing: { IsAlone: true, Decided: not FailureAction.Stop } standing } first
-                && standing.NotBefore <= now && IsNext(partition, first))
+            if (MayBegin(partition) && backlog[0] is { TransactionState: { IsAlone: true, Decided: not FailureAction.Stop } state } first
+                && state.NotBefore <= now && IsNext(partition, first))
             {
                 backlog.Taken = 1;
                 return first;
@@ -79,7 +79,7 @@ internal sealed class TransactionPlan
         while (backlog.Taken < backlog.Count && taken.Count < most)
         {
             var delivery = backlog[backlog.Taken];
-            if (delivery.Standing is { IsAlone: true })
+            if (delivery.TransactionState is { IsAlone: true })
             {
                 return;
             }

@@ -11,7 +11,7 @@ namespace Narad.Kafka.Transactions;
 /// <param name="isCurrent">Whether an assignment is ours now.</param>
 /// <param name="after">The timestamp of the clock after a delay.</param>
 /// <param name="suspected">Told whose output was refused among others.</param>
-internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionPart,
+internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurrent, Func<TimeSpan, long> after, Action<TransactionEntry,
     KafkaSendException> suspected)
 {
     /// <summary>
@@ -27,14 +27,14 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
             return null;
         }
 
-        for (var i = 0; i < transaction.Parts.Count;)
+        for (var i = 0; i < transaction.Entries.Count;)
         {
-            var partition = transaction.Parts[i].Partition;
+            var partition = transaction.Entries[i].Partition;
             var (count, ended, offset) = (0, false, Offset.Unset.Value);
-            for (; i < transaction.Parts.Count && ReferenceEquals(transaction.Parts[i].Partition, partition); i++)
+            for (; i < transaction.Entries.Count && ReferenceEquals(transaction.Entries[i].Partition, partition); i++)
             {
-                var part = transaction.Parts[i];
-                if (part is { IsBack: true, State: PartState.Succeeded, Refused: null })
+                var entry = transaction.Entries[i];
+                if (entry is { IsBack: true, State: TransactionEntryState.Succeeded, Refused: null })
                 {
                     if (ended)
                     {
@@ -42,9 +42,9 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
                     }
 
                     count++;
-                    offset = partition.Tracker.Tracks(part.Delivery.Sequence) ? part.Offset + 1 : offset;
+                    offset = partition.Tracker.Tracks(entry.Delivery.Sequence) ? entry.Offset + 1 : offset;
                 }
-                else if (part.State is PartState.Waiting)
+                else if (entry.State is TransactionEntryState.Waiting)
                 {
                     ended = true;
                 }
@@ -66,57 +66,57 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
     /// <summary>Everything of it that is still ours is the first of its partition again; what did not come back yet is waited for.</summary>
     public void GiveBack(GroupTransaction transaction)
     {
-        foreach (var part in transaction.Parts)
+        foreach (var entry in transaction.Entries)
         {
-            if (!isCurrent(part.Partition))
+            if (!isCurrent(entry.Partition))
             {
                 continue;
             }
 
-            part.Partition.Backlog.Taken = 0;
-            if (part.IsBack)
+            entry.Partition.Backlog.Taken = 0;
+            if (entry.IsBack)
             {
-                Reconsider(part);
+                Reconsider(entry);
             }
             else
             {
-                part.Partition.Backlog.Away++;
+                entry.Partition.Backlog.Away++;
             }
         }
     }
 
     /// <summary>A message whose transaction did not count: what it is to be next.</summary>
-    public void Reconsider(TransactionPart part)
+    public void Reconsider(TransactionEntry entry)
     {
-        var delivery = part.Delivery;
-        var standing = delivery.Standing!;
-        standing.Part = null;
-        if (part.State is PartState.Failed)
+        var delivery = entry.Delivery;
+        var state = delivery.TransactionState!;
+        state.Entry = null;
+        if (entry.State is TransactionEntryState.Failed)
         {
-            standing.IsAlone = true;
-            standing.NotBefore = after(part.Verdict.Delay);
-            switch (part.Verdict.Action)
+            state.IsAlone = true;
+            state.NotBefore = after(entry.Verdict.Delay);
+            switch (entry.Verdict.Action)
             {
                 case FailureAction.DeadLetter:
-                    delivery.Forwarding ??= new Forwarding(part.Error);
+                    delivery.Forwarding ??= new Forwarding(entry.Error);
                     break;
                 case FailureAction.Skip or FailureAction.Stop:
-                    standing.Decided = part.Verdict.Action;
-                    standing.DecidedFor = part.Error;
+                    state.Decided = entry.Verdict.Action;
+                    state.DecidedFor = entry.Error;
                     break;
             }
 
             return;
         }
 
-        if (part is { State: PartState.Suspect or PartState.Succeeded, Refused: { Retriable: false } refused })
+        if (entry is { State: TransactionEntryState.Suspect or TransactionEntryState.Succeeded, Refused: { Retriable: false } refused })
         {
-            standing.IsAlone = true;
-            suspected(part, refused);
+            state.IsAlone = true;
+            suspected(entry, refused);
         }
 
         // What ended with the transaction of others was no attempt.
-        if (part.State is not PartState.Waiting && delivery.Forwarding is null && delivery.Attempts > 0)
+        if (entry.State is not TransactionEntryState.Waiting && delivery.Forwarding is null && delivery.Attempts > 0)
         {
             delivery.Attempts--;
         }

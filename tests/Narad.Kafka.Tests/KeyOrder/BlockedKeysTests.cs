@@ -84,8 +84,8 @@ public sealed class BlockedKeysTests
         var next = new BlockedKeys("next");
         next.Read(Key, StoredRecord.Stranger(offset: 3, sequence: 3, timestamp: 7, attempt: 0, due: 0), now: 10);
 
-        next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: 5, IsDoomed: false), offset: 9).Should().BeEmpty("it was not handled");
-        next.ReadRelease(Key, new KeyRelease(UpTo: 9, Next: long.MinValue + 4, IsDoomed: false), offset: 10).Should().Equal(3);
+        next.ReadFinished(Key, new FinishedRecords(UpTo: 9, Next: 5, DeadLetterOthers: false), offset: 9).Should().BeEmpty("it was not handled");
+        next.ReadFinished(Key, new FinishedRecords(UpTo: 9, Next: long.MinValue + 4, DeadLetterOthers: false), offset: 10).Should().Equal(3);
     }
 
     [Fact]
@@ -124,7 +124,7 @@ public sealed class BlockedKeysTests
         var next = new BlockedKeys("next");
         next.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
         next.Read(Key, Copy(offset: 1, origin: 1, "one that had the partition before"), now: 10);
-        next.ReadRelease(note.Key, note.Stamp.Release!.Value, offset: 2).Should().Equal(1);
+        next.ReadFinished(note.Key, note.Stamp.Finished!.Value, offset: 2).Should().Equal(1);
         Open(next);
         next.TakeDue(now: 10, most: 10).Select(static due => due.Offset).Should().Equal(0);
     }

@@ -47,7 +47,7 @@ public abstract partial class KeyOrderContract<TBroker>
     [SkippableFact]
     [Trait("Promise", "S23")]
     [Trait("Promise", "S26")]
-    public async Task A_forged_release_leaves_what_waits_waiting()
+    public async Task A_forged_key_checkpoint_leaves_what_waits_waiting()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         var log = new HandledLog();

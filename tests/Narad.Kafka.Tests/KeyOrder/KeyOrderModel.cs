@@ -170,7 +170,7 @@ internal sealed class KeyOrderModel
         if (_late.Count > 0)
         {
             var late = _late[parameter % _late.Count];
-            if (_member.IsRecovered && (late.IsOnlyRelease || !_member.HasRead(late.Origin)))
+            if (_member.IsRecovered && (late.IsKeyCheckpoint || !_member.HasRead(late.Origin)))
             {
                 return;   // nor is there a fence against one that dies before it has read as far as the one before
             }
@@ -202,8 +202,8 @@ internal sealed class KeyOrderModel
 
     private long Append(Copy copy)
     {
-        var what = copy.IsOnlyRelease ? "" : $"m{copy.Origin} for attempt {copy.Attempt}";
-        Say($"{copy.Key}: r{_retries.Count} is {what} {copy.Release} by {copy.Writer?[..4]}");
+        var what = copy.IsKeyCheckpoint ? "" : $"m{copy.Origin} for attempt {copy.Attempt}";
+        Say($"{copy.Key}: r{_retries.Count} is {what} {copy.Finished} by {copy.Writer?[..4]}");
         _retries.Add(copy);
         return _retries.Count - 1;
     }
@@ -254,7 +254,7 @@ internal sealed class KeyOrderModel
 
             // Orderly hand-overs repeat nothing that was copied.
             if (_orderly && done.GroupBy(static origin => origin)
-                .FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsOnlyRelease)) is { } twice)
+                .FirstOrDefault(group => group.Count() > 1 && _retries.Exists(copy => copy.Origin == group.Key && !copy.IsKeyCheckpoint)) is { } twice)
             {
                 return $"{key}: m{twice.Key} is done {twice.Count()} times, in {string.Join(" ", done)}";
             }
@@ -265,8 +265,8 @@ internal sealed class KeyOrderModel
 
     private sealed record Sent(string Key, long Timestamp);
 
-    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, KeyRelease? Release = null,
-        bool IsOnlyRelease = false, bool IsRedriven = false);
+    private sealed record Copy(string Key, long Origin, int Attempt, long Due, string? Writer, long? Committed, FinishedRecords? Finished = null,
+        bool IsKeyCheckpoint = false, bool IsRedriven = false);
 
     private sealed class Work(string key, long offset, long arrival)
     {
@@ -404,12 +404,12 @@ internal sealed class KeyOrderModel
             var (offset, copy) = (_retryNext, _model._retries[(int)_retryNext]);
             _retryNext++;
             var arrival = _retryTracker.Add(offset);
-            if (copy.Release is { } release)
+            if (copy.Finished is { } finishedRecords)
             {
-                _blockedKeys.ReadRelease(Encoding.UTF8.GetBytes(copy.Key), release, offset).ForEach(Settle);
+                _blockedKeys.ReadFinished(Encoding.UTF8.GetBytes(copy.Key), finishedRecords, offset).ForEach(Settle);
             }
 
-            if (copy.IsOnlyRelease)
+            if (copy.IsKeyCheckpoint)
             {
                 _blockedKeys.ReadSeen(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Writer, copy.Committed);
                 Settle(arrival);
@@ -526,8 +526,8 @@ internal sealed class KeyOrderModel
             _blockedKeys.DropRepeats().ForEach(Settle);
             foreach (var note in _blockedKeys.Leave(_sourceTracker.Committable))
             {
-                _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Release,
-                    IsOnlyRelease: true));
+                _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Finished,
+                    IsKeyCheckpoint: true));
             }
 
             Store();
@@ -615,20 +615,20 @@ internal sealed class KeyOrderModel
                     break;
             }
 
-            var release = _blockedKeys.Finishing(copy!);
+            var finishedRecords = _blockedKeys.Finishing(copy!);
             void Released()
             {
-                _blockedKeys.Finish(copy!, release);
+                _blockedKeys.Finish(copy!, finishedRecords);
                 Finish(isSource: false, queue);
             }
 
-            if (release is not { } record)
+            if (finishedRecords is not { } record)
             {
                 Released();
                 return;
             }
 
-            work.Publishing = new Copy(work.Key, Math.Max(0, copy!.Origin), 0, 0, _writer, Committed: null, record, IsOnlyRelease: true);
+            work.Publishing = new Copy(work.Key, Math.Max(0, copy!.Origin), 0, 0, _writer, Committed: null, record, IsKeyCheckpoint: true);
             work.Published = Released;
         }
 
@@ -637,7 +637,7 @@ internal sealed class KeyOrderModel
             var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(work.Key));
             work.Publishing = new Copy(work.Key, work.Blocked is null ? work.Offset
                 : _model._retries[(int)work.Offset].Origin, attempt, due, stamp.Writer,
-                    stamp.Committed ?? (work.Blocked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Release,
+                    stamp.Committed ?? (work.Blocked is null ? null : _model._retries[(int)work.Offset].Committed), stamp.Finished,
                         IsRedriven: work.Blocked is not null && _model._retries[(int)work.Offset].IsRedriven);
             work.Published = published;
         }
@@ -658,7 +658,7 @@ internal sealed class KeyOrderModel
                 return;
             }
 
-            if (work.Publishing is { IsOnlyRelease: false, IsRedriven: false })
+            if (work.Publishing is { IsKeyCheckpoint: false, IsRedriven: false })
             {
                 _blockedKeys.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
             }
@@ -674,7 +674,7 @@ internal sealed class KeyOrderModel
                 var copy = _model._retries[(int)retry.Offset];
                 var stamp = _blockedKeys.StampFor(Encoding.UTF8.GetBytes(copy.Key));
                 var work = new Work(copy.Key, retry.Offset,
-                    retry.Sequence) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Release = stamp.Release } };
+                    retry.Sequence) { Publishing = copy with { Writer = _writer, Committed = stamp.Committed ?? copy.Committed, Finished = stamp.Finished } };
                 work.Published = () =>
                 {
                     _republishes.Remove(work);

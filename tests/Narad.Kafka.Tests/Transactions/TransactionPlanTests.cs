@@ -28,7 +28,7 @@ public sealed class TransactionPlanTests
 
         partition.Backlog.Taken = 0;
         var late = new Delivery(partition, new ReceivedMessage(partition.Partition, 11, Key: null, Value: null),
-            deferred) { Standing = new TransactionStanding() };
+            deferred) { TransactionState = new TransactionState() };
         partition.Backlog.Add(late);
         plan.Take([partition], 10, now: 0).Select(delivery => delivery.Offset).Should().Equal(10, 11, 12);
     }
@@ -38,7 +38,7 @@ public sealed class TransactionPlanTests
     private static Delivery Arrive(AssignedPartition partition, long offset)
     {
         var delivery = new Delivery(partition, new ReceivedMessage(partition.Partition, offset, Key: null, Value: null),
-            partition.Tracker.Add(offset)) { Standing = new TransactionStanding() };
+            partition.Tracker.Add(offset)) { TransactionState = new TransactionState() };
         partition.Backlog.Add(delivery);
         return delivery;
     }
@@ -112,19 +112,19 @@ public sealed class TransactionPlanTests
             var effects = new List<(int, long, bool)>();
             foreach (var delivery in chosen)
             {
-                var part = new TransactionPart(transaction, delivery);
-                delivery.Standing!.Part = part;
-                transaction.Parts.Add(part);
+                var entry = new TransactionEntry(transaction, delivery);
+                delivery.TransactionState!.Entry = entry;
+                transaction.Entries.Add(entry);
                 transaction.Outstanding[delivery.Partition] = 0;
             }
 
             // KeyQueues: each key in order, all of them mixed.
-            var queues = transaction.Parts.GroupBy(static part => (part.Partition, KeyOf(part.Offset)))
-                .Select(static parts => new Queue<TransactionPart>(parts)).ToList();
+            var queues = transaction.Entries.GroupBy(static entry => (entry.Partition, KeyOf(entry.Offset)))
+                .Select(static entries => new Queue<TransactionEntry>(entries)).ToList();
             while (queues.Count > 0)
             {
                 var queue = queues[_random.Next(queues.Count)];
-                var part = queue.Dequeue();
+                var entry = queue.Dequeue();
                 if (queue.Count == 0)
                 {
                     queues.Remove(queue);
@@ -135,8 +135,8 @@ public sealed class TransactionPlanTests
                     transaction.Hold();   // a revoke, a pause, a shutdown
                 }
 
-                Handle(part, effects);
-                part.IsBack = true;
+                Handle(entry, effects);
+                entry.IsBack = true;
             }
 
             transaction.End();
@@ -159,15 +159,15 @@ public sealed class TransactionPlanTests
                 partition.Backlog.RemoveFirst(count);
             }
 
-            transaction.Parts.RemoveAll(static part => part.State is PartState.Succeeded);
+            transaction.Entries.RemoveAll(static entry => entry.State is TransactionEntryState.Succeeded);
             _resolution.GiveBack(transaction);
         }
 
-        private void Handle(TransactionPart part, List<(int, long, bool)> effects)
+        private void Handle(TransactionEntry entry, List<(int, long, bool)> effects)
         {
-            var delivery = part.Delivery;
-            var place = (part.Partition.Id.Partition, part.Offset);
-            if (!part.TryStart())
+            var delivery = entry.Delivery;
+            var place = (entry.Partition.Id.Partition, entry.Offset);
+            if (!entry.TryStart())
             {
                 return;
             }
@@ -175,7 +175,7 @@ public sealed class TransactionPlanTests
             if (delivery.Forwarding is not null)
             {
                 effects.Add((place.Partition, place.Offset, true));
-                part.Finish();
+                entry.Finish();
                 return;
             }
 
@@ -184,23 +184,23 @@ public sealed class TransactionPlanTests
             Exception? error = delivery.Attempts <= fate.Failures ? new FormatException("no") : null;
             if (error is null && fate.IsTooLarge)
             {
-                part.SendRefused(_refused);
-                error = fate.IsSwallowed && !part.Transaction.IsAlone ? null : _refused;
+                entry.SendRefused(_refused);
+                error = fate.IsSwallowed && !entry.Transaction.IsAlone ? null : _refused;
             }
 
             if (error is null)
             {
                 effects.Add((place.Partition, place.Offset, false));
                 fate.Attempts = delivery.Attempts;
-                part.Finish();
+                entry.Finish();
                 return;
             }
 
-            if (part.CountsAsFailure(ref error))
+            if (entry.CountsAsFailure(ref error))
             {
                 var isLast = error is KafkaSendException || delivery.Attempts > 1;
                 fate.Attempts = delivery.Attempts - (error is KafkaSendException ? 1 : 0);
-                part.Decide(new FailureDecision(isLast ? FailureAction.DeadLetter : FailureAction.Retry, TimeSpan.FromTicks(_random.Next(5))), error);
+                entry.Decide(new FailureDecision(isLast ? FailureAction.DeadLetter : FailureAction.Retry, TimeSpan.FromTicks(_random.Next(5))), error);
             }
         }
 

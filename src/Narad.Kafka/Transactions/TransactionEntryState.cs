@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Transactions;
 
 /// <summary>What became of one message in one transaction.</summary>
-internal enum PartState
+internal enum TransactionEntryState
 {
     /// <summary>Not begun; so it stays where nothing more is started.</summary>
     Waiting,

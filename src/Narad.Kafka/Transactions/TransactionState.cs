@@ -3,10 +3,10 @@ namespace Narad.Kafka.Transactions;
 /// <summary>
 /// Where a message of an exactly-once subscription stands between its transactions. Written by the poll thread, or by the worker that has its message.
 /// </summary>
-internal sealed class TransactionStanding
+internal sealed class TransactionState
 {
     /// <summary>It in the transaction that it is in; null between two.</summary>
-    public TransactionPart? Part { get; set; }
+    public TransactionEntry? Entry { get; set; }
 
     /// <summary>Whether it failed before: it gets a transaction of its own.</summary>
     public bool IsAlone { get; set; }

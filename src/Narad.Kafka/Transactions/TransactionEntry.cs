@@ -9,7 +9,7 @@ namespace Narad.Kafka.Transactions;
 /// </summary>
 /// <remarks>Threading: written by the worker that runs the message, then, when the message came back, read by the poll thread; sending is
 /// thread-safe.</remarks>
-internal sealed class TransactionPart : IMessageSender
+internal sealed class TransactionEntry : IMessageSender
 {
     private readonly Lock _lock = new();
     private long _startedAt;
@@ -18,7 +18,7 @@ internal sealed class TransactionPart : IMessageSender
     private volatile bool _closed;
     private volatile KafkaSendException? _refused;
 
-    public TransactionPart(GroupTransaction transaction, Delivery delivery)
+    public TransactionEntry(GroupTransaction transaction, Delivery delivery)
     {
         Transaction = transaction;
         Delivery = delivery;
@@ -35,7 +35,7 @@ internal sealed class TransactionPart : IMessageSender
 
     public long Offset { get; }
 
-    public PartState State { get; private set; }
+    public TransactionEntryState State { get; private set; }
 
     /// <summary>Of one that failed.</summary>
     public FailureDecision Verdict { get; private set; }
@@ -68,7 +68,7 @@ internal sealed class TransactionPart : IMessageSender
         }
 
         _startedAt = Transaction.Time.GetTimestamp();
-        State = PartState.Running;
+        State = TransactionEntryState.Running;
         return true;
     }
 
@@ -111,9 +111,9 @@ internal sealed class TransactionPart : IMessageSender
     public void Finish()
     {
         _closed = true;
-        if (State is PartState.Waiting or PartState.Running)
+        if (State is TransactionEntryState.Waiting or TransactionEntryState.Running)
         {
-            State = Transaction.Token.IsCancellationRequested ? PartState.Again : PartState.Succeeded;
+            State = Transaction.Token.IsCancellationRequested ? TransactionEntryState.Again : TransactionEntryState.Succeeded;
         }
     }
 
@@ -131,20 +131,20 @@ internal sealed class TransactionPart : IMessageSender
                 return true;
             }
 
-            State = PartState.Again;
+            State = TransactionEntryState.Again;
             return false;
         }
 
         if (_refused is { } refused)
         {
             // Kafka itself is the trouble, not the message; or one of those that shared a batch with the one that was refused.
-            State = refused.Retriable ? PartState.Again : PartState.Suspect;
+            State = refused.Retriable ? TransactionEntryState.Again : TransactionEntryState.Suspect;
             return !refused.Retriable && Transaction.IsAlone;
         }
 
         if (IsConsequence(error))
         {
-            State = PartState.Again;
+            State = TransactionEntryState.Again;
             return false;
         }
 
@@ -155,7 +155,7 @@ internal sealed class TransactionPart : IMessageSender
     {
         Verdict = decision;
         Error = error;
-        State = PartState.Failed;
+        State = TransactionEntryState.Failed;
     }
 
     /// <summary>Its copy could not be sent.</summary>
