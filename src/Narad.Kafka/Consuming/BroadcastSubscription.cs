@@ -8,7 +8,7 @@ internal sealed class BroadcastSubscription(ConsumerGroup group, SubscriptionSet
     private readonly bool _isSilent = group.Mode is KafkaMode.Console;
 
     /// <summary>Whether nothing of what was there at its start is left to be handled.</summary>
-    public bool IsCaughtUp => _caughtUp.Task.IsCompleted;
+    internal bool IsCaughtUp => _caughtUp.Task.IsCompleted;
 
     public Task UntilCaughtUpAsync(CancellationToken cancellationToken = default) => _caughtUp.Task.WaitAsync(cancellationToken);
 

@@ -16,7 +16,8 @@ public sealed partial class ResultsAsJsonTests
 
     // What the members of the public interfaces return, and what they hand to delegates.
     private static readonly Type[] Sources = [
-        typeof(IKafkaService), typeof(IDeadLetters), typeof(IKafkaTopics), typeof(ISubscription), typeof(KafkaDoctor), typeof(IFailureObserver)];
+        typeof(IKafkaService), typeof(IDeadLetters), typeof(IKafkaTopics), typeof(ISubscription), typeof(IBroadcastSubscription),
+        typeof(KafkaDoctor), typeof(IFailureObserver)];
 
     // An exception is written where it is a member of a result; by itself it is not this library's. A subscription is tried below, as it is.
     public static TheoryData<Type> Results =>
