@@ -46,7 +46,7 @@ internal sealed class KafkaHostedService(
         {
             var host = new HandlerHost(services, registration.IsSingleton);
             var route = registration.Topic is null ? service.Options.Routes.ForSubscription(registration.MessageType!) : null;
-            var configure = route is null ? registration.Configure : MessageRoutes.Configured(route, registration.Configure);
+            var configure = route is null ? registration.Configure : KafkaService.Configured(route, registration.Configure);
             if (registration.BroadcastWaits is { } waits)
             {
                 var broadcast = service.SubscribeBroadcastAsync(

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Narad.Kafka.Routing;
+using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka;
 
@@ -10,11 +11,11 @@ public sealed partial class KafkaService
     [OverloadResolutionPriority(-1)]
     public ValueTask<SendResult> SendAsync<T>(
         T message, MessageKey key = default, SendOptions? options = null, CancellationToken cancellationToken = default) =>
-        _options.Routes.SendAsync(_sender, message, key, options, cancellationToken);
+        Routes.SendAsync(_sender, message, key, options, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<SendResult> SendTombstoneAsync<T>(MessageKey key, SendOptions? options = null, CancellationToken cancellationToken = default) =>
-        _options.Routes.SendTombstoneAsync<T>(_sender, key, options, cancellationToken);
+        Routes.SendTombstoneAsync<T>(_sender, key, options, cancellationToken);
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(-1)]
@@ -25,7 +26,7 @@ public sealed partial class KafkaService
         return Sending().SendEachAsync(
             _options.Routes.ForSubscription(typeof(T)) is { } route ? RealTopic(route.Topic) : "of their types",
             messages,
-            message => _options.Routes.SendAsync(_sender, message, key: default, options, CancellationToken.None),
+            message => Routes.SendAsync(_sender, message, key: default, options, CancellationToken.None),
             options,
             cancellationToken);
     }
@@ -35,7 +36,7 @@ public sealed partial class KafkaService
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         var route = RouteOf(typeof(T));
-        return SubscribeAsync(route.Topic, handler, group, MessageRoutes.Configured(route, configure), cancellationToken);
+        return SubscribeAsync(route.Topic, handler, group, Configured(route, configure), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -43,8 +44,17 @@ public sealed partial class KafkaService
         Action<SubscriptionOptions>? configure = null, CancellationToken cancellationToken = default)
     {
         var route = RouteOf(typeof(T));
-        return SubscribeBatchAsync(route.Topic, handler, group, MessageRoutes.Configured(route, configure), cancellationToken);
+        return SubscribeBatchAsync(route.Topic, handler, group, Configured(route, configure), cancellationToken);
     }
+
+    private IMessageRoutes Routes => _options.Routes;
+
+    /// <summary>The options of a subscription that names a type and no topic.</summary>
+    internal static Action<SubscriptionOptions> Configured(IMessageRoute route, Action<SubscriptionOptions>? configure) => options =>
+    {
+        configure?.Invoke(options);
+        options.Deserializer ??= route.Deserializer;
+    };
 
     private IMessageRoute RouteOf(Type type) => _options.Routes.ForSubscription(type) ?? throw new MessageRouteNotFoundException(type, []);
 }

@@ -801,7 +801,7 @@ public sealed partial class KafkaService : IKafkaService
     /// <summary>What handlers outside of transactions send through.</summary>
     private sealed class ServiceSender(KafkaService service) : IMessageSender
     {
-        public MessageRoutes Routes => service._options.Routes;
+        public IMessageRoutes Routes => service._options.Routes;
 
         public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken) =>
             service.Sending().SendAsync(service.RealTopic(topic), message, key, options, cancellationToken);

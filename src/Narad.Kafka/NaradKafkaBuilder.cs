@@ -173,6 +173,29 @@ public sealed class NaradKafkaBuilder
     }
 
     /// <summary>
+    /// Handles the messages of a topic that carries several types in batches with <typeparamref name="THandler"/>, each message read as its own type, from the
+    /// host's start on. A message of a type that is not declared is treated as <c>Otherwise</c> says; one that is skipped is in no batch.
+    /// </summary>
+    /// <typeparam name="T">A base type of all messages.</typeparam>
+    /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
+    /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
+    /// <param name="types">Declares the types, with <c>Derived</c>. Its errors fail the host's start, all together.</param>
+    /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
+    /// <param name="configure">Batch size and wait, retries, start position …</param>
+    public NaradKafkaBuilder AddBatchSubscription<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string topic, Action<MessageTypeMap> types, string? group = null, Action<SubscriptionOptions>? configure = null)
+        where THandler : class, IBatchHandler<T>
+    {
+        ArgumentNullException.ThrowIfNull(types);
+        Services.TryAddScoped<THandler>();
+        var map = new MessageTypeMap { BatchOf = typeof(T) };
+        types(map);
+        return Add(topic, group, map.Configured(configure, isHosted: true), isBatch: true,
+            (settings, metrics, diagnostics, host) => map.BatchPipeline(host.HandleBatch<T, THandler>(), settings, metrics, diagnostics),
+            [typeof(THandler)], typeof(THandler).Name, messageType: null, map.Errors(isHosted: true));
+    }
+
+    /// <summary>
     /// Stores a topic's messages from the host's start on, without a handler, idempotently by message id: in batches of
     /// <see cref="SubscriptionOptions.MaxBatchSize"/> or after
     /// <see cref="SubscriptionOptions.MaxBatchWait"/>. An offset is committed only after the store has acknowledged its message. A message that the store

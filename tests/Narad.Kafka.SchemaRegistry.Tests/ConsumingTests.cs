@@ -13,6 +13,43 @@ public sealed class ConsumingTests
 {
     private const string Schema = """{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"id":{"type":"string"},"total":{"type":"number","minimum":0},"note":{"type":["string","null"]}},"required":["id","total"]}""";
 
+    [Fact]
+    public async Task Handlers_by_type_read_messages_with_schemas_and_a_route_writes_them()
+    {
+        using var registry = new KafkaSchemaRegistry(new SchemaRegistryOptions { Url = "memory:", Registration = SchemaRegistration.Register })
+            .WithSchema<Named>();
+        var options = new KafkaOptions { Mode = KafkaMode.Embedded, CommitInterval = TimeSpan.FromMilliseconds(50) };
+        options.Routes.Add<Named>("named", route => route.Serializer = registry);
+        await registry.StartAsync();
+        await using var kafka = new KafkaService(options);
+        await kafka.ConnectProducerAsync();
+        await kafka.ConnectConsumerAsync("g");
+        var seen = new ConcurrentQueue<string>();
+        await kafka.SubscribeByTypeAsync(
+            "named",
+            types => types
+                .On<Named>("A", (named, context, _) =>
+                {
+                    seen.Enqueue($"{named.Id} {context.RawValue!.Value.Span[0]}");
+                    return Task.CompletedTask;
+                })
+                .Otherwise((unknown, _, _) =>
+                {
+                    seen.Enqueue($"other {unknown.Type}");
+                    return Task.CompletedTask;
+                }),
+            configure: o => (o.Deserializer, o.Order) = (registry, MessageOrder.ByPartition));
+        var partition = new SendOptions { Partition = 0 };
+
+        await kafka.SendAsync(new Named("B", "1"), options: partition);
+        await kafka.SendAsync(new Named("A", "2"), options: partition);
+
+        await RegistryHost.Until(() => Task.FromResult(seen.Count == 2), "both are handled");
+        seen.Should().Equal("other B", "2 0");
+    }
+
+    public sealed record Named(string Type, string Id);
+
     public static TheoryData<string, string> Poison => new()
     {
         { "three bytes", "it has 3 bytes" },

@@ -29,7 +29,7 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         CheckEnumerations(options, check);
         CheckTimes(options, check);
         CheckNames(options, check);
-        check.Errors.AddRange(options.Routes.Errors(options));
+        check.Errors.AddRange(options.Routes.Errors(topic => TopicErrorOf(options, topic)));
         ClientPropertyRules.Check(options, check);
         if (options.Mode is KafkaMode.Kafka or KafkaMode.Auto)
         {
@@ -55,6 +55,19 @@ internal sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             [.. check.Errors.Select(error => overruled.Where(setting => error.Contains($"({setting.Overruled})", StringComparison.Ordinal))
                 .Aggregate(error, (text, setting) => $"{text} {setting.Sentence}"))],
             check.Warnings);
+    }
+
+    private static string? TopicErrorOf(KafkaOptions options, string topic)
+    {
+        try
+        {
+            TopicName.Resolve(options, topic);
+            return null;
+        }
+        catch (ArgumentException error)
+        {
+            return error.Message;
+        }
     }
 
     private static void CheckRanges(KafkaOptions options, Findings check)

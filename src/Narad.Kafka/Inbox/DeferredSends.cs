@@ -11,7 +11,7 @@ internal sealed class DeferredSends(IMessageSender sender) : IMessageSender
     private readonly List<Func<CancellationToken, ValueTask<SendResult>>> _sends = [];
     private bool _isOver;
 
-    public MessageRoutes Routes => sender.Routes;
+    public IMessageRoutes Routes => sender.Routes;
 
     public ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken) =>
         Keep(topic, token => sender.SendAsync(topic, message, key, options, token));

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Narad.Kafka.Routing;
 using Narad.Kafka.Serialization;
-using Narad.Kafka.Topics;
 using Narad.Kafka.Transactions;
 
 namespace Narad.Kafka;
@@ -20,7 +19,7 @@ namespace Narad.Kafka;
 /// await kafka.SendAsync(new OrderPlaced("o-1"));
 /// </code>
 /// </example>
-public sealed class MessageRoutes
+public sealed class MessageRoutes : IMessageRoutes
 {
     private readonly List<IMessageRoute> _declared = [];
 
@@ -46,7 +45,8 @@ public sealed class MessageRoutes
     }
 
     /// <summary>Every error of the declarations.</summary>
-    internal IEnumerable<string> Errors(KafkaOptions options)
+    /// <param name="topicError">What is wrong with the name of a topic; null where nothing is.</param>
+    internal IEnumerable<string> Errors(Func<string, string?> topicError)
     {
         foreach (var twice in _declared.GroupBy(route => route.MessageType).Where(group => group.Count() > 1))
         {
@@ -62,9 +62,9 @@ public sealed class MessageRoutes
                     + "SendAsync(topic, message).";
             }
 
-            if (ErrorOf(options, route) is { } error)
+            if (topicError(route.Topic) is { } error)
             {
-                yield return error;
+                yield return $"the route of {route.MessageType}: {error}";
             }
         }
     }
@@ -75,16 +75,7 @@ public sealed class MessageRoutes
         _declared.Find(route => route.MessageType == type)
         ?? (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(MessageEnvelope<>) ? ForSubscription(type.GetGenericArguments()[0]) : null);
 
-    /// <summary>The options of a subscription that names a type and no topic.</summary>
-    internal static Action<SubscriptionOptions> Configured(IMessageRoute route, Action<SubscriptionOptions>? configure) => options =>
-    {
-        configure?.Invoke(options);
-        options.Deserializer ??= route.Deserializer;
-    };
-
-    /// <summary>Sends a message by its type.</summary>
-    /// <exception cref="MessageRouteNotFoundException">No route is declared for it, or several are and none is nearer.</exception>
-    internal ValueTask<SendResult> SendAsync<T>(IMessageSender sender, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    ValueTask<SendResult> IMessageRoutes.SendAsync<T>(IMessageSender sender, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
     {
         if (message is null)
         {
@@ -103,10 +94,7 @@ public sealed class MessageRoutes
         return route.SendAsync(sender, message, key.IsNone ? route.KeyOf(message) : key, route.OptionsFor(options), cancellationToken);
     }
 
-    /// <summary>Sends a tombstone to the topic of a type.</summary>
-    /// <exception cref="ArgumentException">There is no key.</exception>
-    /// <exception cref="MessageRouteNotFoundException">No route is declared for it, or several are and none is nearer.</exception>
-    internal ValueTask<SendResult> SendTombstoneAsync<T>(IMessageSender sender, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    ValueTask<SendResult> IMessageRoutes.SendTombstoneAsync<T>(IMessageSender sender, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
     {
         if (key.IsNone)
         {
@@ -128,18 +116,5 @@ public sealed class MessageRoutes
         return nearest is [var one]
             ? _found.GetOrAdd(type, _declared.First(route => route.MessageType == one))
             : throw new MessageRouteNotFoundException(type, nearest);
-    }
-
-    private static string? ErrorOf(KafkaOptions options, IMessageRoute route)
-    {
-        try
-        {
-            TopicName.Resolve(options, route.Topic);
-            return null;
-        }
-        catch (ArgumentException error)
-        {
-            return $"the route of {route.MessageType}: {error.Message}";
-        }
     }
 }

@@ -4,7 +4,7 @@ namespace Narad.Kafka.Transactions;
 internal interface IMessageSender
 {
     /// <summary>Where messages go that are sent by their type.</summary>
-    MessageRoutes Routes { get; }
+    IMessageRoutes Routes { get; }
 
     ValueTask<SendResult> SendAsync<T>(string topic, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken);
 

@@ -55,7 +55,7 @@ internal sealed class TransactionEntry : IMessageSender
     /// <summary>Whether its handler was at work for half of the limit or more.</summary>
     public bool IsToBlame => Transaction.Time.GetElapsedTime(_startedAt) >= Transaction.Limit / 2;
 
-    public MessageRoutes Routes => Transaction.Outputs.Routes;
+    public IMessageRoutes Routes => Transaction.Outputs.Routes;
 
     public TimeSpan Limit => Transaction.Limit;
 

@@ -15,7 +15,7 @@ namespace Narad.Kafka.Transactions;
 internal sealed class TransactionOutputs(KafkaOptions options, IKafkaTopics? creates, TimeProvider time)
 {
     /// <summary>Where messages go that are sent by their type.</summary>
-    public MessageRoutes Routes => options.Routes;
+    public IMessageRoutes Routes => options.Routes;
 
     private const int MostCreated = 1_000;
 

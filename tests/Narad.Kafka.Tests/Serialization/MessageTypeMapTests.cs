@@ -5,6 +5,7 @@ using FsCheck.Fluent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Narad.Kafka.Consuming;
+using Narad.Kafka.MessageTypes;
 using Narad.Kafka.Serialization;
 using Narad.Kafka.Tests.Service;
 using Narad.Kafka.Topics;

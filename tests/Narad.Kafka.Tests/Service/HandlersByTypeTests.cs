@@ -165,6 +165,66 @@ public sealed class HandlersByTypeTests
         seen.Should().Equal("1", "2");
     }
 
+    [Fact]
+    public async Task A_batch_has_each_message_as_its_type_and_none_that_is_skipped_and_says_which_failed()
+    {
+        var seen = new ConcurrentQueue<string>();
+        var builder = Builder();
+        builder.Services.AddSingleton(seen);
+        builder.Services.AddNaradKafka(options => (options.Mode, options.CommitInterval) = (KafkaMode.Embedded, TimeSpan.FromMilliseconds(50)))
+            .AddBatchSubscription<Event, Batches>(
+                "events",
+                types => types.Derived<Opened>().Derived<Closed>("CLOSED").Otherwise(UnknownTypePolicy.Skip),
+                group: "g",
+                options =>
+                {
+                    options.MaxBatchSize = 5;
+                    options.MaxBatchWait = TimeSpan.FromSeconds(30);
+                    options.DeadLetter.Enabled = true;
+                });
+        using var host = builder.Build();
+        await host.StartAsync();
+        var kafka = host.Services.GetRequiredService<IKafkaService>();
+
+        string[] sent =
+        [
+            """{"type":"X"}""", """{"type":"Opened","name":"a"}""", """{"type":"Y","type":"Opened"}""", """{"type":"CLOSED","name":"poison","code":7}""",
+            """{"type":"CLOSED","name":"b","code":8}""",
+        ];
+        foreach (var message in sent)
+        {
+            await kafka.SendAsync("events", message, options: new SendOptions { Partition = 0 });
+        }
+
+        await Waiting.Until(async () => await kafka.DeadLetters.CountAsync("events-dlt") == 1, "the one that failed is a dead letter");
+        foreach (var message in Enumerable.Repeat("""{"type":"CLOSED","name":"c","code":9}""", 4))
+        {
+            await kafka.SendAsync("events", message, options: new SendOptions { Partition = 0 });
+        }
+
+        await Waiting.Until(() => seen.Count(one => one.Contains("= c,")) == 4, "the next batch");
+        seen.Take(2).Should().Equal("Opened { Name = a }", "Closed { Name = b, Code = 8 }");
+        ((KafkaService)kafka).Groups.Sum(group => group.Metrics.UnknownTypes).Should().BeGreaterThanOrEqualTo(2);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task Declarations_that_fit_no_batch_fail_the_start_and_are_named()
+    {
+        var builder = Builder();
+        builder.Services.AddSingleton(new ConcurrentQueue<string>());
+        builder.Services.AddNaradKafka(options => options.Mode = KafkaMode.Embedded).AddBatchSubscription<Event, Batches>(
+            "events", types => types.On<Opened>((_, _, _) => Task.CompletedTask).Derived<UserLogin>().OnTombstone((_, _) => Task.CompletedTask), group: "g");
+        using var host = builder.Build();
+
+        var errors = (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<KafkaConfigurationException>()).Which.Errors;
+
+        errors.Should().HaveCount(3);
+        errors[0].Should().Contain(nameof(Opened)).And.Contain("Derived");
+        errors[1].Should().Contain("UserLogin (\"USER_LOGIN\") is no Event");
+        errors[2].Should().Contain("OnTombstone");
+    }
+
     private static HostApplicationBuilder Builder() =>
         Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
 
@@ -172,6 +232,30 @@ public sealed class HandlersByTypeTests
     internal sealed record UserLogin(string UserId);
 
     internal sealed record UserAction(string UserId, string Action);
+
+    internal record Event(string Name);
+
+    internal sealed record Opened(string Name) : Event(Name);
+
+    internal sealed record Closed(string Name, int Code) : Event(Name);
+
+    internal sealed class Batches(ConcurrentQueue<string> seen) : IBatchHandler<Event>
+    {
+        public Task HandleAsync(MessageBatch<Event> batch, CancellationToken cancellationToken)
+        {
+            for (var i = 0; i < batch.Items.Count; i++)
+            {
+                if (batch.Items[i].Message.Name == "poison")
+                {
+                    throw new BatchFailedException(i, new InvalidOperationException("poison"));
+                }
+
+                seen.Enqueue($"{batch.Items[i].Message}");
+            }
+
+            return Task.CompletedTask;
+        }
+    }
 
     internal sealed class ScopeId
     {

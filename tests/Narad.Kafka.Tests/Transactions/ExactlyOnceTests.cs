@@ -52,6 +52,36 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         exactly.Invoked.Count(message => message == "poison").Should().Be(1, "there are no repetitions");
     }
 
+    [SkippableTheory]
+    [InlineData(UnknownTypePolicy.Skip)]
+    [InlineData(UnknownTypePolicy.DeadLetter)]
+    [Trait("Promise", "S27")]
+    public async Task Handlers_by_type_send_by_their_routes_in_the_transaction_and_other_types_end_in_it_too(UnknownTypePolicy policy)
+    {
+        var exactly = await Exactly.OnAsync(broker);
+        await exactly.SendAsync(0, """{"type":"GREETING","text":"a"}""", """{"type":"X"}""", """{"type":"GREETING","text":"b"}""");
+        await using var kafka = await exactly.StartAsync(options => options.Routes.Add<Reply>(exactly.Outputs, route =>
+        {
+            route.KeySelector = reply => reply.Text;
+            route.Headers.Add("kind", "reply");
+        }));
+        await kafka.SubscribeByTypeAsync(
+            exactly.Topic,
+            types => types
+                .On<Greeting>("GREETING", async (greeting, context, token) => await context.SendAsync(new Reply($"re {greeting.Text}"), cancellationToken: token))
+                .Otherwise(policy),
+            configure: s => (s.ExactlyOnce.Enabled, s.ExactlyOnce.MaxWait, s.DeadLetter.Enabled) = (true, TimeSpan.FromMilliseconds(20), true));
+
+        await exactly.CommittedReaches(0, 3);
+
+        exactly.Committed(expected: 2).Order().Should().Equal("""{"text":"re a"}""", """{"text":"re b"}""");
+        var replies = broker.ReadAll(exactly.Outputs, 2);
+        replies.Select(reply => Encoding.UTF8.GetString(reply.Message.Key!)).Order().Should().Equal("re a", "re b");
+        replies.Should().OnlyContain(reply => reply.Message.Headers.Any(header => header.Key == "kind"));
+        exactly.Committed($"{exactly.Topic}-dlt", policy is UnknownTypePolicy.DeadLetter ? 1 : 0).Should()
+            .HaveCount(policy is UnknownTypePolicy.DeadLetter ? 1 : 0);
+    }
+
     [SkippableFact]
     [Trait("Promise", "S27")]
     public async Task Repetitions_in_memory_are_counted_and_each_has_a_transaction_of_its_own()
@@ -437,4 +467,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
         (await written.Task.WaitAsync(Waiting.Deadline)).Should().Be(new SendResult(exactly.Outputs, 0, 0));
     }
+
+    internal sealed record Greeting(string Text);
+
+    internal sealed record Reply(string Text);
 }

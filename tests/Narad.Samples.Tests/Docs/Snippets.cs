@@ -406,6 +406,17 @@ public static class Snippets
         // end
     }
 
+    public static void BatchesByType(IServiceCollection services)
+    {
+        // snippet: by-type-batch
+        services.AddNaradKafka()
+            .AddBatchSubscription<Payment, StorePayments>("payments", types => types
+                .Derived<CardPayment>()
+                .Derived<Refund>()
+                .Otherwise(UnknownTypePolicy.Skip), group: "archive");
+        // end
+    }
+
     public static void Routes(IServiceCollection services)
     {
         // snippet: routes
@@ -525,6 +536,11 @@ public sealed record Refund(string Id, string Reason) : Payment(Id);
 public sealed class BookPayment : IMessageHandler<Payment>
 {
     public Task HandleAsync(Payment message, MessageContext context, CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+public sealed class StorePayments : IBatchHandler<Payment>
+{
+    public Task HandleAsync(MessageBatch<Payment> batch, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 public sealed class BookRefund : IMessageHandler<Refund>

@@ -2,8 +2,9 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Serialization;
 
-namespace Narad.Kafka.Serialization;
+namespace Narad.Kafka.MessageTypes;
 
 /// <summary>
 /// Chooses among the handlers of one subscription by the name of a message's type. As the subscription's deserializer it finds the handler and reads the
@@ -67,6 +68,40 @@ internal sealed class TypedMessages(
 
         LogSkipped(other.Type, context);
         return Task.CompletedTask;
+    }
+
+    /// <summary>Hands a batch to its handler, without the messages that are skipped.</summary>
+    public async Task HandleBatchAsync<T>(
+        MessageBatch<object> batch, Func<MessageBatch<T>, CancellationToken, Task> handler, CancellationToken cancellationToken)
+    {
+        var items = new List<(T Message, MessageContext Context)>(batch.Items.Count);
+        var positions = new List<int>(batch.Items.Count);
+        for (var i = 0; i < batch.Items.Count; i++)
+        {
+            var (message, context) = batch.Items[i];
+            if (message is UnknownMessage other)
+            {
+                LogSkipped(other.Type, context);
+                continue;
+            }
+
+            items.Add(((T)message, context));
+            positions.Add(i);
+        }
+
+        if (items.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await handler(new MessageBatch<T>(items), cancellationToken).ConfigureAwait(false);
+        }
+        catch (BatchFailedException error) when (error.Index < positions.Count && positions[error.Index] != error.Index)
+        {
+            throw new BatchFailedException(positions[error.Index], error.InnerException);
+        }
     }
 
     private void LogSkipped(string? type, MessageContext context)

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.MessageTypes;
 using Narad.Kafka.Serialization;
 
 namespace Narad.Kafka;
@@ -39,6 +40,9 @@ public sealed class MessageTypeMap
 
     /// <summary>The names of the types that are declared.</summary>
     public IReadOnlyCollection<string> Types => [.. _declared.Select(declared => declared.Name).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>What its batch handler takes; null where messages are handled one by one.</summary>
+    internal Type? BatchOf { get; init; }
 
     /// <summary>Handlers that a container creates.</summary>
     internal IReadOnlyList<Type> HostedHandlers => [.. _hosted.Distinct()];
@@ -150,7 +154,7 @@ public sealed class MessageTypeMap
     public MessageTypeMap TypeFromProperty(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return From(new TypeSource.Property(name));
+        return From(TypeSource.OfProperty(name));
     }
 
     /// <summary>The name is the text of this header, UTF-8. The handler gets the whole message.</summary>
@@ -158,7 +162,7 @@ public sealed class MessageTypeMap
     public MessageTypeMap TypeFromHeader(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return From(new TypeSource.Header(name));
+        return From(TypeSource.OfHeader(name));
     }
 
     /// <summary>The name is what a function answers. The handler gets the whole message.</summary>
@@ -166,7 +170,7 @@ public sealed class MessageTypeMap
     public MessageTypeMap TypeFrom(Func<MessageContext, string?> function)
     {
         ArgumentNullException.ThrowIfNull(function);
-        return From(new TypeSource.Function(function));
+        return From(TypeSource.OfFunction(function));
     }
 
     /// <summary>Registers its hosted handlers, where nothing else did.</summary>
@@ -203,7 +207,7 @@ public sealed class MessageTypeMap
     {
         if (_declared.Count == 0)
         {
-            yield return "no type has a handler. Call On for each type of message.";
+            yield return $"no type is declared. Call {(BatchOf is null ? "On" : "Derived")} for each type of message.";
         }
 
         foreach (var twice in _declared.GroupBy(declared => declared.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
@@ -212,6 +216,25 @@ public sealed class MessageTypeMap
                 + "Keep one of them.";
         }
 
+        foreach (var error in BatchOf is null ? ErrorsOfHandlers() : ErrorsOfBatch(BatchOf))
+        {
+            yield return error;
+        }
+
+        if (!isHosted && _hosted.Count > 0)
+        {
+            yield return $"{string.Join(", ", HostedHandlers.Select(handler => handler.Name))}: a handler that a container creates needs a host. Write "
+                + "AddNaradKafka().AddSubscription(topic, types => …), or pass a delegate to On.";
+        }
+
+        foreach (var error in _errors)
+        {
+            yield return error;
+        }
+    }
+
+    private IEnumerable<string> ErrorsOfHandlers()
+    {
         foreach (var derived in _declared.Where(declared => declared.Bind is null))
         {
             if (HandlerOf(derived, out var error) is null)
@@ -219,16 +242,27 @@ public sealed class MessageTypeMap
                 yield return error;
             }
         }
+    }
 
-        if (!isHosted && _hosted.Count > 0)
+    private IEnumerable<string> ErrorsOfBatch(Type batchOf)
+    {
+        foreach (var declared in _declared)
         {
-            yield return $"{string.Join(", ", HostedHandlers.Select(handler => handler.Name))}: a handler that a container creates needs a host. Write "
-                + " AddNaradKafka().AddSubscription(topic, types => …), or pass a delegate to On.";
+            if (declared.Bind is not null)
+            {
+                yield return $"{declared.Type.Name} (\"{declared.Name}\") is declared with On, and a batch has one handler. Declare it with Derived.";
+            }
+
+            if (!batchOf.IsAssignableFrom(declared.Type))
+            {
+                yield return $"{declared.Type.Name} (\"{declared.Name}\") is no {batchOf.Name}, which the batch handler takes.";
+            }
         }
 
-        foreach (var error in _errors)
+        if (_tombstones is not null || _otherwise is not null)
         {
-            yield return error;
+            yield return "a batch has one handler, which takes neither tombstones nor messages of other types. Remove OnTombstone, and call Otherwise with a "
+                + "policy.";
         }
     }
 
@@ -239,13 +273,24 @@ public sealed class MessageTypeMap
         return new SinglePipeline<object>(typed.HandleAsync, settings with { Decoder = new MessageDecoder(typed) }, metrics, diagnostics);
     }
 
+    /// <summary>Runs the batch handler of one subscription.</summary>
+    internal HandlerPipeline BatchPipeline<T>(
+        Func<MessageBatch<T>, CancellationToken, Task> handler, SubscriptionSettings settings, ConsumingMetrics metrics, KafkaDiagnostics diagnostics)
+    {
+        var typed = Bind(host: null, settings.Decoder, settings.UnknownType, diagnostics.Logger<MessageTypeMap>(), metrics);
+        return new BatchPipeline<object>(
+            (batch, cancellationToken) => typed.HandleBatchAsync(batch, handler, cancellationToken), settings with { Decoder = new MessageDecoder(typed) },
+            metrics, diagnostics);
+    }
+
     /// <summary>What reads and handles messages as declared; only where there are no errors.</summary>
     internal TypedMessages Bind(HandlerHost? host, MessageDecoder decoder, UnknownTypePolicy unknown, ILogger logger, ConsumingMetrics metrics)
     {
         var handlers = new Dictionary<string, TypedHandler>(StringComparer.Ordinal);
         foreach (var declared in _declared)
         {
-            handlers.Add(declared.Name, new TypedHandler(declared.Whole, declared.Decode, HandlerOf(declared, out _)!.Bind!(host)));
+            handlers.Add(declared.Name, new TypedHandler(
+                declared.Whole, declared.Decode, BatchOf is null ? HandlerOf(declared, out _)!.Bind!(host) : static (_, _, _) => Task.CompletedTask));
         }
 
         return new TypedMessages(
@@ -335,5 +380,5 @@ public sealed class MessageTypeMap
     }
 
     private sealed record Declaration(
-        string Name, Type Type, object? Handler, bool Whole, TypedHandler.Decoding Decode, Func<HandlerHost?, TypedHandler.Handling>? Bind);
+        string Name, Type Type, object? Handler, bool Whole, TypedDecoding Decode, Func<HandlerHost?, TypedHandling>? Bind);
 }

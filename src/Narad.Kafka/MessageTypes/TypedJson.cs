@@ -1,4 +1,4 @@
-namespace Narad.Kafka.Serialization;
+namespace Narad.Kafka.MessageTypes;
 
 /// <summary>A message whose type was looked for.</summary>
 /// <param name="Type">The name of its type; null where there is none that can be read.</param>

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Narad.Kafka.Serialization;
+namespace Narad.Kafka.MessageTypes;
 
 /// <summary>
 /// Finds the name of a message's type in its JSON without deserializing it: the property of that very name at the top, if it is there once and is text. Knows

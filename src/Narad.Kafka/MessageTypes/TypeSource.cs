@@ -1,19 +1,28 @@
 using System.Text;
 using System.Text.Json;
+using Narad.Kafka.Serialization;
 
-namespace Narad.Kafka.Serialization;
+namespace Narad.Kafka.MessageTypes;
 
 /// <summary>Where the name of a message's type is: in a property of its JSON, in a header, or where a function of the application says. Thread-safe.</summary>
 internal abstract class TypeSource
 {
-    public static readonly TypeSource Default = new Property("type");
+    public static readonly TypeSource Default = new PropertySource("type");
+
+    /// <summary>A property at the top of the JSON; with the name <c>type</c>, of envelopes too.</summary>
+    public static TypeSource OfProperty(string name) => new PropertySource(name);
+
+    /// <summary>A header, if it is there once.</summary>
+    public static TypeSource OfHeader(string name) => new HeaderSource(name);
+
+    /// <summary>A function of the application.</summary>
+    public static TypeSource OfFunction(Func<MessageContext, string?> function) => new FunctionSource(function);
 
     /// <summary>Finds the name, and what is to be read of the message.</summary>
     /// <exception cref="MessageDeserializationException">The message cannot be read at all.</exception>
     public abstract TypedJson Find(ReadOnlyMemory<byte> data, MessageContext context);
 
-    /// <summary>A property at the top of the JSON; with the name <c>type</c>, of envelopes too.</summary>
-    public sealed class Property(string name) : TypeSource
+    private sealed class PropertySource(string name) : TypeSource
     {
         // A zero byte, which begins no JSON, and the schema's id.
         private const int FrameLength = 5;
@@ -36,8 +45,7 @@ internal abstract class TypeSource
         }
     }
 
-    /// <summary>A header, if it is there once.</summary>
-    public sealed class Header(string name) : TypeSource
+    private sealed class HeaderSource(string name) : TypeSource
     {
         public override TypedJson Find(ReadOnlyMemory<byte> data, MessageContext context)
         {
@@ -60,8 +68,7 @@ internal abstract class TypeSource
         }
     }
 
-    /// <summary>A function of the application.</summary>
-    public sealed class Function(Func<MessageContext, string?> function) : TypeSource
+    private sealed class FunctionSource(Func<MessageContext, string?> function) : TypeSource
     {
         public override TypedJson Find(ReadOnlyMemory<byte> data, MessageContext context)
         {
