@@ -75,7 +75,8 @@ public sealed class MessageRoutes : IMessageRoutes
         _declared.Find(route => route.MessageType == type)
         ?? (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(MessageEnvelope<>) ? ForSubscription(type.GetGenericArguments()[0]) : null);
 
-    ValueTask<SendResult> IMessageRoutes.SendAsync<T>(IMessageSender sender, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    ValueTask<SendResult> IMessageRoutes.SendAsync<T>(
+        IMessageSender sender, T message, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
     {
         if (message is null)
         {
@@ -94,7 +95,8 @@ public sealed class MessageRoutes : IMessageRoutes
         return route.SendAsync(sender, message, key.IsNone ? route.KeyOf(message) : key, route.OptionsFor(options), cancellationToken);
     }
 
-    ValueTask<SendResult> IMessageRoutes.SendTombstoneAsync<T>(IMessageSender sender, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
+    ValueTask<SendResult> IMessageRoutes.SendTombstoneAsync<T>(
+        IMessageSender sender, MessageKey key, SendOptions? options, CancellationToken cancellationToken)
     {
         if (key.IsNone)
         {
