@@ -1,3 +1,5 @@
+using System.Collections;
+
 namespace Narad.Kafka;
 
 /// <summary>
@@ -16,7 +18,8 @@ public sealed class MessageRouteNotFoundException : NaradKafkaException
         ? $"{type} could go by several routes: those of {string.Join(" and ", several.Order(Comparer<Type>.Create(ByName)).Select(one => one.Name))}. "
             + $"Declare one for {type.Name} itself: AddNaradKafka().AddRoute<{type.Name}>(\"…\")."
         : $"No route is declared for {type}, so its topic is unknown. Declare it once, with AddNaradKafka().AddRoute<{type.Name}>(\"…\") or "
-            + $"KafkaOptions.Routes.Add<{type.Name}>(\"…\"), or name the topic in the call.";
+            + $"KafkaOptions.Routes.Add<{type.Name}>(\"…\"), or name the topic in the call."
+            + (typeof(IEnumerable).IsAssignableFrom(type) ? " To send each of a collection call SendManyAsync." : "");
 
     private static int ByName(Type left, Type right) => string.CompareOrdinal(left.FullName, right.FullName);
 }

@@ -68,7 +68,8 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
         await kafka.SubscribeByTypeAsync(
             exactly.Topic,
             types => types
-                .On<Greeting>("GREETING", async (greeting, context, token) => await context.SendAsync(new Reply($"re {greeting.Text}"), cancellationToken: token))
+                .On<Greeting>("GREETING", async (greeting, context, token) =>
+                    await context.SendAsync(new Reply($"re {greeting.Text}"), cancellationToken: token))
                 .Otherwise(policy),
             configure: s => (s.ExactlyOnce.Enabled, s.ExactlyOnce.MaxWait, s.DeadLetter.Enabled) = (true, TimeSpan.FromMilliseconds(20), true));
 
