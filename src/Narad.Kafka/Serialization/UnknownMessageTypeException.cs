@@ -4,8 +4,8 @@ using Narad.Kafka.Diagnostics;
 namespace Narad.Kafka;
 
 /// <summary>
-/// A message's <c>type</c> is none that the subscription has a handler for, and <see cref="UnknownTypePolicy.Fail"/> is in force. Names the type
-/// and those that are known.
+/// A message's type is none that the subscription has a handler for, and <see cref="UnknownTypePolicy.Fail"/> or
+/// <see cref="UnknownTypePolicy.DeadLetter"/> is in force. Names the type and those that are known.
 /// </summary>
 public sealed class UnknownMessageTypeException : NaradKafkaException
 {
@@ -30,10 +30,13 @@ public sealed class UnknownMessageTypeException : NaradKafkaException
     {
         ArgumentNullException.ThrowIfNull(knownTypes);
         ArgumentNullException.ThrowIfNull(context);
-        var what = type is null ? "has no \"type\" (a text at the top of its JSON)" : $"is of type \"{ForeignText.Name(type)}\", for which there is no handler";
+        var what = type is null
+            ? "has no type that can be read (it is missing, is not text, or is there more than once)"
+            : $"is of type \"{ForeignText.Name(type)}\", for which there is no handler";
         return string.Create(
             CultureInfo.InvariantCulture,
             $"The message at {context.Topic}[{context.Partition}]@{context.Offset} {what}; known are "
-                + $"{string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or set OnUnknownType = UnknownTypePolicy.Skip.");
+                + $"{string.Join(", ", knownTypes.Order(StringComparer.Ordinal))}. Add a handler, or say what happens to other types (Otherwise, "
+                + $"OnUnknownType).");
     }
 }
