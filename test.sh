@@ -32,15 +32,21 @@ status=0
 if [ -n "$filtered" ]; then
   run "$results/all" Narad.Kafka.sln -m:2 "$@" || status=$?
 else
-  # The core's tests take as long as all others: these run beside them, one project after the other. What needs the processors most, publishing, comes last,
-  # and then the tests beside which no other may run: they stop the whole cluster, or measure processor time.
+  # Three at a time: the core's tests; those of MongoDB, which kill its servers and wait; the others, one project after the other, and the samples when
+  # nobody kills MongoDB any more. What needs the processors most, publishing, comes last, and then the tests beside which no other may run: they stop the
+  # whole cluster, or measure processor time.
   run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" &
   core=$!
-  others=$(printf '%s\n' tests/*.Tests | grep -v -e /Narad.Kafka.Tests -e Packaging)
-  for project in $others tests/Narad.Kafka.Packaging.Tests; do
+  run "$results/all" tests/Narad.Kafka.Mongo.Tests "$@" &
+  mongo=$!
+  others=$(printf '%s\n' tests/*.Tests | grep -v -e /Narad.Kafka.Tests -e Mongo -e Samples -e Packaging)
+  for project in $others; do
     run "$results/all" "$project" "$@" || status=$?
   done
+  wait "$mongo" || status=$?
+  run "$results/all" tests/Narad.Samples.Tests "$@" || status=$?
   wait "$core" || status=$?
+  run "$results/all" tests/Narad.Kafka.Packaging.Tests "$@" || status=$?
   run "$results/all" tests/Narad.Kafka.Tests --filter Category=RunsAlone "$@" || status=$?
 fi
 

@@ -14,13 +14,13 @@ public sealed class KilledProcessTests(EmbeddedKafka kafka) : IClassFixture<Embe
     private const int StoreKills = 4;
 
     /// <summary>Names that this is wanted: it takes two minutes, because the server holds what a dead process had begun for 60 s.</summary>
-    private const string Variable = "NARAD_TEST_KILLS";
 
     [SkippableFact]
     [Trait("Promise", "S36")]
     public async Task Fifty_killed_processes_leave_each_effect_exactly_once()
     {
-        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable)), $"{Variable} is not set: killing fifty processes takes two minutes.");
+        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(ServerControl.Kills)),
+            $"{ServerControl.Kills} is not set: killing fifty processes takes two minutes.");
         await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
         await database.Database.CreateCollectionAsync("effects");
         var inbox = await Program.StartAsync(database.Database);

@@ -6,6 +6,9 @@ namespace Narad.Kafka.Mongo.Tests;
 /// <c>COMMAND [--replica-set] kill|start|pause|resume</c>. Disposing it lets the server work again. Used by tests that run alone.</summary>
 internal sealed class ServerControl : IAsyncDisposable
 {
+    /// <summary>Asks for the tests that kill servers, and many processes.</summary>
+    public const string Kills = "NARAD_TEST_KILLS";
+
     private const string Variable = "NARAD_TEST_MONGODB_CONTROL";
 
     private readonly string _command;
@@ -24,6 +27,14 @@ internal sealed class ServerControl : IAsyncDisposable
         var command = Environment.GetEnvironmentVariable(Variable);
         Skip.If(string.IsNullOrEmpty(command), $"{Variable} names no command that kills, starts, pauses and resumes a MongoDB server.");
         return new ServerControl(command!, server);
+    }
+
+    /// <summary>As <see cref="Of"/>, for tests that kill the server: only where they are asked for. A process that the kill leaves behind may hold up the
+    /// next start for minutes.</summary>
+    public static ServerControl ForKills(string server)
+    {
+        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Kills)), $"{Kills} is not set: a killed server may take minutes to start again.");
+        return Of(server);
     }
 
     /// <summary>SIGKILL.</summary>

@@ -27,7 +27,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
     [InlineData(TestDatabase.ReplicaSet)]
     public async Task A_server_that_is_killed_in_the_middle_of_bulk_writes_loses_and_doubles_nothing(string server)
     {
-        await using var control = ServerControl.Of(server);
+        await using var control = ServerControl.ForKills(server);
         await using var run = await StartAsync(server, store: true, once: false);
         var sending = run.SendUntilStoppedAsync();
 
@@ -150,7 +150,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
     [InlineData(TestDatabase.ReplicaSet)]
     public async Task The_connections_of_a_server_that_was_restarted_while_idle_are_an_outage_at_most(string server)
     {
-        await using var control = ServerControl.Of(server);
+        await using var control = ServerControl.ForKills(server);
         await using var database = TestDatabase.On(server);
         var connection = database.Connect();
         var store = new MongoMessageStore(connection, TimeProvider.System, json: null);

@@ -16,7 +16,8 @@ public sealed class ConsumingTests
     [Fact]
     public async Task Handlers_by_type_read_messages_with_schemas_and_a_route_writes_them()
     {
-        using var registry = new KafkaSchemaRegistry(new SchemaRegistryOptions { Url = "memory:", Registration = SchemaRegistration.Register })
+        await using var server = new FakeRegistry();
+        using var registry = new KafkaSchemaRegistry(new SchemaRegistryOptions { Url = server.Url, Registration = SchemaRegistration.Register })
             .WithSchema<Named>();
         var options = new KafkaOptions { Mode = KafkaMode.Embedded, CommitInterval = TimeSpan.FromMilliseconds(50) };
         options.Routes.Add<Named>("named", route => route.Serializer = registry);
