@@ -39,20 +39,28 @@ public static class NaradKafkaMongoExtensions
                 .GetDatabase(options.Database ?? url.DatabaseName ?? DefaultDatabase);
         });
 
-    /// <inheritdoc cref="AddMongo(NaradKafkaBuilder, string?, Action{MongoOptions}?)"/>
+    /// <summary>
+    /// Registers MongoDB through the application's own client: see
+    /// <see cref="AddMongo(NaradKafkaBuilder, string?, Action{MongoOptions}?)"/>.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="client">The application's client, with its own settings; not disposed.</param>
     /// <param name="configure">Changes the settings; the database is <see cref="MongoOptions.Database"/>.</param>
+    /// <returns>The same builder.</returns>
     public static NaradKafkaBuilder AddMongo(this NaradKafkaBuilder builder, IMongoClient client, Action<MongoOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(client);
         return Add(builder, configure, (_, options) => client.GetDatabase(options.Database ?? DefaultDatabase));
     }
 
-    /// <inheritdoc cref="AddMongo(NaradKafkaBuilder, string?, Action{MongoOptions}?)"/>
+    /// <summary>
+    /// Registers MongoDB through the application's own database: see
+    /// <see cref="AddMongo(NaradKafkaBuilder, string?, Action{MongoOptions}?)"/>.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="database">The application's database, with its client's settings; not disposed.</param>
     /// <param name="configure">Changes the settings.</param>
+    /// <returns>The same builder.</returns>
     public static NaradKafkaBuilder AddMongo(this NaradKafkaBuilder builder, IMongoDatabase database, Action<MongoOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(database);

@@ -44,7 +44,8 @@ public static class KafkaSchemaRegistryExtensions
         return Add(builder, section, configure);
     }
 
-    /// <inheritdoc cref="KafkaSchemaRegistry.WithSchema{T}"/>
+    /// <summary>Sends and reads messages of a type with the schema of their subject: see <see cref="KafkaSchemaRegistry.WithSchema{T}"/>.</summary>
+    /// <typeparam name="T">The type, as it is sent and as handlers take it.</typeparam>
     /// <param name="builder">The builder, after <c>AddSchemaRegistry</c>.</param>
     /// <param name="topic">The only topic that this is about; its schema is looked up at start. Default: every topic, each looked up at its first
     /// message.</param>
@@ -78,14 +79,16 @@ public static class KafkaSchemaRegistryExtensions
         return schema;
     }
 
-    /// <inheritdoc cref="KafkaSchemaRegistry.WithKeySchema{T}"/>
+    /// <summary>Writes and reads keys of a type with the schema of their subject: see <see cref="KafkaSchemaRegistry.WithKeySchema{T}"/>.</summary>
+    /// <typeparam name="T">The type, as it is sent and as handlers take it.</typeparam>
     /// <param name="builder">The builder, after <c>AddSchemaRegistry</c>.</param>
     /// <param name="topic">The only topic that this is about; its schema is looked up at start. Default: every topic.</param>
     /// <param name="subject">The subject. Default: the topic's real name and <c>-key</c>.</param>
     public static NaradKafkaBuilder WithKeySchema<T>(this NaradKafkaBuilder builder, string? topic = null, string? subject = null) =>
         Declare(builder, registry => registry.WithKeySchema<T>(topic, subject));
 
-    /// <inheritdoc cref="KafkaSchemaRegistry.WithSerdes{T}"/>
+    /// <summary>Sends and reads messages of a type with serializers of Confluent's kind: see <see cref="KafkaSchemaRegistry.WithSerdes{T}"/>.</summary>
+    /// <typeparam name="T">The type, as it is sent and as handlers take it.</typeparam>
     /// <param name="builder">The builder, after <c>AddSchemaRegistry</c>.</param>
     /// <param name="serializer">Creates the serializer; null where the type is only read.</param>
     /// <param name="deserializer">Creates the deserializer; null where the type is only sent.</param>
