@@ -177,9 +177,15 @@ public sealed class FailpointTests
                     : _database.Collection("effects").InsertOneAsync(new BsonDocument("group", group), cancellationToken: token));
                 if (session is null)
                 {
-                    await Task.Delay(500, token);   // the claim is renewed meanwhile
+                    var claimed = await LeaseAsync();
+                    await Waiting.UntilAsync(async () => token.IsCancellationRequested || await LeaseAsync() > claimed, "the claim is renewed");
+                    token.ThrowIfCancellationRequested();
                 }
             }
+
+            // By the client that meets no failpoint.
+            async Task<DateTime> LeaseAsync() =>
+                (await _database.Collection(group).Find(new BsonDocument("_id", MongoInbox.IdOf(message))).SingleAsync())["leaseUntil"].ToUniversalTime();
 
             for (var time = 0; time < 2; time++)
             {
