@@ -1,15 +1,10 @@
-import { call, element, repeat, showKafka } from './sample.js';
+import { byId, call, element, repeat, showKafka, submitOnEnter, tell } from './sample.js';
 
-const byId = id => document.getElementById(id);
 const items = new Map();   // what is shown of each dead letter; it stays in place when the list is read again, and keeps the focus
 let pages = 1;
 
 showKafka(byId('kafka'));
-
-function tell(paragraph, text) {
-  paragraph.textContent = text;
-  paragraph.hidden = text === '';
-}
+submitOnEnter(byId('text'));
 
 byId('new').addEventListener('submit', async event => {
   event.preventDefault();
@@ -26,12 +21,6 @@ byId('new').addEventListener('submit', async event => {
   }
   byId('send').disabled = false;
   byId('text').focus();
-});
-byId('text').addEventListener('keydown', event => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    byId('new').requestSubmit();
-  }
 });
 
 function make(letter) {

@@ -1,43 +1,37 @@
-import { call, element, repeat, showKafka } from './sample.js';
+import { byId, call, element, repeat, showKafka, submitOnEnter, tell } from './sample.js';
 
 const pageSize = 20;
-const at = id => document.getElementById(id);
 const shown = new Map();   // id → list item, newest first in the list
 
-showKafka(at('kafka'));
+showKafka(byId('kafka'));
 repeat(refresh, 2000);
 showRetention();
 
-at('text').addEventListener('keydown', event => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    at('new').requestSubmit();
-  }
-});
+submitOnEnter(byId('text'));
 
-at('new').addEventListener('submit', async event => {
+byId('new').addEventListener('submit', async event => {
   event.preventDefault();
-  at('send').disabled = true;
-  await attempt(at('problem'), async () => {
-    await call('/messages', 'POST', { text: at('text').value });
-    at('text').value = '';
+  byId('send').disabled = true;
+  await attempt(byId('problem'), async () => {
+    await call('/messages', 'POST', { text: byId('text').value });
+    byId('text').value = '';
     await refresh();
   });
-  at('send').disabled = false;
-  at('text').focus();
+  byId('send').disabled = false;
+  byId('text').focus();
 });
 
-at('older').addEventListener('click', () => attempt(at('problem'), async () => {
+byId('older').addEventListener('click', () => attempt(byId('problem'), async () => {
   const oldest = [...shown.keys()].sort()[0];
   const page = await call(`/messages?limit=${pageSize}&before=${oldest}`);
   page.forEach(show);
-  at('older').hidden = page.length < pageSize;
+  byId('older').hidden = page.length < pageSize;
 }));
 
-at('keep').addEventListener('submit', event => {
+byId('keep').addEventListener('submit', event => {
   event.preventDefault();
-  attempt(at('keepProblem'), async () => {
-    await call('/retention', 'PUT', { hours: at('hours').valueAsNumber });
+  attempt(byId('keepProblem'), async () => {
+    await call('/retention', 'PUT', { hours: byId('hours').valueAsNumber });
     await showRetention();
   });
 });
@@ -47,14 +41,14 @@ async function refresh() {
   try {
     page = await call(`/messages?limit=${pageSize}`);
   } catch (problem) {
-    at('empty').textContent = problem.message;
-    at('empty').hidden = shown.size > 0;
+    byId('empty').textContent = problem.message;
+    byId('empty').hidden = shown.size > 0;
     return;
   }
-  if (shown.size === 0) at('older').hidden = page.length < pageSize;
+  if (shown.size === 0) byId('older').hidden = page.length < pageSize;
   page.forEach(show);
-  at('empty').textContent = 'Nothing is stored yet.';
-  at('empty').hidden = shown.size > 0;
+  byId('empty').textContent = 'Nothing is stored yet.';
+  byId('empty').hidden = shown.size > 0;
 }
 
 function show(message) {
@@ -67,8 +61,8 @@ function show(message) {
   if (known) {
     known.replaceWith(item);
   } else {
-    const next = [...at('list').children].find(other => other.dataset.id < message.id);
-    at('list').insertBefore(item, next ?? null);
+    const next = [...byId('list').children].find(other => other.dataset.id < message.id);
+    byId('list').insertBefore(item, next ?? null);
   }
   shown.set(message.id, item);
 }
@@ -76,21 +70,20 @@ function show(message) {
 async function showRetention() {
   try {
     const retention = await call('/retention');
-    at('retention').textContent = !retention.canBeSet ? 'The embedded broker keeps no topic settings. On a real cluster, 24 hours are set at start.'
+    byId('retention').textContent = !retention.canBeSet ? 'The embedded broker keeps no topic settings. On a real cluster, 24 hours are set at start.'
       : retention.retentionMs === null ? 'Kafka keeps messages without a limit of time.'
       : `Kafka keeps messages for ${retention.retentionMs / 3600000} hours, whether they were consumed or not.`;
-    at('keep').hidden = !retention.canBeSet;
+    byId('keep').hidden = !retention.canBeSet;
   } catch (problem) {
-    at('retention').textContent = problem.message;
+    byId('retention').textContent = problem.message;
   }
 }
 
 async function attempt(place, work) {
-  place.hidden = true;
+  tell(place, '');
   try {
     await work();
   } catch (problem) {
-    place.textContent = problem.message;
-    place.hidden = false;
+    tell(place, problem.message);
   }
 }

@@ -1,6 +1,24 @@
 // Shared by the samples' pages. Texts from outside become text nodes, never HTML.
 
-/** Sends a request; an answer that is not 2xx becomes an Error with the problem's words. */
+/** The element with an id. */
+export const byId = id => document.getElementById(id);
+
+/** Shows a text in an element, which is hidden while there is none. */
+export function tell(place, text) {
+  place.textContent = text;
+  place.hidden = text === '';
+}
+
+/** Lets Enter submit the form of a text area; Shift+Enter starts a new line. */
+export function submitOnEnter(textArea) {
+  textArea.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    textArea.form.requestSubmit();
+  });
+}
+
+/** Sends a request; an answer that is not 2xx becomes an Error with the problem's words and its status. */
 export async function call(path, method = 'GET', body = undefined) {
   let response;
   try {
@@ -15,7 +33,8 @@ export async function call(path, method = 'GET', body = undefined) {
   const content = (response.headers.get('Content-Type') ?? '').includes('json') ? await response.json() : undefined;
   if (!response.ok) {
     const fields = Object.values(content?.errors ?? {}).flat();
-    throw new Error(fields.join(' ') || content?.detail || content?.title || `The service answered ${response.status}.`);
+    const text = fields.join(' ') || content?.detail || content?.title || `The service answered ${response.status}.`;
+    throw Object.assign(new Error(text), { status: response.status });
   }
   return content;
 }
