@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using Narad.Kafka.Shared;
+using Narad.Samples.Tests.SharedParts;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
@@ -15,7 +16,7 @@ public sealed class KilledServicesTests : IDisposable
     private static readonly string[] Settings = ["--Kafka:SessionTimeout=00:00:06", "--Kafka:Mode=Kafka"];
 
     private readonly TestMongo _mongo = new();
-    private readonly List<ServiceProcess> _started = [];
+    private readonly List<RoleProcess> _started = [];
 
     public void Dispose()
     {
@@ -28,14 +29,13 @@ public sealed class KilledServicesTests : IDisposable
     {
         var clientA = await StartAsync("client-a");   // its broker ends with it, so it is not killed
         var broker = await clientA.BrokerAsync();
-        Task<ServiceProcess> StartBAsync() => StartAsync("client-b", [.. Settings, $"--Kafka:Brokers={broker}"]);
-        var clientB = await StartBAsync();
+        var clientB = await StartAsync("client-b", [.. Settings, $"--Kafka:Brokers={broker}"]);
         await using var client = new PostingClient(() => clientA.Url);
 
         await client.AnsweredAsync(20);
-        clientB.Kill();
+        await clientB.KillAsync();
         await client.AnsweredAsync(40);
-        await StartBAsync();
+        await clientB.StartAsync();
 
         await VerifyAsync(client);
     }
@@ -47,15 +47,15 @@ public sealed class KilledServicesTests : IDisposable
         string[] settings = [.. Settings, .. broker.Settings, $"--Kafka:Brokers={broker.Brokers}"];
         var clientA = await StartAsync("client-a", settings);
         var clientB = await StartAsync("client-b", settings);
-        await using var client = new PostingClient(() => Volatile.Read(ref clientA).Url);
+        await using var client = new PostingClient(() => clientA.Url);
 
         await client.AnsweredAsync(20);
-        clientA.Kill();
-        Volatile.Write(ref clientA, await StartAsync("client-a", settings));
+        await clientA.KillAsync();
+        await clientA.StartAsync();
         await client.AnsweredAsync(40);
-        clientB.Kill();
+        await clientB.KillAsync();
         await client.AnsweredAsync(60);
-        await StartAsync("client-b", settings);
+        await clientB.StartAsync();
 
         await VerifyAsync(client);
     }
@@ -126,10 +126,12 @@ public sealed class KilledServicesTests : IDisposable
         saved.GroupBy(entry => (entry.SavedBy, entry.Content.Message)).Where(entries => entries.Count() > 1).Should().BeEmpty("nothing is saved twice");
     }
 
-    private async Task<ServiceProcess> StartAsync(string role, params string[] settings)
+    private async Task<RoleProcess> StartAsync(string role, params string[] settings)
     {
-        var service = await ServiceProcess.StartAsync(role, _mongo.Uri, settings);
+        var service = new RoleProcess(
+            SampleOutput.Of("ClientToClient", "ClientToClient.dll"), role, [$"--MONGODB_URI={_mongo.Uri}", .. settings]);
         _started.Add(service);
+        await service.StartAsync();
         return service;
     }
 

@@ -6,8 +6,6 @@ namespace Narad.Samples.Tests.SharedParts;
 /// <summary>One role of a sample as a process of its own, which can be killed and started again. Lines: thread-safe; the rest is not.</summary>
 internal sealed class RoleProcess : IDisposable
 {
-    private const string Listens = "Now listening on: ";
-
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
 
     private readonly string _program;
@@ -28,7 +26,13 @@ internal sealed class RoleProcess : IDisposable
     /// <summary>What it said since it was last started.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
-    /// <summary>Starts it.</summary>
+    /// <summary>Where it listens, once it was started.</summary>
+    public Uri Url { get; private set; } = null!;
+
+    /// <summary>The address of the broker that it has inside.</summary>
+    public async Task<string> BrokerAsync() => (await WordBehindAsync("embedded broker runs in this process and listens on ")).TrimEnd(';');
+
+    /// <summary>Starts it, and waits until it listens.</summary>
     /// <returns>Where it listens.</returns>
     public async Task<Uri> StartAsync()
     {
@@ -47,8 +51,8 @@ internal sealed class RoleProcess : IDisposable
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        var line = await LineAsync(Listens);
-        return new Uri(line[(line.IndexOf(Listens, StringComparison.Ordinal) + Listens.Length)..]);
+        Url = new Uri(await WordBehindAsync("Now listening on: "));
+        return Url;
     }
 
     public async Task<string> LineAsync(string part)
@@ -96,6 +100,12 @@ internal sealed class RoleProcess : IDisposable
         }
 
         _process?.Dispose();
+    }
+
+    private async Task<string> WordBehindAsync(string text)
+    {
+        var line = await LineAsync(text);
+        return line[(line.IndexOf(text, StringComparison.Ordinal) + text.Length)..].Split(' ')[0];
     }
 
     private void Keep(string? line)
