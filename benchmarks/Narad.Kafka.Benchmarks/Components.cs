@@ -15,7 +15,7 @@ internal static class Components
         "the engine between client and handler: by key, 1,024 keys, one partition, parallelism 32, empty handlers",
         "msg/s",
         [
-            new("with repetitions in memory allowed", () => Task.FromResult(RunKeyQueues(arguments.KeyQueueMessages, retries: 2))),
+            new("with retries in memory allowed", () => Task.FromResult(RunKeyQueues(arguments.KeyQueueMessages, retries: 2))),
             new("without", () => Task.FromResult(RunKeyQueues(arguments.KeyQueueMessages, retries: 0))),
         ],
         [Target.Ratio("of what it does without retries", 0.98, against: 1)]).MeasureAsync(arguments.Rounds);

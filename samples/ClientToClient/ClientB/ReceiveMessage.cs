@@ -16,7 +16,7 @@ internal sealed class ReceiveMessage(IMessageRepository messages, ForcedFailure 
 
         failure.ThrowIfChosen();
 
-        // The same in every retry and repetition, so that the message is saved once. Other senders may set no id: the coordinates are one too.
+        // The same in every retry and every duplicate, so that the message is saved once. Other senders may set no id: the coordinates are one too.
         var id = context.Headers.GetText(ClientMessage.IdHeader) ?? context.Original.ToString();
         await messages.SaveAsync(new SavedMessage(id, "clientB", message), cancellationToken);
         logger.LogInformation("Message saved ({Context})", context);

@@ -57,7 +57,7 @@ internal sealed class AssignedPartition
     /// <summary>The epoch that a seek ended while handlers of it ran: who waits for this one's handlers waits for those.</summary>
     public AssignedPartition? Predecessor { get; set; }
 
-    /// <summary>Handlers that run now; not those that wait for a repetition.</summary>
+    /// <summary>Handlers that run now; not those that wait for a retry.</summary>
     public int Running { get; set; }
 
     /// <summary>Key queues that a worker may take.</summary>
@@ -66,7 +66,7 @@ internal sealed class AssignedPartition
     /// <summary>Key queues whose first message may not start now.</summary>
     public List<KeyQueue> Held { get; } = [];
 
-    /// <summary>Key queues whose first message waits for a repetition or for its batch to fill.</summary>
+    /// <summary>Key queues whose first message waits for a retry or for its batch to fill.</summary>
     public HashSet<KeyQueue> Waiting { get; } = [];
 
     /// <summary>What it stopped at; by offset.</summary>
@@ -75,7 +75,7 @@ internal sealed class AssignedPartition
     // ── poll thread ───────────────────────────────────────────────────────────────────────────────────────────────────
     public OffsetTracker Tracker { get; } = new();
 
-    /// <summary>Messages that are held in memory: waiting, running, waiting for a repetition. Written by <see cref="FlowControl"/> only.</summary>
+    /// <summary>Messages that are held in memory: waiting, running, waiting for a retry. Written by <see cref="FlowControl"/> only.</summary>
     public int BufferedMessages { get; set; }
 
     public long BufferedBytes { get; set; }

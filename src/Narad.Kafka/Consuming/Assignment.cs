@@ -42,7 +42,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
     public IReadOnlyCollection<AssignedPartition> Partitions => _partitions.Values;
 
-    /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
+    /// <summary>Messages in memory: waiting, running, waiting for a retry. Any thread.</summary>
     public long BufferedMessages => flow.BufferedMessages;
 
     /// <summary>Their bytes. Any thread.</summary>

@@ -32,8 +32,8 @@ internal static partial class ConsumingLog
     public static partial void Abandoned(ILogger logger, TopicPartitionId partition, long offset);
 
     [LoggerMessage(3012, LogLevel.Debug,
-        "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is repeated in memory (up to {Retries} times) in {Delay}. {Error}")]
-    public static partial void Repeating(ILogger logger, TopicPartitionId partition, long offset, int attempt, int retries, string delay, string error);
+        "The handler of {Partition} offset {Offset} failed at attempt {Attempt}; it is retried in memory (up to {Retries} times) in {Delay}. {Error}")]
+    public static partial void RetryingInMemory(ILogger logger, TopicPartitionId partition, long offset, int attempt, int retries, string delay, string error);
 
     [LoggerMessage(3013, LogLevel.Error, "A delegate of the retry options threw; the failure is treated as if it had not been given.")]
     public static partial void RetryDelegateFailed(ILogger logger, Exception error);

@@ -4,7 +4,7 @@ namespace Narad.Kafka.Consuming;
 internal sealed class ConsumingMetrics
 {
     private long _finished;
-    private long _repeated;
+    private long _retriedInMemory;
     private long _skipped;
     private long _tombstones;
     private long _resets;
@@ -28,8 +28,8 @@ internal sealed class ConsumingMetrics
     /// <summary>Messages finished by their handler (or skipped by name), over the life of the service.</summary>
     public long Finished => Interlocked.Read(ref _finished);
 
-    /// <summary>Invocations repeated in memory.</summary>
-    public long Repetitions => Interlocked.Read(ref _repeated);
+    /// <summary>Retries in memory.</summary>
+    public long InMemoryRetries => Interlocked.Read(ref _retriedInMemory);
 
     /// <summary>Messages skipped by <see cref="ISubscription.SkipFailedMessageAsync"/>.</summary>
     public long Skips => Interlocked.Read(ref _skipped);
@@ -88,7 +88,7 @@ internal sealed class ConsumingMetrics
 
     public void FinishedMessages(int count) => Interlocked.Add(ref _finished, count);
 
-    public void Repeated() => Interlocked.Increment(ref _repeated);
+    public void RetriedInMemory() => Interlocked.Increment(ref _retriedInMemory);
 
     public void Skipped() => Interlocked.Increment(ref _skipped);
 

@@ -25,7 +25,7 @@ internal sealed class FlowControl(long messages, long bytes, int maxAhead)
     private long _messages;     // written by the poll thread, read by any
     private long _bytes;
 
-    /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
+    /// <summary>Messages in memory: waiting, running, waiting for a retry. Any thread.</summary>
     public long BufferedMessages => Volatile.Read(ref _messages);
 
     /// <summary>Their bytes. Any thread.</summary>

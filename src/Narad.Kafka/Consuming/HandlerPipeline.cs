@@ -262,14 +262,14 @@ internal abstract class HandlerPipeline
 
         if (postponed is { } wait)
         {
-            return new Outcome(finishedBefore, OutcomeKind.Repeat, wait);
+            return new Outcome(finishedBefore, OutcomeKind.Retry, wait);
         }
 
         if (_settings.Circuit is { } circuit && circuit.Failed(delivery, error))
         {
             delivery.Attempts--;
             ConsumingLog.HandedBack(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group);
-            return new Outcome(finishedBefore, OutcomeKind.Repeat);   // the circuit says when
+            return new Outcome(finishedBefore, OutcomeKind.Retry);   // the circuit says when
         }
 
         var context = NewContext(delivery);
@@ -277,10 +277,10 @@ internal abstract class HandlerPipeline
         switch (decision.Action)
         {
             case FailureAction.Retry:
-                _metrics.Repeated();
-                ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
+                _metrics.RetriedInMemory();
+                ConsumingLog.RetryingInMemory(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
                     Duration.Text(decision.Delay), Words(error));
-                return new Outcome(finishedBefore, OutcomeKind.Repeat, decision.Delay);
+                return new Outcome(finishedBefore, OutcomeKind.Retry, decision.Delay);
 
             case FailureAction.RetryLater:
                 delivery.Forwarding = new Forwarding(error, context.Retry + 1, DueAfter(decision.Delay));
@@ -325,7 +325,7 @@ internal abstract class HandlerPipeline
             switch (decision)
             {
                 case KeyOrderDecision.Wait:
-                    return new Outcome(0, OutcomeKind.Repeat, BlockedCheckInterval);
+                    return new Outcome(0, OutcomeKind.Retry, BlockedCheckInterval);
 
                 case KeyOrderDecision.PutBack:
                     return new Outcome(0, OutcomeKind.PutBack);
@@ -393,8 +393,8 @@ internal abstract class HandlerPipeline
         var decision = _policy.Decide(error, NewContext(delivery));
         if (decision.Action is FailureAction.Retry)
         {
-            _metrics.Repeated();
-            ConsumingLog.Repeating(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
+            _metrics.RetriedInMemory();
+            ConsumingLog.RetryingInMemory(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
                 Duration.Text(decision.Delay), Words(error));
         }
 
@@ -419,7 +419,7 @@ internal abstract class HandlerPipeline
                     ConsumingLog.TooLargeToForward(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
                     delivery.Partition.BlockedKeys!.Withdraw(delivery.Key!, delivery.Offset);
                     delivery.Forwarding = null;
-                    return new Outcome(finishedBefore, OutcomeKind.Repeat, TimeSpan.FromSeconds(1));
+                    return new Outcome(finishedBefore, OutcomeKind.Retry, TimeSpan.FromSeconds(1));
                 }
 
                 Written(delivery, blocked);
@@ -439,7 +439,7 @@ internal abstract class HandlerPipeline
             {
                 if (!MayForward(delivery, retry))
                 {
-                    return new Outcome(finishedBefore, OutcomeKind.Repeat, BlockedCheckInterval);
+                    return new Outcome(finishedBefore, OutcomeKind.Retry, BlockedCheckInterval);
                 }
 
                 if (await failureTopics.RetryAsync(delivery, source, forwarding, _settings.Group).ConfigureAwait(false) is not { } written)
@@ -515,7 +515,7 @@ internal abstract class HandlerPipeline
             return new Outcome(finishedBefore + 1);
         }
 
-        return new Outcome(finishedBefore, OutcomeKind.Repeat, delay);
+        return new Outcome(finishedBefore, OutcomeKind.Retry, delay);
     }
 
     // From before its record may be read, nothing behind it is handled.

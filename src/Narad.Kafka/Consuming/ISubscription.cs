@@ -40,7 +40,7 @@ public interface ISubscription
     CircuitState CircuitState { get; }
 
     /// <summary>
-    /// Messages in the memory of this process, those of its retry topics included: waiting, running, waiting for a repetition. While
+    /// Messages in the memory of this process, those of its retry topics included: waiting, running, waiting for a retry. While
     /// <see cref="CircuitState"/> is not <see cref="CircuitState.Closed"/> they wait for what the handler or the store needs.
     /// </summary>
     long BufferedMessages => 0;

@@ -2,7 +2,7 @@ namespace Narad.Kafka.Consuming;
 
 /// <summary>
 /// Messages that must not overtake each other, in order: those of one key, of one partition, or a single one. The first stays in the key queue while
-/// it runs or waits for a repetition, so what is behind it waits too. Outlives an assignment: a new epoch's message waits for the old one's handler.
+/// it runs or waits for a retry, so what is behind it waits too. Outlives an assignment: a new epoch's message waits for the old one's handler.
 /// </summary>
 /// <remarks>Written only under the lock of its <see cref="KeyQueueScheduler"/>, which also documents the states.</remarks>
 internal sealed class KeyQueue
@@ -20,10 +20,10 @@ internal sealed class KeyQueue
     /// <summary>How many of the first messages the worker took (1, or a batch).</summary>
     public int Taken { get; set; }
 
-    /// <summary>Whether it waits for its batch to fill, rather than for a repetition.</summary>
+    /// <summary>Whether it waits for its batch to fill, rather than for a retry.</summary>
     public bool Filling { get; set; }
 
-    /// <summary>Whether its batch goes as it is: it waited long enough, or it is repeated.</summary>
+    /// <summary>Whether its batch goes as it is: it waited long enough, or it is retried.</summary>
     public bool Flush { get; set; }
 
     /// <summary>Wakes it from <see cref="KeyQueueState.Waiting"/>.</summary>

@@ -12,7 +12,7 @@ namespace Narad.Kafka.Consuming;
 /// Thread-safe: one lock guards all key queues of a subscription and the states of its partitions. The poll thread enqueues and never waits.
 /// <code>
 ///   Idle ──▶ Ready ──worker──▶ Running ──finished, more──▶ Ready       empty: ──▶ Idle (forgotten)
-///              ▲                  │──repeat──▶ Waiting ──timer──▶ Ready
+///              ▲                  │──retry───▶ Waiting ──timer──▶ Ready
 ///              └──partition continues── Held ◀──partition stopped or draining
 /// </code>
 /// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes key queues
@@ -206,7 +206,7 @@ internal sealed class KeyQueueScheduler
         _circuit?.Forget(partition);
     }
 
-    /// <summary>Of a partition that is draining: takes out what was not begun, or waits for a repetition.</summary>
+    /// <summary>Of a partition that is draining: takes out what was not begun, or waits for a retry.</summary>
     public List<Delivery> TakeUnstarted(AssignedPartition partition)
     {
         var taken = new List<Delivery>();
@@ -555,7 +555,7 @@ internal sealed class KeyQueueScheduler
 
             switch (outcome.Next)
             {
-                case OutcomeKind.Repeat when outcome.Delay > TimeSpan.Zero && partition.State is PartitionState.Active:
+                case OutcomeKind.Retry when outcome.Delay > TimeSpan.Zero && partition.State is PartitionState.Active:
                     Wait(queue, outcome.Delay);
                     break;
 
@@ -573,7 +573,7 @@ internal sealed class KeyQueueScheduler
                     break;
 
                 default:
-                    queue.Flush = outcome.Next is OutcomeKind.Repeat;
+                    queue.Flush = outcome.Next is OutcomeKind.Retry;
                     Arm(queue);
                     break;
             }

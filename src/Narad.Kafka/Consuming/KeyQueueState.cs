@@ -12,7 +12,7 @@ internal enum KeyQueueState
     /// <summary>A worker runs its first message or messages.</summary>
     Running,
 
-    /// <summary>Its first message waits for a repetition, or its batch to fill.</summary>
+    /// <summary>Its first message waits for a retry, or its batch to fill.</summary>
     Waiting,
 
     /// <summary>The partition of its first message is stopped or draining.</summary>

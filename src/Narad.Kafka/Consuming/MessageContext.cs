@@ -89,7 +89,7 @@ public sealed class MessageContext
     }
 
     /// <summary>
-    /// 1 at the first invocation for this message, 2 at the first repetition in memory …; begins again at 1 with each attempt through the retry topic.
+    /// 1 at the first invocation for this message, 2 at the first retry in memory …; begins again at 1 with each attempt through the retry topic.
     /// </summary>
     public int Attempt { get; internal set; } = 1;
 

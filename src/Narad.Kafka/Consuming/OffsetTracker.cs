@@ -153,7 +153,7 @@ internal sealed class OffsetTracker
         }
     }
 
-    /// <summary>Marks a message as finished. Repetitions and sequence numbers of an older incarnation change nothing.</summary>
+    /// <summary>Marks a message as finished. A second call for it, and sequence numbers of an older incarnation, change nothing.</summary>
     /// <returns>Whether <see cref="Committable"/> moved.</returns>
     public bool Finish(long sequence)
     {

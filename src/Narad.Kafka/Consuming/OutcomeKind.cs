@@ -6,8 +6,8 @@ internal enum OutcomeKind
     /// <summary>There is none: all were finished.</summary>
     None,
 
-    /// <summary>It is repeated in memory, after a delay; its key queue waits.</summary>
-    Repeat,
+    /// <summary>It is retried in memory, after a delay; its key queue waits.</summary>
+    Retry,
 
     /// <summary>It failed and no policy covers it: its partition stops.</summary>
     Failed,

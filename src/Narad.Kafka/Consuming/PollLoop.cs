@@ -122,7 +122,7 @@ internal sealed class PollLoop
     /// <summary>Completes when the thread ended. Any thread.</summary>
     public Task Ended => _ended.Task;
 
-    /// <summary>Messages in memory: waiting, running, waiting for a repetition. Any thread.</summary>
+    /// <summary>Messages in memory: waiting, running, waiting for a retry. Any thread.</summary>
     public long BufferedMessages => _assignment.BufferedMessages;
 
     /// <summary>Their bytes. Any thread.</summary>

@@ -13,10 +13,10 @@ internal sealed class StallCauses(TimeProvider time)
     /// <summary>Whether nothing was reported that still stands.</summary>
     public bool IsEmpty => _causes.IsEmpty;
 
-    /// <summary>Reports a cause, or repeats it.</summary>
+    /// <summary>Reports a cause, or reports it again.</summary>
     /// <param name="subject">What it is about; one cause is kept for each.</param>
     /// <param name="text">Cause and remedy.</param>
-    /// <param name="repeatedWithin">After what time without a repetition it is over; null where it is reported only once.</param>
+    /// <param name="repeatedWithin">After what time it is over unless it is reported again; null where it is reported only once.</param>
     /// <param name="since">When it began, as a timestamp of the clock; default now.</param>
     /// <param name="neverUnhealthy">See <see cref="Stall.NeverUnhealthy"/>.</param>
     /// <returns>Whether it is new, or another one than was reported of the subject.</returns>

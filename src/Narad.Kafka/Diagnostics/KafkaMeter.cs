@@ -28,7 +28,7 @@ internal sealed class KafkaMeter : IDisposable
             () => service.DeadLetterCounts.Latest.Select(topic => new Measurement<long>(topic.Value, [.. tags, new("topic", topic.Key)])),
             "{message}",
             "Messages in the dead-letter topics of the subscriptions, as the brokers said at most 15 s before the reading before.");
-        Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a repetition.", () =>
+        Gauge("narad.kafka.messages.unfinished", "{message}", "Messages in memory: waiting, running, waiting for a retry.", () =>
             service.Groups.Sum(group => group.Loop?.BufferedMessages ?? 0));
         Gauge("narad.kafka.messages.waiting", "{message}",
             "Messages in memory of subscriptions whose circuit is not closed: they wait until what their handler, inbox or store needs answers again.", () =>
@@ -48,8 +48,8 @@ internal sealed class KafkaMeter : IDisposable
         Counter("narad.kafka.transactions.aborted", "{transaction}",
             "Transactions of exactly-once subscriptions that were aborted; their messages are handled again.", () =>
             service.Groups.Sum(group => group.Metrics.TransactionsAborted));
-        Counter("narad.kafka.messages.repetitions", "{invocation}", "Invocations repeated in memory.", () =>
-            service.Groups.Sum(group => group.Metrics.Repetitions));
+        Counter("narad.kafka.messages.retried_in_memory", "{invocation}", "Retries in memory.", () =>
+            service.Groups.Sum(group => group.Metrics.InMemoryRetries));
         Counter("narad.kafka.messages.skipped", "{message}", "Messages skipped on request.", () => service.Groups.Sum(group => group.Metrics.Skips));
         Counter("narad.kafka.messages.skipped_by_policy", "{message}", "Messages finished unhandled because a retry policy says so.", () =>
             service.Groups.Sum(group => group.Metrics.SkipsByPolicy));

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Narad.Kafka;
 
 /// <summary>
-/// How long to wait before repetition 1, 2, …. Immutable and thread-safe. A wait is never below zero and never above <see cref="Longest"/>.
+/// How long to wait before retry 1, 2, …. Immutable and thread-safe. A wait is never below zero and never above <see cref="Longest"/>.
 /// </summary>
 internal sealed class Backoff
 {
@@ -52,7 +52,7 @@ internal sealed class Backoff
             return None;
         }
 
-        return new Backoff(repetition => TimeSpan.FromMilliseconds(Math.Min(limit, first.TotalMilliseconds * Math.Pow(factor, repetition - 1))));
+        return new Backoff(retry => TimeSpan.FromMilliseconds(Math.Min(limit, first.TotalMilliseconds * Math.Pow(factor, retry - 1))));
     }
 
     /// <summary>These waits one after the other; the last one again and again. At least one; 0 to <see cref="Longest"/> each.</summary>
@@ -70,11 +70,11 @@ internal sealed class Backoff
             Check(delay, nameof(delays));
         }
 
-        return new Backoff(repetition => copy[Math.Min(repetition, copy.Length) - 1]);
+        return new Backoff(retry => copy[Math.Min(retry, copy.Length) - 1]);
     }
 
     /// <summary>
-    /// The wait that a delegate names for repetition 1, 2, …. What it answers is kept within 0 and <see cref="Longest"/>; where it throws, the wait is 0.
+    /// The wait that a delegate names for retry 1, 2, …. What it answers is kept within 0 and <see cref="Longest"/>; where it throws, the wait is 0.
     /// </summary>
     public static Backoff Custom(Func<int, TimeSpan> delay)
     {
@@ -103,20 +103,20 @@ internal sealed class Backoff
         Func<int, TimeSpan> wait = (generator, type) switch
         {
             ({ } own, _) => own,
-            (_, DelayBackoffType.Linear) => repetition => Within(delay.TotalMilliseconds * repetition),
-            (_, DelayBackoffType.Exponential) => repetition => delay == TimeSpan.Zero ? delay : Within(delay.TotalMilliseconds * Math.Pow(2, repetition - 1)),
+            (_, DelayBackoffType.Linear) => retry => Within(delay.TotalMilliseconds * retry),
+            (_, DelayBackoffType.Exponential) => retry => delay == TimeSpan.Zero ? delay : Within(delay.TotalMilliseconds * Math.Pow(2, retry - 1)),
             _ => _ => delay,
         };
-        return new Backoff(repetition => wait(repetition) is var wanted && wanted > limit ? limit : wanted, useJitter ? Jitter : 0);
+        return new Backoff(retry => wait(retry) is var wanted && wanted > limit ? limit : wanted, useJitter ? Jitter : 0);
 
         TimeSpan Within(double milliseconds) => TimeSpan.FromMilliseconds(Math.Min(limit.TotalMilliseconds, milliseconds));
     }
 
-    /// <summary>The wait before a repetition, counted from 1.</summary>
-    public TimeSpan Before(int repetition)
+    /// <summary>The wait before a retry, counted from 1.</summary>
+    public TimeSpan Before(int retry)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(repetition, 1);
-        var delay = _delay(repetition);
+        ArgumentOutOfRangeException.ThrowIfLessThan(retry, 1);
+        var delay = _delay(retry);
         if (_jitter > 0)
         {
             delay *= 1 + (_jitter * ((2 * _random.NextDouble()) - 1));
@@ -126,12 +126,12 @@ internal sealed class Backoff
     }
 
     /// <summary>The longest of the first waits, whatever chance makes of them.</summary>
-    internal TimeSpan LongestOf(int repetitions)
+    internal TimeSpan LongestOf(int retries)
     {
         var longest = TimeSpan.Zero;
-        for (var repetition = 1; repetition <= repetitions; repetition++)
+        for (var retry = 1; retry <= retries; retry++)
         {
-            var delay = _delay(repetition);
+            var delay = _delay(retry);
             delay = delay < Longest ? delay * (1 + _jitter) : Longest;
             longest = delay > longest ? delay : longest;
         }

@@ -4,13 +4,13 @@ namespace Narad.Kafka;
 public enum FailureAction
 {
     /// <summary>
-    /// It is repeated in memory as often as the policy allows, then through the retry topic, then it goes to the dead-letter topic, or its partition stops
+    /// It is retried in memory as often as the policy allows, then through the retry topic, then it goes to the dead-letter topic, or its partition stops
     /// where there is none.
     /// </summary>
     Retry,
 
     /// <summary>
-    /// It goes to the retry topic at once, past what is left of its repetitions in memory; as <see cref="Retry"/> where there is no retry topic, or no
+    /// It goes to the retry topic at once, past what is left of its retries in memory; as <see cref="Retry"/> where there is no retry topic, or no
     /// attempt left.
     /// </summary>
     RetryLater,

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// What becomes of a message whose handling failed: <see cref="FailureAction.Retry"/> is one more repetition in memory, after a wait,
+/// What becomes of a message whose handling failed: <see cref="FailureAction.Retry"/> is one more retry in memory, after a wait,
 /// <see cref="FailureAction.RetryLater"/> an attempt through the retry topic.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]

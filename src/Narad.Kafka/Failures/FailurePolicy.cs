@@ -11,7 +11,7 @@ namespace Narad.Kafka.Failures;
 /// <param name="logger">Of the pipeline.</param>
 internal sealed class FailurePolicy(RetryOptions options, FailureAction last, ILogger logger)
 {
-    private static readonly TimeSpan LongestRepetition = TimeSpan.FromDays(1);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromDays(1);
 
     private readonly RetryTopicPolicy? _topicPolicy = options.Topic.TopicPolicy;
     private readonly Backoff _inMemoryDelay = options.InMemory.Backoff;
@@ -46,7 +46,7 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
 
     private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemory.MaxAttempts && IsRepeated(error);
 
-    private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRepetition));
+    private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRetry));
 
     private FailureDecision Last => new(last);
 
@@ -100,11 +100,11 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
         }
     }
 
-    private TimeSpan DelayBefore(Backoff backoff, int repetition, TimeSpan longest)
+    private TimeSpan DelayBefore(Backoff backoff, int retry, TimeSpan longest)
     {
         try
         {
-            var wanted = backoff.Before(repetition);
+            var wanted = backoff.Before(retry);
             return wanted > longest ? longest : wanted;
         }
         catch (Exception delayError)

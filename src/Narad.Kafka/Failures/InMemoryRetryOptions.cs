@@ -6,7 +6,7 @@ namespace Narad.Kafka;
 /// </summary>
 public sealed class InMemoryRetryOptions
 {
-    /// <summary>How often a failed invocation is repeated. 0 to 1,000; default 0.</summary>
+    /// <summary>How often a failed invocation is retried. 0 to 1,000; default 0.</summary>
     public int MaxAttempts { get; set; }
 
     /// <summary>The delay before the first retry; see <see cref="BackoffType"/> for the others. 0 to 1 day; default 0.</summary>

@@ -20,7 +20,7 @@ namespace Narad.Kafka.KeyOrder;
 /// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
 /// is that of the original offsets, of several records of a message the one for the latest attempt counts, and what was forwarded once is not handled from the
 /// source again. Where a finished record could be read again without one that was finished after it, a <see cref="FinishedRecords"/> is written before the next
-/// message of the key is handled. So a repetition, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
+/// message of the key is handled. So a redelivery, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
 /// All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in front of its key's, and says
 /// nothing of other messages.
 /// </remarks>

@@ -42,7 +42,7 @@ public interface IOutbox
     /// <param name="key">Messages of one key are sent in order. Without a key they are not.</param>
     /// <param name="options">Headers, partition, timestamp, where wanted.</param>
     /// <param name="cancellationToken">Cancels the storing.</param>
-    /// <returns>The message's id: the header <c>message-id</c>, which an inbox recognizes a repetition by.</returns>
+    /// <returns>The message's id: the header <c>message-id</c>, by which an inbox recognizes a duplicate.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="message"/> is null: see
     /// <see cref="EnqueueTombstoneAsync(string, MessageKey, SendOptions?, CancellationToken)"/>.</exception>
     /// <exception cref="ArgumentException">The topic's name is not legal.</exception>

@@ -66,7 +66,7 @@ internal sealed class ProducerLife(
     /// <summary>Whether this client takes sends now. Under the lock.</summary>
     public bool IsCurrent(ProducerGeneration generation) => State == ProducerState.Running && Generation == generation;
 
-    /// <summary>A client delivered: what comes next is no repetition. On the client's thread, without the lock.</summary>
+    /// <summary>A client delivered: the next fatal error is the first in a row. On the client's thread, without the lock.</summary>
     public void Delivered() => _rebuilds = 0;
 
     /// <summary>The client met a fatal error; reported once per client, later calls change nothing.</summary>

@@ -2,7 +2,7 @@ using Narad.Kafka.Soak.Verification;
 
 namespace Narad.Kafka.Soak.Load;
 
-/// <summary>Failures, poison and messages that ask for more time, with a repetition in memory and a retry topic in which order ends.</summary>
+/// <summary>Failures, poison and messages that ask for more time, with a retry in memory and a retry topic in which order ends.</summary>
 internal sealed class FailingWork() : Work(Kind, Fates.Mixed)
 {
     public const string Kind = "failing";

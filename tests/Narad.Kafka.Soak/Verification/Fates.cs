@@ -1,7 +1,7 @@
 namespace Narad.Kafka.Soak.Verification;
 
 /// <summary>Which messages of a run fail, and how: drawn from their numbers, so that every member and the verifier agree without a word. Immutable.</summary>
-/// <param name="InMemory">The repetitions in memory that a failure has before it goes to the retry topic.</param>
+/// <param name="InMemory">The retries in memory that a failure has before it goes to the retry topic.</param>
 /// <param name="Delays">The waits before the attempts through the retry topic; there are as many as that.</param>
 /// <param name="Shares">Of a thousand messages so many have such a fate; the rest succeeds.</param>
 /// <param name="Seed">Chooses which.</param>

@@ -6,7 +6,7 @@ namespace Narad.Kafka.Soak.Verification;
 /// <summary>One handler that finished, in a run where handlers fail.</summary>
 /// <param name="Handling">Which message, where and when.</param>
 /// <param name="Retry">The attempt through the retry topic: 0 from the topic itself.</param>
-/// <param name="Attempt">1, or 2 for the repetition in memory.</param>
+/// <param name="Attempt">1, or 2 for the retry in memory.</param>
 /// <param name="Failed">Whether it threw.</param>
 /// <param name="At">When it began, in milliseconds since 1970.</param>
 /// <param name="Log">Topic and partition of what was in hand: the message, or its retry record.</param>

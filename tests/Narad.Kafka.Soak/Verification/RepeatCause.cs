@@ -12,7 +12,7 @@ internal enum RepeatCause
     /// <summary>The same in the retry topic, behind one that waited and was not moved out of the way.</summary>
     AheadOfRetry,
 
-    /// <summary>A hand-over came between a failure and its repetition in memory: the attempt begins again.</summary>
+    /// <summary>A hand-over came between a failure and its retry in memory: the attempt begins again.</summary>
     BegunAgain,
 
     /// <summary>None of these.</summary>

@@ -239,7 +239,7 @@ public class KeyQueueSchedulerTests
                     _pipeline.Complete(run, new Outcome(0, OutcomeKind.Failed, Error: new InvalidOperationException()));
                     break;
                 case 21 or 22 when Any() is { } run:
-                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat, TimeSpan.FromSeconds(_random.Next(3))));
+                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Retry, TimeSpan.FromSeconds(_random.Next(3))));
                     break;
                 case 23 when Any() is { } run:
                     _pipeline.Complete(run, new Outcome(0, OutcomeKind.Abandoned));
@@ -283,11 +283,11 @@ public class KeyQueueSchedulerTests
             if (_circuit!.Failed(run.Delivery, new TimeoutException()))
             {
                 run.Delivery.Attempts--;
-                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat));
+                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Retry));
             }
             else
             {
-                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Repeat, TimeSpan.FromSeconds(_random.Next(3))));
+                _pipeline.Complete(run, new Outcome(0, OutcomeKind.Retry, TimeSpan.FromSeconds(_random.Next(3))));
             }
         }
 

@@ -64,7 +64,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
 
     [SkippableFact]
     [Trait("Promise", "S12")]
-    public async Task Shutdown_waits_neither_for_repetitions_nor_for_stopped_partitions()
+    public async Task Shutdown_waits_neither_for_retries_nor_for_stopped_partitions()
     {
         var (topic, group) = (await broker.CreateTopicAsync(2), broker.NewGroup());
         await broker.SendAsync(topic, 0, 5);
@@ -104,7 +104,7 @@ public abstract class LimitContract<TBroker>(TBroker broker) : IClassFixture<TBr
     [InlineData(1)]
     [InlineData(4)]
     [Trait("Promise", "S13")]
-    public async Task A_group_never_holds_more_messages_than_its_limit_even_when_every_message_waits_for_a_repetition(int partitions)
+    public async Task A_group_never_holds_more_messages_than_its_limit_even_when_every_message_waits_for_a_retry(int partitions)
     {
         const int Limit = 60;
         var (topic, group) = (await broker.CreateTopicAsync(partitions), broker.NewGroup());

@@ -9,7 +9,7 @@ public abstract class OrderContract<TBroker>(TBroker broker) : IClassFixture<TBr
     [SkippableFact]
     [Trait("Promise", "S8")]
     [Trait("Promise", "S18")]
-    public async Task Handlers_of_a_key_never_overlap_and_never_invert_repetitions_included()
+    public async Task Handlers_of_a_key_never_overlap_and_never_invert_retries_included()
     {
         var (topic, group) = (await broker.CreateTopicAsync(3), broker.NewGroup());
         for (var partition = 0; partition < 3; partition++)
@@ -137,7 +137,7 @@ internal sealed class OrderCheck
             Faults.Enqueue($"two of {key} at once, at {context.Offset}");
         }
 
-        // A repetition (a replay after a rebalance) goes back, and from there on upwards again.
+        // A redelivery (after a rebalance) goes back, and from there on upwards again.
         var isNew = _seen.TryAdd((context.Partition, context.Offset), true);
         if (isNew && _last.TryGetValue(key, out var last) && last > context.Offset)
         {

@@ -22,7 +22,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     [Trait("Promise", "S16")]
     [Long]
     public Task A_second_member_takes_over_without_a_loss_or_an_inversion(KafkaGroupProtocol protocol, KafkaAssignor assignor) =>
-        TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByKey, repetitions: true);   // of what was finished beyond an unfinished one
+        TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByKey, duplicates: true);   // of what was finished beyond an unfinished one
 
     [SkippableTheory]
     [MemberData(nameof(Ways))]
@@ -34,10 +34,10 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     {
         Skip.IfNot(broker.CommitsWhileRebalancing(protocol),
             "The embedded broker refuses commits while a classic group rebalances, so what was finished last is repeated.");
-        return TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByPartition, repetitions: false);
+        return TakeOverAsync(protocol, assignor, static s => s.Order = MessageOrder.ByPartition, duplicates: false);
     }
 
-    private async Task TakeOverAsync(KafkaGroupProtocol protocol, KafkaAssignor assignor, Action<SubscriptionOptions> configure, bool repetitions)
+    private async Task TakeOverAsync(KafkaGroupProtocol protocol, KafkaAssignor assignor, Action<SubscriptionOptions> configure, bool duplicates)
     {
         var (topic, group) = (await broker.CreateTopicAsync(4), broker.NewGroup());
         var order = new OrderCheck();
@@ -78,7 +78,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
         await SendAsync();
         await Waiting.Until(() => handled.Count == sent, "everything is handled");
         order.Faults.Should().BeEmpty();
-        if (!repetitions)
+        if (!duplicates)
         {
             handled.Where(at => at.Value != 1).Should().BeEmpty("an orderly rebalance repeats nothing");
         }
@@ -340,7 +340,7 @@ public abstract class RebalanceContract<TBroker>(TBroker broker) : IClassFixture
     // The key would otherwise wait for the old epoch's hour.
     [SkippableFact]
     [Trait("Promise", "S11")]
-    public async Task What_waits_for_a_repetition_is_dropped_with_its_assignment_and_handled_anew()
+    public async Task What_waits_for_a_retry_is_dropped_with_its_assignment_and_handled_anew()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 2, static _ => "k");

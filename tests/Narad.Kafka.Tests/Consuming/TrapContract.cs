@@ -409,7 +409,7 @@ public sealed class TrapsOnKafka(KafkaTestBroker broker) : TrapContract<KafkaTes
     [InlineData(KafkaGroupProtocol.Classic)]
     [InlineData(KafkaGroupProtocol.Consumer)]
     [Trait("Promise", "S16")]
-    public async Task A_static_member_that_restarts_quickly_has_its_partitions_back_without_a_loss_or_a_repetition(KafkaGroupProtocol protocol)
+    public async Task A_static_member_that_restarts_quickly_has_its_partitions_back_without_a_loss_or_a_duplicate(KafkaGroupProtocol protocol)
     {
         var (topic, group) = (await _broker.CreateTopicAsync(4), _broker.NewGroup());
         var handled = new ConcurrentDictionary<(int Partition, long Offset), int>();

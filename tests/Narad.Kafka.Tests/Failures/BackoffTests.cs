@@ -1,6 +1,6 @@
 namespace Narad.Kafka.Tests.Failures;
 
-/// <summary>How long to wait before which repetition.</summary>
+/// <summary>How long to wait before which retry.</summary>
 public sealed class BackoffTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
@@ -13,7 +13,7 @@ public sealed class BackoffTests
         Waits(Backoff.Exponential(2 * Second)).Should().Equal(2, 4, 8, 16);
         Waits(Backoff.Exponential(Second, 10, 30 * Second)).Should().Equal(1, 10, 30, 30);
         Waits(Backoff.List(5 * Second, Second)).Should().Equal(5, 1, 1, 1);
-        Waits(Backoff.Custom(repetition => repetition * repetition * Second)).Should().Equal(1, 4, 9, 16);
+        Waits(Backoff.Custom(retry => retry * retry * Second)).Should().Equal(1, 4, 9, 16);
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public sealed class BackoffTests
     {
         var waits = Backoff.Fixed(10 * Second).WithJitter(0.2, new Random(1));
 
-        var seen = Enumerable.Range(1, 1_000).Select(repetition => waits.Before(repetition).TotalSeconds).ToList();
+        var seen = Enumerable.Range(1, 1_000).Select(retry => waits.Before(retry).TotalSeconds).ToList();
 
         seen.Should().OnlyContain(wait => wait >= 8 && wait <= 12);
         seen.Min().Should().BeLessThan(8.2);
@@ -58,5 +58,5 @@ public sealed class BackoffTests
         FluentActions.Invoking(() => Backoff.List()).Should().Throw<ArgumentException>();
     }
 
-    private static IEnumerable<double> Waits(Backoff backoff) => Enumerable.Range(1, 4).Select(repetition => backoff.Before(repetition).TotalSeconds);
+    private static IEnumerable<double> Waits(Backoff backoff) => Enumerable.Range(1, 4).Select(retry => backoff.Before(retry).TotalSeconds);
 }

@@ -97,7 +97,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
 
     [SkippableFact]
     [Trait("Promise", "S33")]
-    public async Task With_repetitions_in_memory_what_failed_before_it_opened_goes_back_as_well()
+    public async Task With_retries_in_memory_what_failed_before_it_opened_goes_back_as_well()
     {
         var (topic, group) = (await broker.CreateTopicAsync(1), broker.NewGroup());
         await broker.SendAsync(topic, 0, 24);
@@ -117,7 +117,7 @@ public abstract class CircuitContract<TBroker>(TBroker broker) : IClassFixture<T
                 s.CircuitBreaker.MaxBreakDuration = TimeSpan.FromMilliseconds(200);
             });
 
-        await Waiting.Until(() => log.Count(ProbeFailed) > 12, "it is open for longer than the repetitions wait, which are tried themselves");
+        await Waiting.Until(() => log.Count(ProbeFailed) > 12, "it is open for longer than the retries wait, which are tried themselves");
         database.IsDown = false;
         await broker.CommittedReaches(group, topic, 0, 24);
 

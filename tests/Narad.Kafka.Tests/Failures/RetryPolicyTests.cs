@@ -35,7 +35,7 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public void Repetitions_in_memory_come_first_unless_the_failure_is_to_be_retried_later()
+    public void Retries_in_memory_come_first_unless_the_failure_is_to_be_retried_later()
     {
         var options = new RetryOptions
         {

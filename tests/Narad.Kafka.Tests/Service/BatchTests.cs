@@ -88,7 +88,7 @@ public sealed class BatchTests
         run.Subscription.StoppedPartitions[0].Offset.Should().Be(4);
         run.Subscription.StoppedPartitions[0].Reason.Should().BeOfType<FormatException>();
         run.Batches.ToArray()[^1][0].Should().Be("4", "what was before it is finished and not repeated");
-        run.Batches.Should().HaveCount(2, "one invocation and one repetition");
+        run.Batches.Should().HaveCount(2, "one invocation and one retry");
         await Waiting.Until(() => service.Committed("orders") == 4, "what was before it is committed");
         Volatile.Write(ref broken, false);
         (await run.Subscription.ResumeAsync(new("orders", 0))).Should().BeTrue();

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Narad.Kafka.Tests.Service;
 
-/// <summary>Repetitions in memory hold the key, the partition or only the message, as the order says; others continue.</summary>
+/// <summary>Retries in memory hold the key, the partition or only the message, as the order says; others continue.</summary>
 [Trait("Promise", "S18")]
 public sealed class InMemoryRetryTests
 {
@@ -23,7 +23,7 @@ public sealed class InMemoryRetryTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public async Task Invocations_are_one_more_than_the_repetitions_and_the_attempt_says_which(int retries)
+    public async Task Invocations_are_one_more_than_the_retries_and_the_attempt_says_which(int retries)
     {
         await using var service = await EmbeddedService.StartAsync();
         var attempts = new ConcurrentQueue<int>();
@@ -42,7 +42,7 @@ public sealed class InMemoryRetryTests
     }
 
     [Fact]
-    public async Task The_delay_is_asked_for_each_repetition_and_waited_out()
+    public async Task The_delay_is_asked_for_each_retry_and_waited_out()
     {
         await using var service = await EmbeddedService.StartAsync();
         var asked = new ConcurrentQueue<int>();
@@ -57,10 +57,10 @@ public sealed class InMemoryRetryTests
             configure: options =>
             {
                 options.Retry.InMemory.MaxAttempts = 2;
-                options.Retry.InMemory.DelayGenerator = repetition =>
+                options.Retry.InMemory.DelayGenerator = retry =>
             {
-                asked.Enqueue(repetition);
-                return TimeSpan.FromMilliseconds(50 * repetition);
+                asked.Enqueue(retry);
+                return TimeSpan.FromMilliseconds(50 * retry);
             };
             });
         await service.SendAsync("orders", "x", "k", 0);
@@ -117,7 +117,7 @@ public sealed class InMemoryRetryTests
         await service.SendAsync("delay", "x", "k", 0);
         await service.SendAsync("filter", "x", "k", 0);
         await Waiting.Until(() => invocations == 2, "repeated without a delay");
-        await Waiting.Until(() => filtered.StoppedPartitions.Count == 1, "stopped without a repetition");
+        await Waiting.Until(() => filtered.StoppedPartitions.Count == 1, "stopped without a retry");
         filtered.StoppedPartitions[0].Reason.Message.Should().Be("original");
         service.Log.All.Where(logged => logged.Id == 3013).Select(logged => logged.Error!.Message).Should().BeEquivalentTo("delay", "filter");
     }

@@ -175,7 +175,7 @@ public sealed class StoppedPartitionTests
     [InlineData("{\"userId\": \"broken")]
     [InlineData("null")]
     [InlineData("[1]")]
-    public async Task What_cannot_be_deserialized_stops_its_partition_without_repetitions(string value)
+    public async Task What_cannot_be_deserialized_stops_its_partition_without_retries(string value)
     {
         await using var service = await EmbeddedService.StartAsync();
         var handled = 0;

@@ -49,7 +49,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
         exactly.Committed(expected: 6).Should().BeEquivalentTo("out-a", "out-b", "out-c", "out-d", "out-x", "out-y");
         exactly.Committed($"{exactly.Topic}-dlt", 1).Should().Equal("poison");
-        exactly.Invoked.Count(message => message == "poison").Should().Be(1, "there are no repetitions");
+        exactly.Invoked.Count(message => message == "poison").Should().Be(1, "there are no retries");
     }
 
     [SkippableTheory]
@@ -85,7 +85,7 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
     [SkippableFact]
     [Trait("Promise", "S27")]
-    public async Task Repetitions_in_memory_are_counted_and_each_has_a_transaction_of_its_own()
+    public async Task Retries_in_memory_are_counted_and_each_has_a_transaction_of_its_own()
     {
         var exactly = await Exactly.OnAsync(broker);
         await exactly.SendAsync(0, "a", "late", "b", "never", "c");

@@ -281,9 +281,9 @@ public static class Snippets
         // end
     }
 
-    public static async Task Repetitions(IKafkaService kafka, BillingDatabase database)
+    public static async Task InMemoryRetries(IKafkaService kafka, BillingDatabase database)
     {
-        // snippet: repetitions
+        // snippet: in-memory-retries
         var subscription = await kafka.SubscribeAsync<OrderPlaced>(
             "orders",
             (order, context, token) => database.BillAsync(order.OrderId, token),
