@@ -42,6 +42,7 @@ internal static class ChatRoles
     private static WebApplication BuildServer(WebApplicationBuilder builder, InMemoryChatStorage memory, byte[] processKey)
     {
         var options = ChatOptions.From(builder.Configuration);
+        SessionTokens.ThrowIfInvalid(options);
         var services = builder.Services;
         services.AddNaradKafka(builder.Configuration, static kafka =>
         {

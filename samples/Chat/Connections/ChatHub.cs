@@ -148,7 +148,7 @@ internal sealed class ChatHub(
         {
             throw Refused(
                 HubErrors.Unavailable,
-                failure is StoreUnavailableException ? "The storage does not answer. Try again." : "Kafka does not answer. Try again, with the same message id.");
+                $"{(failure is StoreUnavailableException ? "The storage" : "Kafka")} does not answer. Try again; a message with the same id.");
         }
     }
 

@@ -114,7 +114,8 @@ internal sealed class ClientConnections(ILogger<ClientConnections> logger)
         {
             if (connection.UserId != exceptUserId && !connection.Send(method, argument))
             {
-                logger.LogWarning("Connection {ConnectionId} of {UserId} reads too slowly and is closed; the client catches up later", connection.Id, connection.UserId);
+                logger.LogWarning(
+                    "Connection {ConnectionId} of {UserId} reads too slowly and is closed; the client catches up later", connection.Id, connection.UserId);
             }
         }
     }

@@ -32,7 +32,8 @@ internal sealed class ChatLog(
         var record = new ChatRecord(kind, room.RoomId, userId, messageId, text, now);
         var sent = await kafka.SendAsync(options.MessagesTopic, record, room.RoomId);
         await early.PublishAsync(record, sent.Partition, sent.Offset);
-        logger.LogInformation("📤 {Kind} {Id} sent to Kafka: {Topic} partition {Partition} offset {Offset}", kind, messageId, sent.Topic, sent.Partition, sent.Offset);
+        logger.LogInformation(
+            "📤 {Kind} {Id} sent to Kafka: {Topic} partition {Partition} offset {Offset}", kind, messageId, sent.Topic, sent.Partition, sent.Offset);
         return reader.SequenceOf(sent.Partition, sent.Offset);
     }
 }

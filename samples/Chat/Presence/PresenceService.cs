@@ -18,6 +18,7 @@ internal sealed class PresenceService(
     // Typing is not worth waiting for; the rest is few.
     private readonly Channel<PresenceRecord> _outgoing = Channel.CreateUnbounded<PresenceRecord>(new UnboundedChannelOptions { SingleReader = true });
     private long _version;
+    private bool _isStarted;
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -25,12 +26,18 @@ internal sealed class PresenceService(
         online.Set(_instanceId, 0, []);
         await channel.SubscribeAsync(Receive, cancellationToken);
         Publish(new PresenceRecord(PresenceKind.Ask, _instanceId));
+        _isStarted = true;
         await base.StartAsync(cancellationToken);
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
+        if (!_isStarted)
+        {
+            return;
+        }
+
         await PublishNowAsync(new PresenceRecord(PresenceKind.Stopped, _instanceId));
         online.Changed -= TellRooms;
     }

@@ -14,7 +14,7 @@ namespace Chat.Rooms;
 /// </summary>
 internal sealed class LogReader(
     IKafkaService kafka, IChatStorage storage, RoomDirectory rooms, ClientConnections connections, SignedOutUsers signedOut, ChatOptions options,
-    IOptions<KafkaOptions> kafkaOptions, ILogger<LogReader> logger) : BackgroundService
+    IEarlyDelivery early, IOptions<KafkaOptions> kafkaOptions, ILogger<LogReader> logger) : BackgroundService
 {
     // Stored records that are read all the same, so that a message that is sent again is recognised.
     private const int StoredRecordsRead = 1_000;
@@ -45,6 +45,7 @@ internal sealed class LogReader(
                 o.Order = MessageOrder.ByPartition;
             },
             cancellationToken);
+        await early.SubscribeAsync(ReadEarly, cancellationToken);
         await SkipStoredAsync(state, statePositions, cancellationToken);
         await SkipStoredAsync(messages, _positions, cancellationToken);
         await state.UntilCaughtUpAsync(cancellationToken);
@@ -56,8 +57,8 @@ internal sealed class LogReader(
     /// <summary>The sequence of a record of the topic with messages.</summary>
     public long SequenceOf(int partition, long offset) => (_positions.GetValueOrDefault(partition)?.Base ?? 0) + offset + 1;
 
-    /// <summary>A record that came another way, earlier than from the log. Where records before it are missing it waits for them.</summary>
-    public void ReadEarly(ChatRecord record, int partition, long offset) => Of(partition).Read(record, offset, isEarly: true);
+    // A record that came another way, earlier than from the log. Where records before it are missing it waits for them.
+    private void ReadEarly(ChatRecord record, int partition, long offset) => Of(partition).Read(record, offset, isEarly: true);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -134,7 +134,10 @@ internal sealed class RoomDirectory(IChatStorage storage, OnlineUsers online)
         return new RoomStats(
             room.RoomId,
             users.Sum(static user => user.Total),
-            new StatusCounts(users.Sum(static user => user.ByStatus.Sent), users.Sum(static user => user.ByStatus.Delivered), users.Sum(static user => user.ByStatus.Read)),
+            new StatusCounts(
+                users.Sum(static user => user.ByStatus.Sent),
+                users.Sum(static user => user.ByStatus.Delivered),
+                users.Sum(static user => user.ByStatus.Read)),
             users,
             last?.Timestamp);
 

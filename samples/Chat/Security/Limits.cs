@@ -13,7 +13,8 @@ internal sealed class Limits(ChatOptions options) : IDisposable
         userId => RateLimitPartition.GetTokenBucketLimiter(userId, _ => Bucket(options.MessageBurst, options.MessagesPerSecond)), StringComparer.Ordinal);
 
     private readonly PartitionedRateLimiter<string> _calls = PartitionedRateLimiter.Create<string, string>(
-        userId => RateLimitPartition.GetTokenBucketLimiter(userId, _ => Bucket(options.RequestsPerSecond * 4, options.RequestsPerSecond)), StringComparer.Ordinal);
+        userId => RateLimitPartition.GetTokenBucketLimiter(userId, _ => Bucket(options.RequestsPerSecond * 4, options.RequestsPerSecond)),
+        StringComparer.Ordinal);
 
     public bool MaySend(string userId) => Take(_messages, userId);
 

@@ -20,19 +20,22 @@ internal sealed class SessionTokens
     /// <param name="processKey">The key of this process, where none is configured.</param>
     /// <param name="signedOut">Whose sessions are over.</param>
     /// <param name="time">The clock.</param>
-    /// <exception cref="KafkaConfigurationException">The key is too short.</exception>
     public SessionTokens(ChatOptions options, byte[] processKey, SignedOutUsers signedOut, TimeProvider time)
+    {
+        _key = options.SigningKey is null ? processKey : Encoding.UTF8.GetBytes(options.SigningKey);
+        _lifetime = options.SessionLifetime;
+        _signedOut = signedOut;
+        _time = time;
+    }
+
+    /// <exception cref="KafkaConfigurationException">The key is too short.</exception>
+    public static void ThrowIfInvalid(ChatOptions options)
     {
         if (options.SigningKey is { Length: < LeastKeyLength })
         {
             throw new KafkaConfigurationException(
                 [$"CHAT_SIGNING_KEY (Chat:SigningKey) has fewer than {LeastKeyLength} characters. Make one with: openssl rand -base64 32"]);
         }
-
-        _key = options.SigningKey is null ? processKey : Encoding.UTF8.GetBytes(options.SigningKey);
-        _lifetime = options.SessionLifetime;
-        _signedOut = signedOut;
-        _time = time;
     }
 
     public string Create(string userId, string name)

@@ -70,8 +70,9 @@ internal sealed class InMemoryChatStorage : IChatStorage
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyDictionary<int, LogPosition>> PositionsAsync(string topic, CancellationToken cancellationToken) => Ask<IReadOnlyDictionary<int, LogPosition>>(
-        () => _positions.Where(one => one.Key.Topic == topic).ToDictionary(static one => one.Key.Partition, static one => new LogPosition(one.Value, Base: 0)));
+    public Task<IReadOnlyDictionary<int, LogPosition>> PositionsAsync(string topic, CancellationToken cancellationToken) =>
+        Ask<IReadOnlyDictionary<int, LogPosition>>(() => _positions.Where(one => one.Key.Topic == topic)
+            .ToDictionary(static one => one.Key.Partition, static one => new LogPosition(one.Value, Base: 0)));
 
     public Task<StoredRoom> RoomAsync(string roomId, CancellationToken cancellationToken) => Ask(() =>
     {

@@ -56,7 +56,9 @@ internal sealed class MongoChatStorage : IChatStorage
     });
 
     public Task WriteAsync(
-        IReadOnlyList<Message> messages, IReadOnlyList<(string RoomId, MemberChange Change)> changes, CancellationToken cancellationToken) => RunAsync(async () =>
+        IReadOnlyList<Message> messages,
+        IReadOnlyList<(string RoomId, MemberChange Change)> changes,
+        CancellationToken cancellationToken) => RunAsync(async () =>
     {
         // In the order of the log, so that a reader sees no message without those before it.
         await WriteAsync(
@@ -111,7 +113,12 @@ internal sealed class MongoChatStorage : IChatStorage
         var first = await _messages.Find(Where.Eq("roomId", roomId)).Sort(Sort.Ascending("sequence")).FirstOrDefaultAsync(cancellationToken);
         var last = await _messages.Find(Where.Eq("roomId", roomId)).Sort(Sort.Descending("sequence")).FirstOrDefaultAsync(cancellationToken);
         var members = (await _members.Find(Where.Eq("roomId", roomId)).ToListAsync(cancellationToken)).ConvertAll(static member => new Member(
-            member["userId"].AsString, Enum.Parse<MemberState>(member["state"].AsString), member["changedAt"].ToInt64(), member["firstJoinedAt"].ToInt64(), 0, 0));
+            member["userId"].AsString,
+            Enum.Parse<MemberState>(member["state"].AsString),
+            member["changedAt"].ToInt64(),
+            member["firstJoinedAt"].ToInt64(),
+            DeliveredUpTo: 0,
+            ReadUpTo: 0));
         var receipts = (await _receipts.Find(Where.Eq("roomId", roomId)).ToListAsync(cancellationToken)).ConvertAll(static receipt => Member
             .None(receipt["userId"].AsString)
             .With(new Receipt(receipt["userId"].AsString, receipt["deliveredUpTo"].ToInt64(), receipt["readUpTo"].ToInt64())));

@@ -20,18 +20,19 @@ internal sealed class StoreChatLog(IChatStorage storage, ILogger<StoreChatLog> l
     {
         var last = messages[^1].Context;
         logger.LogInformation("📥 {Count} record(s) received from {Topic} partition {Partition}", messages.Count, last.Topic, last.Partition);
-        var refused = messages.Select(static one => IsComplete(one.Message) ? null : (Exception)new DeadLetterException("Parts of the record are missing.")).ToList();
+        var refused = messages.Select(static one => IsComplete(one.Message) ? null : (Exception)new DeadLetterException("Parts of the record are missing."))
+            .ToList();
         var kept = messages.Where((_, i) => refused[i] is null).ToList();
         if (target.Collection == Messages)
         {
             var positions = await storage.PositionsAsync(target.Collection, cancellationToken);
             var start = positions.GetValueOrDefault(last.Partition)?.Base ?? 0;
             var records = kept.ConvertAll(one => (Record: (ChatRecord)one.Message!, Sequence: start + one.Context.Offset + 1));
-            List<Message> texts = [.. records.Where(static one => one.Record.Kind is RecordKind.Message).Select(static one => one.Record.ToMessage(one.Sequence))];
-            await storage.WriteAsync(
-                texts,
-                [.. records.Where(static one => one.Record.Kind is not RecordKind.Message).Select(static one => (one.Record.RoomId, one.Record.ToChange(one.Sequence)))],
-                cancellationToken);
+            var texts = records.Where(static one => one.Record.Kind is RecordKind.Message)
+                .Select(static one => one.Record.ToMessage(one.Sequence)).ToList();
+            var changes = records.Where(static one => one.Record.Kind is not RecordKind.Message)
+                .Select(static one => (one.Record.RoomId, one.Record.ToChange(one.Sequence))).ToList();
+            await storage.WriteAsync(texts, changes, cancellationToken);
             logger.LogInformation("💾 {Count} message(s) saved to {Storage}", texts.Count, storage.Name);
         }
         else
