@@ -732,6 +732,10 @@ public sealed partial class KafkaService : IKafkaService
         throw new KafkaNotConnectedException("Kafka is not connected for sending: call ConnectProducerAsync first (a hosted service does so at start).");
     }
 
+    /// <summary>Sends a message of the outbox as it is.</summary>
+    internal ValueTask<SendResult> SendStoredAsync(OutboxMessage message) => Sending().ForwardAsync(
+        message.Topic, message.Key, message.Value, message.Headers, message.Partition, CancellationToken.None, message.Timestamp);
+
     private ConsumerGroup GroupFor(string? group)
     {
         ThrowIfEnded();

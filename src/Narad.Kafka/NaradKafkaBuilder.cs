@@ -5,6 +5,7 @@ using Narad.Kafka.Configuration;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Inbox;
 using Narad.Kafka.MessageStore;
+using Narad.Kafka.Outbox;
 
 namespace Narad.Kafka;
 
@@ -230,6 +231,33 @@ public sealed class NaradKafkaBuilder
                 metrics);
             return new BatchPipeline<T>(handler.HandleAsync, settings, metrics, diagnostics) { Starting = handler.StartAsync };
         }, [needed], needed.Name, messageType: null, errors: []);
+    }
+
+    /// <summary>
+    /// Adds <see cref="IOutbox"/>: messages are stored in the application's database, in the application's own transaction, and a relay of this or another
+    /// instance sends them from there, in the order of each key. The store is that of <c>AddMongo</c>, or <see cref="OutboxOptions.Store"/>.
+    /// </summary>
+    /// <param name="configure">Changes the settings; they are read from the section <c>Kafka:Outbox</c> too.</param>
+    /// <exception cref="InvalidOperationException">It was called before for this service.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddNaradKafka()
+    ///     .AddMongo(shop)
+    ///     .AddOutbox();
+    /// builder.Services.AddHealthChecks().AddNaradKafka().AddNaradKafkaOutbox();
+    /// </code>
+    /// </example>
+    public NaradKafkaBuilder AddOutbox(Action<OutboxOptions>? configure = null)
+    {
+        if (Services.Any(static service => service.ServiceType == typeof(OutboxService)))
+        {
+            throw new InvalidOperationException("AddOutbox was called before for this service. Call it once.");
+        }
+
+        Services.AddSingleton(provider => new OutboxService(provider.GetRequiredService<KafkaService>(), provider, configure));
+        Services.AddSingleton(static provider => provider.GetRequiredService<OutboxService>().Outbox);
+        Services.AddHostedService<OutboxHostedService>();
+        return this;
     }
 
     /// <summary>Adds middleware around every send; a singleton.</summary>

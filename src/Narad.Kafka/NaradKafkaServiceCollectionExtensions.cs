@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Narad.Kafka;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
+using Narad.Kafka.Outbox;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -72,6 +73,23 @@ public static class NaradKafkaServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(
             new HealthCheckRegistration(name, static services => new KafkaHealthCheck(services.GetRequiredService<KafkaService>()), failureStatus, tags));
+    }
+
+    /// <summary>
+    /// Adds a health check named <c>kafka-outbox</c>: degraded, then unhealthy, while messages wait in the outbox for longer than
+    /// <see cref="OutboxOptions.DegradedAfter"/> and <see cref="OutboxOptions.UnhealthyAfter"/>; degraded while messages are set aside; unhealthy while the
+    /// store does not answer.
+    /// </summary>
+    /// <param name="builder">The application's health checks.</param>
+    /// <param name="name">The check's name; default <c>kafka-outbox</c>.</param>
+    /// <param name="failureStatus">What to report instead of unhealthy.</param>
+    /// <param name="tags">Tags, such as <c>ready</c>.</param>
+    public static IHealthChecksBuilder AddNaradKafkaOutbox(
+        this IHealthChecksBuilder builder, string name = "kafka-outbox", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(
+            new HealthCheckRegistration(name, static services => new OutboxHealthCheck(services.GetRequiredService<OutboxService>()), failureStatus, tags));
     }
 
     private static NaradKafkaBuilder Add(IServiceCollection services, IConfiguration? configuration, Action<KafkaOptions>? configure)

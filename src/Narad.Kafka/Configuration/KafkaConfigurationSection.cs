@@ -112,8 +112,8 @@ internal static class KafkaConfigurationSection
         ],
         StringComparer.OrdinalIgnoreCase);
 
-    // Sections below Kafka that belong to other packages.
-    private static readonly HashSet<string> PackageSections = new(StringComparer.OrdinalIgnoreCase) { "Mongo" };
+    // Sections below Kafka that belong to other packages, and to the outbox.
+    private static readonly HashSet<string> PackageSections = new(StringComparer.OrdinalIgnoreCase) { "Mongo", "Outbox" };
 
     /// <summary>The settings that a section may hold, by their path below <c>Kafka</c>, in the order in which they are documented.</summary>
     public static IEnumerable<string> Names =>

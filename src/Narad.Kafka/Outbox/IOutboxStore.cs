@@ -102,7 +102,8 @@ public interface IOutboxStore
     /// Calls <paramref name="signal"/> whenever pending messages were committed (enqueued or retried), as far and as soon as the store hears of it, until it is
     /// cancelled. A wake-up only: signals may be missed or come for nothing, because relays poll as well. Reconnects by itself, with backoff.
     /// </summary>
-    /// <param name="signal">Fast; never throws.</param>
+    /// <param name="signal">Takes the bucket of the messages; null where the store does not know which (after a gap, for example): all are looked at. Fast;
+    /// never throws.</param>
     /// <param name="cancellationToken">Ends it; the task then completes without an exception.</param>
-    Task WatchAsync(Action signal, CancellationToken cancellationToken);
+    Task WatchAsync(Action<int?> signal, CancellationToken cancellationToken);
 }

@@ -12,7 +12,7 @@ public sealed class InMemoryOutboxStore : IOutboxStore
     private readonly Dictionary<string, DateTimeOffset> _relays = new(StringComparer.Ordinal);   // until when each is known to live
     private readonly Dictionary<string, SetAsideRow> _setAside = new(StringComparer.Ordinal);
     private readonly Queue<(OutboxMessage Message, DateTimeOffset At)> _dispatched = new();
-    private readonly List<Action> _watchers = [];
+    private readonly List<Action<int?>> _watchers = [];
     private TimeSpan _retention;
 
     /// <summary>Creates an empty store.</summary>
@@ -64,7 +64,7 @@ public sealed class InMemoryOutboxStore : IOutboxStore
             }
         }
 
-        Signal();
+        Signal(messages.Select(static message => message.Bucket));
         return Task.CompletedTask;
     }
 
@@ -276,25 +276,21 @@ public sealed class InMemoryOutboxStore : IOutboxStore
     {
         ArgumentNullException.ThrowIfNull(ids);
         cancellationToken.ThrowIfCancellationRequested();
-        var retried = 0;
+        var retried = new List<int>();
         lock (_lock)
         {
             foreach (var id in ids)
             {
                 if (_setAside.Remove(id, out var one))
                 {
-                    retried++;
+                    retried.Add(one.Row.Message.Bucket);
                     _buckets[one.Row.Message.Bucket].Pending.Add(one.Row.Sequence, one.Row with { Attempts = 0 });
                 }
             }
         }
 
-        if (retried > 0)
-        {
-            Signal();
-        }
-
-        return Task.FromResult(retried);
+        Signal(retried);
+        return Task.FromResult(retried.Count);
     }
 
     /// <inheritdoc/>
@@ -302,22 +298,24 @@ public sealed class InMemoryOutboxStore : IOutboxStore
     {
         ArgumentNullException.ThrowIfNull(ids);
         cancellationToken.ThrowIfCancellationRequested();
-        int discarded;
+        var discarded = new List<int>();
         lock (_lock)
         {
-            discarded = ids.Count(_setAside.Remove);
+            foreach (var id in ids)
+            {
+                if (_setAside.Remove(id, out var one))
+                {
+                    discarded.Add(one.Row.Message.Bucket);
+                }
+            }
         }
 
-        if (discarded > 0)
-        {
-            Signal();   // what waited for them may go
-        }
-
-        return Task.FromResult(discarded);
+        Signal(discarded);   // what waited for them may go
+        return Task.FromResult(discarded.Count);
     }
 
     /// <inheritdoc/>
-    public async Task WatchAsync(Action signal, CancellationToken cancellationToken)
+    public async Task WatchAsync(Action<int?> signal, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -331,17 +329,17 @@ public sealed class InMemoryOutboxStore : IOutboxStore
         }
     }
 
-    private void Signal()
+    private void Signal(IEnumerable<int> buckets)
     {
-        Action[] watchers;
+        Action<int?>[] watchers;
         lock (_lock)
         {
             watchers = [.. _watchers];
         }
 
-        foreach (var watcher in watchers)
+        foreach (var bucket in watchers.Length == 0 ? [] : buckets.Distinct())
         {
-            watcher();
+            Array.ForEach(watchers, watcher => watcher(bucket));
         }
     }
 

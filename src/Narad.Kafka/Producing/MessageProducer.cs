@@ -114,13 +114,14 @@ internal sealed class MessageProducer : IAsyncDisposable
     /// <summary>Says that a topic is there, created as it has to be: its sends wait for no look, and do not create it anew where somebody deletes it.</summary>
     public void Assure(string topic) => _queue.Assure(topic);
 
-    /// <summary>Sends a message again as it came, to a named partition, past middleware, tracing and serializers.</summary>
-    public ValueTask<SendResult> ForwardAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition, CancellationToken ct)
+    /// <summary>Sends a message as it is, past middleware, tracing and serializers.</summary>
+    public ValueTask<SendResult> ForwardAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int? partition, CancellationToken ct,
+        DateTimeOffset? timestamp = null)
     {
         _queue.ThrowIfNotConnected();
         return ct.IsCancellationRequested
             ? ValueTask.FromCanceled<SendResult>(ct)
-            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp: null, ct, isForwarded: true);
+            : Accept(topic, value, MessageKey.From(key), headers, partition, timestamp, ct, isForwarded: true);
     }
 
     /// <summary>Issues all in order, without waiting for one before the next; what is without an answer is bounded by <see cref="ManyWindow"/>.</summary>

@@ -36,6 +36,12 @@ internal static class SendFailure
         => Create(topic, key, Name(ErrorCode.Local_ValueSerialization), $"it could not be serialized: {ExceptionText.Message(cause)}",
             retriable: cause is SerializationUnavailableException, mayHaveBeenWritten: false, cause);
 
+    /// <summary>It has more bytes than the service sends.</summary>
+    public static KafkaSendException TooLarge(string topic, MessageKey key, int size, int limit)
+        => Create(topic, key, Name(ErrorCode.MsgSizeTooLarge),
+            string.Create(CultureInfo.InvariantCulture, $"the message is too large: it has {size} bytes with key and headers, and Kafka:MaxMessageBytes is "
+                + $"{limit}"), retriable: false, mayHaveBeenWritten: false, cause: null);
+
     /// <summary>A message of a transaction was refused: whatever was sent in that one, nothing of it counts.</summary>
     public static KafkaSendException InTransaction(string topic, MessageKey key, ErrorCode code, string? reason, bool retriable)
         => Create(topic, key, Name(code), $"{reason ?? code.GetReason()} (its transaction is aborted where it was on its way)", retriable,
