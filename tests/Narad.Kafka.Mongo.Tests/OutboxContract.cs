@@ -246,7 +246,7 @@ public abstract partial class OutboxContract : IAsyncLifetime
     }
 
     [SkippableFact]
-    public async Task A_discarded_message_is_gone_and_its_key_goes_on()
+    public async Task A_discarded_message_is_gone_and_its_key_continues()
     {
         SkipWithoutServer();
         var poison = await EnqueueAsync("a");
