@@ -49,10 +49,10 @@ internal sealed class AssignedPartition
     public PartitionState State { get; set; }
 
     /// <summary>Paused by name: nothing starts. Written by the poll thread.</summary>
-    public bool OnHold { get; set; }
+    public bool IsPausedByName { get; set; }
 
     /// <summary>Its retry partition is not ours or not read yet: nothing starts. Written by the poll thread.</summary>
-    public bool IsAlone { get; set; }
+    public bool LacksRetryPartition { get; set; }
 
     /// <summary>The epoch that a seek ended while handlers of it ran: who waits for this one's handlers waits for those.</summary>
     public AssignedPartition? Predecessor { get; set; }
@@ -137,13 +137,13 @@ internal sealed class AssignedPartition
     public bool HasTooManyBlocked { get; set; }
 
     /// <summary>When it began to wait for its retry partition, as a timestamp; null while it does not.</summary>
-    public long? AloneSince { get; set; }
+    public long? LacksRetryPartitionSince { get; set; }
 
     /// <summary>When the seal of its pair was last sent to the broker, as a timestamp; null before that.</summary>
     public long? SealAskedAt { get; set; }
 
     /// <summary>Whether it was logged that it waits for its retry partition.</summary>
-    public bool AloneLogged { get; set; }
+    public bool LackIsLogged { get; set; }
 
     /// <summary>The offset of the first message, and whether the group had committed there; null before it.</summary>
     public (long Offset, bool IsResumed)? Began { get; set; }

@@ -70,14 +70,14 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
         var added = new AssignedPartition(partition, subscription) { IsFailureTopic = subscription.IsFailureTopic(partition.Topic) };
-        subscription.KeyQueues.Hold(added, subscription.Holds.Includes(added.Id));
+        subscription.KeyQueues.SetPausedByName(added, subscription.PausedByName.Includes(added.Id));
         if (subscription.Settings is { KeepsKeyOrder: true, Retries: not null })
         {
             added.BlockedKeys = new BlockedKeys(Guid.NewGuid().ToString("N"));
         }
         else if (subscription.Settings.KeepsKeyOrder)
         {
-            subscription.KeyQueues.LeaveAlone(added, true);   // until its retry partition is ours and read
+            subscription.KeyQueues.SetLacksRetryPartition(added, true);   // until its retry partition is ours and read
         }
 
         _partitions[partition] = added;
@@ -121,7 +121,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     /// <summary>A message is in memory from now on.</summary>
-    public void Hold(Delivery delivery)
+    public void Buffer(Delivery delivery)
     {
         flow.Add(delivery.Partition, delivery.Bytes);
         if (flow.IsFull(delivery.Partition, _partitions.Count))
@@ -165,12 +165,12 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     /// <summary>A message of a current partition is finished.</summary>
-    public void Release(Delivery delivery)
+    public void Finish(Delivery delivery)
     {
         var partition = delivery.Partition;
         flow.Remove(partition, delivery.Bytes);
         partition.FinishedSinceTick++;
-        Settle(delivery);
+        RecordFinished(delivery);
         if (ReferenceEquals(delivery.Forwarding, Forwarding.Republish))
         {
             partition.Delayed.Moved();
@@ -195,7 +195,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>A message is finished that never was in memory.</summary>
     public void Finish(AssignedPartition partition, long sequence)
     {
-        Settle(partition, sequence);
+        RecordFinished(partition, sequence);
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
         {
             SetPause(partition);
@@ -203,10 +203,10 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     // What is known of its key changes with what is known of its offset: on the poll thread, so that no later message of the key is finished before it.
-    private void Settle(Delivery delivery)
+    private void RecordFinished(Delivery delivery)
     {
         var partition = delivery.Partition;
-        Settle(partition, delivery.Sequence);
+        RecordFinished(partition, delivery.Sequence);
         if (delivery.Key is not { } key || partition.BlockedKeys is not { } blockedKeys)
         {
             return;
@@ -222,7 +222,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
     }
 
-    private static void Settle(AssignedPartition partition, long sequence)
+    private static void RecordFinished(AssignedPartition partition, long sequence)
     {
         partition.Tracker.Finish(sequence);
         if (partition.Subscription.Settings.Retries is not null && partition.BlockedKeys is { } blockedKeys)
@@ -254,7 +254,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     }
 
     /// <summary>Pauses or resumes what is due: once a turn.</summary>
-    public void SettlePauses()
+    public void UpdatePauses()
     {
         if (_groupFull && flow.MayGroupResume)
         {
@@ -286,8 +286,8 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
             || partition.IsFailureTopic
             || partition.Unreadable is not null
             || partition.IsUnchecked
-            || partition.OnHold
-            || partition.IsAlone
+            || partition.IsPausedByName
+            || partition.LacksRetryPartition
             || partition.HasTooManyBlocked
             || partition.Subscription.KeyQueues.StateOf(partition) is not PartitionState.Active
             || (partition.Paused is true ? !flow.MayResume(partition, _partitions.Count) : flow.IsFull(partition, _partitions.Count));

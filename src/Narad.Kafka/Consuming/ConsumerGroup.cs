@@ -359,7 +359,7 @@ internal sealed class ConsumerGroup
     }
 
     /// <summary>Why a source partition has no retry partition here, and what to do.</summary>
-    public string WhyAlone(TopicPartitionId partition, string retryTopic) => _watch?.PartitionsOf(retryTopic) is { } partitions
+    public string WhyNoRetryPartition(TopicPartitionId partition, string retryTopic) => _watch?.PartitionsOf(retryTopic) is { } partitions
         && partitions <= partition.Partition
         ? $"its retry topic '{retryTopic}' has {partitions} partition(s) only. Give it as many as '{partition.Topic}' has (kafka-topics --alter "
             + $"--topic {retryTopic} --partitions {_watch?.PartitionsOf(partition.Topic)})"

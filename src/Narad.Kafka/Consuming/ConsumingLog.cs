@@ -288,7 +288,7 @@ internal static partial class ConsumingLog
     public static partial void TooLargeToForward(ILogger logger, TopicPartitionId partition, long offset, string group, string topic);
 
     [LoggerMessage(3087, LogLevel.Error, "{Partition} of group '{Group}' is not handled: {Reason}.")]
-    public static partial void Alone(ILogger logger, TopicPartitionId partition, string group, string reason);
+    public static partial void LacksRetryPartition(ILogger logger, TopicPartitionId partition, string group, string reason);
 
     [LoggerMessage(3088, LogLevel.Debug,
         "{Partition} of group '{Group}' was read to its end: {Records} retry record(s) wait in it. Its source partition is handled from now on.")]

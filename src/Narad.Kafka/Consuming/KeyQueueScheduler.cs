@@ -199,7 +199,7 @@ internal sealed class KeyQueueScheduler
                 }
             }
 
-            start = Release(partition);
+            start = Requeue(partition);
         }
 
         Start(start);
@@ -259,41 +259,41 @@ internal sealed class KeyQueueScheduler
             }
 
             partition.Failures.Clear();
-            start = Release(partition);
+            start = Requeue(partition);
         }
 
         Start(start);
         return (true, skipped);
     }
 
-    /// <summary>Starts nothing more in this partition until it is let go; what runs may finish and counts.</summary>
-    public void Hold(AssignedPartition partition, bool hold)
+    /// <summary>Starts nothing more in a partition that was paused by name; what runs may finish and counts.</summary>
+    public void SetPausedByName(AssignedPartition partition, bool paused)
     {
         bool start;
         lock (_lock)
         {
-            partition.OnHold = hold;
-            start = !hold && Release(partition);
+            partition.IsPausedByName = paused;
+            start = !paused && Requeue(partition);
         }
 
         Start(start);
     }
 
     /// <summary>Starts nothing in this partition while it is without its retry partition; what runs may finish and counts.</summary>
-    public void LeaveAlone(AssignedPartition partition, bool alone)
+    public void SetLacksRetryPartition(AssignedPartition partition, bool lacks)
     {
         bool start;
         lock (_lock)
         {
-            partition.IsAlone = alone;
-            start = !alone && Release(partition);
+            partition.LacksRetryPartition = lacks;
+            start = !lacks && Requeue(partition);
         }
 
         Start(start);
     }
 
     // What was held back or waits is looked at again; returns whether to start a worker.
-    private bool Release(AssignedPartition partition)
+    private bool Requeue(AssignedPartition partition)
     {
         KeyQueue[] queues = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
         partition.Held.Clear();
@@ -360,7 +360,7 @@ internal sealed class KeyQueueScheduler
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
-                case PartitionState.Active when IsOnHold(head) || _closed:
+                case PartitionState.Active when IsHeldBack(head) || _closed:
                     queue.State = KeyQueueState.Held;
                     head.Partition.Held.Add(queue);
                     return;
@@ -481,7 +481,7 @@ internal sealed class KeyQueueScheduler
                 outcome = HandlerPipeline.Broken(queue, error);
             }
 
-            _circuit?.Settle(queue.Head!);
+            _circuit?.InvocationEnded(queue.Head!);
             queue = Finish(queue, outcome);
         }
     }
@@ -500,7 +500,7 @@ internal sealed class KeyQueueScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active || IsOnHold(queue.Head!) || _closed)
+            if (partition.State is not PartitionState.Active || IsHeldBack(queue.Head!) || _closed)
             {
                 Arm(queue);
                 continue;
@@ -525,7 +525,7 @@ internal sealed class KeyQueueScheduler
     }
 
     // What a transaction has goes through, and comes back unhandled: only so it can end.
-    private static bool IsOnHold(Delivery first) => (first.Partition.OnHold || first.Partition.IsAlone) && first.TransactionEntry is null;
+    private static bool IsHeldBack(Delivery first) => (first.Partition.IsPausedByName || first.Partition.LacksRetryPartition) && first.TransactionEntry is null;
 
     // A batch is of one epoch: what arrived under another one waits.
     private static int CountFor(KeyQueue queue, AssignedPartition partition, int most)

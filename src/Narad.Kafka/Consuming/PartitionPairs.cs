@@ -14,7 +14,7 @@ namespace Narad.Kafka.Consuming;
 /// <remarks>Single-threaded: poll thread only.</remarks>
 internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group, OffsetStore offsets, int maxAhead, TimeProvider time, ILogger logger)
 {
-    private static readonly TimeSpan AloneForLong = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LacksForLong = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookUpTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SealInterval = TimeSpan.FromSeconds(1);
 
@@ -71,7 +71,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         if (partition is { IsRecovering: true, BlockedKeys: { } blockedKeys })
         {
             blockedKeys.Recovered();
-            Settle();
+            Update();
             ConsumingLog.PairOpened(logger, partition.Id, group.Name, blockedKeys.Count);
         }
     }
@@ -102,7 +102,7 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
     }
 
     /// <summary>Opens what may continue, and holds what may not.</summary>
-    public void Settle()
+    public void Update()
     {
         foreach (var partition in assignment.Partitions)
         {
@@ -120,21 +120,21 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
             }
             else
             {
-                Settle(partition, settings.FailureTopics!.RetryNameFor(partition.Id.Topic));
+                Update(partition, settings.FailureTopics!.RetryNameFor(partition.Id.Topic));
             }
         }
     }
 
-    private void Settle(AssignedPartition partition, string retryTopic)
+    private void Update(AssignedPartition partition, string retryTopic)
     {
         var retries = assignment.TryFind(new TopicPartition(retryTopic, partition.Partition.Partition), out var found) ? found : null;
         if (retries is not { AwaitsSeal: false, BlockedKeys: { IsRecovered: true } blockedKeys })
         {
-            WaitAlone(partition, retries is null, retryTopic);
+            WaitForRetryPartition(partition, retries is null, retryTopic);
             return;
         }
 
-        (partition.AloneSince, partition.AloneLogged) = (null, false);
+        (partition.LacksRetryPartitionSince, partition.LackIsLogged) = (null, false);
         if (!ReferenceEquals(partition.BlockedKeys, blockedKeys))
         {
             // What runs was begun without it: it is waited for.
@@ -150,12 +150,12 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         CommitSeal(partition, blockedKeys);
         SaySkipped(partition, blockedKeys);
         var isFull = blockedKeys.Count >= Math.Max(1, partition.HasTooManyBlocked ? maxAhead / 4 : maxAhead / 2);
-        if (partition.IsAlone || isFull != partition.HasTooManyBlocked)
+        if (partition.LacksRetryPartition || isFull != partition.HasTooManyBlocked)
         {
             partition.HasTooManyBlocked = isFull;
-            if (partition.IsAlone)
+            if (partition.LacksRetryPartition)
             {
-                partition.Subscription.KeyQueues.LeaveAlone(partition, false);
+                partition.Subscription.KeyQueues.SetLacksRetryPartition(partition, false);
             }
 
             assignment.SetPause(partition);
@@ -202,26 +202,26 @@ internal sealed class PartitionPairs(Assignment assignment, ConsumerGroup group,
         }
     }
 
-    private void WaitAlone(AssignedPartition partition, bool isAlone, string retryTopic)
+    private void WaitForRetryPartition(AssignedPartition partition, bool isMissing, string retryTopic)
     {
-        if (!partition.IsAlone)
+        if (!partition.LacksRetryPartition)
         {
-            partition.Subscription.KeyQueues.LeaveAlone(partition, true);
+            partition.Subscription.KeyQueues.SetLacksRetryPartition(partition, true);
             assignment.SetPause(partition);
         }
 
-        if (!isAlone)
+        if (!isMissing)
         {
-            (partition.AloneSince, partition.AloneLogged) = (null, false);
+            (partition.LacksRetryPartitionSince, partition.LackIsLogged) = (null, false);
         }
-        else if (partition.AloneSince is not { } since)
+        else if (partition.LacksRetryPartitionSince is not { } since)
         {
-            partition.AloneSince = time.GetTimestamp();
+            partition.LacksRetryPartitionSince = time.GetTimestamp();
         }
-        else if (!partition.AloneLogged && time.GetElapsedTime(since) > AloneForLong)
+        else if (!partition.LackIsLogged && time.GetElapsedTime(since) > LacksForLong)
         {
-            partition.AloneLogged = true;
-            ConsumingLog.Alone(logger, partition.Id, group.Name, group.WhyAlone(partition.Id, retryTopic));
+            partition.LackIsLogged = true;
+            ConsumingLog.LacksRetryPartition(logger, partition.Id, group.Name, group.WhyNoRetryPartition(partition.Id, retryTopic));
         }
     }
 }

@@ -115,7 +115,7 @@ internal sealed class PollLoop
         _pace = new FetchPace(transport.Clients.FetchWaitOf(group.Name), diagnostics.Time);
         _pairs = new PartitionPairs(_assignment, group, _offsets, options.MaxUncommittedMessages, diagnostics.Time, _logger);
         _transactions = group.ExactlyOnce is { } settings ? NewTransactions(settings) : null;
-        _broadcast = group.IsBroadcast ? new BroadcastPartitions(_assignment, group, transport, Joined, Release, diagnostics.Time, _logger) : null;
+        _broadcast = group.IsBroadcast ? new BroadcastPartitions(_assignment, group, transport, Joined, Unassign, diagnostics.Time, _logger) : null;
         _thread = new Thread(Run) { IsBackground = true, Name = $"narad-poll-{group.Name}" };
     }
 
@@ -293,7 +293,7 @@ internal sealed class PollLoop
         _broadcast?.Turn();
         _lost.Turn(_assignment.Client);
         _starting.Turn();
-        _assignment.SettlePauses();
+        _assignment.UpdatePauses();
 
         if (_diagnostics.Time.GetTimestamp() >= _nextTick)
         {
@@ -319,7 +319,7 @@ internal sealed class PollLoop
 
         Poll();
         ReadRetries();
-        _starts.Settle();
+        _starts.DecideDue();
     }
 
     // A message ends the wait at once; what is asked of the group by name takes as long as a tick then.
@@ -406,7 +406,7 @@ internal sealed class PollLoop
         var delivery = Fill(partition, message, retry.Sequence);
         delivery.Forwarding = republish ? Forwarding.Republish : null;
         delivery.BlockedRecord = republish ? partition.BlockedKeys?.RecordAt(retry.Offset) : null;
-        _assignment.Hold(delivery);
+        _assignment.Buffer(delivery);
         return delivery;
     }
 
@@ -493,7 +493,7 @@ internal sealed class PollLoop
         }
 
         var delivery = Fill(partition, message, sequence);
-        _assignment.Hold(delivery);
+        _assignment.Buffer(delivery);
         _arrived.Add(delivery);
     }
 
@@ -534,7 +534,7 @@ internal sealed class PollLoop
             }
             else if (isCurrent)
             {
-                _assignment.Release(delivery);
+                _assignment.Finish(delivery);
             }
 
             Recycle(delivery);
@@ -577,7 +577,7 @@ internal sealed class PollLoop
         _retries.Tick();
         if (_inPairs)
         {
-            _pairs.Settle();
+            _pairs.Update();
         }
 
         // With KIP-848 a member without partitions may never be told so: that it has an id is then what says that it joined.
@@ -634,7 +634,7 @@ internal sealed class PollLoop
                 [.. mine.Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal).ThenBy(id => id.Partition)],
                 [.. mine.Select(StoppedAt).OfType<StoppedPartition>().OrderBy(stopped => stopped.Partition.Topic, StringComparer.Ordinal)
                     .ThenBy(stopped => stopped.Partition.Partition)],
-                [.. mine.Where(partition => partition.OnHold).Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal)
+                [.. mine.Where(partition => partition.IsPausedByName).Select(partition => partition.Id).OrderBy(id => id.Topic, StringComparer.Ordinal)
                     .ThenBy(id => id.Partition)]);
             if (subscription.IsEnding && mine.Count == 0)
             {
@@ -706,7 +706,7 @@ internal sealed class PollLoop
             : revoked.Exists(partition => partition.Subscription.KeyQueues.RunningIn(partition) > 0);
         if (IsUnderWay())
         {
-            _transactions?.Hold();
+            _transactions?.StopAdding();
         }
 
         var started = _diagnostics.Time.GetTimestamp();
@@ -852,7 +852,7 @@ internal sealed class PollLoop
     }
 
     // Of a broadcast subscription: they are assigned by hand, and taken away by hand.
-    private void Release(List<TopicPartitionOffset> partitions)
+    private void Unassign(List<TopicPartitionOffset> partitions)
     {
         OnRevoked(partitions);
         _assignment.Client.IncrementalUnassign(partitions.ConvertAll(static partition => partition.TopicPartition));

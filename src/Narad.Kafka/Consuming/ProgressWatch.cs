@@ -92,7 +92,7 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
     private bool IsExcused(AssignedPartition partition) =>
         assignment.IsStopping
         || partition.IsFailureTopic
-        || partition.OnHold
+        || partition.IsPausedByName
         || partition.Unreadable is not null
         || partition.Subscription.IsEnding
         || partition.Subscription.KeyQueues.StateOf(partition) is not PartitionState.Active
@@ -101,10 +101,10 @@ internal sealed class ProgressWatch(Assignment assignment, RetrySchedule retries
     private (string, long, bool)? StallOf(AssignedPartition partition, long now)
     {
         var settings = partition.Subscription.Settings;
-        if (partition is { IsAlone: true, AloneSince: { } alone })
+        if (partition is { LacksRetryPartition: true, LacksRetryPartitionSince: { } lacksSince })
         {
             return ($"{partition.Id} of group '{settings.Group}' is not handled: "
-                + $"{group.WhyAlone(partition.Id, settings.FailureTopics!.RetryNameFor(partition.Id.Topic))}", alone, false);
+                + $"{group.WhyNoRetryPartition(partition.Id, settings.FailureTopics!.RetryNameFor(partition.Id.Topic))}", lacksSince, false);
         }
 
         var progress = partition.Progress;

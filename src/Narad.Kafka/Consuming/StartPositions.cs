@@ -69,7 +69,7 @@ internal sealed class StartPositions(
     }
 
     /// <summary>Decides what is due, if anything is: once a turn, after polling.</summary>
-    public void Settle()
+    public void DecideDue()
     {
         if (!_wanted && time.GetTimestamp() < _next)
         {

@@ -68,7 +68,7 @@ internal class Subscription : ISubscription
     public IReadOnlyList<TopicPartitionId> PausedPartitions => _paused;
 
     /// <summary>What was paused by name. Poll thread only.</summary>
-    internal PausedByName Holds { get; } = new();
+    internal PausedByName PausedByName { get; } = new();
 
     /// <summary>Whether its topic may be missing for ever: a retry topic that only redriven dead letters come through.</summary>
     internal bool IsOptional => Settings is { Retries: not null, FailureTopics.TopicPolicy: null };

@@ -13,24 +13,24 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
 
     public void Pause(Subscription subscription)
     {
-        subscription.Holds.AddAll();
+        subscription.PausedByName.AddAll();
         ConsumingLog.PausedAll(logger, subscription.Topic, group.Name);
-        Settle(subscription);
+        ApplyPauses(subscription);
     }
 
     public bool Pause(Subscription subscription, TopicPartitionId id)
     {
-        subscription.Holds.Add(id);
+        subscription.PausedByName.Add(id);
         ConsumingLog.Paused(logger, id, group.Name);
-        Settle(subscription);
+        ApplyPauses(subscription);
         return Find(subscription, id) is not null;
     }
 
     public void Resume(Subscription subscription)
     {
-        subscription.Holds.Clear();
+        subscription.PausedByName.Clear();
         ConsumingLog.ResumedAll(logger, subscription.Topic, group.Name);
-        Settle(subscription);
+        ApplyPauses(subscription);
     }
 
     /// <summary>
@@ -38,11 +38,11 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     /// </summary>
     public bool Resume(Subscription subscription, TopicPartitionId id, bool skipFirst)
     {
-        var wasPaused = !skipFirst && subscription.Holds.Remove(id);
+        var wasPaused = !skipFirst && subscription.PausedByName.Remove(id);
         if (wasPaused)
         {
             ConsumingLog.Resumed(logger, id, group.Name);
-            Settle(subscription);
+            ApplyPauses(subscription);
         }
 
         return Find(subscription, id) is { } partition && (ResumeStopped(partition, skipFirst) || wasPaused);
@@ -193,11 +193,11 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         ConsumingLog.Sought(logger, partition.Id, offset, group.Name);
     }
 
-    private void Settle(Subscription subscription)
+    private void ApplyPauses(Subscription subscription)
     {
         foreach (var partition in Mine(subscription))
         {
-            subscription.KeyQueues.Hold(partition, subscription.Holds.Includes(partition.Id));
+            subscription.KeyQueues.SetPausedByName(partition, subscription.PausedByName.Includes(partition.Id));
             assignment.SetPause(partition);
         }
 

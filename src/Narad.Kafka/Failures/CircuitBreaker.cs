@@ -183,11 +183,11 @@ internal sealed class CircuitBreaker
     }
 
     /// <summary>A message's invocation ended. Where it was the probe and told nothing (cancelled, not handled at all), another one may be.</summary>
-    public void Settle(Delivery delivery)
+    public void InvocationEnded(Delivery delivery)
     {
         if (IsProbe(delivery))
         {
-            Recall(static (probe, settled) => ReferenceEquals(probe, settled), delivery);
+            Recall(static (probe, ended) => ReferenceEquals(probe, ended), delivery);
         }
     }
 

@@ -87,13 +87,13 @@ internal sealed class RedriveRun(
                 position = letter.Position.Offset + 1;
                 if (_batch.Count >= options.BatchSize)
                 {
-                    await SettleAsync(span.Partition, position, cancellationToken).ConfigureAwait(false);
+                    await AwaitAnswersAsync(span.Partition, position, cancellationToken).ConfigureAwait(false);
                 }
             }
 
             _remaining -= span.End - position;
             position = span.End;
-            await SettleAsync(span.Partition, position, cancellationToken).ConfigureAwait(false);
+            await AwaitAnswersAsync(span.Partition, position, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure)
         {
@@ -157,7 +157,7 @@ internal sealed class RedriveRun(
     }
 
     // Waits for what is under way and notes how far everything is acknowledged; then throws the first failure, if there is one.
-    private async Task SettleAsync(int partition, long position, CancellationToken cancellationToken)
+    private async Task AwaitAnswersAsync(int partition, long position, CancellationToken cancellationToken)
     {
         var (acknowledged, failure) = await AnswersAsync(position).ConfigureAwait(false);
         if (failure is not null)

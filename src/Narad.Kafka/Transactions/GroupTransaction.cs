@@ -46,7 +46,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     public CancellationToken Token => _cancellation.Token;
 
     /// <summary>Whether it is of one message: then nobody else is to blame.</summary>
-    public bool IsAlone { get; init; }
+    public bool HasOneMessage { get; init; }
 
     /// <summary>Whether nothing more of it begins.</summary>
     public bool IsHeld => _held;
@@ -65,7 +65,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
 
     public TimeSpan Age => Time.GetElapsedTime(_started);
 
-    public void Hold() => _held = true;
+    public void StopAdding() => _held = true;
 
     public void Fail()
     {

@@ -181,13 +181,13 @@ internal sealed class TransactionBatcher
     }
 
     /// <summary>Nothing more of the current transaction begins; what runs finishes, and then it ends.</summary>
-    public void Hold() => _transaction?.Hold();
+    public void StopAdding() => _transaction?.StopAdding();
 
     /// <summary>Ends the current transaction as soon as may be, and begins no other.</summary>
     public void StopBeginning()
     {
         _stopping = true;
-        Hold();
+        StopAdding();
     }
 
     /// <summary>The shutdown's last step, bounded: aborts what did not end, and lets go of producer and id.</summary>
@@ -400,7 +400,7 @@ internal sealed class TransactionBatcher
         }
 
         _collectingSince = null;
-        var transaction = new GroupTransaction(_client!, _outputs, _time, _settings.TimeLimit, _logger) { IsAlone = chosen.Count == 1 };
+        var transaction = new GroupTransaction(_client!, _outputs, _time, _settings.TimeLimit, _logger) { HasOneMessage = chosen.Count == 1 };
         foreach (var delivery in chosen)
         {
             var entry = new TransactionEntry(transaction, delivery);
@@ -457,9 +457,9 @@ internal sealed class TransactionBatcher
 
         foreach (var partition in transaction.Outstanding.Keys)
         {
-            if (partition.OnHold)
+            if (partition.IsPausedByName)
             {
-                transaction.Hold();   // paused by name: what did not begin goes back
+                transaction.StopAdding();   // paused by name: what did not begin goes back
                 break;
             }
         }
@@ -616,7 +616,7 @@ internal sealed class TransactionBatcher
             for (var i = 0; i < count; i++)
             {
                 var delivery = partition.Backlog[i];
-                _assignment.Release(delivery);
+                _assignment.Finish(delivery);
                 _recycle(delivery);
             }
 

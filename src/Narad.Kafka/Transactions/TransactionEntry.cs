@@ -90,7 +90,7 @@ internal sealed class TransactionEntry : IMessageSender
             await placed.ConfigureAwait(false);   // nobody else sees it fail
         }
 
-        if (Transaction.IsAlone)
+        if (Transaction.HasOneMessage)
         {
             Task<SendResult>[] sends;
             lock (_lock)
@@ -139,7 +139,7 @@ internal sealed class TransactionEntry : IMessageSender
         {
             // Kafka itself is the trouble, not the message; or one of those that shared a batch with the one that was refused.
             State = refused.Retriable ? TransactionEntryState.Again : TransactionEntryState.Suspect;
-            return !refused.Retriable && Transaction.IsAlone;
+            return !refused.Retriable && Transaction.HasOneMessage;
         }
 
         if (IsConsequence(error))
@@ -196,7 +196,7 @@ internal sealed class TransactionEntry : IMessageSender
     /// <summary>Something of it is on its way.</summary>
     public void Sent(Task<SendResult> send)
     {
-        if (Transaction.IsAlone)
+        if (Transaction.HasOneMessage)
         {
             lock (_lock)
             {

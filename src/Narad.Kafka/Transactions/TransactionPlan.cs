@@ -56,7 +56,7 @@ internal sealed class TransactionPlan
         {
             var partition = partitions[(_turn + i) % partitions.Count];
             var backlog = partition.Backlog;
-            if (MayBegin(partition) && backlog[0] is { TransactionState: { IsAlone: true, Decided: not FailureAction.Stop } state } first
+            if (MayBegin(partition) && backlog[0] is { TransactionState: { NeedsOwnTransaction: true, Decided: not FailureAction.Stop } state } first
                 && state.NotBefore <= now && IsNext(partition, first))
             {
                 backlog.Taken = 1;
@@ -79,7 +79,7 @@ internal sealed class TransactionPlan
         while (backlog.Taken < backlog.Count && taken.Count < most)
         {
             var delivery = backlog[backlog.Taken];
-            if (delivery.TransactionState is { IsAlone: true })
+            if (delivery.TransactionState is { NeedsOwnTransaction: true })
             {
                 return;
             }
@@ -102,7 +102,7 @@ internal sealed class TransactionPlan
     }
 
     private static bool MayBegin(AssignedPartition partition) =>
-        partition is { State: PartitionState.Active, OnHold: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
+        partition is { State: PartitionState.Active, IsPausedByName: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
 
     private static bool IsNext(AssignedPartition partition, Delivery delivery) =>
         !partition.Tracker.Tracks(delivery.Sequence) || partition.Tracker.NextOpen(0) == delivery.Sequence;

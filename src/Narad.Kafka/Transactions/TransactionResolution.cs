@@ -93,7 +93,7 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
         state.Entry = null;
         if (entry.State is TransactionEntryState.Failed)
         {
-            state.IsAlone = true;
+            state.NeedsOwnTransaction = true;
             state.NotBefore = after(entry.Verdict.Delay);
             switch (entry.Verdict.Action)
             {
@@ -111,7 +111,7 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
 
         if (entry is { State: TransactionEntryState.Suspect or TransactionEntryState.Succeeded, Refused: { Retriable: false } refused })
         {
-            state.IsAlone = true;
+            state.NeedsOwnTransaction = true;
             suspected(entry, refused);
         }
 

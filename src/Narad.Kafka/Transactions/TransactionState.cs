@@ -9,7 +9,7 @@ internal sealed class TransactionState
     public TransactionEntry? Entry { get; set; }
 
     /// <summary>Whether it failed before: it gets a transaction of its own.</summary>
-    public bool IsAlone { get; set; }
+    public bool NeedsOwnTransaction { get; set; }
 
     /// <summary>When that may begin, as a timestamp of the clock.</summary>
     public long NotBefore { get; set; }

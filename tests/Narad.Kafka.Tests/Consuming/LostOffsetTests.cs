@@ -27,7 +27,7 @@ public sealed class LostOffsetTests
         var group = New(s => s.StartPosition = start);
         group.Partition.Tracker.Add(1_499, leaderEpoch: 0);
         group.Starts.Missing(group.Partition, Offset.Unset, Truncated);
-        group.Starts.Settle();
+        group.Starts.DecideDue();
 
         group.Partition.Unreadable.Should().BeOfType<OffsetUnavailableException>().Which.Message.Should().Contain("Log truncated").And.Contain("1500")
             .And.Contain("1000").And.NotContain("restart");
@@ -49,7 +49,7 @@ public sealed class LostOffsetTests
         group.Partition.Tracker.Finish(arrival);
         group.Offsets.Store(group.Partition);
         group.Starts.Missing(group.Partition, Offset.Unset, Truncated);
-        group.Starts.Settle();
+        group.Starts.DecideDue();
 
         group.Fake.ToldTo(nameof(group.Client.IncrementalAssign)).Single()!.Offset.Value.Should().Be(start);
         group.Metrics.Truncations.Should().Be(1);
@@ -69,7 +69,7 @@ public sealed class LostOffsetTests
         var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Fake.Answer(nameof(group.Client.Committed), _ => new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500, 0) });
         group.Starts.Missing(group.Partition, Offset.Unset, "words of another version");
-        group.Starts.Settle();
+        group.Starts.DecideDue();
 
         group.Partition.Unreadable.Should().BeOfType<OffsetUnavailableException>().Which.Message.Should().Contain("1500").And.Contain("truncated");
         group.Partition.UnreadableAt.Should().Be(1_500);
@@ -81,7 +81,7 @@ public sealed class LostOffsetTests
     {
         var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Starts.Missing(group.Partition, Offset.Unset, NothingCommitted);
-        group.Starts.Settle();
+        group.Starts.DecideDue();
 
         group.Fake.ToldTo(nameof(group.Client.IncrementalAssign)).Single()!.Offset.Value.Should().Be(1_200);
         group.Metrics.Truncations.Should().Be(0);
@@ -96,14 +96,14 @@ public sealed class LostOffsetTests
         var group = New(s => s.StartPosition = StartPosition.Latest);
         group.Fake.Answer(nameof(group.Client.Committed), static _ => throw new KafkaException(ErrorCode.Local_TimedOut));
         group.Starts.Missing(group.Partition, Offset.Unset, NothingCommitted);
-        group.Starts.Settle();
+        group.Starts.DecideDue();
 
         group.Fake.Told.Should().NotContain(told => told.Call == nameof(group.Client.IncrementalAssign));
         _seen.Errors.Should().Equal(ErrorCode.Local_TimedOut);
 
         group.Fake.Answer(nameof(group.Client.Committed), _ => new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500, 0) });
         _time.Advance(TimeSpan.FromSeconds(1));
-        group.Starts.Settle();
+        group.Starts.DecideDue();
         group.Partition.UnreadableAt.Should().Be(1_500);
     }
 
@@ -149,7 +149,7 @@ public sealed class LostOffsetTests
 
         check.Begin(group.Partition);
         check.Turn();
-        group.Assignment.SettlePauses();
+        group.Assignment.UpdatePauses();
         group.Partition.Paused.Should().BeTrue("nothing may be fetched yet");
 
         answer.SetResult([new TopicPartitionOffset(group.Partition.Partition, 1_500, 2)]);
@@ -179,7 +179,7 @@ public sealed class LostOffsetTests
         group.Fake.Answer(nameof(group.Client.Committed), asked => fails ? throw new KafkaException(ErrorCode.Local_TimedOut)
             : new List<TopicPartitionOffset> { new(group.Partition.Partition, 1_500) });
         check.Begin(group.Partition);
-        group.Assignment.SettlePauses();
+        group.Assignment.UpdatePauses();
         await Waiting.Until(
             () =>
             {
@@ -228,7 +228,7 @@ public sealed class LostOffsetTests
 
         // What the client reports later changes nothing: a second look would skip what came between.
         group.Starts.Missing(group.Partition, Offset.Unset, NothingCommitted);
-        group.Starts.Settle();
+        group.Starts.DecideDue();
         group.Fake.ToldTo(nameof(group.Client.IncrementalAssign)).Single()!.Offset.Value.Should().Be(700);
         group.Metrics.Truncations.Should().Be(0);
         group.Offsets.Store(group.Partition);

@@ -167,7 +167,7 @@ public sealed class CircuitBreakerTests
         var probe = Probe(circuit, TimeSpan.FromSeconds(5));
         Succeed(circuit);
         Fail(circuit).Should().BeTrue();
-        circuit.Settle(NewDelivery(attempts: 1));
+        circuit.InvocationEnded(NewDelivery(attempts: 1));
         circuit.State.Should().Be(CircuitState.HalfOpen);
         circuit.MayStart.Should().BeFalse();
         circuit.Succeeded(probe);
@@ -181,7 +181,7 @@ public sealed class CircuitBreakerTests
         var circuit = Open();
         var poison = Probe(circuit, TimeSpan.FromSeconds(5));
         circuit.Failed(poison, new DeadLetterException("no")).Should().BeFalse();
-        circuit.Settle(poison);
+        circuit.InvocationEnded(poison);
         circuit.MayStart.Should().BeTrue();
 
         var revoked = NewDelivery(attempts: 1);
@@ -193,7 +193,7 @@ public sealed class CircuitBreakerTests
 
         var probe = NewDelivery(attempts: 1);
         circuit.TryStart(probe).Should().BeTrue();
-        circuit.Settle(revoked);
+        circuit.InvocationEnded(revoked);
         circuit.Succeeded(revoked);
         circuit.State.Should().Be(CircuitState.HalfOpen, "it is the probe no more");
         circuit.Succeeded(probe);
@@ -243,7 +243,7 @@ public sealed class CircuitBreakerTests
         {
             circuit.TryStart(delivery);
             circuit.Succeeded(delivery);
-            circuit.Settle(delivery);
+            circuit.InvocationEnded(delivery);
         }
 
         (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);

@@ -108,7 +108,7 @@ public sealed class TransactionPlanTests
         private void RunTransaction(List<Delivery> chosen)
         {
             var transaction = new GroupTransaction(null!, null!, TimeProvider.System, TimeSpan.FromMinutes(1),
-                Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance) { IsAlone = chosen.Count == 1 };
+                Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance) { HasOneMessage = chosen.Count == 1 };
             var effects = new List<(int, long, bool)>();
             foreach (var delivery in chosen)
             {
@@ -132,7 +132,7 @@ public sealed class TransactionPlanTests
 
                 if (_random.Next(60) == 0)
                 {
-                    transaction.Hold();   // a revoke, a pause, a shutdown
+                    transaction.StopAdding();   // a revoke, a pause, a shutdown
                 }
 
                 Handle(entry, effects);
@@ -185,7 +185,7 @@ public sealed class TransactionPlanTests
             if (error is null && fate.IsTooLarge)
             {
                 entry.SendRefused(_refused);
-                error = fate.IsSwallowed && !entry.Transaction.IsAlone ? null : _refused;
+                error = fate.IsSwallowed && !entry.Transaction.HasOneMessage ? null : _refused;
             }
 
             if (error is null)
