@@ -15,6 +15,9 @@ internal sealed class FakeTopic
     /// <summary>Whether two messages of one key were on their way at once.</summary>
     public bool HasOverlapped { get; private set; }
 
+    /// <summary>How many messages were on their way at once, at most.</summary>
+    public int MostAtOnce { get; private set; }
+
     public IReadOnlyList<OutboxMessage> Written
     {
         get
@@ -33,6 +36,7 @@ internal sealed class FakeTopic
             var others = _onTheWay.GetValueOrDefault(message.KeyHash);
             HasOverlapped |= others > 0;
             _onTheWay[message.KeyHash] = others + 1;
+            MostAtOnce = Math.Max(MostAtOnce, _onTheWay.Values.Sum());
         }
 
         try

@@ -1,5 +1,6 @@
 namespace Narad.Kafka.Mongo.Tests;
 
+[Trait("Promise", "S37")]
 public sealed class InMemoryOutboxTests : OutboxContract
 {
     public override async Task InitializeAsync()

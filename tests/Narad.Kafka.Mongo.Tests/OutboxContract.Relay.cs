@@ -83,6 +83,25 @@ public abstract partial class OutboxContract
     }
 
     [SkippableFact]
+    public async Task A_relay_has_no_more_messages_in_memory_than_it_may()
+    {
+        SkipWithoutServer();
+        var enqueued = await EnqueueManyAsync(400, keys: 400);
+        var topic = new FakeTopic();
+        var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        topic.Sending = _ => open.Task;
+        var options = RelayOptions();
+        options.MaxInFlight = 64;
+        await using var relay = await StartRelayAsync(Store, topic, options);
+        await Waiting.UntilAsync(() => topic.MostAtOnce == 64, "as many are on their way as may be");
+
+        open.SetResult();
+        await UntilNothingIsPendingAsync();
+        topic.MostAtOnce.Should().Be(64);
+        topic.ShouldHold(enqueued);
+    }
+
+    [SkippableFact]
     public async Task Relays_that_come_and_go_share_the_buckets_and_send_everything_once()
     {
         SkipWithoutServer();

@@ -81,7 +81,7 @@ public sealed class OutboxServiceTests(EmbeddedKafka kafka) : IClassFixture<Embe
         messages.Select(static one => one.Order!.Number).Should().Equal(1, 2, 3, 4);
         messages[0].Context.Headers.GetText("message-id").Should().Be(id);
         messages[0].Context.Headers.GetText("origin").Should().Be("shop");
-        messages[0].Context.Headers.GetText("traceparent").Should().Contain(activity.TraceId.ToString());
+        messages[0].Context.TraceParent.Should().Contain(activity.TraceId.ToString());
         messages.Should().OnlyContain(static one => one.Context.Key.ToString() == "o-1");
         (named, messages[1].Context.Headers.GetText("message-id")).Should().Be(("own", "own"));
         messages[1].Context.Timestamp.ToUnixTimeMilliseconds().Should().Be(1_790_000_000_000);

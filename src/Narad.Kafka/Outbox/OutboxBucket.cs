@@ -78,9 +78,11 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
     /// <summary>How many messages wait for Kafka's answer.</summary>
     public int OnTheWay => Volatile.Read(ref _onTheWay);
 
+    /// <summary>How many messages may be in memory. Written by the relay.</summary>
+    public int Limit { get; set; } = 1;
+
     /// <summary>Looks for pending messages: now, where it runs, or in a new run.</summary>
-    /// <param name="limit">How many messages may be in memory.</param>
-    public void Wake(int limit)
+    public void Wake()
     {
         lock (_lock)
         {
@@ -92,7 +94,7 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
             else if (lease.MaySend && !stopping.IsCancellationRequested)
             {
                 _isRunning = true;
-                _run = Task.Run(() => RunAsync(limit), CancellationToken.None);
+                _run = Task.Run(RunAsync, CancellationToken.None);
             }
         }
     }
@@ -115,7 +117,7 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
 
     private bool MaySend => lease.MaySend && !stopping.IsCancellationRequested;
 
-    private async Task RunAsync(int limit)
+    private async Task RunAsync()
     {
         var failed = 0;
         while (true)
@@ -129,7 +131,7 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
                 }
 
                 await MarkAsync().ConfigureAwait(false);
-                var read = MaySend ? await ReadAsync(limit).ConfigureAwait(false) : 0;
+                var read = MaySend ? await ReadAsync().ConfigureAwait(false) : 0;
                 failed = 0;
                 if (read == 0 && _active.Count == 0 && TryEnd())
                 {
@@ -217,8 +219,9 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
         _unmarkedKeys.Clear();
     }
 
-    private async Task<int> ReadAsync(int limit)
+    private async Task<int> ReadAsync()
     {
+        var limit = Limit;
         var now = time.GetTimestamp();
         var slow = now - (long)(SlowAfter.TotalSeconds * time.TimestampFrequency);
         foreach (var key in _active.Values)

@@ -43,7 +43,7 @@ internal sealed class OutboxRelay : IAsyncDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
-        _failures = new OncePerKind<(string, string)>(time, lapse: TimeSpan.FromMinutes(1));
+        _failures = new OncePerKind<(string, string)>(time, lapse: TimeSpan.FromMinutes(10));
     }
 
     /// <summary>Unique: a relay of an earlier start is another one.</summary>
@@ -323,7 +323,8 @@ internal sealed class OutboxRelay : IAsyncDisposable
 
     private async Task EndAsync(OutboxBucket bucket, bool release)
     {
-        await bucket.Run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Not under the caller's lock.
+        await bucket.Run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
         if (release)
         {
             try
@@ -355,20 +356,24 @@ internal sealed class OutboxRelay : IAsyncDisposable
             }
 
             var limit = Math.Max(1, _options.MaxInFlight / Math.Max(1, buckets.Length));
-            foreach (var bucket in buckets.Where(bucket => Interlocked.Exchange(ref _reported[bucket.Number], 0) != 0))
+            foreach (var bucket in buckets)
             {
-                bucket.Wake(limit);
+                bucket.Limit = limit;
+                if (Interlocked.Exchange(ref _reported[bucket.Number], 0) != 0)
+                {
+                    bucket.Wake();
+                }
             }
 
             if (Interlocked.Exchange(ref _isToPoll, 0) != 0 || _time.GetElapsedTime(polledAt) >= _options.PollInterval)
             {
                 polledAt = _time.GetTimestamp();
-                await PollAsync(buckets, limit).ConfigureAwait(false);
+                await PollAsync(buckets).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task PollAsync(OutboxBucket[] buckets, int limit)
+    private async Task PollAsync(OutboxBucket[] buckets)
     {
         var idle = buckets.Where(static bucket => !bucket.WakeIfRunning()).ToDictionary(static bucket => bucket.Number);
         if (idle.Count == 0)
@@ -380,7 +385,7 @@ internal sealed class OutboxRelay : IAsyncDisposable
         {
             foreach (var pending in await _store.FindPendingBucketsAsync(idle.Keys, _stopping.Token).ConfigureAwait(false))
             {
-                idle[pending].Wake(limit);
+                idle[pending].Wake();
             }
         }
         catch (Exception error) when (!_stopping.IsCancellationRequested)

@@ -23,7 +23,8 @@ internal sealed class OutboxService : IAsyncDisposable
         _metrics = new OutboxMetrics(service.Options.ClientId);
 
         // Middleware comes from the container with the first use.
-        var composer = new Lazy<OutboxComposer>(() => new OutboxComposer(((KafkaService)service.Init()).Options));
+        var composer = new Lazy<OutboxComposer>(() => new OutboxComposer(((KafkaService)service.Init()).Options),
+            LazyThreadSafetyMode.PublicationOnly);
         Outbox = new KafkaOutbox(composer, store, _metrics);
         Relay = options.RelayEnabled
             ? new OutboxRelay(store, options, service.SendStoredAsync, _metrics, service.Diagnostics.Time, service.Diagnostics.Logger<OutboxRelay>())

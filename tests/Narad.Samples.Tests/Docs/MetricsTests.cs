@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
@@ -24,7 +25,10 @@ public sealed partial class MetricsTests
             }
         };
         listener.Start();
-        await using var kafka = new KafkaService(new KafkaOptions { Mode = KafkaMode.Console });
+        var services = new ServiceCollection();
+        services.AddNaradKafka(static options => options.Mode = KafkaMode.Console).AddOutbox(static options => options.Store = new InMemoryOutboxStore());
+        await using var provider = services.BuildServiceProvider();
+        provider.GetRequiredService<IOutbox>().Should().NotBeNull();
 
         var listed = Row().Matches(await File.ReadAllTextAsync(Path.Combine(DocsTests.Root, "docs", "metrics.md")))
             .Select(row => (row.Groups["name"].Value, row.Groups["kind"].Value, row.Groups["unit"].Value, row.Groups["description"].Value));
