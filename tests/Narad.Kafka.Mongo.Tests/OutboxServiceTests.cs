@@ -26,7 +26,8 @@ public sealed class OutboxServiceTests(EmbeddedKafka kafka) : IClassFixture<Embe
     {
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         builder.Configuration.AddInMemoryCollection(settings ?? []);
-        configure(builder.Services.AddNaradKafka(kafka.Apply));
+        var name = kafka.NewName("client");
+        configure(builder.Services.AddNaradKafka(kafka.Apply).Configure(options => options.ClientId = name));
         builder.Services.AddHealthChecks().AddNaradKafkaOutbox();
         return builder.Build();
     }
