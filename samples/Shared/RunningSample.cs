@@ -9,6 +9,9 @@ public sealed class RunningSample : IAsyncDisposable
 {
     private readonly List<(string Role, WebApplication Host)> _hosts = [];
 
+    // Those that failed to start cannot be stopped; disposing them ends what they began.
+    private readonly HashSet<WebApplication> _started = [];
+
     /// <summary>The broker that the hosts share; null where the configuration names another one.</summary>
     public EmbeddedBroker? Broker { get; internal set; }
 
@@ -35,7 +38,11 @@ public sealed class RunningSample : IAsyncDisposable
     {
         foreach (var (_, host) in Enumerable.Reverse(_hosts))
         {
-            await host.StopAsync();
+            if (_started.Remove(host))
+            {
+                await host.StopAsync();
+            }
+
             await host.DisposeAsync();
         }
 
@@ -50,6 +57,7 @@ public sealed class RunningSample : IAsyncDisposable
         foreach (var (_, host) in _hosts)
         {
             await host.StartAsync();
+            _started.Add(host);
         }
     }
 }

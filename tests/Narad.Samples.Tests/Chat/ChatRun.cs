@@ -20,6 +20,7 @@ internal sealed class ChatRun : IAsyncDisposable
     /// <param name="settings">More settings of all processes, such as where the database is.</param>
     public ChatRun(string? brokers = null, params string[] settings)
     {
+        var id = $"narad-test-chat-{Guid.CreateVersion7():n}";
         if (brokers is null)
         {
             _broker = EmbeddedBroker.Start();
@@ -34,7 +35,12 @@ internal sealed class ChatRun : IAsyncDisposable
         [
             "--Kafka:Mode=Kafka", $"--Kafka:Brokers={brokers ?? _broker!.BootstrapServers}", "--Kafka:SessionTimeout=00:00:06",
             $"--CHAT_SIGNING_KEY={ChatHosts.SigningKey}", "--instances=2", "--Chat:MessagesPerSecond=1000", "--Chat:SignInsPerMinute=10000",
-            "--Chat:RequestsPerSecond=1000", "--Chat:Heartbeat=00:00:00.5", "--Chat:OfflineAfter=00:00:02", .. settings,
+            "--Chat:RequestsPerSecond=1000", "--Kafka:SendTimeout=00:00:05", "--Chat:Heartbeat=00:00:00.5", "--Chat:OfflineAfter=00:00:02", .. settings,
+            .. brokers is null ? [] : (string[])
+            [
+                $"--KAFKA_TOPIC_CHAT_MESSAGES={id}-messages", $"--KAFKA_TOPIC_MESSAGE_PERSISTENCE={id}-persistence",
+                $"--KAFKA_TOPIC_CHAT_PRESENCE={id}-presence", $"--KAFKA_CONSUMER_GROUP_ID={id}",
+            ],
         ];
         Servers = [new RoleProcess(Program, "server", all), new RoleProcess(Program, "server-2", all)];
         Consumer = new RoleProcess(Program, "consumer", all);
@@ -52,7 +58,8 @@ internal sealed class ChatRun : IAsyncDisposable
 
     public async Task StartAsync(int clients, bool withConsumer = false)
     {
-        await Task.WhenAll(StartServerAsync(0), StartServerAsync(1), withConsumer ? Consumer.StartAsync() : Task.CompletedTask);
+        await StartServerAsync(0);   // alone: it creates the topics
+        await Task.WhenAll(StartServerAsync(1), withConsumer ? Consumer.StartAsync() : Task.CompletedTask);
         for (var i = 0; i < clients; i++)
         {
             _clients.Add(new ChatClient([() => _urls[0], () => _urls[1]], first: i, $"user {i}", Room));
