@@ -11,7 +11,7 @@ internal static class ChatHosts
 {
     public const string SigningKey = "a key of the tests, which is long enough";
 
-    public static readonly TimeSpan MostWait = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan MostWait = TimeSpan.FromMinutes(5);
 
     public static Task<RunningSample> StartAsync(int instances, params string[] settings) => Sample.StartAsync(
         [

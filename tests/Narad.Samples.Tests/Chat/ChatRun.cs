@@ -35,7 +35,8 @@ internal sealed class ChatRun : IAsyncDisposable
         [
             "--Kafka:Mode=Kafka", $"--Kafka:Brokers={brokers ?? _broker!.BootstrapServers}", "--Kafka:SessionTimeout=00:00:06",
             $"--CHAT_SIGNING_KEY={ChatHosts.SigningKey}", "--instances=2", "--Chat:MessagesPerSecond=1000", "--Chat:SignInsPerMinute=10000",
-            "--Chat:RequestsPerSecond=1000", "--Kafka:SendTimeout=00:00:05", "--Chat:Heartbeat=00:00:00.5", "--Chat:OfflineAfter=00:00:02", .. settings,
+            "--Chat:RequestsPerSecond=1000", "--Kafka:SendTimeout=00:00:05",
+            "--Logging:LogLevel:Chat=Warning", "--Chat:Heartbeat=00:00:00.5", "--Chat:OfflineAfter=00:00:02", .. settings,
             .. brokers is null ? [] : (string[])
             [
                 $"--KAFKA_TOPIC_CHAT_MESSAGES={id}-messages", $"--KAFKA_TOPIC_MESSAGE_PERSISTENCE={id}-persistence",

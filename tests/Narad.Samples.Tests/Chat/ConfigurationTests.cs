@@ -27,7 +27,8 @@ public sealed class ConfigurationTests
         {
             [
                 "KAFKA_BROKERS=your-namespace.servicebus.windows.net:9093", "KAFKA_SASL_USERNAME=$ConnectionString",
-                "KAFKA_SASL_PASSWORD=Endpoint=sb://your-namespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=your-key",
+                "KAFKA_SASL_PASSWORD=Endpoint=sb://your-namespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;"
+                    + "SharedAccessKey=your-key",
                 "KAFKA_SASL_MECHANISM=plain", "KAFKA_SSL_ENABLED=true",
             ],
             ["your-namespace.servicebus.windows.net:9093", "KAFKA_BROKERS"]
