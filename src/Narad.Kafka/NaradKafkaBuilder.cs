@@ -242,7 +242,7 @@ public sealed class NaradKafkaBuilder
     /// <example>
     /// <code>
     /// builder.Services.AddNaradKafka()
-    ///     .AddMongo(shop)
+    ///     .AddMongo()
     ///     .AddOutbox();
     /// builder.Services.AddHealthChecks().AddNaradKafka().AddNaradKafkaOutbox();
     /// </code>

@@ -19,7 +19,7 @@ namespace Narad.Kafka;
 /// await session.WithTransactionAsync(async (transaction, stop) =&gt;
 /// {
 ///     await orders.InsertOneAsync(transaction, order, cancellationToken: stop);
-///     return await outbox.WithSession(transaction).EnqueueAsync("orders", new OrderPlaced(order.Id), key: order.Id, cancellationToken: stop);
+///     return await outbox.WithSession(transaction).EnqueueAsync("orders", order, key: order.OrderId, cancellationToken: stop);
 /// }, cancellationToken: token);
 /// </code>
 /// </example>

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using MongoDB.Driver;
 using Narad.Kafka;
 using Narad.Kafka.Testing;
 
@@ -329,6 +330,30 @@ public static class ExampleSnippets
     {
         // snippet: example-topics
         await kafka.Topics.CreateIfNotExistsAsync([new TopicSpec("orders", Partitions: 12)]);
+        // end
+    }
+
+    public static async Task Outbox(
+        IOutbox outbox, IMongoClient client, IMongoCollection<OrderPlaced> orders, OrderPlaced order, CancellationToken token)
+    {
+        // snippet: example-outbox
+        // MongoDB: the order and its event commit together, or not at all.
+        using var session = await client.StartSessionAsync(cancellationToken: token);
+        await session.WithTransactionAsync(async (transaction, stop) =>
+        {
+            await orders.InsertOneAsync(transaction, order, cancellationToken: stop);
+            return await outbox.WithSession(transaction).EnqueueAsync("orders", order, key: order.OrderId, cancellationToken: stop);
+        }, cancellationToken: token);
+        // end
+    }
+
+    public static void AddOutbox(WebApplicationBuilder builder)
+    {
+        // snippet: example-add-outbox
+        builder.Services.AddNaradKafka()
+            .AddMongo()
+            .AddOutbox();
+        builder.Services.AddHealthChecks().AddNaradKafka().AddNaradKafkaOutbox();
         // end
     }
 
