@@ -64,7 +64,7 @@ internal sealed class SampleErrors(IProblemDetailsService problems, ILogger<Samp
                 Title = "The storage does not answer",
                 Detail = HttpMethods.IsGet(httpContext.Request.Method) ? "Try again later." : "What was sent may or may not be stored. Try again later.",
             },
-            KafkaNotConnectedException or KafkaSendException or KafkaTopicException => new ProblemDetails
+            KafkaNotConnectedException or KafkaSendException or KafkaSendManyException or KafkaTopicException => new ProblemDetails
             {
                 Status = StatusCodes.Status503ServiceUnavailable, Title = "Kafka does not answer", Detail = "Try again later.",
             },
