@@ -1,7 +1,5 @@
-import { showKafka } from './sample.js';
+import { byId, showKafka, submitOnEnter, tell } from './sample.js';
 import { Panel } from './panel.js';
-
-const byId = id => document.getElementById(id);
 
 showKafka(byId('kafka'));
 
@@ -17,12 +15,7 @@ byId('to').addEventListener('change', () => {
   byId('names').required = !isAll;
 });
 
-byId('text').addEventListener('keydown', event => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    byId('new').requestSubmit();
-  }
-});
+submitOnEnter(byId('text'));
 
 byId('new').addEventListener('submit', async event => {
   event.preventDefault();
@@ -31,15 +24,14 @@ byId('new').addEventListener('submit', async event => {
   else body.userIds = byId('names').value.split(',').map(name => name.trim()).filter(name => name !== '');
   if (byId('expiry').value !== '') body.expiresAt = new Date(Date.now() + 1000 * Number(byId('expiry').value)).toISOString();
   byId('send').disabled = true;
-  byId('sent').hidden = byId('problem').hidden = true;
+  tell(byId('sent'), '');
+  tell(byId('problem'), '');
   try {
     const { sent } = await panels[0].call('/notifications', 'POST', body);
-    byId('sent').textContent = `Sent to ${sent.length === 1 ? sent[0].userId : `${sent.length} users`}.`;
-    byId('sent').hidden = false;
+    tell(byId('sent'), `Sent to ${sent.length === 1 ? sent[0].userId : `${sent.length} users`}.`);
     byId('text').value = '';
   } catch (problem) {
-    byId('problem').textContent = problem.message;
-    byId('problem').hidden = false;
+    tell(byId('problem'), problem.message);
   }
   byId('send').disabled = false;
   byId('text').focus();

@@ -1,5 +1,5 @@
 // A device of a user: bell, toasts, and the list.
-import { element } from './sample.js';
+import { element, tell } from './sample.js';
 import { NotificationSocket } from './socket.js';
 
 const pageSize = 20, mostToasts = 3, toastTime = 8_000, mostKnown = 2_000, refreshWait = 100, refreshInterval = 30_000;
@@ -202,8 +202,5 @@ export class Panel {
     archive.hidden = value === 'archived';
   }
 
-  tell(text) {
-    this.part('.problem').textContent = text;
-    this.part('.problem').hidden = text === '';
-  }
+  tell(text) { tell(this.part('.problem'), text); }
 }

@@ -29,6 +29,9 @@ internal sealed class RoleProcess : IDisposable
     /// <summary>Where it listens, once it was started.</summary>
     public Uri Url { get; private set; } = null!;
 
+    /// <summary>The id of the process, once it was started.</summary>
+    public int Id => _process!.Id;
+
     /// <summary>The address of the broker that it has inside.</summary>
     public async Task<string> BrokerAsync() => (await WordBehindAsync("embedded broker runs in this process and listens on ")).TrimEnd(';');
 
