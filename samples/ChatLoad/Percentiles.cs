@@ -11,7 +11,7 @@ internal sealed class Percentiles(IEnumerable<TimeSpan> durations)
 
     /// <summary>The duration that this part of all is not above; zero where there is none.</summary>
     /// <param name="part">0 to 1.</param>
-    public TimeSpan this[double part] => _sorted.Length == 0 ? TimeSpan.Zero : _sorted[(int)Math.Ceiling(part * _sorted.Length) is var rank and > 0 ? rank - 1 : 0];
+    public TimeSpan this[double part] => _sorted.Length == 0 ? TimeSpan.Zero : _sorted[Math.Max(0, (int)Math.Ceiling(part * _sorted.Length) - 1)];
 
     /// <summary>The median and the 99th percentile, in milliseconds.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{this[0.5].TotalMilliseconds:0} / {this[0.99].TotalMilliseconds:0}");

@@ -115,8 +115,8 @@ export class MessageList {
 
   #anchor(keys) {
     const top = this.#box.scrollTop;
-    for (const [key, { element }] of this.#rows) {
-      if (keys.has(key) && element.offsetTop + element.offsetHeight > top && key !== 'top') return { key, top: element.offsetTop };
+    for (const [key, { element, sequence }] of this.#rows) {   // a message: the other rows move among them
+      if (sequence > 0 && keys.has(key) && element.offsetTop + element.offsetHeight > top) return { key, top: element.offsetTop };
     }
     return undefined;
   }
