@@ -22,20 +22,18 @@ internal sealed class ChatHub(
     {
         var connection = new ClientConnection(
             Context, Clients.Caller, UserId, SessionAuthentication.SignedInAtOf(Context.User!), options.QueueCapacity);
-        if (connections.Add(connection))
-        {
-            presence.SetOnline(UserId, isOnline: true);
-        }
-
+        connections.Add(connection);
+        presence.Update(UserId);
         _ = connection.RunAsync();
         return base.OnConnectedAsync();
     }
 
     public override Task OnDisconnectedAsync(Exception? exception)
     {
-        if (connections[Context.ConnectionId] is { } connection && connections.Remove(connection))
+        if (connections[Context.ConnectionId] is { } connection)
         {
-            presence.SetOnline(UserId, isOnline: false);
+            connections.Remove(connection);
+            presence.Update(UserId);
         }
 
         return base.OnDisconnectedAsync(exception);

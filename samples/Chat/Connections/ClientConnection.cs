@@ -48,9 +48,9 @@ internal sealed class ClientConnection(HubCallerContext context, ISingleClientPr
                 await client.SendAsync(method, argument, context.ConnectionAborted);
             }
         }
-        catch (Exception) when (context.ConnectionAborted.IsCancellationRequested)
+        catch (Exception)
         {
-            // It is gone.
+            Close();   // it is gone, or cannot be written to; the client comes back and catches up
         }
     }
 }

@@ -15,26 +15,22 @@ internal sealed class ClientConnections(ILogger<ClientConnections> logger)
 
     public ClientConnection? this[string connectionId] => _all.GetValueOrDefault(connectionId);
 
-    /// <returns>Whether it is the user's first one here.</returns>
-    public bool Add(ClientConnection connection)
+    public void Add(ClientConnection connection)
     {
         lock (_lock)
         {
             _all[connection.Id] = connection;
-            var first = !_byUser.ContainsKey(connection.UserId);
             Add(_byUser, connection.UserId, connection);
-            return first;
         }
     }
 
-    /// <returns>Whether it was the user's last one here.</returns>
-    public bool Remove(ClientConnection connection)
+    public void Remove(ClientConnection connection)
     {
         lock (_lock)
         {
             if (!_all.TryRemove(connection.Id, out _))
             {
-                return false;
+                return;
             }
 
             if (_roomsOf.Remove(connection.Id, out var rooms))
@@ -46,7 +42,6 @@ internal sealed class ClientConnections(ILogger<ClientConnections> logger)
             }
 
             Remove(_byUser, connection.UserId, connection.Id);
-            return !_byUser.ContainsKey(connection.UserId);
         }
     }
 
@@ -90,11 +85,12 @@ internal sealed class ClientConnections(ILogger<ClientConnections> logger)
         }
     }
 
-    public IReadOnlyList<string> Users()
+    /// <summary>Whether the user has a connection here.</summary>
+    public bool HasUser(string userId)
     {
         lock (_lock)
         {
-            return [.. _byUser.Keys];
+            return _byUser.ContainsKey(userId);
         }
     }
 

@@ -7,7 +7,7 @@ internal interface IPresenceChannel
 {
     Task SubscribeAsync(Action<PresenceRecord> receive, CancellationToken cancellationToken);
 
-    Task PublishAsync(PresenceRecord record);
+    Task PublishAsync(IReadOnlyList<PresenceRecord> records);
 }
 
 /// <summary>A topic of one partition, of which each instance reads everything from now on.</summary>
@@ -23,5 +23,5 @@ internal sealed class KafkaPresenceChannel(IKafkaService kafka, ChatOptions opti
         static o => o.Order = MessageOrder.ByPartition,
         cancellationToken);
 
-    public async Task PublishAsync(PresenceRecord record) => await kafka.SendAsync(options.PresenceTopic, record);
+    public Task PublishAsync(IReadOnlyList<PresenceRecord> records) => kafka.SendManyAsync(options.PresenceTopic, records);
 }

@@ -12,11 +12,14 @@ internal sealed class PresenceService(
     IPresenceChannel channel, OnlineUsers online, ClientConnections connections, RoomDirectory rooms, ChatOptions options, ILogger<PresenceService> logger)
     : BackgroundService
 {
+    private const int MostAtOnce = 500;
+
     private readonly string _instanceId = Guid.CreateVersion7().ToString();
     private readonly Lock _lock = new();
 
     // Typing is not worth waiting for; the rest is few.
     private readonly Channel<PresenceRecord> _outgoing = Channel.CreateUnbounded<PresenceRecord>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly HashSet<string> _users = new(StringComparer.Ordinal);   // online here
     private long _version;
     private bool _isStarted;
 
@@ -38,15 +41,21 @@ internal sealed class PresenceService(
             return;
         }
 
-        await PublishNowAsync(new PresenceRecord(PresenceKind.Stopped, _instanceId));
+        await PublishNowAsync([new PresenceRecord(PresenceKind.Stopped, _instanceId)]);
         online.Changed -= TellRooms;
     }
 
-    /// <summary>A user's first connection here began, or its last one ended.</summary>
-    public void SetOnline(string userId, bool isOnline)
+    /// <summary>A connection of the user began or ended here.</summary>
+    public void Update(string userId)
     {
         lock (_lock)
         {
+            var isOnline = connections.HasUser(userId);
+            if (!(isOnline ? _users.Add(userId) : _users.Remove(userId)))
+            {
+                return;   // the user has other connections here
+            }
+
             _version++;
             Publish(new PresenceRecord(isOnline ? PresenceKind.Online : PresenceKind.Offline, _instanceId, _version, UserId: userId));
             online.Apply(_instanceId, _version, isOnline ? userId : null, isOnline ? null : userId);
@@ -63,9 +72,15 @@ internal sealed class PresenceService(
     {
         using var timer = new PeriodicTimer(options.Heartbeat);
         var heartbeats = HeartbeatAsync(timer, stoppingToken);
-        await foreach (var record in _outgoing.Reader.ReadAllAsync(stoppingToken))
+        while (await _outgoing.Reader.WaitToReadAsync(stoppingToken))
         {
-            await PublishNowAsync(record);
+            var records = new List<PresenceRecord>();
+            while (records.Count < MostAtOnce && _outgoing.Reader.TryRead(out var record))
+            {
+                records.Add(record);
+            }
+
+            await PublishNowAsync(records);
         }
 
         await heartbeats;
@@ -101,7 +116,7 @@ internal sealed class PresenceService(
             case PresenceKind.Ask:
                 lock (_lock)
                 {
-                    Publish(new PresenceRecord(PresenceKind.Users, _instanceId, _version, connections.Users()));
+                    Publish(new PresenceRecord(PresenceKind.Users, _instanceId, _version, [.. _users]));
                 }
 
                 break;
@@ -124,11 +139,11 @@ internal sealed class PresenceService(
 
     private void Publish(PresenceRecord record) => _outgoing.Writer.TryWrite(record);
 
-    private async Task PublishNowAsync(PresenceRecord record)
+    private async Task PublishNowAsync(IReadOnlyList<PresenceRecord> records)
     {
         try
         {
-            await channel.PublishAsync(record);
+            await channel.PublishAsync(records);
         }
         catch (Exception failure) when (failure is NaradKafkaException or RedisException or TimeoutException)
         {

@@ -44,7 +44,13 @@ internal sealed class Redis(ChatOptions options, ILogger<Redis> logger) : IPrese
     public async Task SubscribeAsync(Action<PresenceRecord> receive, CancellationToken cancellationToken) =>
         await SubscribeAsync(_presence, receive);
 
-    public async Task PublishAsync(PresenceRecord record) => await PublishAsync(_presence, record);
+    public async Task PublishAsync(IReadOnlyList<PresenceRecord> records)
+    {
+        foreach (var record in records)
+        {
+            await PublishAsync(_presence, record);
+        }
+    }
 
     public async Task SubscribeAsync(Action<ChatRecord, int, long> receive, CancellationToken cancellationToken) =>
         await SubscribeAsync<EarlyRecord>(_messages, early => receive(early.Record, early.Partition, early.Offset));

@@ -88,12 +88,15 @@ internal sealed class LogReader(
     {
         foreach (var partition in subscription.Assignment)
         {
-            if (positions.TryGetValue(partition.Partition, out var position) && position.Next > StoredRecordsRead)
+            if (StartOf(positions, partition.Partition) is > 0 and var start)
             {
-                await subscription.SeekAsync(partition, position.Next - StoredRecordsRead, cancellationToken);
+                await subscription.SeekAsync(partition, start, cancellationToken);
             }
         }
     }
+
+    private static long StartOf(IReadOnlyDictionary<int, LogPosition> positions, int partition) =>
+        Math.Max(0, (positions.GetValueOrDefault(partition)?.Next ?? 0) - StoredRecordsRead);
 
     private Task ReadAsync(ChatRecord record, MessageContext context, CancellationToken cancellationToken)
     {
@@ -129,7 +132,9 @@ internal sealed class LogReader(
     {
         lock (_partitions)
         {
-            return _partitions.TryGetValue(partition, out var reader) ? reader : _partitions[partition] = new PartitionReader(this, partition);
+            return _partitions.TryGetValue(partition, out var reader)
+                ? reader
+                : _partitions[partition] = new PartitionReader(this, partition, StartOf(_positions, partition));
         }
     }
 
@@ -157,11 +162,14 @@ internal sealed class LogReader(
         }
     }
 
-    /// <summary>A partition in the order of its offsets. Thread-safe.</summary>
-    private sealed class PartitionReader(LogReader reader, int partition)
+    /// <summary>
+    /// A partition in the order of its offsets, from one of them on: what is read before the subscription has moved there is left out, because a message
+    /// after records that were not read would name the wrong one before it. Thread-safe.
+    /// </summary>
+    private sealed class PartitionReader(LogReader reader, int partition, long start)
     {
         private readonly SortedDictionary<long, ChatRecord> _early = [];
-        private long? _next;
+        private long _next = start;
 
         public void Read(ChatRecord record, long offset, bool isEarly)
         {

@@ -227,7 +227,7 @@ internal sealed class MongoChatStorage : IChatStorage
         }
         catch (Exception failure) when (failure is MongoException or TimeoutException)
         {
-            throw new StoreUnavailableException("MongoDB does not answer.", failure);
+            throw new StoreUnavailableException("MongoDB does not answer. Check the address in MONGODB_URI, and that the server runs.", failure);
         }
     }
 

@@ -6,7 +6,7 @@ namespace Narad.Samples.Tests.SharedParts;
 /// <summary>One role of a sample as a process of its own, which can be killed and started again. Lines: thread-safe; the rest is not.</summary>
 internal sealed class RoleProcess : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
     private readonly string _program;
     private readonly string[] _arguments;
