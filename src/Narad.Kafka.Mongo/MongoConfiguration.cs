@@ -27,6 +27,9 @@ internal static class MongoConfiguration
                 case "INBOXCOLLECTION":
                     options.InboxCollection = value;
                     break;
+                case "OUTBOXCOLLECTION":
+                    options.OutboxCollection = value;
+                    break;
                 case "OPERATIONTIMEOUT":
                     Time(child, time => options.OperationTimeout = time);
                     break;
@@ -50,8 +53,8 @@ internal static class MongoConfiguration
                     break;
                 default:
                     errors.Add(
-                        $"{child.Path} is no setting. Write one of ConnectionString, Database, InboxCollection, OperationTimeout, ServerSelectionTimeout, "
-                            + $"TransactionLifetime, TransactionRetryTimeout, "
+                        $"{child.Path} is no setting. Write one of ConnectionString, Database, InboxCollection, OutboxCollection, OperationTimeout, "
+                            + $"ServerSelectionTimeout, TransactionLifetime, TransactionRetryTimeout, "
                         + "ClaimDuration, UseTransactions, CreateIndexes.");
                     break;
             }
@@ -93,12 +96,18 @@ internal static class MongoConfiguration
         Check(nameof(options.TransactionLifetime), options.TransactionLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
         Check(nameof(options.TransactionRetryTimeout), options.TransactionRetryTimeout, TimeSpan.Zero, most);
         Check(nameof(options.ClaimDuration), options.ClaimDuration, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
-        if (string.IsNullOrWhiteSpace(options.InboxCollection))
-        {
-            errors.Add("Kafka:Mongo:InboxCollection = (empty): write a collection's name.");
-        }
+        CheckName(nameof(options.InboxCollection), options.InboxCollection);
+        CheckName(nameof(options.OutboxCollection), options.OutboxCollection);
 
         Throw(errors);
+
+        void CheckName(string setting, string value)
+        {
+            if (string.IsNullOrWhiteSpace(value))
+            {
+                errors.Add($"Kafka:Mongo:{setting} = (empty): write a collection's name.");
+            }
+        }
 
         void Check(string setting, TimeSpan value, TimeSpan min, TimeSpan max)
         {

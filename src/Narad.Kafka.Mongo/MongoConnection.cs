@@ -93,6 +93,21 @@ internal sealed class MongoConnection(Func<IMongoDatabase> create, MongoOptions 
         },
         cancellationToken);
 
+    /// <summary>As <see cref="RunAsync{T}"/>, for callers that try everything again: each failure of the server is an outage.</summary>
+    /// <exception cref="StoreUnavailableException">The call failed.</exception>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public async Task<T> RunToAnswerAsync<T>(string action, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RunAsync(action, call, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MongoException error)
+        {
+            throw new StoreUnavailableException($"MongoDB could not {action}: {error.Message}", error);
+        }
+    }
+
     /// <summary>What is connected.</summary>
     internal sealed record Description(MongoTopology Topology)
     {

@@ -5,7 +5,7 @@ using MongoDB.Bson;
 namespace Narad.Kafka.Mongo;
 
 /// <summary>Whether the server answers, what waits for it, and what the inbox promises. Never contains a secret.</summary>
-internal sealed class MongoHealthCheck(MongoConnection connection, IKafkaService? kafka) : IHealthCheck
+internal sealed class MongoHealthCheck(MongoConnection connection, MongoOutboxStore outbox, IKafkaService? kafka) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -14,6 +14,7 @@ internal sealed class MongoHealthCheck(MongoConnection connection, IKafkaService
         {
             ["database"] = connection.Database.DatabaseNamespace.DatabaseName,
             ["waiting"] = waiting.Count,
+            ["outboxWakeUp"] = outbox.WakeUp.ToString(),
             ["waitingMessages"] = waiting.Sum(static subscription => subscription.BufferedMessages),
         };
         try

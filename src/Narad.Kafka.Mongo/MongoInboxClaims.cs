@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using MongoDB.Bson;
 using MongoDB.Driver;
+using static Narad.Kafka.Mongo.MongoServerClock;
 
 namespace Narad.Kafka.Mongo;
 
@@ -11,8 +12,6 @@ namespace Narad.Kafka.Mongo;
 /// </summary>
 internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connection, TimeProvider time)
 {
-    private const string ServerNow = "$$NOW";
-
     private static readonly TimeSpan BusyRetry = TimeSpan.FromMilliseconds(200);
 
     // A claim of ours whose handler does not run any more (an answer was lost) is taken again at once.
@@ -58,7 +57,7 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
             {
                 { "_id", MongoInbox.IdOf(message) },
                 { "state", "claimed" },
-                { "$expr", new BsonDocument("$lt", new BsonArray { "$leaseUntil", ServerNow }) },
+                { "$expr", new BsonDocument("$lt", new BsonArray { "$leaseUntil", Now }) },
             },
             token),
         cancellationToken);
@@ -95,7 +94,7 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
                 new BsonDocument("$or", new BsonArray
                 {
                     new BsonDocument("$eq", new BsonArray { "$owner", _owner }),
-                    new BsonDocument("$lt", new BsonArray { "$leaseUntil", ServerNow }),
+                    new BsonDocument("$lt", new BsonArray { "$leaseUntil", Now }),
                 }),
             }),
         });
@@ -116,7 +115,7 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
             {
                 return await connection.RunAsync(
                     "claim a message",
-                    token => inbox.Rows.FindOneAndUpdateAsync(new BsonDocument("_id", MongoInbox.IdOf(message)), Pipeline(update), options, token),
+                    token => inbox.Rows.FindOneAndUpdateAsync(new BsonDocument("_id", MongoInbox.IdOf(message)), Update(update), options, token),
                     cancellationToken).ConfigureAwait(false);
             }
             catch (MongoException error) when (attempt < 5 && MongoErrors.IsDuplicateId(error))
@@ -128,8 +127,8 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
 
     private async Task FinishAsync(InboxMessage message, CancellationToken cancellationToken)
     {
-        var update = Pipeline(
-            new BsonDocument("$set", new BsonDocument { { "state", "handled" }, { "handledAt", ServerNow }, { "expireAt", After(message.Retention) } }),
+        var update = Update(
+            new BsonDocument("$set", new BsonDocument { { "state", "handled" }, { "handledAt", Now }, { "expireAt", After(message.Retention) } }),
             new BsonDocument("$unset", "leaseUntil"));
         for (var attempt = 1; ; attempt++)
         {
@@ -175,7 +174,7 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
                     var kept = await connection.RunAsync(
                         "keep a claim",
                         token => inbox.Rows.UpdateOneAsync(Mine(message),
-                            Pipeline(new BsonDocument("$set", new BsonDocument("leaseUntil", After(connection.Options.ClaimDuration)))),
+                            Update(new BsonDocument("$set", new BsonDocument("leaseUntil", After(connection.Options.ClaimDuration)))),
                                 cancellationToken: token),
                         handled).ConfigureAwait(false);
                     if (kept.MatchedCount == 0)
@@ -196,9 +195,4 @@ internal sealed class MongoInboxClaims(MongoInbox inbox, MongoConnection connect
     }
 
     private BsonDocument Mine(InboxMessage message) => new() { { "_id", MongoInbox.IdOf(message) }, { "state", "claimed" }, { "owner", _owner } };
-
-    private static BsonDocument After(TimeSpan time) => new("$add", new BsonArray { ServerNow, (long)time.TotalMilliseconds });
-
-    private static PipelineUpdateDefinition<BsonDocument> Pipeline(params BsonDocument[] stages) =>
-        new(PipelineDefinition<BsonDocument, BsonDocument>.Create(stages));
 }

@@ -1,4 +1,6 @@
 using MongoDB.Bson;
+using MongoDB.Bson.Serialization;
+using MongoDB.Bson.Serialization.Serializers;
 using MongoDB.Driver;
 
 namespace Narad.Kafka.Mongo;
@@ -59,6 +61,30 @@ internal static class MongoIndexes
         MongoLog.ExpiryChanged(connection.Logger, collection, found["name"].AsString, seconds);
     }
 
+    /// <summary>Sees to an index without expiry.</summary>
+    /// <exception cref="KafkaConfigurationException">It is missing and may not be created, or an index of that name has other keys.</exception>
+    public static async Task EnsureAsync(
+        MongoConnection connection, string collection, CreateIndexModel<BsonDocument> index, CancellationToken cancellationToken)
+    {
+        var (name, keys, filter) = Describe(index);
+        var indexes = await ListAsync(connection, collection, cancellationToken).ConfigureAwait(false);
+        var found = indexes.Find(one => one["name"] == name);
+        if (found is null && connection.Options.CreateIndexes)
+        {
+            await connection.RunAsync($"create index '{name}' of collection '{collection}'",
+                token => connection.Collection<BsonDocument>(collection).Indexes.CreateOneAsync(index, cancellationToken: token), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        else if (found is null || found["key"] != keys || found.GetValue("partialFilterExpression", BsonNull.Value) != filter)
+        {
+            throw new KafkaConfigurationException([
+                $"collection '{collection}' of MongoDB database '{connection.Database.DatabaseNamespace.DatabaseName}' has "
+                    + $"{(found is null ? "no index" : "another index")} named '{name}': create db.{collection}.createIndex({keys}, {{ name: \"{name}\", "
+                    + $"partialFilterExpression: {filter} }}){(found is null ? ", or set MongoOptions.CreateIndexes = true" : " after dropping that one")}.",
+            ]);
+        }
+    }
+
     /// <summary>A transaction should not have to create its collection.</summary>
     public static Task CreateCollectionAsync(MongoConnection connection, string collection, CancellationToken cancellationToken) => connection.RunAsync(
         $"create collection '{collection}'",
@@ -75,16 +101,23 @@ internal static class MongoIndexes
         },
         cancellationToken);
 
-    private static async Task<BsonDocument?> FindAsync(MongoConnection connection, string collection, string field, CancellationToken cancellationToken)
+    private static (string Name, BsonDocument Keys, BsonDocument Filter) Describe(CreateIndexModel<BsonDocument> index)
     {
-        var indexes = await connection.RunAsync(
+        var arguments = new RenderArgs<BsonDocument>(BsonDocumentSerializer.Instance, BsonSerializer.SerializerRegistry);
+        return (index.Options.Name, index.Keys.Render(arguments), ((CreateIndexOptions<BsonDocument>)index.Options).PartialFilterExpression.Render(arguments));
+    }
+
+    private static async Task<BsonDocument?> FindAsync(MongoConnection connection, string collection, string field, CancellationToken cancellationToken) =>
+        (await ListAsync(connection, collection, cancellationToken).ConfigureAwait(false))
+            .Find(index => index["key"].AsBsonDocument is { ElementCount: 1 } key && key.Contains(field));
+
+    private static Task<List<BsonDocument>> ListAsync(MongoConnection connection, string collection, CancellationToken cancellationToken) =>
+        connection.RunAsync(
             $"list the indexes of collection '{collection}'",
             async token =>
             {
                 using var cursor = await connection.Collection<BsonDocument>(collection).Indexes.ListAsync(token).ConfigureAwait(false);
                 return await cursor.ToListAsync(token).ConfigureAwait(false);
             },
-            cancellationToken).ConfigureAwait(false);
-        return indexes.Find(index => index["key"].AsBsonDocument is { ElementCount: 1 } key && key.Contains(field));
-    }
+            cancellationToken);
 }

@@ -24,4 +24,15 @@ internal static partial class MongoLog
 
     [LoggerMessage(9505, LogLevel.Debug, "The transaction of message {Id} of group '{Group}' is run again (attempt {Attempt}): {Reason}")]
     public static partial void TransactionRepeated(ILogger logger, string id, string group, int attempt, string reason);
+
+    [LoggerMessage(9506, LogLevel.Warning, "The change stream of the outbox failed and is opened anew: {Reason} Until then messages are sent when the relay "
+        + "polls.")]
+    public static partial void ChangeStreamFailed(ILogger logger, string reason);
+
+    [LoggerMessage(9507, LogLevel.Debug, "The change stream of the outbox is open again.")]
+    public static partial void ChangeStreamOpened(ILogger logger);
+
+    [LoggerMessage(9508, LogLevel.Warning, "The connection pool of MongoDB has {Size} connections (maxPoolSize): the outbox opens no change stream, and "
+        + "messages are sent when the relay polls. Allow {Least} or more.")]
+    public static partial void PoolTooSmall(ILogger logger, int size, int least);
 }

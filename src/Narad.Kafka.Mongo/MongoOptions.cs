@@ -1,8 +1,8 @@
 namespace Narad.Kafka.Mongo;
 
 /// <summary>
-/// How the inbox and the message store use MongoDB. Set in code (<c>AddMongo(options =&gt; …)</c>) and in the section <c>Kafka:Mongo</c> of the host's
-/// configuration; code beats configuration.
+/// How the inbox, the outbox and the message store use MongoDB. Set in code (<c>AddMongo(options =&gt; …)</c>) and in the section <c>Kafka:Mongo</c> of the
+/// host's configuration; code beats configuration.
 /// </summary>
 public sealed class MongoOptions
 {
@@ -18,6 +18,10 @@ public sealed class MongoOptions
 
     /// <summary>The collection of the inbox. Default <c>kafka_inbox</c>.</summary>
     public string InboxCollection { get; set; } = "kafka_inbox";
+
+    /// <summary>The collection of the outbox. Default <c>kafka_outbox</c>. Its leases and its counter are in a collection of that name and
+    /// <c>_state</c>.</summary>
+    public string OutboxCollection { get; set; } = "kafka_outbox";
 
     /// <summary>
     /// How long one call to the server may take, the choice of a server included. Above 0, at most 10 minutes; default 15 s. After it the store counts as
@@ -47,8 +51,8 @@ public sealed class MongoOptions
     /// </summary>
     public TimeSpan ClaimDuration { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Whether the inbox uses transactions. Default: where the server has them (replica set, sharded cluster). True: the start fails where it has
-    /// none.</summary>
+    /// <summary>Whether the inbox uses transactions. Default: where the server has them (replica set, sharded cluster). True: the start of inbox and outbox
+    /// fails where it has none.</summary>
     public bool? UseTransactions { get; set; }
 
     /// <summary>Whether indexes are created at start where they are missing. Default true; false: they are only checked, and a missing one fails the

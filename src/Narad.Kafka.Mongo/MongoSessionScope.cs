@@ -9,5 +9,8 @@ internal sealed class MongoSessionScope : IMongoSessionAccessor
 
     public IClientSessionHandle? Session => Current.Value;
 
+    /// <summary>The session of the message that is being handled here; null: none.</summary>
+    public static IClientSessionHandle? Of => Current.Value;
+
     public static void Set(IClientSessionHandle? session) => Current.Value = session;
 }

@@ -10,7 +10,7 @@ using Narad.Kafka.Mongo;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>MongoDB as the inbox and the message store of the Kafka service.</summary>
+/// <summary>MongoDB as the inbox, the outbox and the message store of the Kafka service.</summary>
 public static class NaradKafkaMongoExtensions
 {
     private const string Section = "Kafka:Mongo";
@@ -18,9 +18,9 @@ public static class NaradKafkaMongoExtensions
     private const string DefaultDatabase = "message-db";
 
     /// <summary>
-    /// Registers MongoDB as <see cref="IInbox"/> and <see cref="IMessageStore"/>, and <see cref="IMongoSessionAccessor"/> for handlers. Connection string:
-    /// the argument, else
-    /// <see cref="MongoOptions.ConnectionString"/>, <c>ConnectionStrings:mongodb</c>, <c>MONGODB_URI</c>, <c>mongodb://localhost:27017</c>.
+    /// Registers MongoDB as <see cref="IInbox"/>, <see cref="IOutboxStore"/> and <see cref="IMessageStore"/>, and <see cref="IMongoSessionAccessor"/> for
+    /// handlers. Connection string: the argument, else <see cref="MongoOptions.ConnectionString"/>, <c>ConnectionStrings:mongodb</c>, <c>MONGODB_URI</c>,
+    /// <c>mongodb://localhost:27017</c>.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="connectionString">The connection string, <c>mongodb+srv</c> included; null: as above.</param>
@@ -112,7 +112,8 @@ public static class NaradKafkaMongoExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(new HealthCheckRegistration(
-            name, static services => new MongoHealthCheck(services.GetRequiredService<MongoConnection>(), services.GetService<IKafkaService>()),
+            name, static services => new MongoHealthCheck(
+                services.GetRequiredService<MongoConnection>(), services.GetRequiredService<MongoOutboxStore>(), services.GetService<IKafkaService>()),
                 failureStatus, tags));
     }
 
@@ -137,6 +138,9 @@ public static class NaradKafkaMongoExtensions
         services.TryAddSingleton<IMongoSessionAccessor, MongoSessionScope>();
         services.AddSingleton<IInbox>(static provider => new MongoInbox(provider.GetRequiredService<MongoConnection>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(static provider => new MongoOutboxStore(provider.GetRequiredService<MongoConnection>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IOutboxStore>(static provider => provider.GetRequiredService<MongoOutboxStore>());
         services.AddSingleton<IMessageStore>(static provider => new MongoMessageStore(
             provider.GetRequiredService<MongoConnection>(), provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IOptions<KafkaOptions>>().Value.Json));

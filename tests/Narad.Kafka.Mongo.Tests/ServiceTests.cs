@@ -257,7 +257,8 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         var unreachable = new MongoConnection(
             static () => new MongoClient("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100").GetDatabase("x"), new MongoOptions(),
             Microsoft.Extensions.Logging.Abstractions.NullLogger<MongoConnection>.Instance);
-        var health = await new MongoHealthCheck(unreachable, service).CheckHealthAsync(new HealthCheckContext
+        var check = new MongoHealthCheck(unreachable, new MongoOutboxStore(unreachable, TimeProvider.System), service);
+        var health = await check.CheckHealthAsync(new HealthCheckContext
         {
             Registration = new HealthCheckRegistration("mongodb", static _ => throw new NotSupportedException(), failureStatus: null, tags: null),
         });

@@ -1,0 +1,390 @@
+using MongoDB.Bson;
+using MongoDB.Driver;
+using MongoDB.Driver.Core.Bindings;
+
+namespace Narad.Kafka.Mongo;
+
+/// <summary>An outbox in MongoDB. Thread-safe.</summary>
+/// <remarks>
+/// <para>Rows are in <see cref="MongoOptions.OutboxCollection"/>, leases and the counter in a collection of that name and <c>_state</c>.</para>
+/// <para>A relay's change of a row is one update, which expects a pending row with a fence no higher than the lease's. Before its first read, the next holder
+/// of a bucket raises the fence of all rows that are pending there, so that a change of the former holder is either done before that read, or changes nothing.
+/// Rows that are written later, the former holder can have read only after its lease was gone, which its change finds out first.</para>
+/// </remarks>
+internal sealed class MongoOutboxStore : IOutboxStore
+{
+    private readonly MongoConnection _connection;
+    private readonly MongoOutboxSequence _sequence;
+    private readonly MongoOutboxLeases _leases;
+    private readonly MongoOutboxWatch _watch;
+
+    // By bucket, written by the holder of its lease: the fence that its pending rows have at least, and whether rows that were set aside may hold keys.
+    private readonly long[] _fences = new long[OutboxMessage.BucketCount];
+    private readonly bool[] _mayHoldKeys = new bool[OutboxMessage.BucketCount];
+    private bool _keepsDispatched = true;
+
+    public MongoOutboxStore(MongoConnection connection, TimeProvider time)
+    {
+        _connection = connection;
+        _sequence = new MongoOutboxSequence(connection, () => State);
+        _leases = new MongoOutboxLeases(connection, () => State);
+        _watch = new MongoOutboxWatch(connection, () => Rows, _sequence, time);
+    }
+
+    /// <summary>What signals that something was committed.</summary>
+    public MongoOutboxWakeUp WakeUp => _watch.WakeUp;
+
+    private IMongoCollection<BsonDocument> Rows => _connection.Collection<BsonDocument>(_connection.Options.OutboxCollection);
+
+    private IMongoCollection<BsonDocument> State => _connection.Collection<BsonDocument>(StateCollection);
+
+    private string StateCollection => _connection.Options.OutboxCollection + "_state";
+
+    // What a failover may undo is not sent.
+    private IMongoCollection<BsonDocument> CommittedRows => Rows.WithReadConcern(ReadConcern.Majority);
+
+    public async Task<OutboxGuarantee> StartAsync(TimeSpan retention, CancellationToken cancellationToken)
+    {
+        var options = _connection.Options;
+        var description = await _connection.DescribeAsync(cancellationToken).ConfigureAwait(false);
+        if (options.UseTransactions is true && !description.HasTransactions)
+        {
+            throw new KafkaConfigurationException([
+                "MongoOptions.UseTransactions = true, and the server is a standalone one, which has no transactions. Connect to a replica set (one member is "
+                    + "enough: start it with --replSet and call rs.initiate()), or leave UseTransactions out.",
+            ]);
+        }
+
+        await MongoIndexes.EnsureExpiryAsync(_connection, options.OutboxCollection, MongoOutboxRows.DispatchedAt, retention, cancellationToken)
+            .ConfigureAwait(false);
+        foreach (var index in new[] { MongoOutboxRows.PendingIndex, MongoOutboxRows.SetAsideIndex })
+        {
+            await MongoIndexes.EnsureAsync(_connection, options.OutboxCollection, index, cancellationToken).ConfigureAwait(false);
+        }
+
+        await MongoIndexes.CreateCollectionAsync(_connection, StateCollection, cancellationToken).ConfigureAwait(false);
+        await _leases.StartAsync(cancellationToken).ConfigureAwait(false);
+        _keepsDispatched = retention > TimeSpan.Zero;
+        return description.HasTransactions ? OutboxGuarantee.Transactional : OutboxGuarantee.AtLeastOnce;
+    }
+
+    public async Task EnqueueAsync(IReadOnlyList<OutboxMessage> messages, object? session, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        if (TransactionOf(session) is { } transaction)
+        {
+            await EnqueueInAsync(transaction, messages, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var rows = await CreateRowsAsync(messages, cancellationToken).ConfigureAwait(false);
+        if (rows.Count == 1)
+        {
+            await _connection.RunAsync("write to the outbox", token => Rows.InsertOneAsync(rows[0], cancellationToken: token), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        else if ((await _connection.DescribeAsync(cancellationToken).ConfigureAwait(false)).HasTransactions)
+        {
+            await InsertAllOrNoneAsync(rows, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await _connection.RunAsync("write to the outbox", token => Rows.InsertManyAsync(rows, cancellationToken: token), cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    public Task<OutboxMembership> HeartbeatAsync(string relay, TimeSpan duration, CancellationToken cancellationToken) =>
+        _leases.HeartbeatAsync(relay, duration, cancellationToken);
+
+    public Task<OutboxLease?> TryAcquireAsync(string relay, int bucket, TimeSpan duration, CancellationToken cancellationToken) =>
+        _leases.TryAcquireAsync(relay, bucket, duration, cancellationToken);
+
+    public Task ReleaseAsync(OutboxLease lease, CancellationToken cancellationToken) => _leases.ReleaseAsync(lease, cancellationToken);
+
+    public Task LeaveAsync(string relay, CancellationToken cancellationToken) => _leases.LeaveAsync(relay, cancellationToken);
+
+    // One look into the index for each bucket, however many rows are pending.
+    public async Task<IReadOnlyCollection<int>> FindPendingBucketsAsync(IReadOnlyCollection<int> buckets, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(buckets);
+        var found = await _connection.RunToAnswerAsync(
+            "look for pending messages",
+            async token =>
+            {
+                using var cursor = await State.WithReadConcern(ReadConcern.Majority).AggregateAsync<BsonDocument>(
+                    PendingBuckets(_connection.Options.OutboxCollection, buckets), cancellationToken: token).ConfigureAwait(false);
+                return await cursor.ToListAsync(token).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        return [.. found.Select(static one => one["_id"].AsInt32)];
+    }
+
+    public async Task<IReadOnlyList<OutboxRow>> ReadPendingAsync(
+        OutboxLease lease, IReadOnlyCollection<long> exceptKeys, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        ArgumentNullException.ThrowIfNull(exceptKeys);
+        await RaiseFenceAsync(lease, cancellationToken).ConfigureAwait(false);
+        var except = exceptKeys.ToHashSet();
+        if (Volatile.Read(ref _mayHoldKeys[lease.Bucket]))
+        {
+            var held = await FindHeldKeysAsync(lease.Bucket, cancellationToken).ConfigureAwait(false);
+            Volatile.Write(ref _mayHoldKeys[lease.Bucket], held.Count > 0);
+            except.UnionWith(held);
+        }
+
+        var rows = await FindAsync(CommittedRows, PendingRows(lease.Bucket, except), PendingOrder, limit, cancellationToken).ConfigureAwait(false);
+        var pending = rows.ConvertAll(MongoOutboxRows.Read);
+        _watch.NoteRead(pending);
+        return pending;
+    }
+
+    public async Task<int> MarkDispatchedAsync(OutboxLease lease, IReadOnlyList<OutboxRow> rows, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var mine = Mine(lease, new BsonDocument("$in", new BsonArray(rows.Select(static row => row.Message.Id))));
+        var dispatched = Builders<BsonDocument>.Update.Set(MongoOutboxRows.State, MongoOutboxRows.Dispatched).CurrentDate(MongoOutboxRows.DispatchedAt);
+        return await ChangeAsync(
+            lease,
+            "mark messages as dispatched",
+            async token => _keepsDispatched
+                ? (await Rows.UpdateManyAsync(mine, dispatched, cancellationToken: token).ConfigureAwait(false)).ModifiedCount
+                : (await Rows.DeleteManyAsync(mine, token).ConfigureAwait(false)).DeletedCount,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<bool> RecordRefusalAsync(OutboxLease lease, OutboxRow row, string reason, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        var update = Builders<BsonDocument>.Update.Inc(MongoOutboxRows.Attempts, 1).Set(MongoOutboxRows.Reason, reason);
+        return await ChangeOneAsync(lease, row, "note a refused message", update, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<bool> SetAsideAsync(OutboxLease lease, OutboxRow row, string reason, bool holdsKey, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        ArgumentNullException.ThrowIfNull(row);
+        var update = Builders<BsonDocument>.Update.Set(MongoOutboxRows.State, MongoOutboxRows.SetAside).Inc(MongoOutboxRows.Attempts, 1)
+            .Set(MongoOutboxRows.Reason, reason).Set(MongoOutboxRows.HoldsKey, holdsKey).CurrentDate(MongoOutboxRows.SetAsideAt);
+
+        // Also where the answer is lost.
+        Volatile.Write(ref _mayHoldKeys[lease.Bucket], true);
+        return await ChangeOneAsync(lease, row, "set a message aside", update, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<OutboxStatistics> GetStatisticsAsync(CancellationToken cancellationToken)
+    {
+        var found = await _connection.RunToAnswerAsync(
+            "count the messages of the outbox",
+            async token =>
+            {
+                using var cursor = await Rows.AggregateAsync<BsonDocument>(PendingStatistics, cancellationToken: token).ConfigureAwait(false);
+                return await cursor.FirstOrDefaultAsync(token).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        var setAside = await _connection.RunToAnswerAsync("count the messages that were set aside",
+            token => Rows.CountDocumentsAsync(SetAsideRows, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+        return found is null
+            ? new OutboxStatistics(0, null, setAside)
+            : new OutboxStatistics(found["count"].ToInt64(), TimeSpan.FromMilliseconds(Math.Max(0, found["age"].ToInt64())), setAside);
+    }
+
+    public async Task<IReadOnlyList<SetAsideMessage>> ListSetAsideAsync(string? topic, int limit, CancellationToken cancellationToken)
+    {
+        var filter = topic is null ? SetAsideRows : new BsonDocument(SetAsideRows) { { "topic", topic } };
+        var found = await FindAsync(Rows, filter, new BsonDocument { { MongoOutboxRows.SetAsideAt, 1 }, { "_id", 1 } }, limit, cancellationToken)
+            .ConfigureAwait(false);
+        return found.ConvertAll(MongoOutboxRows.ReadSetAside);
+    }
+
+    // The fence stays: a relay that lost the bucket may have the row in hand still.
+    public async Task<int> RetryAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        var update = new BsonDocument
+        {
+            { "$set", new BsonDocument { { MongoOutboxRows.State, MongoOutboxRows.Pending }, { MongoOutboxRows.Attempts, 0 } } },
+            { "$unset", new BsonDocument { { MongoOutboxRows.Reason, "" }, { MongoOutboxRows.HoldsKey, "" }, { MongoOutboxRows.SetAsideAt, "" } } },
+        };
+        var result = await _connection.RunToAnswerAsync("make messages pending again",
+            token => Rows.UpdateManyAsync(SetAside(ids), update, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+        return (int)result.ModifiedCount;
+    }
+
+    public async Task<int> DiscardAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        var result = await _connection.RunToAnswerAsync("discard messages", token => Rows.DeleteManyAsync(SetAside(ids), token), cancellationToken)
+            .ConfigureAwait(false);
+        return (int)result.DeletedCount;
+    }
+
+    public Task WatchAsync(Action<int?> signal, CancellationToken cancellationToken) => _watch.RunAsync(signal, cancellationToken);
+
+    internal static BsonDocument PendingOrder => new() { { MongoOutboxRows.Bucket, 1 }, { MongoOutboxRows.Sequence, 1 } };
+
+    internal static BsonDocument SetAsideRows => new() { { MongoOutboxRows.State, MongoOutboxRows.SetAside }, { MongoOutboxRows.Bucket, AnyBucket } };
+
+    internal static BsonDocument[] PendingStatistics =>
+    [
+        new("$match", new BsonDocument { { MongoOutboxRows.State, MongoOutboxRows.Pending }, { MongoOutboxRows.Bucket, AnyBucket } }),
+        new("$group", new BsonDocument { { "_id", BsonNull.Value }, { "count", new BsonDocument("$sum", 1) },
+            { "oldest", new BsonDocument("$min", $"${MongoOutboxRows.EnqueuedAt}") } }),
+        new("$project", new BsonDocument { { "count", 1 }, { "age", new BsonDocument("$subtract", new BsonArray { MongoServerClock.Now, "$oldest" }) } }),
+    ];
+
+    // The first field of an index has to be named.
+    private static BsonDocument AnyBucket => new("$gte", 0);
+
+    internal static BsonDocument[] PendingBuckets(string collection, IEnumerable<int> buckets) =>
+    [
+        new("$match", new BsonDocument("_id", new BsonDocument("$in", new BsonArray(buckets)))),
+        new("$lookup", new BsonDocument
+        {
+            { "from", collection },
+            { "localField", "_id" },
+            { "foreignField", MongoOutboxRows.Bucket },
+            { "pipeline", new BsonArray
+                {
+                    new BsonDocument("$match", new BsonDocument(MongoOutboxRows.State, MongoOutboxRows.Pending)),
+                    new BsonDocument("$limit", 1),
+                    new BsonDocument("$project", new BsonDocument("_id", 1)),
+                } },
+            { "as", "found" },
+        }),
+        new("$match", new BsonDocument("found", new BsonDocument("$ne", new BsonArray()))),
+        new("$project", new BsonDocument("_id", 1)),
+    ];
+
+    internal static BsonDocument PendingRows(int bucket, IReadOnlyCollection<long> exceptKeys)
+    {
+        var filter = new BsonDocument { { MongoOutboxRows.State, MongoOutboxRows.Pending }, { MongoOutboxRows.Bucket, bucket } };
+        if (exceptKeys.Count > 0)
+        {
+            filter.Add(MongoOutboxRows.KeyHash, new BsonDocument("$nin", new BsonArray(exceptKeys)));
+        }
+
+        return filter;
+    }
+
+    internal static BsonDocument HeldKeys(int bucket) =>
+        new() { { MongoOutboxRows.State, MongoOutboxRows.SetAside }, { MongoOutboxRows.Bucket, bucket }, { MongoOutboxRows.HoldsKey, true } };
+
+    private static BsonDocument SetAside(IReadOnlyCollection<string> ids)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return new BsonDocument { { "_id", new BsonDocument("$in", new BsonArray(ids)) }, { MongoOutboxRows.State, MongoOutboxRows.SetAside } };
+    }
+
+    private static BsonDocument Mine(OutboxLease lease, BsonValue id) => new()
+    {
+        { "_id", id },
+        { MongoOutboxRows.State, MongoOutboxRows.Pending },
+        { MongoOutboxRows.Fence, new BsonDocument("$lte", lease.Fence) },
+    };
+
+    // The transaction that the caller named, or that of the message that is being handled.
+    private static IClientSessionHandle? TransactionOf(object? session) => session switch
+    {
+        null => MongoSessionScope.Of,
+        IClientSessionHandle { IsInTransaction: true } transaction => transaction,
+        IClientSessionHandle => throw new ArgumentException(
+            "The session is in no transaction: call StartTransaction or WithTransaction, or enqueue without WithSession.", nameof(session)),
+        _ => throw new ArgumentException(
+            $"An outbox in MongoDB takes an IClientSessionHandle as the transaction, and {session.GetType()} was given.", nameof(session)),
+    };
+
+    private async Task EnqueueInAsync(IClientSessionHandle transaction, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
+    {
+        if (transaction.WrappedCoreSession.CurrentTransaction is { State: CoreTransactionState.Starting })
+        {
+            // The snapshot is taken by the first operation, and has to be older than the numbers: of two transactions that conflict, the one that
+            // commits later then has the higher ones.
+            await _connection.RunAsync(
+                "begin a transaction",
+                async token =>
+                {
+                    using var cursor = await Rows.FindAsync(transaction, new BsonDocument("_id", messages[0].Id), cancellationToken: token)
+                        .ConfigureAwait(false);
+                    await cursor.AnyAsync(token).ConfigureAwait(false);
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+
+        var rows = await CreateRowsAsync(messages, cancellationToken).ConfigureAwait(false);
+        await _connection.RunAsync("write to the outbox", token => Rows.InsertManyAsync(transaction, rows, cancellationToken: token), cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private async Task InsertAllOrNoneAsync(List<BsonDocument> rows, CancellationToken cancellationToken)
+    {
+        using var session = await _connection.RunAsync("start a session", token => _connection.Database.Client.StartSessionAsync(cancellationToken: token),
+            cancellationToken).ConfigureAwait(false);
+        await _connection.RunToAnswerAsync(
+            "write to the outbox",
+            token => session.WithTransactionAsync(
+                async (transaction, stop) =>
+                {
+                    await Rows.InsertManyAsync(transaction, rows, cancellationToken: stop).ConfigureAwait(false);
+                    return true;
+                },
+                new TransactionOptions(writeConcern: WriteConcern.WMajority),
+                token),
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<List<BsonDocument>> CreateRowsAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
+    {
+        var (first, now) = await _sequence.TakeAsync(messages.Count, cancellationToken).ConfigureAwait(false);
+        return [.. messages.Select((message, i) => MongoOutboxRows.Create(message, first + i, now))];
+    }
+
+    private async Task RaiseFenceAsync(OutboxLease lease, CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _fences[lease.Bucket]) >= lease.Fence)
+        {
+            return;
+        }
+
+        var lower = new BsonDocument(PendingRows(lease.Bucket, [])) { { MongoOutboxRows.Fence, new BsonDocument("$lt", lease.Fence) } };
+        await _connection.RunToAnswerAsync(
+            "take over the messages of a bucket",
+            token => Rows.UpdateManyAsync(lower, new BsonDocument("$set", new BsonDocument(MongoOutboxRows.Fence, lease.Fence)), cancellationToken: token),
+            cancellationToken).ConfigureAwait(false);
+        Volatile.Write(ref _mayHoldKeys[lease.Bucket], true);
+        Volatile.Write(ref _fences[lease.Bucket], lease.Fence);
+    }
+
+    private async Task<List<long>> FindHeldKeysAsync(int bucket, CancellationToken cancellationToken)
+    {
+        var rows = await FindAsync(Rows, HeldKeys(bucket), new BsonDocument(MongoOutboxRows.Bucket, 1), limit: null, cancellationToken).ConfigureAwait(false);
+        return rows.ConvertAll(static row => row[MongoOutboxRows.KeyHash].ToInt64());
+    }
+
+    private Task<List<BsonDocument>> FindAsync(
+        IMongoCollection<BsonDocument> rows, BsonDocument filter, BsonDocument order, int? limit, CancellationToken cancellationToken) =>
+        _connection.RunToAnswerAsync(
+            "read the outbox",
+            async token =>
+            {
+                var options = new FindOptions<BsonDocument> { Sort = order, Limit = limit, BatchSize = limit };
+                using var cursor = await rows.FindAsync(filter, options, token).ConfigureAwait(false);
+                return await cursor.ToListAsync(token).ConfigureAwait(false);
+            },
+            cancellationToken);
+
+    private async Task<bool> ChangeOneAsync(
+        OutboxLease lease, OutboxRow row, string action, UpdateDefinition<BsonDocument> update, CancellationToken cancellationToken) =>
+        await ChangeAsync(
+            lease,
+            action,
+            async token => (await Rows.UpdateOneAsync(Mine(lease, row.Message.Id), update, cancellationToken: token).ConfigureAwait(false)).ModifiedCount,
+            cancellationToken).ConfigureAwait(false) > 0;
+
+    private async Task<int> ChangeAsync(OutboxLease lease, string action, Func<CancellationToken, Task<long>> change, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        return await _leases.IsInForceAsync(lease, cancellationToken).ConfigureAwait(false)
+            ? (int)await _connection.RunToAnswerAsync(action, change, cancellationToken).ConfigureAwait(false)
+            : 0;
+    }
+}
