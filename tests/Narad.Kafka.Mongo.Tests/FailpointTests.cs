@@ -16,6 +16,7 @@ public sealed class FailpointTests
     private const string Store = "store";
     private const string Transactions = "transactions";
     private const string Claims = "claims";
+    private const string Outbox = "outbox";
 
     /// <summary>What the driver sends by itself.</summary>
     private static readonly string[] Drivers = ["isMaster", "getLastError", "endSessions", "killCursors"];
@@ -26,6 +27,10 @@ public sealed class FailpointTests
         [Store] = ["hello", "listIndexes", "create", "createIndexes", "collMod", "insert", "update", "find", "getMore"],
         [Transactions] = ["hello", "listIndexes", "create", "createIndexes", "insert", "find", "commitTransaction", "abortTransaction"],
         [Claims] = ["hello", "listIndexes", "create", "createIndexes", "findAndModify", "update", "delete"],
+        [Outbox] =
+        [
+            "hello", "listIndexes", "create", "createIndexes", "findAndModify", "insert", "commitTransaction", "update", "delete", "find", "aggregate",
+        ],
     };
 
     public static TheoryData<string, string, int, int> Failures()
@@ -33,7 +38,9 @@ public sealed class FailpointTests
         var failures = new TheoryData<string, string, int, int>();
         foreach (var (part, command) in Commands.SelectMany(static part => part.Value.Select(command => (part.Key, command)))
             .DistinctBy(static one => one.command)
-            .Concat([(Transactions, "insert"), (Transactions, "find"), (Claims, "update")]))
+            .Concat([(Transactions, "insert"), (Transactions, "find"), (Claims, "update")])
+            .Concat(Commands[Outbox].Except(["hello", "listIndexes", "create", "createIndexes"]).Select(static command => (Outbox, command)))
+            .Distinct())
         {
             failures.Add(part, command, 0, 3);   // the connection is closed, more often than the driver repeats anything
             failures.Add(part, command, command.Length % 2 == 0 ? 91 : 11602, 2);   // ShutdownInProgress, InterruptedDueToReplStateChange
@@ -46,6 +53,7 @@ public sealed class FailpointTests
     [InlineData(Store)]
     [InlineData(Transactions)]
     [InlineData(Claims)]
+    [InlineData(Outbox)]
     public async Task The_commands_are_those_that_the_failpoints_are_tried_on(string part)
     {
         await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
@@ -111,7 +119,12 @@ public sealed class FailpointTests
             return new Scenario(database);
         }
 
-        public Task RunAsync(string part) => part is Store ? StoreAsync() : HandleAsync(part, useTransactions: part is Transactions);
+        public Task RunAsync(string part) => part switch
+        {
+            Store => StoreAsync(),
+            Outbox => RelayAsync(),
+            _ => HandleAsync(part, useTransactions: part is Transactions),
+        };
 
         private static int CodeOf(Exception error)
         {
@@ -200,6 +213,39 @@ public sealed class FailpointTests
 
             (await _database.Collection("effects").CountDocumentsAsync(new BsonDocument("group", group))).Should().Be(1);
             calls.Should().BePositive();
+        }
+
+        // All that an outbox and its relay do. A message whose enqueuing failed may be stored, and is enqueued again as another one.
+        private async Task RelayAsync()
+        {
+            var store = new MongoOutboxStore(_connection, TimeProvider.System);
+            var (none, time) = (CancellationToken.None, TimeSpan.FromMinutes(1));
+            await AgainAsync(() => store.StartAsync(TimeSpan.FromDays(1), none));
+            await AgainAsync(() => store.EnqueueAsync([OutboxMessages.Create(1)], null, none));
+            await AgainAsync(() => store.EnqueueAsync([OutboxMessages.Create(2), OutboxMessages.Create(3), OutboxMessages.Create(4)], null, none));
+
+            // A bucket that was taken and whose answer was lost is among those held.
+            OutboxLease? lease = null;
+            await AgainAsync(() => store.TryAcquireAsync("r", 0, time, none));
+            await AgainAsync(async () => lease = (await store.HeartbeatAsync("r", time, none)).Held.Single());
+            await AgainAsync(async () => (await store.FindPendingBucketsAsync([0, 1], none)).Should().Equal(0));
+            IReadOnlyList<OutboxRow> rows = [];
+            await AgainAsync(async () => rows = await store.ReadPendingAsync(lease!, [], 100, none));
+            rows.Count.Should().BeInRange(4, Outages.IsEmpty ? 4 : 20);
+            await AgainAsync(() => store.RecordRefusalAsync(lease!, rows[0], "no", none));
+            await AgainAsync(() => store.SetAsideAsync(lease!, rows[0], "no", holdsKey: true, none));
+            await AgainAsync(() => store.SetAsideAsync(lease!, rows[1], "no", holdsKey: false, none));
+            await AgainAsync(async () => (await store.ListSetAsideAsync(null, 10, none)).Should().HaveCount(2));
+            await AgainAsync(() => store.RetryAsync([rows[0].Message.Id], none));
+            await AgainAsync(() => store.DiscardAsync([rows[1].Message.Id], none));
+            IReadOnlyList<OutboxRow> left = [];
+            await AgainAsync(async () => left = await store.ReadPendingAsync(lease!, [], 100, none));
+            left.Select(static row => row.Sequence).Should().Equal(rows.Except([rows[1]]).Select(static row => row.Sequence));
+            await AgainAsync(() => store.MarkDispatchedAsync(lease!, left, none));
+            await AgainAsync(async () => (await store.GetStatisticsAsync(none)).Should().Be(new OutboxStatistics(0, null, 0)));
+            await AgainAsync(() => store.ReleaseAsync(lease!, none));
+            await AgainAsync(() => store.LeaveAsync("r", none));
+            (await _database.CountAsync("dispatched")).Should().Be(left.Count);
         }
 
         private Task AgainAsync(Func<Task> step) => Waiting.UntilAsync(

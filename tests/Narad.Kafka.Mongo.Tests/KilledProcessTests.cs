@@ -103,7 +103,7 @@ public sealed class KilledProcessTests(EmbeddedKafka kafka) : IClassFixture<Embe
         numbers.Order().Should().Equal(Enumerable.Range(0, await sent));
     }
 
-    private static async Task<Process> StartAsync(params string[] arguments)
+    internal static async Task<Process> StartAsync(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(Program).Assembly.Location, .. arguments])
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -10,7 +11,8 @@ namespace Narad.Kafka.Mongo.Tests;
 
 /// <summary>
 /// A process that a test kills: <c>inbox URI DATABASE</c> handles messages through the inbox, and the first message's number comes on standard input;
-/// <c>store URI DATABASE BROKERS TOPIC GROUP</c> stores a topic. It ends when its standard input does.
+/// <c>store URI DATABASE BROKERS TOPIC GROUP</c> stores a topic; <c>relay URI DATABASE BROKERS MARKS</c> sends what an outbox holds, and kills itself before it
+/// marks for that time. It ends when its standard input does.
 /// </summary>
 internal static class Program
 {
@@ -23,7 +25,9 @@ internal static class Program
     {
         ["inbox", var uri, var database] => HandleAsync(new MongoClient(uri).GetDatabase(database)),
         ["store", var uri, var database, var brokers, var topic, var group] => StoreAsync(uri, database, brokers, topic, group),
-        _ => throw new ArgumentException("inbox or store"),
+        ["relay", var uri, var database, var brokers, var marks] =>
+            RelayAsync(uri, database, brokers, int.Parse(marks, System.Globalization.CultureInfo.InvariantCulture)),
+        _ => throw new ArgumentException("inbox, store or relay"),
     };
 
     private static async Task HandleAsync(IMongoDatabase database)
@@ -50,6 +54,33 @@ internal static class Program
             .AddMongo(uri, options => options.Database = database)
             .StoreInMongo<Event>(topic, "events", group: group, store: static options => options.IdProperty = "id",
                 configure: static options => (options.MaxBatchSize, options.MaxBatchWait) = (20, TimeSpan.FromMilliseconds(20)));
+        using var host = builder.Build();
+        await host.StartAsync();
+        await Console.Out.WriteLineAsync("ready");
+        await host.WaitForShutdownAsync();
+    }
+
+    private static async Task RelayAsync(string uri, string database, string brokers, int marks)
+    {
+        EndWithParent.Watch();
+        var client = new MongoClient(uri);
+        var connection = new MongoConnection(() => client.GetDatabase(database), new MongoOptions(), NullLogger<MongoConnection>.Instance);
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddNaradKafka(options => (options.Mode, options.Brokers, options.ClientId) = (KafkaMode.Kafka, brokers, "narad-killed"))
+            .AddOutbox(options =>
+            {
+                (options.LeaseDuration, options.PollInterval) = (TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(100));
+                options.Store = new FaultyOutboxStore(new MongoOutboxStore(connection, TimeProvider.System))
+                {
+                    Before = name =>
+                    {
+                        if (name is nameof(IOutboxStore.MarkDispatchedAsync) && Interlocked.Decrement(ref marks) == 0)
+                        {
+                            Process.GetCurrentProcess().Kill();
+                        }
+                    },
+                };
+            });
         using var host = builder.Build();
         await host.StartAsync();
         await Console.Out.WriteLineAsync("ready");
