@@ -71,6 +71,9 @@ internal static class MongoOutboxRows
         }
     }
 
+    /// <summary>The fields of a row that say where it is in its key.</summary>
+    public static BsonDocument OrderOnly => new() { { "_id", 0 }, { Sequence, 1 }, { KeyHash, 1 } };
+
     public static OutboxRow Read(BsonDocument row) =>
         new(MessageOf(row), row[Sequence].ToInt64(), row[Attempts].ToInt32(), TimeOf(row[EnqueuedAt]));
 

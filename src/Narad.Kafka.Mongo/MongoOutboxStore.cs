@@ -92,6 +92,8 @@ internal sealed class MongoOutboxStore : IOutboxStore
             await _connection.RunAsync("write to the outbox", token => Rows.InsertManyAsync(rows, cancellationToken: token), cancellationToken)
                 .ConfigureAwait(false);
         }
+
+        _watch.Stored(messages);
     }
 
     public Task<OutboxMembership> HeartbeatAsync(string relay, TimeSpan duration, CancellationToken cancellationToken) =>
@@ -135,7 +137,19 @@ internal sealed class MongoOutboxStore : IOutboxStore
         }
 
         var rows = await FindAsync(CommittedRows, PendingRows(lease.Bucket, except), PendingOrder, limit, cancellationToken).ConfigureAwait(false);
-        var pending = rows.ConvertAll(MongoOutboxRows.Read);
+        if (rows.Count == 0)
+        {
+            return [];
+        }
+
+        // A query is no snapshot: its scan may pass a number whose row is not committed yet, and reach a higher one of that key which was committed after it.
+        // Whatever was committed before any of the rows is seen by a query that begins now.
+        var upTo = await FindAsync(
+            CommittedRows, PendingRowsUpTo(lease.Bucket, rows[^1][MongoOutboxRows.Sequence].ToInt64(), except), PendingOrder, limit: null, cancellationToken,
+            MongoOutboxRows.OrderOnly).ConfigureAwait(false);
+        var pending = WithoutOvertaking(
+            rows.ConvertAll(MongoOutboxRows.Read),
+            upTo.Select(static row => (row[MongoOutboxRows.KeyHash].ToInt64(), row[MongoOutboxRows.Sequence].ToInt64())));
         _watch.NoteRead(pending);
         return pending;
     }
@@ -266,6 +280,19 @@ internal sealed class MongoOutboxStore : IOutboxStore
         return filter;
     }
 
+    internal static BsonDocument PendingRowsUpTo(int bucket, long sequence, IReadOnlyCollection<long> exceptKeys) =>
+        new(PendingRows(bucket, exceptKeys)) { { MongoOutboxRows.Sequence, new BsonDocument("$lte", sequence) } };
+
+    /// <summary>Leaves out what is behind a message of its key that the read has missed: the next read finds both, in their order.</summary>
+    internal static List<OutboxRow> WithoutOvertaking(List<OutboxRow> read, IEnumerable<(long KeyHash, long Sequence)> pending)
+    {
+        var known = read.Select(static row => row.Sequence).ToHashSet();
+        var missed = pending.Where(row => !known.Contains(row.Sequence)).GroupBy(static row => row.KeyHash)
+            .ToDictionary(static key => key.Key, static key => key.Min(static row => row.Sequence));
+        return missed.Count == 0 ? read
+            : read.FindAll(row => !missed.TryGetValue(row.Message.KeyHash, out var first) || row.Sequence < first);
+    }
+
     internal static BsonDocument HeldKeys(int bucket) =>
         new() { { MongoOutboxRows.State, MongoOutboxRows.SetAside }, { MongoOutboxRows.Bucket, bucket }, { MongoOutboxRows.HoldsKey, true } };
 
@@ -361,12 +388,13 @@ internal sealed class MongoOutboxStore : IOutboxStore
     }
 
     private Task<List<BsonDocument>> FindAsync(
-        IMongoCollection<BsonDocument> rows, BsonDocument filter, BsonDocument order, int? limit, CancellationToken cancellationToken) =>
+        IMongoCollection<BsonDocument> rows, BsonDocument filter, BsonDocument order, int? limit, CancellationToken cancellationToken,
+        BsonDocument? fields = null) =>
         _connection.RunToAnswerAsync(
             "read the outbox",
             async token =>
             {
-                var options = new FindOptions<BsonDocument> { Sort = order, Limit = limit, BatchSize = limit };
+                var options = new FindOptions<BsonDocument> { Sort = order, Limit = limit, BatchSize = limit, Projection = fields };
                 using var cursor = await rows.FindAsync(filter, options, token).ConfigureAwait(false);
                 return await cursor.ToListAsync(token).ConfigureAwait(false);
             },

@@ -4,7 +4,7 @@ using MongoDB.Driver;
 namespace Narad.Kafka.Mongo;
 
 /// <summary>
-/// Tells the relay that something was committed, by a change stream. It never resumes from a token of its own: what it misses, polling finds. Thread-safe.
+/// Tells the relay that something was committed: what this process stored without a transaction at once, the rest by a change stream. It never resumes from a token of its own: what it misses, polling finds. Thread-safe.
 /// </summary>
 /// <remarks>
 /// A stream that fails, ends or is silent is opened anew after a pause, which doubles until a stream has lived for a while. A stream is silent where a row was
@@ -39,11 +39,13 @@ internal sealed class MongoOutboxWatch(
     private long _heard = long.MaxValue;
     private (long Sequence, long ReadAt)? _expected;
     private volatile MongoOutboxWakeUp _wakeUp;
+    private volatile Action<int?>? _report;   // set while a relay of this process watches
 
     public MongoOutboxWakeUp WakeUp => _wakeUp;
 
     public async Task RunAsync(Action<int?> signal, CancellationToken cancellationToken)
     {
+        _report = signal;
         try
         {
             if (await CanWatchAsync(cancellationToken).ConfigureAwait(false))
@@ -62,6 +64,19 @@ internal sealed class MongoOutboxWatch(
         finally
         {
             _wakeUp = MongoOutboxWakeUp.None;
+            _report = null;
+        }
+    }
+
+    /// <summary>Tells the relay of this process, if there is one, of messages that were stored without a transaction.</summary>
+    public void Stored(IEnumerable<OutboxMessage> messages)
+    {
+        if (_report is { } report)
+        {
+            foreach (var bucket in messages.Select(static message => message.Bucket).Distinct())
+            {
+                report(bucket);
+            }
         }
     }
 

@@ -232,6 +232,17 @@ public sealed class MongoOutboxStoreTests
         (await database.CountAsync("pending"), await database.CountAsync("setAside")).Should().Be((1, 1));
     }
 
+    [Fact]
+    public void A_read_that_passed_a_number_before_it_was_committed_leaves_out_what_follows_it_in_its_key()
+    {
+        OutboxRow Row(long sequence, long key) => new(OutboxMessages.Create((int)sequence, keyHash: key), sequence, 0, DateTimeOffset.UnixEpoch);
+        List<OutboxRow> read = [Row(3, 1), Row(5, 1), Row(6, 2), Row(7, 1)];
+        (long, long)[] pending = [(1, 3), (1, 4), (1, 5), (2, 6), (1, 7)];
+
+        MongoOutboxStore.WithoutOvertaking(read, pending).Select(static row => row.Sequence).Should().Equal(3, 6);
+        MongoOutboxStore.WithoutOvertaking(read, [(1, 3), (2, 6)]).Should().BeEquivalentTo(read, "what is dispatched meanwhile hides nothing");
+    }
+
     [SkippableFact]
     public async Task Every_query_that_is_polled_has_an_index()
     {
@@ -250,6 +261,7 @@ public sealed class MongoOutboxStoreTests
         [
             ("pending", Find(OutboxMessages.Rows, MongoOutboxStore.PendingRows(3, []), MongoOutboxStore.PendingOrder)),
             ("pending", Find(OutboxMessages.Rows, MongoOutboxStore.PendingRows(3, [1, 2]), MongoOutboxStore.PendingOrder)),
+            ("pending", Find(OutboxMessages.Rows, MongoOutboxStore.PendingRowsUpTo(3, 1_000, [1, 2]), MongoOutboxStore.PendingOrder)),
             ("pending", Aggregate(OutboxMessages.State, MongoOutboxStore.PendingBuckets(OutboxMessages.Rows, [1, 2, 3]))),
             ("pending", Aggregate(OutboxMessages.Rows, MongoOutboxStore.PendingStatistics)),
             ("setAside", Find(OutboxMessages.Rows, MongoOutboxStore.HeldKeys(0))),

@@ -11,7 +11,7 @@ public abstract partial class OutboxContract
     private protected static OutboxOptions RelayOptions(TimeSpan? lease = null) => new()
     {
         PollInterval = TimeSpan.FromMilliseconds(200),
-        LeaseDuration = lease ?? TimeSpan.FromSeconds(3),
+        LeaseDuration = lease ?? TimeSpan.FromSeconds(20),   // a busy machine loses a short one, and what is not marked is sent again
         RetryDelay = TimeSpan.FromMilliseconds(50),
         MaxRetryDelay = TimeSpan.FromMilliseconds(200),
         MaxAttempts = 3,
@@ -147,7 +147,7 @@ public abstract partial class OutboxContract
             },
         };
         var enqueued = await EnqueueManyAsync(60, keys: 12);
-        var first = await StartRelayAsync(dying, topic);
+        var first = await StartRelayAsync(dying, topic, RelayOptions(lease: TimeSpan.FromSeconds(3)));
         await UntilSentAsync(topic, 12);
         await first.DisposeAsync();
         var written = topic.Written.Count;
