@@ -4,7 +4,8 @@ using MongoDB.Driver;
 namespace Narad.Kafka.Mongo;
 
 /// <summary>
-/// Tells the relay that something was committed: what this process stored without a transaction at once, the rest by a change stream. It never resumes from a token of its own: what it misses, polling finds. Thread-safe.
+/// Tells the relay that something was committed: what this process stored without a transaction at once, the rest by a change stream. It never resumes from
+/// a token of its own: what it misses, polling finds. Thread-safe.
 /// </summary>
 /// <remarks>
 /// A stream that fails, ends or is silent is opened anew after a pause, which doubles until a stream has lived for a while. A stream is silent where a row was
