@@ -13,14 +13,21 @@ namespace Narad.Kafka.Mongo;
 /// </remarks>
 internal sealed class MongoOutboxStore : IOutboxStore
 {
+    // Whether rows that were set aside hold keys of a bucket: none did when it was taken, nobody has asked since then, or this relay has set some aside.
+    private const int AreNone = 0;
+    private const int AreUnknown = 1;
+    private const int MayBeSome = 2;
+
     private readonly MongoConnection _connection;
     private readonly MongoOutboxSequence _sequence;
     private readonly MongoOutboxLeases _leases;
     private readonly MongoOutboxWatch _watch;
 
-    // By bucket, written by the holder of its lease: the fence that its pending rows have at least, and whether rows that were set aside may hold keys.
+    // By bucket: the fence that its pending rows have at least. Written by the holder of its lease.
     private readonly long[] _fences = new long[OutboxMessage.BucketCount];
-    private readonly bool[] _mayHoldKeys = new bool[OutboxMessage.BucketCount];
+
+    // By bucket: AreNone, AreUnknown or MayBeSome. Interlocked.
+    private readonly int[] _heldKeys = new int[OutboxMessage.BucketCount];
     private bool _keepsDispatched = true;
 
     public MongoOutboxStore(MongoConnection connection, TimeProvider time)
@@ -129,11 +136,14 @@ internal sealed class MongoOutboxStore : IOutboxStore
         ArgumentNullException.ThrowIfNull(exceptKeys);
         await RaiseFenceAsync(lease, cancellationToken).ConfigureAwait(false);
         var except = exceptKeys.ToHashSet();
-        if (Volatile.Read(ref _mayHoldKeys[lease.Bucket]))
+        if (Volatile.Read(ref _heldKeys[lease.Bucket]) is not AreNone)
         {
             var held = await FindHeldKeysAsync(lease.Bucket, cancellationToken).ConfigureAwait(false);
-            Volatile.Write(ref _mayHoldKeys[lease.Bucket], held.Count > 0);
             except.UnionWith(held);
+            if (held.Count == 0)
+            {
+                Interlocked.CompareExchange(ref _heldKeys[lease.Bucket], AreNone, AreUnknown);
+            }
         }
 
         var rows = await FindAsync(CommittedRows, PendingRows(lease.Bucket, except), PendingOrder, limit, cancellationToken).ConfigureAwait(false);
@@ -182,8 +192,8 @@ internal sealed class MongoOutboxStore : IOutboxStore
         var update = Builders<BsonDocument>.Update.Set(MongoOutboxRows.State, MongoOutboxRows.SetAside).Inc(MongoOutboxRows.Attempts, 1)
             .Set(MongoOutboxRows.Reason, reason).Set(MongoOutboxRows.HoldsKey, holdsKey).CurrentDate(MongoOutboxRows.SetAsideAt);
 
-        // Also where the answer is lost.
-        Volatile.Write(ref _mayHoldKeys[lease.Bucket], true);
+        // For as long as the lease lasts: a read beside this update does not find it yet, and where its answer is lost it may come later.
+        Volatile.Write(ref _heldKeys[lease.Bucket], MayBeSome);
         return await ChangeOneAsync(lease, row, "set a message aside", update, cancellationToken).ConfigureAwait(false);
     }
 
@@ -377,7 +387,7 @@ internal sealed class MongoOutboxStore : IOutboxStore
             "take over the messages of a bucket",
             token => Rows.UpdateManyAsync(lower, new BsonDocument("$set", new BsonDocument(MongoOutboxRows.Fence, lease.Fence)), cancellationToken: token),
             cancellationToken).ConfigureAwait(false);
-        Volatile.Write(ref _mayHoldKeys[lease.Bucket], true);
+        Volatile.Write(ref _heldKeys[lease.Bucket], AreUnknown);
         Volatile.Write(ref _fences[lease.Bucket], lease.Fence);
     }
 

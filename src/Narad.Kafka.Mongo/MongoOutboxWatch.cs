@@ -4,8 +4,8 @@ using MongoDB.Driver;
 namespace Narad.Kafka.Mongo;
 
 /// <summary>
-/// Tells the relay that something was committed: what this process stored without a transaction at once, the rest by a change stream. It never resumes from
-/// a token of its own: what it misses, polling finds. Thread-safe.
+/// Tells the relay that something was committed, by a change stream; where there is none, of what this process stored without a transaction. The stream never
+/// resumes from a token of its own: what it misses, polling finds. Thread-safe.
 /// </summary>
 /// <remarks>
 /// A stream that fails, ends or is silent is opened anew after a pause, which doubles until a stream has lived for a while. A stream is silent where a row was
@@ -72,7 +72,7 @@ internal sealed class MongoOutboxWatch(
     /// <summary>Tells the relay of this process, if there is one, of messages that were stored without a transaction.</summary>
     public void Stored(IEnumerable<OutboxMessage> messages)
     {
-        if (_report is { } report)
+        if (_wakeUp is not MongoOutboxWakeUp.ChangeStream && _report is { } report)
         {
             foreach (var bucket in messages.Select(static message => message.Bucket).Distinct())
             {

@@ -232,6 +232,23 @@ public sealed class MongoOutboxStoreTests
         (await database.CountAsync("pending"), await database.CountAsync("setAside")).Should().Be((1, 1));
     }
 
+    [SkippableFact]
+    public async Task A_read_beside_the_setting_aside_of_a_message_does_not_let_its_key_go_on_afterwards()
+    {
+        await using var database = TestDatabase.On(TestDatabase.Standalone);
+        var store = await database.StartStoreAsync();
+        var lease = await store.AcquireAsync();
+        for (var key = 1; key <= 20; key++)
+        {
+            await store.EnqueueAsync(null, OutboxMessages.Create(1, keyHash: key), OutboxMessages.Create(2, keyHash: key));
+            var poison = (await store.ReadAsync(lease)).First();
+            var settingAside = store.SetAsideAsync(lease, poison, "no", holdsKey: true, CancellationToken.None);
+            await Task.WhenAll([settingAside, .. Enumerable.Range(0, 8).Select(_ => store.ReadPendingAsync(lease, [key], 10, CancellationToken.None))]);
+
+            (await store.ReadAsync(lease)).Should().BeEmpty("the second message of each key waits");
+        }
+    }
+
     [Fact]
     public void A_read_that_passed_a_number_before_it_was_committed_leaves_out_what_follows_it_in_its_key()
     {

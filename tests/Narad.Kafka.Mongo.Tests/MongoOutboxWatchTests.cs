@@ -151,14 +151,14 @@ public sealed class MongoOutboxWatchTests
     }
 
     [SkippableFact]
-    public async Task A_standalone_server_has_no_stream_and_watching_ends_when_asked()
+    public async Task A_standalone_server_has_no_stream_and_what_this_process_stores_is_reported()
     {
         await using var database = TestDatabase.On(TestDatabase.Standalone);
         var store = await database.StartStoreAsync();
         await using var watch = await Watch.StartAsync(store, MongoOutboxWakeUp.None);
         await store.EnqueueAsync(null, OutboxMessages.Create());
 
-        (store.WakeUp, watch.Signals).Should().Be((MongoOutboxWakeUp.None, 0));
+        (store.WakeUp, watch.Signals).Should().Be((MongoOutboxWakeUp.None, 1));
     }
 
     /// <summary>A running watch that counts.</summary>
