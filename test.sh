@@ -20,7 +20,7 @@ dotnet build Narad.Kafka.sln --configuration Release --verbosity quiet -nodeReus
 
 # Tests yield to the servers that they wait for (nice). Within a project they run in parallel (Parallelism.cs); the ones that cannot are marked NotInParallel.
 # A test host lives for minutes at most: code that is compiled with counters, for later optimization (TieredPGO), costs it more than it gives, and so does
-# optimizing what ran 30 times, as is the default: 512 times (200 in hexadecimal) saved 28 % of its processor time.
+# optimizing what ran 30 times, as is the default: 512 times (200 in hexadecimal) saved a quarter of its processor time.
 # A test that hangs for ten minutes is ended and named (--blame-hang), as is the one that was running when a test host crashed.
 run() { # run FOLDER PROJECT [arguments of dotnet test]
   local folder=$1 project=$2
