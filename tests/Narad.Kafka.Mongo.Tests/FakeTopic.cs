@@ -61,7 +61,7 @@ internal sealed class FakeTopic
     /// <summary>What an inbox on the other side makes of it: each message once, at its first occurrence.</summary>
     public static IEnumerable<OutboxMessage> Once(IEnumerable<OutboxMessage> written) => written.DistinctBy(static message => message.Id);
 
-    /// <summary>All were written, and for each key, repetitions apart, in the order of enqueuing.</summary>
+    /// <summary>All were written, and for each key, duplicates apart, in the order of enqueuing.</summary>
     public void ShouldHold(IReadOnlyList<OutboxMessage> enqueued)
     {
         var once = Once(Written).ToList();

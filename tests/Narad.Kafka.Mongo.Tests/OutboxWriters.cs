@@ -103,7 +103,7 @@ internal sealed class OutboxWriters : IAsyncDisposable
         await Task.WhenAll(_writers);
     }
 
-    /// <summary>Waits until everything arrived, and checks it: nothing lost, each key in the order of its commits apart from repetitions, nothing of an aborted
+    /// <summary>Waits until everything arrived, and checks it: nothing lost, each key in the order of its commits apart from duplicates, nothing of an aborted
     /// transaction.</summary>
     public async Task VerifyAsync()
     {

@@ -55,7 +55,8 @@ public interface IOutboxStore
 
     /// <summary>
     /// The pending messages of a bucket, lowest sequence number first, from the lowest that there is: never from where a former read ended, because a
-    /// transaction may commit a lower number later. Only what is committed. Without messages of <paramref name="exceptKeys"/>, and without those whose
+    /// transaction may commit a lower number later. Only what is committed. No message comes without the pending ones of its key that were committed before it:
+    /// a query that is no snapshot may miss them. Without messages of <paramref name="exceptKeys"/>, and without those whose
     /// key has a message that was set aside with <c>holdsKey</c>.
     /// </summary>
     /// <param name="lease">The bucket's lease. A store may answer with nothing where it is not in force any more; it need not check.</param>
