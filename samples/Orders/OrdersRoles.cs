@@ -1,0 +1,45 @@
+using Microsoft.Extensions.DependencyInjection;
+using Narad.Kafka;
+using Narad.Samples;
+using Orders.Api;
+using Orders.Events;
+using Orders.Storage;
+
+namespace Orders;
+
+/// <summary>What the processes consist of.</summary>
+internal static class OrdersRoles
+{
+    /// <summary>
+    /// The roles. In memory they share one storage, so they run in one process; with a MongoDB replica set each may be a process of its own, or several.
+    /// </summary>
+    public static SampleRole[] All() => All(new OrdersMemory());
+
+    /// <summary>The roles, with the memory that they share.</summary>
+    public static SampleRole[] All(OrdersMemory memory) =>
+    [
+        new("orders", 3000, builder =>
+        {
+            builder.AddOrdersApi(memory);
+            var app = builder.Build();
+            app.MapSampleDefaults();
+            app.MapOrdersApi();
+            return app;
+        }),
+    ];
+
+    /// <summary>The Kafka service of a role: topics, routes, storage, health.</summary>
+    public static NaradKafkaBuilder AddOrdersKafka(this WebApplicationBuilder builder, string role, OrdersMemory memory)
+    {
+        var kafka = builder.Services.AddNaradKafka(builder.Configuration, options =>
+            {
+                options.ClientId = $"orders-{role}";
+                options.SendTimeout = TimeSpan.FromSeconds(10);
+            })
+            .AddOrderTopics()
+            .AddRoute<OrderEvent>(Topics.Events, static route => route.KeySelector = static sent => sent.OrderId)
+            .AddOrderStorage(builder.Configuration, memory);
+        builder.Services.AddHealthChecks().AddNaradKafka().AddNaradKafkaOutbox();
+        return kafka;
+    }
+}
