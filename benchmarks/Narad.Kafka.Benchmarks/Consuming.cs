@@ -44,7 +44,7 @@ internal static class Consuming
             "as row consume, in a host: a handler class that does nothing, a scope a message",
             "msg/s",
             [
-                new("AddSubscription, scoped handler", () => HostedHandler.RunAsync(environment, topic)),
+                new("AddSubscription, handler of each message", () => HostedHandler.RunAsync(environment, topic)),
                 new("SubscribeAsync, ordered by key", () => HandleAsync<UserEvent>(environment, topic, _ => { })),
             ],
             [Target.Bytes(800)]);

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Narad.Kafka.Benchmarks;
 
-/// <summary>A handler class as an application's container creates it: one for each message, in a scope of its own.</summary>
+/// <summary>A handler class as an application's container creates it: one for each message, from a scope of its own.</summary>
 internal sealed class HostedHandler(HostedHandler.Run run) : IMessageHandler<UserEvent>
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);

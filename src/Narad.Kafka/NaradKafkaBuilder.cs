@@ -80,7 +80,7 @@ public sealed class NaradKafkaBuilder
 
     /// <summary>Handles a topic's messages with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
+    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
     /// <param name="topic">
     /// A topic's name, or a pattern (a regular expression that starts with <c>^</c>); null for that of the type's route (<see cref="AddRoute{T}"/>), without
     /// which the host does not start.
@@ -96,7 +96,7 @@ public sealed class NaradKafkaBuilder
         string? topic = null, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IMessageHandler<T>
     {
-        Services.TryAddScoped<THandler>();
+        Services.TryAddTransient<THandler>();
         return Add<T, THandler>(topic, group, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
             new SinglePipeline<T>(host.Handle<T, THandler>(), settings, metrics, diagnostics));
     }
@@ -125,7 +125,7 @@ public sealed class NaradKafkaBuilder
     /// <see cref="IKafkaService.SubscribeBroadcastAsync{T}"/>.
     /// </summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered scoped (a scope a message) if nothing else registered it. A singleton costs no scope.</typeparam>
+    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
     /// <param name="topic">A topic's name; null for that of the type's route (<see cref="AddRoute{T}"/>).</param>
     /// <param name="configure">Where to start (default: at the end), parallelism, order, in-memory retries …</param>
     /// <param name="waitUntilCaughtUp">
@@ -143,7 +143,7 @@ public sealed class NaradKafkaBuilder
         string? topic = null, Action<SubscriptionOptions>? configure = null, bool waitUntilCaughtUp = false)
         where THandler : class, IMessageHandler<T>
     {
-        Services.TryAddScoped<THandler>();
+        Services.TryAddTransient<THandler>();
         return Add(topic, group: null, configure, isBatch: false, static (settings, metrics, diagnostics, host) =>
             new SinglePipeline<T>(host.Handle<T, THandler>(), settings, metrics, diagnostics), [typeof(THandler)], typeof(THandler).Name, typeof(T), [],
             waitUntilCaughtUp);
@@ -151,7 +151,7 @@ public sealed class NaradKafkaBuilder
 
     /// <summary>Handles a topic's messages in batches with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
+    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each batch has a scope.</typeparam>
     /// <param name="topic">See <see cref="AddSubscription{T, THandler}"/>.</param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
     /// <param name="configure">Batch size and wait, retries, start position …</param>
@@ -168,7 +168,7 @@ public sealed class NaradKafkaBuilder
         string? topic = null, string? group = null, Action<SubscriptionOptions>? configure = null)
         where THandler : class, IBatchHandler<T>
     {
-        Services.TryAddScoped<THandler>();
+        Services.TryAddTransient<THandler>();
         return Add<T, THandler>(topic, group, configure, isBatch: true, static (settings, metrics, diagnostics, host) =>
             new BatchPipeline<T>(host.HandleBatch<T, THandler>(), settings, metrics, diagnostics));
     }
@@ -178,7 +178,7 @@ public sealed class NaradKafkaBuilder
     /// host's start on. A message of a type that is not declared is treated as <c>Otherwise</c> says; one that is skipped is in no batch.
     /// </summary>
     /// <typeparam name="T">A base type of all messages.</typeparam>
-    /// <typeparam name="THandler">The handler; registered scoped (a scope a batch) if nothing else registered it.</typeparam>
+    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each batch has a scope.</typeparam>
     /// <param name="topic">A topic's name, or a pattern (a regular expression that starts with <c>^</c>).</param>
     /// <param name="types">Declares the types, with <c>Derived</c>. Its errors fail the host's start, all together.</param>
     /// <param name="group">The group; default <see cref="KafkaOptions.ConsumerGroupId"/>. With neither, the host does not start.</param>
@@ -188,7 +188,7 @@ public sealed class NaradKafkaBuilder
         where THandler : class, IBatchHandler<T>
     {
         ArgumentNullException.ThrowIfNull(types);
-        Services.TryAddScoped<THandler>();
+        Services.TryAddTransient<THandler>();
         var map = new MessageTypeMap { BatchOf = typeof(T) };
         types(map);
         return Add(topic, group, map.Configured(configure, isHosted: true), isBatch: true,

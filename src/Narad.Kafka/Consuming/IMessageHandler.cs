@@ -1,8 +1,8 @@
 namespace Narad.Kafka;
 
 /// <summary>
-/// Handles the messages of a hosted subscription. Registered by <c>AddSubscription</c>; has the lifetime it was registered with, scoped
-/// (a scope a message) if nothing else registered it. A singleton costs no scope.
+/// Handles the messages of a hosted subscription. Registered by <c>AddSubscription</c>; has the lifetime it was registered with, transient
+/// if nothing else registered it. It is resolved once for each message (or retry), from a scope of its own; a singleton costs no scope.
 /// </summary>
 /// <typeparam name="T">The message's type.</typeparam>
 public interface IMessageHandler<in T>
