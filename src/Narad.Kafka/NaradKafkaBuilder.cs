@@ -80,7 +80,7 @@ public sealed class NaradKafkaBuilder
 
     /// <summary>Handles a topic's messages with <typeparamref name="THandler"/> from the host's start on.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
+    /// <typeparam name="THandler">The handler; transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
     /// <param name="topic">
     /// A topic's name, or a pattern (a regular expression that starts with <c>^</c>); null for that of the type's route (<see cref="AddRoute{T}"/>), without
     /// which the host does not start.
@@ -125,7 +125,7 @@ public sealed class NaradKafkaBuilder
     /// <see cref="IKafkaService.SubscribeBroadcastAsync{T}"/>.
     /// </summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
+    /// <typeparam name="THandler">The handler; transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
     /// <param name="topic">A topic's name; null for that of the type's route (<see cref="AddRoute{T}"/>).</param>
     /// <param name="configure">Where to start (default: at the end), parallelism, order, in-memory retries …</param>
     /// <param name="waitUntilCaughtUp">

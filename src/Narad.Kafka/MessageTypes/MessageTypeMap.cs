@@ -66,7 +66,7 @@ public sealed class MessageTypeMap
 
     /// <summary>Handles messages of one type with a hosted handler.</summary>
     /// <typeparam name="T">The message's type.</typeparam>
-    /// <typeparam name="THandler">The handler; registered transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
+    /// <typeparam name="THandler">The handler; transient if nothing else registered it. Each message has a scope; a singleton costs none.</typeparam>
     /// <param name="type">The name of the type, as messages have it; at most 250 characters.</param>
     /// <exception cref="ArgumentException">The name is empty or longer than 250 characters.</exception>
     public MessageTypeMap On<T, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string type)
