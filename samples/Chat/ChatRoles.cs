@@ -85,7 +85,7 @@ internal static class ChatRoles
         var app = builder.Build();
         app.UseSameOrigin(options);
         app.MapSampleDefaults();
-        app.MapSamplePage(typeof(ChatRoles).Assembly);
+        app.MapSamplePage(typeof(ChatRoles).Assembly, "Chat");
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();

@@ -38,7 +38,7 @@ internal static class MessageStoreRoles
 
         var app = builder.Build();
         app.MapSampleDefaults();
-        app.MapSamplePage(typeof(MessageStoreRoles).Assembly);
+        app.MapSamplePage(typeof(MessageStoreRoles).Assembly, "Message store");
         app.MapMessages();
         app.MapRetention();
         return app;

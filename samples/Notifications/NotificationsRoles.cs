@@ -72,7 +72,7 @@ internal static class NotificationsRoles
         app.MapSampleDefaults();
         app.UseRouting();
         app.UseAccess();
-        app.MapSamplePage(typeof(NotificationsRoles).Assembly);
+        app.MapSamplePage(typeof(NotificationsRoles).Assembly, "Notifications");
         app.MapNotificationSockets();
         app.MapNotifications();
         return app;

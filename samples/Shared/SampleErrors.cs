@@ -29,7 +29,7 @@ internal static class SampleErrorsExtensions
             {
                 // As the fields are named in JSON.
                 validation.Errors = validation.Errors.ToDictionary(
-                    static error => JsonNamingPolicy.CamelCase.ConvertName(error.Key), static error => error.Value);
+                    static error => string.Join('.', error.Key.Split('.').Select(JsonNamingPolicy.CamelCase.ConvertName)), static error => error.Value);
             }
             else if (context.ProblemDetails.Status is StatusCodes.Status415UnsupportedMediaType)
             {

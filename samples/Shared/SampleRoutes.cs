@@ -33,29 +33,41 @@ public static class SampleRoutes
         });
     }
 
-    /// <summary>Serves the files in folder <c>Page</c> of the sample's project, embedded in its assembly, and the samples' <c>sample.css</c> and
-    /// <c>sample.js</c>. <c>index.html</c> is the page at <c>/</c>.</summary>
+    /// <summary>
+    /// Serves the page at <c>/</c>: <c>body.html</c> of the sample in the samples' <c>frame.html</c>. The other files in folder <c>Page</c> of the sample's
+    /// project are served too, and those that samples share, such as <c>sample.css</c> and <c>sample.js</c>.
+    /// </summary>
     /// <param name="app">The host.</param>
     /// <param name="sample">The sample's assembly; the project has <c>EmbeddedResource Include="Page/*"</c>, and its root namespace is the assembly's
     /// name.</param>
-    public static void MapSamplePage(this WebApplication app, Assembly sample)
+    /// <param name="title">The page's title.</param>
+    public static void MapSamplePage(this WebApplication app, Assembly sample, string title)
     {
         ArgumentNullException.ThrowIfNull(sample);
-        app.UseFileServer(new FileServerOptions
+        var files = new CompositeFileProvider(
+            new EmbeddedFileProvider(sample, $"{sample.GetName().Name}.Page"),
+            new EmbeddedFileProvider(typeof(SampleRoutes).Assembly, "Narad.Samples.Page"));
+        var page = Read(files, "frame.html").Replace("{{title}}", title, StringComparison.Ordinal)
+            .Replace("{{body}}", Read(files, "body.html").TrimEnd(), StringComparison.Ordinal);
+        app.MapGet("/", (HttpResponse response) =>
         {
-            FileProvider = new CompositeFileProvider(
-                new EmbeddedFileProvider(sample, $"{sample.GetName().Name}.Page"),
-                new EmbeddedFileProvider(typeof(SampleRoutes).Assembly, "Narad.Samples.Page")),
-            StaticFileOptions =
-            {
-                OnPrepareResponse = static file =>
-                {
-                    file.Context.Response.Headers.ContentSecurityPolicy = Policy;
-                    file.Context.Response.Headers.XContentTypeOptions = "nosniff";
-                    file.Context.Response.Headers.CacheControl = "no-cache";
-                },
-            },
-        });
+            SetHeaders(response.Headers);
+            return Results.Content(page, "text/html; charset=utf-8");
+        }).AllowAnonymous();
+        app.UseStaticFiles(new StaticFileOptions { FileProvider = files, OnPrepareResponse = static file => SetHeaders(file.Context.Response.Headers) });
+    }
+
+    private static void SetHeaders(IHeaderDictionary headers)
+    {
+        headers.ContentSecurityPolicy = Policy;
+        headers.XContentTypeOptions = "nosniff";
+        headers.CacheControl = "no-cache";
+    }
+
+    private static string Read(CompositeFileProvider files, string name)
+    {
+        using var reader = new StreamReader(files.GetFileInfo(name).CreateReadStream());
+        return reader.ReadToEnd();
     }
 
     private static Task WriteAsync(HttpContext http, HealthReport report) => http.Response.WriteAsJsonAsync(new

@@ -14,7 +14,7 @@ internal static class ClientAService
     {
         builder.Services.AddValidation();   // the attributes of request types and parameters
         builder.Services.AddSingleton<SendMessage>();
-        builder.Services.AddSingleton<DeadLetters>();
+        builder.Services.AddSingleton<IDeadLetterView, DeadLetters>();
         builder.Services
             .AddNaradKafka(builder.Configuration, static kafka =>
             {
@@ -31,15 +31,12 @@ internal static class ClientAService
     public static void MapClientA(this WebApplication app)
     {
         app.MapSampleDefaults();
-        app.MapSamplePage(typeof(ClientAService).Assembly);
+        app.MapSamplePage(typeof(ClientAService).Assembly, "Client to client");
 
         // No cancellation token: a client that hangs up leaves no message that was saved and not sent.
         app.MapPost("/send-message", static (
             NewMessage body, [FromHeader(Name = "Idempotency-Key"), StringLength(100)] string? idempotencyKey, SendMessage send) =>
             send.HandleAsync(body, string.IsNullOrEmpty(idempotencyKey) ? null : idempotencyKey));
-        app.MapGet("/dead-letters", static (string? after, DeadLetters letters, CancellationToken cancellationToken) =>
-            letters.ReadAsync(after, cancellationToken));
-        app.MapPost("/dead-letters/redrive", static (Redrive body, DeadLetters letters, CancellationToken cancellationToken) =>
-            letters.RedriveAsync(body, cancellationToken));
+        app.MapDeadLetters();
     }
 }

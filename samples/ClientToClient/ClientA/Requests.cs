@@ -8,9 +8,3 @@ namespace ClientToClient.ClientA;
 /// <param name="Message">As long as the request may be.</param>
 public sealed record NewMessage(
     [property: Required, StringLength(200)] string? From, [property: Required, StringLength(200)] string? To, [property: Required] string? Message);
-
-/// <summary>The body of <c>POST /dead-letters/redrive</c>.</summary>
-/// <param name="Partition">The partition of the dead-letter topic.</param>
-/// <param name="Offset">The offset there.</param>
-public sealed record Redrive(
-    [property: Required, Range(0, int.MaxValue)] int? Partition, [property: Required, Range(0, long.MaxValue)] long? Offset);

@@ -1,4 +1,5 @@
 using Narad.Kafka;
+using Orders.ReadModel;
 
 namespace Orders.Storage;
 
@@ -10,4 +11,6 @@ internal sealed class OrdersMemory
     public InMemoryOutboxStore Outbox { get; } = new();
 
     public InMemoryOrderEventStore.Logs Logs { get; } = new();
+
+    public InMemoryOrderReadModel ReadModel { get; } = new();
 }

@@ -19,12 +19,12 @@ export function submitOnEnter(textArea) {
 }
 
 /** Sends a request; an answer that is not 2xx becomes an Error with the problem's words and its status. */
-export async function call(path, method = 'GET', body = undefined) {
+export async function call(path, method = 'GET', body = undefined, headers = {}) {
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {

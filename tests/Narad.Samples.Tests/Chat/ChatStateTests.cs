@@ -16,7 +16,7 @@ public sealed class ChatStateTests
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         await using var server = builder.Build();
-        server.MapSamplePage(typeof(ChatRoles).Assembly);
+        server.MapSamplePage(typeof(ChatRoles).Assembly, "Chat");
         await server.StartAsync();
         await using var browser = await Chromium.OpenAsync(new Uri(server.Urls.First()));
 

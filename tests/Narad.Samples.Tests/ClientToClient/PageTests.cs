@@ -46,7 +46,7 @@ public sealed class PageTests : IAsyncLifetime
 
         var buttons = page.GetByRole(AriaRole.Button, new() { Name = "Redrive" });
         await buttons.Nth(1).WaitForAsync();
-        (await page.Locator("#list .text").AllTextContentsAsync()).Should().Equal("Where is my order?", Hostile);
+        (await page.Locator("#deadLetters .text").AllTextContentsAsync()).Should().Equal("Where is my order?", Hostile);
         await browser.SeesAsync("Forced failure");
         await _services.ForceFailureAsync(false);
         await buttons.First.FocusAsync();

@@ -5,16 +5,17 @@ using MongoDB.Driver;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
-/// <summary>A database of its own on the server that NARAD_TEST_MONGODB names; deleted at the end.</summary>
+/// <summary>A database of its own on the server that NARAD_TEST_MONGODB, or NARAD_TEST_MONGODB_REPLICA_SET, names; deleted at the end.</summary>
 internal sealed class TestMongo : IDisposable
 {
     private readonly MongoClient _client;
     private readonly string _name = $"message-db-{Guid.NewGuid():N}";
 
-    public TestMongo()
+    public TestMongo(bool replicaSet = false)
     {
-        var server = Environment.GetEnvironmentVariable("NARAD_TEST_MONGODB");
-        Skip.If(string.IsNullOrEmpty(server), "NARAD_TEST_MONGODB names no MongoDB server.");
+        var variable = replicaSet ? "NARAD_TEST_MONGODB_REPLICA_SET" : "NARAD_TEST_MONGODB";
+        var server = Environment.GetEnvironmentVariable(variable);
+        Skip.If(string.IsNullOrEmpty(server), $"{variable} names no MongoDB server.");
         var uri = new MongoUrlBuilder(server) { DatabaseName = _name };
         Uri = uri.ToString();
         _client = new MongoClient(Uri);
