@@ -272,47 +272,12 @@ public sealed class InMemoryOutboxStore : IOutboxStore
     }
 
     /// <inheritdoc/>
-    public Task<int> RetryAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(ids);
-        cancellationToken.ThrowIfCancellationRequested();
-        var retried = new List<int>();
-        lock (_lock)
-        {
-            foreach (var id in ids)
-            {
-                if (_setAside.Remove(id, out var one))
-                {
-                    retried.Add(one.Row.Message.Bucket);
-                    _buckets[one.Row.Message.Bucket].Pending.Add(one.Row.Sequence, one.Row with { Attempts = 0 });
-                }
-            }
-        }
-
-        Signal(retried);
-        return Task.FromResult(retried.Count);
-    }
+    public Task<int> RetryAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        TakeSetAsideAsync(ids, row => _buckets[row.Message.Bucket].Pending.Add(row.Sequence, row with { Attempts = 0 }), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<int> DiscardAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(ids);
-        cancellationToken.ThrowIfCancellationRequested();
-        var discarded = new List<int>();
-        lock (_lock)
-        {
-            foreach (var id in ids)
-            {
-                if (_setAside.Remove(id, out var one))
-                {
-                    discarded.Add(one.Row.Message.Bucket);
-                }
-            }
-        }
-
-        Signal(discarded);   // what waited for them may go
-        return Task.FromResult(discarded.Count);
-    }
+    public Task<int> DiscardAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        TakeSetAsideAsync(ids, static _ => { }, cancellationToken);
 
     /// <inheritdoc/>
     public async Task WatchAsync(Action<int?> signal, CancellationToken cancellationToken)
@@ -327,6 +292,28 @@ public sealed class InMemoryOutboxStore : IOutboxStore
         {
             _watchers.Remove(signal);
         }
+    }
+
+    // Takes messages out of those set aside; what waited for them may go.
+    private Task<int> TakeSetAsideAsync(IReadOnlyCollection<string> ids, Action<OutboxRow> take_NeedsLock, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        cancellationToken.ThrowIfCancellationRequested();
+        var buckets = new List<int>();
+        lock (_lock)
+        {
+            foreach (var id in ids)
+            {
+                if (_setAside.Remove(id, out var one))
+                {
+                    buckets.Add(one.Row.Message.Bucket);
+                    take_NeedsLock(one.Row);
+                }
+            }
+        }
+
+        Signal(buckets);
+        return Task.FromResult(buckets.Count);
     }
 
     private void Signal(IEnumerable<int> buckets)
