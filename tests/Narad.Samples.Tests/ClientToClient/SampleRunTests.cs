@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using Narad.Kafka.Shared;
+using Narad.Samples.Tests.SharedParts;
 
 namespace Narad.Samples.Tests.ClientToClient;
 
@@ -153,29 +153,19 @@ public sealed partial class SampleRunTests
         var commands = run.Lines.Where(line => line.StartsWith("   curl ", StringComparison.Ordinal)).ToList();
         commands.Should().HaveCount(8);
 
-        (await PasteAsync(commands[0])).Should().Contain("\"message\":\"Test success\"");
-        (await PasteAsync(commands[1])).Should().Contain("\"to\":\"clientA\"");
-        (await PasteAsync(commands[2])).Should().Be("true");
-        (await PasteAsync(commands[3])).Should().Contain("\"message\":\"Test retry\"");
+        (await PastedCommand.RunAsync(commands[0])).Should().Contain("\"message\":\"Test success\"");
+        (await PastedCommand.RunAsync(commands[1])).Should().Contain("\"to\":\"clientA\"");
+        (await PastedCommand.RunAsync(commands[2])).Should().Be("true");
+        (await PastedCommand.RunAsync(commands[3])).Should().Contain("\"message\":\"Test retry\"");
         await run.LineAsync("Moved to DLQ");
-        (await PasteAsync(commands[4])).Should().Contain("\"message\":\"Test retry\"").And.Contain("\"saved\":false");
-        (await PasteAsync(commands[5])).Should().Be("false");
-        (await PasteAsync(commands[6])).Should().Contain("\"topic\":\"client-messages-retry\"");
+        (await PastedCommand.RunAsync(commands[4])).Should().Contain("\"message\":\"Test retry\"").And.Contain("\"saved\":false");
+        (await PastedCommand.RunAsync(commands[5])).Should().Be("false");
+        (await PastedCommand.RunAsync(commands[6])).Should().Contain("\"topic\":\"client-messages-retry\"");
         await TwoServices.UntilAsync(() => run.Lines.Count(line => line.Contains("Message saved (")) == 2, "the redriven message is saved");
-        (await PasteAsync(commands[7])).Should().Contain("\"status\":\"healthy\"").And.NotContain("unhealthy");
+        (await PastedCommand.RunAsync(commands[7])).Should().Contain("\"status\":\"healthy\"").And.NotContain("unhealthy");
         run.Stop();
 
         (await run.EndAsync()).Should().Be(0);
-    }
-
-    private static async Task<string> PasteAsync(string command)
-    {
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = bash.StandardOutput.ReadToEndAsync();
-        var errors = await bash.StandardError.ReadToEndAsync();
-        await bash.WaitForExitAsync();
-        Skip.If(errors.Contains("command not found", StringComparison.Ordinal), "There is no curl.");
-        return await output;
     }
 
     // With names of its own, because others use the cluster too.

@@ -1,9 +1,9 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using MongoDB.Driver;
 using Narad.Samples.Tests.ClientToClient;
+using Narad.Samples.Tests.SharedParts;
 
 namespace Narad.Samples.Tests.MessageStore;
 
@@ -37,7 +37,7 @@ public sealed partial class SampleRunTests
         var said = new List<string>();
         foreach (var line in run.Lines.Where(static line => line.StartsWith("   curl ", StringComparison.Ordinal)).ToList())
         {
-            said.Add(await PasteAsync(line));
+            said.Add(await PastedCommand.RunAsync(line));
         }
 
         run.Stop();
@@ -65,16 +65,6 @@ public sealed partial class SampleRunTests
         (await run.EndAsync()).Should().Be(1);
         run.Lines.Should().Contain(line => line.Contains($"Port {port} is taken") && line.Contains("--urls:api=http://localhost:"));
         run.Lines.Should().NotContain(line => line.Contains("   at "));
-    }
-
-    private static async Task<string> PasteAsync(string line)
-    {
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = bash.StandardOutput.ReadToEndAsync();
-        var errors = bash.StandardError.ReadToEndAsync();
-        await bash.WaitForExitAsync();
-        Skip.If((await errors).Contains("command not found", StringComparison.Ordinal), "There is no curl.");
-        return await output;
     }
 
     // A slow machine is warned about.

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Narad.Samples.Tests.ClientToClient;
+using Narad.Samples.Tests.SharedParts;
 
 namespace Narad.Samples.Tests.Notifications;
 
@@ -23,7 +23,7 @@ public sealed class SampleRunTests
         var said = new List<string>();
         foreach (var command in commands.ToList())
         {
-            said.Add(await PasteAsync(command.Replace("--rate=2", "--rate=0")));   // not as slowly
+            said.Add(await PastedCommand.RunAsync(command.Replace("--rate=2", "--rate=0")));   // not as slowly
         }
 
         run.Stop();
@@ -33,15 +33,5 @@ public sealed class SampleRunTests
         said[2].Should().StartWith("{\"changed\":");
         said[3].Should().Contain("20 sent, 0 in flight, 0 refused");
         said[4].Should().Contain("\"status\":\"healthy\"");
-    }
-
-    private static async Task<string> PasteAsync(string line)
-    {
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = bash.StandardOutput.ReadToEndAsync();
-        var errors = bash.StandardError.ReadToEndAsync();
-        await bash.WaitForExitAsync();
-        Skip.If((await errors).Contains("command not found", StringComparison.Ordinal), "There is no curl.");
-        return await output;
     }
 }

@@ -18,9 +18,17 @@ internal sealed class RoleProcess : IDisposable
     /// <param name="role">The role; its first argument.</param>
     /// <param name="settings">More arguments.</param>
     public RoleProcess(string program, string role, params string[] settings)
+        : this(program, [role, $"--urls:{role}=http://127.0.0.1:0", .. settings])
+    {
+    }
+
+    /// <summary>Prepares the process of a sample without roles.</summary>
+    /// <param name="program">The program's path.</param>
+    /// <param name="arguments">All of its arguments.</param>
+    public RoleProcess(string program, IEnumerable<string> arguments)
     {
         _program = program;
-        _arguments = [program, role, $"--urls:{role}=http://127.0.0.1:0", .. settings];
+        _arguments = [program, .. arguments];
     }
 
     /// <summary>What it said since it was last started.</summary>

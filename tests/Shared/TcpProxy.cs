@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Narad.Samples.Tests.SharedParts;
+namespace Narad.Kafka.Shared;
 
 /// <summary>
 /// Stands before a server: to its clients, <see cref="Cut"/> looks like a server that was killed, and <see cref="Restore"/> like its restart. The server
