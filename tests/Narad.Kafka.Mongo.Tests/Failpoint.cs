@@ -11,7 +11,7 @@ internal sealed class Failpoint : IAsyncDisposable
 
     private readonly IMongoDatabase _admin;
 
-    private Failpoint(IMongoDatabase admin) => _admin = admin;
+    private Failpoint(IMongoClient client) => _admin = client.GetDatabase("admin");
 
     /// <param name="client">Any client of the server.</param>
     /// <param name="applicationName">Whose commands fail.</param>
@@ -21,15 +21,10 @@ internal sealed class Failpoint : IAsyncDisposable
     /// <param name="labels">Of the error.</param>
     public static async Task<Failpoint> SetAsync(IMongoClient client, string applicationName, string command, int code, int times, params string[] labels)
     {
-        await Turn.WaitAsync();
+        var failpoint = await TakeTurnAsync(client);
         try
         {
-            var data = new BsonDocument { { "failCommands", new BsonArray { command } }, { "appName", applicationName } };
-            data.AddRange(code == 0 ? new BsonDocument("closeConnection", true)
-                : new BsonDocument { { "errorCode", code }, { "errorLabels", new BsonArray(labels) } });
-            var failpoint = new Failpoint(client.GetDatabase("admin"));
-            await failpoint._admin.RunCommandAsync<BsonDocument>(
-                new BsonDocument { { "configureFailPoint", "failCommand" }, { "mode", new BsonDocument("times", times) }, { "data", data } });
+            await failpoint._admin.RunCommandAsync<BsonDocument>(Command(applicationName, command, code, times, labels));
             return failpoint;
         }
         catch
@@ -38,6 +33,17 @@ internal sealed class Failpoint : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Waits for the turn; no command fails yet.</summary>
+    public static async Task<Failpoint> TakeTurnAsync(IMongoClient client)
+    {
+        await Turn.WaitAsync();
+        return new Failpoint(client);
+    }
+
+    /// <summary>Makes the next such command fail, with the labels that the server gives its errors by itself.</summary>
+    public void SetNext(string applicationName, string command, int code) =>
+        _admin.RunCommand<BsonDocument>(Command(applicationName, command, code, times: 1, labels: null));
 
     public async ValueTask DisposeAsync()
     {
@@ -49,5 +55,21 @@ internal sealed class Failpoint : IAsyncDisposable
         {
             Turn.Release();
         }
+    }
+
+    private static BsonDocument Command(string applicationName, string command, int code, int times, string[]? labels)
+    {
+        var data = new BsonDocument { { "failCommands", new BsonArray { command } }, { "appName", applicationName } };
+        if (code == 0)
+        {
+            data.Add("closeConnection", true);
+        }
+        else
+        {
+            data.Add("errorCode", code);
+            data.Add("errorLabels", () => new BsonArray(labels), labels is not null);
+        }
+
+        return new BsonDocument { { "configureFailPoint", "failCommand" }, { "mode", new BsonDocument("times", times) }, { "data", data } };
     }
 }

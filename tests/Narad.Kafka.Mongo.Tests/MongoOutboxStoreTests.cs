@@ -173,32 +173,6 @@ public sealed class MongoOutboxStoreTests
     [SkippableTheory]
     [InlineData(TestDatabase.Standalone)]
     [InlineData(TestDatabase.ReplicaSet)]
-    public async Task A_relay_that_lost_its_bucket_changes_nothing_even_where_it_does_not_know_yet(string server)
-    {
-        await using var database = TestDatabase.On(server);
-        var (first, second) = (await database.StartStoreAsync(), await database.StartStoreAsync());
-        await first.EnqueueAsync(null, OutboxMessages.Create(1), OutboxMessages.Create(2));
-        var lost = await first.AcquireAsync("r-1");
-        var rows = await first.ReadAsync(lost);
-        await first.ReleaseAsync(lost, CancellationToken.None);
-        var lease = await second.AcquireAsync("r-2");
-        (await second.ReadAsync(lease)).Should().HaveCount(2);
-
-        // As if the lease had gone between the check and the change.
-        await database.Collection(OutboxMessages.State).UpdateOneAsync(new BsonDocument("_id", 0),
-            new BsonDocument("$set", new BsonDocument { { "relay", lost.Relay }, { "fence", lost.Fence } }));
-        (await first.MarkDispatchedAsync(lost, rows, CancellationToken.None)).Should().Be(0);
-        (await first.SetAsideAsync(lost, rows[0], "no", holdsKey: true, CancellationToken.None)).Should().BeFalse();
-        (await first.RecordRefusalAsync(lost, rows[1], "no", CancellationToken.None)).Should().BeFalse();
-
-        await database.Collection(OutboxMessages.State).UpdateOneAsync(new BsonDocument("_id", 0),
-            new BsonDocument("$set", new BsonDocument { { "relay", lease.Relay }, { "fence", lease.Fence } }));
-        (await second.MarkDispatchedAsync(lease, rows, CancellationToken.None)).Should().Be(2);
-    }
-
-    [SkippableTheory]
-    [InlineData(TestDatabase.Standalone)]
-    [InlineData(TestDatabase.ReplicaSet)]
     public async Task A_client_whose_clock_is_wrong_takes_and_keeps_leases_as_any_other(string server)
     {
         await using var database = TestDatabase.On(server);
@@ -230,23 +204,6 @@ public sealed class MongoOutboxStoreTests
 
         await Waiting.UntilAsync(async () => await database.CountAsync("dispatched") == 0, "the dispatched message expired");
         (await database.CountAsync("pending"), await database.CountAsync("setAside")).Should().Be((1, 1));
-    }
-
-    [SkippableFact]
-    public async Task A_read_beside_the_setting_aside_of_a_message_does_not_let_its_key_go_on_afterwards()
-    {
-        await using var database = TestDatabase.On(TestDatabase.Standalone);
-        var store = await database.StartStoreAsync();
-        var lease = await store.AcquireAsync();
-        for (var key = 1; key <= 20; key++)
-        {
-            await store.EnqueueAsync(null, OutboxMessages.Create(1, keyHash: key), OutboxMessages.Create(2, keyHash: key));
-            var poison = (await store.ReadAsync(lease)).First();
-            var settingAside = store.SetAsideAsync(lease, poison, "no", holdsKey: true, CancellationToken.None);
-            await Task.WhenAll([settingAside, .. Enumerable.Range(0, 8).Select(_ => store.ReadPendingAsync(lease, [key], 10, CancellationToken.None))]);
-
-            (await store.ReadAsync(lease)).Should().BeEmpty("the second message of each key waits");
-        }
     }
 
     [Fact]

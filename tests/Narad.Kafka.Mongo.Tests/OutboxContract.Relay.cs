@@ -1,30 +1,15 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Microsoft.Extensions.Logging.Abstractions;
-using Narad.Kafka.Outbox;
 
 namespace Narad.Kafka.Mongo.Tests;
 
 /// <content>What relays do with a store.</content>
 public abstract partial class OutboxContract
 {
-    private protected static OutboxOptions RelayOptions(TimeSpan? lease = null) => new()
-    {
-        PollInterval = TimeSpan.FromMilliseconds(200),
-        LeaseDuration = lease ?? TimeSpan.FromSeconds(20),   // a busy machine loses a short one, and what is not marked is sent again
-        RetryDelay = TimeSpan.FromMilliseconds(50),
-        MaxRetryDelay = TimeSpan.FromMilliseconds(200),
-        MaxAttempts = 3,
-        CountInterval = TimeSpan.FromSeconds(1),
-    };
+    private protected static OutboxOptions RelayOptions(TimeSpan? lease = null) => TestRelay.CreateOptions(lease);
 
-    private protected static async Task<TestRelay> StartRelayAsync(
-        IOutboxStore store, FakeTopic topic, OutboxOptions? options = null, TimeProvider? time = null)
-    {
-        var relay = new TestRelay(store, topic, options ?? RelayOptions(), time ?? TimeProvider.System);
-        await relay.Relay.StartAsync(CancellationToken.None);
-        return relay;
-    }
+    private protected static Task<TestRelay> StartRelayAsync(
+        IOutboxStore store, FakeTopic topic, OutboxOptions? options = null, TimeProvider? time = null) => TestRelay.StartAsync(store, topic, options, time);
 
     private protected async Task<List<OutboxMessage>> EnqueueManyAsync(int count, int keys, string prefix = "k")
     {
@@ -401,21 +386,6 @@ public abstract partial class OutboxContract
             },
             "a message was sent, an hour before the next poll");
         topic.HasOverlapped.Should().BeFalse();
-    }
-
-    private protected sealed class TestRelay(IOutboxStore store, FakeTopic topic, OutboxOptions options, TimeProvider time) : IAsyncDisposable
-    {
-        private readonly OutboxMetrics _metrics = new("test");
-
-        private OutboxRelay? _relay;
-
-        public OutboxRelay Relay => _relay ??= new OutboxRelay(store, options, topic.SendAsync, _metrics, time, NullLogger.Instance);
-
-        public async ValueTask DisposeAsync()
-        {
-            await Relay.StopAsync(TimeSpan.FromSeconds(10));
-            _metrics.Dispose();
-        }
     }
 
     private protected sealed class ShiftedTime(TimeSpan shift) : TimeProvider

@@ -44,8 +44,14 @@ internal sealed class OutboxWriters : IAsyncDisposable
 
     public IOutbox Outbox => _host.Services.GetRequiredService<IOutbox>();
 
+    /// <summary>A host with an outbox and its relay.</summary>
+    /// <param name="database">Where the outbox is.</param>
+    /// <param name="kafka">Where its messages go.</param>
+    /// <param name="configure">Changes its options.</param>
+    /// <param name="time">The host's clock.</param>
+    /// <param name="through">Another way to the server, which gives up after a second where nothing answers.</param>
     public static IHost CreateHost(
-        TestDatabase database, EmbeddedKafka kafka, Action<OutboxOptions>? configure = null, TimeProvider? time = null, string? applicationName = null)
+        TestDatabase database, EmbeddedKafka kafka, Action<OutboxOptions>? configure = null, TimeProvider? time = null, string? through = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         if (time is not null)
@@ -54,12 +60,15 @@ internal sealed class OutboxWriters : IAsyncDisposable
         }
 
         builder.Services.AddNaradKafka(kafka.Apply)
-            .AddMongo(TestDatabase.Client(database.Uri, settings => settings.ApplicationName = applicationName), options => options.Database = database.Name)
+            .AddMongo(through is null ? TestDatabase.Client(database.Uri)
+                : TestDatabase.Client(through, static settings => settings.ServerSelectionTimeout = TimeSpan.FromSeconds(1)),
+                options => options.Database = database.Name)
             .AddOutbox(options =>
             {
                 (options.LeaseDuration, options.PollInterval) = (TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(200));
                 configure?.Invoke(options);
             });
+        builder.Services.AddHealthChecks().AddNaradKafkaOutbox();
         return builder.Build();
     }
 
@@ -83,17 +92,14 @@ internal sealed class OutboxWriters : IAsyncDisposable
     public void Write(TimeSpan pause) => _writers = [.. Enumerable.Range(0, _committed.Length).Select(key => Task.Run(() => WriteAsync(key, pause)))];
 
     /// <summary>Enqueues so many messages with few calls.</summary>
-    public async Task EnqueueAsync(int count)
+    /// <param name="count">How many.</param>
+    /// <param name="through">By which outbox; default: one that has no relay.</param>
+    public async Task EnqueueAsync(int count, IOutbox? through = null)
     {
-        foreach (var numbers in Enumerable.Range(0, count).Chunk(1_000))
+        foreach (var keys in Enumerable.Range(0, count).Select(number => number % _committed.Length).Chunk(1_000))
         {
-            await Outbox.EnqueueManyAsync(Topic, numbers.Select(number => new Item(number / _committed.Length, IsAborted: false,
-                number % _committed.Length)), static item => KeyOf(item.Key));
-        }
-
-        for (var key = 0; key < _committed.Length; key++)
-        {
-            _committed[key] = (count / _committed.Length) + (key < count % _committed.Length ? 1 : 0);
+            var items = keys.Select(key => new Item(_committed[key]++, IsAborted: false, key)).ToList();
+            await (through ?? Outbox).EnqueueManyAsync(Topic, items, static item => KeyOf(item.Key));
         }
     }
 
