@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using MongoDB.Bson;
 using MongoDB.Driver;
+using Narad.Kafka.Shared;
 
 namespace Narad.Kafka.Mongo.Tests;
 
@@ -12,6 +13,7 @@ public sealed class OutboxCommandFailureTests
     private const int NotWritablePrimary = 10107;
 
     [SkippableTheory]
+    [Long]
     [InlineData(NetworkError)]
     [InlineData(NotWritablePrimary)]
     public async Task Whichever_command_fails_everything_is_sent_in_order_and_nothing_is_lost(int code)
