@@ -70,6 +70,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
         var added = new AssignedPartition(partition, subscription) { IsFailureTopic = subscription.IsFailureTopic(partition.Topic) };
+        subscription.KeyQueues.Add(added);
         subscription.KeyQueues.SetPausedByName(added, subscription.PausedByName.Includes(added.Id));
         if (subscription.Settings is { KeepsKeyOrder: true, Retries: not null })
         {

@@ -23,6 +23,7 @@ internal sealed class KeyQueueScheduler
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, KeyQueue> _queues = [];   // those that hold messages; transient ones (no key) are not in it
+    private readonly List<AssignedPartition> _partitions = [];      // those that are ours, and those that are gone while handlers of them run
     private readonly Queue<AssignedPartition> _turns = new();   // those with ready key queues, each once
     private readonly Stack<KeyQueue> _spare = new();
     private readonly int _parallelism;
@@ -118,6 +119,19 @@ internal sealed class KeyQueueScheduler
         Start(start);
     }
 
+    /// <summary>The partitions in which handlers run, and how many: also where a partition is not ours any more.</summary>
+    public IReadOnlyList<(TopicPartitionId Partition, int Running)> RunningByPartition
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _partitions.GroupBy(static partition => partition.Id, static partition => partition.Running)
+                    .Select(static epochs => (epochs.Key, epochs.Sum())).Where(static busy => busy.Item2 > 0)];
+            }
+        }
+    }
+
     /// <summary>Handlers that run in this partition, those of an epoch that a seek ended included.</summary>
     public int RunningIn(AssignedPartition partition)
     {
@@ -139,6 +153,15 @@ internal sealed class KeyQueueScheduler
         lock (_lock)
         {
             _closed = true;
+        }
+    }
+
+    /// <summary>The partition is ours.</summary>
+    public void Add(AssignedPartition partition)
+    {
+        lock (_lock)
+        {
+            _partitions.Add(partition);
         }
     }
 
@@ -189,6 +212,7 @@ internal sealed class KeyQueueScheduler
         {
             partition.State = PartitionState.Gone;
             partition.Failures.Clear();
+            ForgetIdle(partition);
 
             // No worker may come by for as long as a handler hangs, and the partition may come and go meanwhile: nothing of it is kept until then.
             foreach (var queue in _queues.Values)
@@ -290,6 +314,14 @@ internal sealed class KeyQueueScheduler
         }
 
         Start(start);
+    }
+
+    private void ForgetIdle(AssignedPartition partition)
+    {
+        if (partition is { State: PartitionState.Gone, Running: 0 })
+        {
+            _partitions.Remove(partition);
+        }
     }
 
     // What was held back or waits is looked at again; returns whether to start a worker.
@@ -548,6 +580,7 @@ internal sealed class KeyQueueScheduler
             var partition = queue.Head!.Partition;
             partition.Running--;
             _runningHandlers--;
+            ForgetIdle(partition);
             for (var i = 0; i < outcome.Finished; i++)
             {
                 _completed.Push(queue.RemoveHead());

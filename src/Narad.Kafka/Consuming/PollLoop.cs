@@ -153,18 +153,29 @@ internal sealed class PollLoop
         var request = new StopRequest(_diagnostics.Time.GetTimestamp(), timeout - reserve);
         _stop = request;
         _group.Completed.Signal();
+        await Ended.WaitAsync(request.Deadline, _diagnostics.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Read here, since the poll thread may be late, and before it cancels them.
+        List<string> abandoned = [.. HandlersThatRun(request.Deadline)];
+        request.IsOver = true;
+        _group.Completed.Signal();
         try
         {
-            await Ended.WaitAsync(timeout, _diagnostics.Time).ConfigureAwait(false);
+            await Ended.WaitAsync(reserve, _diagnostics.Time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             ConsumingLog.CloseAbandoned(_logger, _group.Name, Duration.Text(timeout));
-            return [.. request.Abandoned, $"the client of group '{_group.Name}' did not close within {Duration.Text(timeout)}"];
+            abandoned.Add($"the client of group '{_group.Name}' did not close within {Duration.Text(timeout)}");
         }
 
-        return [.. request.Abandoned];
+        return abandoned;
     }
+
+    private IEnumerable<string> HandlersThatRun(TimeSpan deadline) =>
+        _group.Subscriptions.SelectMany(static subscription => subscription.KeyQueues.RunningByPartition).Select(busy =>
+            $"{busy.Running} handler(s) of {busy.Partition} in group '{_group.Name}' did not finish within {Duration.Text(deadline)}: their messages "
+                + "stay uncommitted");
 
     /// <summary>What is asked of subscriptions by name. Poll thread only.</summary>
     public SubscriptionControl Control { get; }
@@ -712,14 +723,8 @@ internal sealed class PollLoop
         var started = _diagnostics.Time.GetTimestamp();
         while (!_closing && IsUnderWay())
         {
-            // A shutdown's own deadline may come first.
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
-            if (_stop is { } stop && stop.Deadline - _diagnostics.Time.GetElapsedTime(stop.Since) is var untilStop && untilStop < left)
-            {
-                left = untilStop;
-            }
-
-            if (left <= TimeSpan.Zero)
+            if (left <= TimeSpan.Zero || _stop is { IsOver: true })
             {
                 break;
             }
@@ -744,10 +749,6 @@ internal sealed class PollLoop
             {
                 ConsumingLog.RevokeDeadline(_logger, partition.Id, running, Duration.Text(_revokeTimeout), _group.Name);
                 partition.Cancel(_logger);
-                if (!_closing)
-                {
-                    _stop?.Abandon(partition, running, _group.Name);   // else it was named already
-                }
             }
         }
 
@@ -1076,7 +1077,7 @@ internal sealed class PollLoop
         }
 
         var running = _assignment.Partitions.Sum(partition => partition.Subscription.KeyQueues.RunningIn(partition));
-        var isTimeLeft = _diagnostics.Time.GetElapsedTime(stop.Since) < stop.Deadline;
+        var isTimeLeft = !stop.IsOver;
         if (running == 0 && _group.Completed.IsEmpty)
         {
             if (_transactions is { } transactions)
@@ -1101,10 +1102,8 @@ internal sealed class PollLoop
 
         foreach (var partition in _assignment.Partitions)
         {
-            var left = partition.Subscription.KeyQueues.RunningIn(partition);
-            if (left > 0)
+            if (partition.Subscription.KeyQueues.RunningIn(partition) > 0)
             {
-                stop.Abandon(partition, left, _group.Name);
                 partition.Cancel(_logger);
             }
         }

@@ -1,26 +1,23 @@
-using System.Collections.Concurrent;
-using Narad.Kafka.Diagnostics;
-
 namespace Narad.Kafka.Consuming;
 
-/// <summary>
-/// What a group was asked at shutdown: until when, and what did not stop by then. Written by the poll thread, but for its creation; read by the
-/// stopper after the loop ended or at the deadline.
-/// </summary>
+/// <summary>What a group was asked at shutdown.</summary>
 internal sealed class StopRequest(long since, TimeSpan deadline)
 {
     public long Since { get; } = since;
 
+    /// <summary>How long handlers may run.</summary>
     public TimeSpan Deadline { get; } = deadline;
 
-    public ConcurrentBag<string> Abandoned { get; } = [];
+    /// <summary>Whether the deadline came. Written by the stopper, once it has read which handlers run; the poll thread then cancels these.</summary>
+    public bool IsOver
+    {
+        get => Volatile.Read(ref field);
+        set => Volatile.Write(ref field, value);
+    }
 
+    /// <summary>Whether the drain began. Written by the poll thread.</summary>
     public bool Begun { get; set; }
 
-    /// <summary>Whether what waits in front of finished retries was moved out of the way.</summary>
+    /// <summary>Whether what waits in front of finished retries was moved out of the way. Poll thread only.</summary>
     public bool Moved { get; set; }
-
-    public void Abandon(AssignedPartition partition, int running, string group) =>
-        Abandoned.Add($"{running} handler(s) of {partition.Id} in group '{group}' did not finish within {Duration.Text(Deadline)}: their messages "
-            + "stay uncommitted");
 }

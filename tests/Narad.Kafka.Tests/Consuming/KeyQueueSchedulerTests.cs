@@ -302,7 +302,12 @@ public class KeyQueueSchedulerTests
 
         private void Drop(int at) => _queues.Drop(_partitions[at]);
 
-        private static AssignedPartition NewEpoch(int number) => new(new TopicPartition("t", number), null!);
+        private AssignedPartition NewEpoch(int number)
+        {
+            var epoch = new AssignedPartition(new TopicPartition("t", number), null!);
+            _queues.Add(epoch);
+            return epoch;
+        }
 
         private void Enqueue(AssignedPartition partition)
         {
@@ -323,6 +328,11 @@ public class KeyQueueSchedulerTests
             if (!settled)
             {
                 _fault ??= "it does not settle";
+            }
+
+            if (_queues.RunningByPartition.Sum(static busy => busy.Running) != _pipeline.Running.Count)
+            {
+                _fault ??= "a handler runs in no partition, or none does where one should";
             }
 
             if (_pipeline.Running.Count > Parallelism)

@@ -195,6 +195,38 @@ public sealed class HandlerContractTests
     }
 
     [Fact]
+    public async Task A_handler_that_hangs_at_shutdown_is_named_though_the_poll_thread_is_late()
+    {
+        using var broker = EmbeddedBroker.Start();
+        using var late = new ManualResetEventSlim();
+        await using var service = await EmbeddedService.StartAsync(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1), broker);
+        var runs = new TaskCompletionSource();
+        var finish = new TaskCompletionSource();
+        await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) =>
+        {
+            runs.TrySetResult();
+            return finish.Task;
+        });
+        await service.SendAsync("orders", "x", "k", 0);
+        await runs.Task.WaitAsync(Waiting.Deadline);
+        var group = service.Kafka.Groups.Single();
+        var isLate = new TaskCompletionSource();
+        var asked = group.AskAsync(
+            _ =>
+            {
+                isLate.SetResult();
+                late.Wait();
+            },
+            CancellationToken.None);
+        await isLate.Task.WaitAsync(Waiting.Deadline);
+        var report = await service.Kafka.DisconnectAsync();
+        report.Abandoned.Should().ContainMatch("1 handler(s) of orders[0]*");
+        late.Set();
+        finish.SetResult();
+        await Task.WhenAll(asked, group.Loop!.Ended).WaitAsync(Waiting.Deadline);
+    }
+
+    [Fact]
     public async Task Shutdown_finishes_what_runs_and_commits_it()
     {
         using var broker = EmbeddedBroker.Start();
