@@ -28,7 +28,7 @@ internal sealed class CircuitBreaker
     public const int MostProbesOfOne = 3;
 
     private readonly CircuitBreakerOptions _options;
-    private readonly bool _onlyOutages;   // whether only an unavailable store opens it
+    private readonly bool _onlyOutages;   // whether only a store or Kafka that does not answer opens it
     private readonly Backoff _breakDelay;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -218,7 +218,7 @@ internal sealed class CircuitBreaker
     private FailureKind KindOf(Exception error) => error switch
     {
         DeadLetterException or RetryLaterException or MessageDeserializationException or UnknownMessageTypeException => FailureKind.Unrelated,
-        _ when FailurePolicy.Has(error, typeof(StoreUnavailableException)) => FailureKind.Outage,
+        _ when FailurePolicy.Has(error, static cause => cause is StoreUnavailableException or KafkaSendException { IsOutage: true }) => FailureKind.Outage,
         _ when _onlyOutages || (_options.ExceptionTypes.Count > 0 && !_options.ExceptionTypes.Any(type => FailurePolicy.Has(error, type))) =>
             FailureKind.Answered,
         _ => FailureKind.Counted,
@@ -314,7 +314,7 @@ internal sealed class CircuitBreaker
         /// <summary>Perhaps it does not answer: too many of these open the circuit.</summary>
         Counted,
 
-        /// <summary>A store does not answer: one is enough, and no message is to blame.</summary>
+        /// <summary>A store or Kafka does not answer: one is enough, and no message is to blame.</summary>
         Outage,
     }
 }

@@ -32,6 +32,7 @@ public sealed class CircuitBreakerOptions
     /// <summary>
     /// Only failures of these types count, derived types and causes included (inner exceptions, all of them where there are several). Every other failure
     /// counts as a success: the service that the handler needs has answered. Default empty: all failures count. Code only.
+    /// A <see cref="StoreUnavailableException"/>, or a send that no broker took in time, opens the circuit at once whatever is listed here.
     /// </summary>
     public IList<Type> ExceptionTypes { get; } = [];
 

@@ -69,9 +69,14 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
     }
 
     /// <summary>Whether it is of a type: an exception is what it is and what caused it.</summary>
-    internal static bool Has(Exception? error, Type type) => error is not null
-        && (type.IsInstanceOfType(error) || (error is AggregateException several ? several.InnerExceptions.Any(inner => Has(inner, type))
-            : Has(error.InnerException, type)));
+    internal static bool Has(Exception? error, Type type) => Has(error, type.IsInstanceOfType);
+
+    internal static bool Has(Exception? error, Func<Exception, bool> isMeant) => error is not null && (isMeant(error) || error switch
+    {
+        AggregateException several => several.InnerExceptions.Any(inner => Has(inner, isMeant)),
+        KafkaSendManyException several => several.Failures.Values.Any(inner => Has(inner, isMeant)),
+        _ => Has(error.InnerException, isMeant),
+    });
 
     // The application's delegates may throw: then the failure is as if they had not been there.
     private FailureAction? Decided(Exception error, MessageContext context)

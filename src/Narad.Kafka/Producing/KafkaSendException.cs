@@ -34,4 +34,11 @@ public sealed class KafkaSendException : NaradKafkaException
 
     /// <summary>Whether it was refused for its size, here or by the broker.</summary>
     internal bool IsTooLarge => string.Equals(Reason, nameof(ErrorCode.MsgSizeTooLarge), StringComparison.Ordinal);
+
+    /// <summary>Whether no broker took it in time, whatever the message: any other would have met the same.</summary>
+    internal bool IsOutage => Reason is nameof(ErrorCode.Local_MsgTimedOut) or nameof(ErrorCode.Local_TimedOut) or nameof(ErrorCode.Local_TimedOutQueue)
+        or nameof(ErrorCode.Local_Transport) or nameof(ErrorCode.Local_AllBrokersDown) or nameof(ErrorCode.RequestTimedOut)
+        or nameof(ErrorCode.NetworkException) or nameof(ErrorCode.BrokerNotAvailable) or nameof(ErrorCode.LeaderNotAvailable)
+        or nameof(ErrorCode.NotLeaderForPartition) or nameof(ErrorCode.ReplicaNotAvailable) or nameof(ErrorCode.NotEnoughReplicas)
+        or nameof(ErrorCode.NotEnoughReplicasAfterAppend) or nameof(ErrorCode.KafkaStorageError);
 }

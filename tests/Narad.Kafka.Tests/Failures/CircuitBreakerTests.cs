@@ -126,6 +126,49 @@ public sealed class CircuitBreakerTests
 
     [Fact]
     [Trait("Promise", "S33")]
+    public void It_opens_at_once_when_no_broker_takes_what_a_handler_sends_alone_or_among_many()
+    {
+        var tooLarge = SendFailure(nameof(ErrorCode.MsgSizeTooLarge), retriable: false);
+        var unanswered = SendFailure(nameof(ErrorCode.Local_MsgTimedOut), retriable: true);
+        Exception[] outages = [unanswered, new InvalidOperationException("outside", unanswered), SendManyFailure(unanswered, unanswered),
+            SendManyFailure(tooLarge, unanswered)];
+        foreach (var outage in outages)
+        {
+            var circuit = NewCircuit(static options => options.ExceptionTypes.Add(typeof(IOException)));
+            var delivery = NewDelivery(attempts: 1);
+            circuit.Failed(delivery, outage).Should().BeTrue("the message is not to blame");
+            circuit.State.Should().Be(CircuitState.Open);
+            for (var failed = 0; failed <= CircuitBreaker.MostProbesOfOne; failed++)
+            {
+                _time.Advance(TimeSpan.FromMinutes(1));
+                circuit.TryStart(delivery).Should().BeTrue();
+                circuit.Failed(delivery, outage).Should().BeTrue("however often it is tried");
+            }
+        }
+
+        foreach (var refused in (Exception[])[tooLarge, SendManyFailure(tooLarge, tooLarge)])
+        {
+            var circuit = NewCircuit(static options => options.ExceptionTypes.Add(typeof(IOException)));
+            circuit.Failed(NewDelivery(attempts: 1), refused).Should().BeFalse("Kafka answered");
+            circuit.State.Should().Be(CircuitState.Closed);
+        }
+    }
+
+    [Fact]
+    public void Each_failure_of_many_sends_is_a_cause()
+    {
+        var circuit = NewCircuit(static options =>
+        {
+            options.MinimumThroughput = 1;
+            options.ExceptionTypes.Add(typeof(IOException));
+        });
+        var refused = SendFailure(nameof(ErrorCode.MsgSizeTooLarge), retriable: false);
+
+        circuit.Failed(NewDelivery(attempts: 1), SendManyFailure(refused, new EndOfStreamException())).Should().BeTrue();
+    }
+
+    [Fact]
+    [Trait("Promise", "S33")]
     public void It_probes_with_one_message_after_5_10_20_40_and_then_every_60_seconds_and_closes_on_a_success()
     {
         var circuit = Open();
@@ -293,6 +336,12 @@ public sealed class CircuitBreakerTests
 
             return true.Label("");
         }));
+
+    private static KafkaSendException SendFailure(string reason, bool retriable) =>
+        new("It was not sent.", "events", key: default, reason, retriable, mayHaveBeenWritten: false);
+
+    private static KafkaSendManyException SendManyFailure(params Exception[] failures) => new(
+        "Some were not sent.", new SendResult?[failures.Length], failures.Index().ToDictionary(static failed => failed.Index, static failed => failed.Item));
 
     private CircuitBreaker NewCircuit(Action<CircuitBreakerOptions>? configure = null)
     {
