@@ -24,7 +24,7 @@ public sealed partial class KafkaService
     {
         ArgumentNullException.ThrowIfNull(messages);
         return Sending().SendEachAsync(
-            _options.Routes.ForSubscription(typeof(T)) is { } route ? RealTopic(route.Topic) : "of their types",
+            _options.Routes.ForSubscription(typeof(T)) is { } route ? _realNames.Of(route.Topic) : "of their types",
             messages,
             message => Routes.SendAsync(_sender, message, key: default, options, CancellationToken.None),
             options,

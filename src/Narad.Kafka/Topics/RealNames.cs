@@ -21,6 +21,7 @@ internal sealed class RealNames(KafkaOptions options)
     /// <exception cref="ArgumentException">It is no name of a topic.</exception>
     public string Of(string topic)
     {
+        ArgumentNullException.ThrowIfNull(topic);
         if (_names.TryGetValue(topic, out var known))
         {
             return known;
