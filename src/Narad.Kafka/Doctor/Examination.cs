@@ -375,7 +375,7 @@ internal sealed class Examination : IAsyncDisposable
             return found.TryGetValue(topic, out var partitions)
                 ? Finding.Passed($"topic '{topic}' has {(partitions == 1 ? "1 partition" : $"{partitions} partitions")}")
                 : Finding.Failed($"The topic '{topic}' does not exist.",
-                    $"Create it, or set {SettingNames.Of("TopicCreation")} to IfMissing, and check its name ({SettingNames.Of("Topics")}).");
+                    $"Create it, or set {SettingNames.Of("TopicCreation")} to IfMissing, and check its name ({SettingNames.Of("TopicNames")}).");
         }
         catch (NaradKafkaException error)
         {
