@@ -286,7 +286,7 @@ internal abstract class HandlerPipeline
                 delivery.Forwarding = new Forwarding(error, context.Retry + 1, DueAfter(decision.Delay));
                 return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
 
-            case FailureAction.Skip when _settings.IsBroadcast:
+            case FailureAction.Skip when decision.IsLast:   // of a broadcast subscription
                 _metrics.BroadcastFailed();
                 ConsumingLog.BroadcastFailed(_logger, error, delivery.Partition.Id, delivery.Offset);
                 return new Outcome(finishedBefore + 1);

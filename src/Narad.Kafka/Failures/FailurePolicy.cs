@@ -48,7 +48,7 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
 
     private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRetry));
 
-    private FailureDecision Last => new(last);
+    private FailureDecision Last => new(last, IsLast: true);
 
     private FailureAction Ask(Exception error, MessageContext context)
     {

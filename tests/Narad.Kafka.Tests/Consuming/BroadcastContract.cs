@@ -132,6 +132,22 @@ public abstract class BroadcastContract<TBroker>(TBroker broker) : IClassFixture
     }
 
     [SkippableFact]
+    public async Task A_message_that_the_policy_skips_is_no_failure()
+    {
+        var topic = await broker.CreateTopicAsync(1);
+        await using var instance = new Instance(broker);
+        instance.Handling = static message => message is "1" ? throw new FormatException("skipped") : Task.CompletedTask;
+        await instance.SubscribeAsync(topic, static o => o.Retry.ExceptionActions[typeof(FormatException)] = FailureAction.Skip);
+        await broker.SendAsync(topic, 0, 3);
+
+        await instance.ReceivesAsync(2);
+        instance.Received.Should().Equal("0", "2");
+        var metrics = instance.Kafka.Groups.Single().Metrics;
+        (metrics.SkipsByPolicy, metrics.BroadcastFailures).Should().Be((1, 0));
+        instance.Log.Count(3091).Should().Be(0);
+    }
+
+    [SkippableFact]
     public async Task What_cannot_be_deserialized_is_given_up_and_the_next_one_follows()
     {
         var topic = await broker.CreateTopicAsync(1);
