@@ -207,8 +207,8 @@ public sealed class KafkaOptions : IBindingTarget
     /// <summary>
     /// The topics that the application needs, as they should be. Connecting creates those that are missing, before any subscription starts, and compares the
     /// others (<see cref="OnTopicMismatch"/>), whatever <see cref="TopicCreation"/> says. Names may be logical (<see cref="TopicNames"/>). Two entries of one
-    /// topic complete each other; where they contradict each other, the start fails. Code only; in a host,
-    /// <see cref="NaradKafkaBuilder.AddTopic(TopicSpec)"/> adds to it.
+    /// topic complete each other; where they contradict each other, the start fails. <c>Kafka:Topics:{name}</c> adds to it; in a host,
+    /// <see cref="NaradKafkaBuilder.AddTopic(TopicSpec)"/> does too.
     /// </summary>
     [JsonIgnore]
     public IList<TopicSpec> Topics { get; } = [];

@@ -90,6 +90,7 @@ internal static class KafkaConfigurationSection
         [nameof(KafkaOptions.TopicNames)] = "orders = real-name",
         [nameof(KafkaOptions.ClientProperties)] = "client.rack = …",
         [nameof(KafkaOptions.Subscriptions)] = "orders:Parallelism = 64",
+        [nameof(KafkaOptions.Topics)] = "orders:Partitions = 12",
     };
 
     private static readonly Dictionary<string, string> SaslSections = new(StringComparer.OrdinalIgnoreCase)
@@ -163,6 +164,13 @@ internal static class KafkaConfigurationSection
                     foreach (var subscription in child.GetChildren())
                     {
                         options.Subscriptions[subscription.Key] = subscription;
+                    }
+
+                    break;
+                case var key when Is(key, nameof(KafkaOptions.Topics)):
+                    foreach (var topic in child.GetChildren())
+                    {
+                        TopicSection.Apply(options, topic);
                     }
 
                     break;

@@ -46,6 +46,12 @@ public sealed partial class ConfigurationPageTests
 
         options.BindingErrors.Concat(subscription.BindingErrors).Concat(overruled).Should().BeEmpty();
         options.TopicNames.Should().Contain("orders", "shop-orders-v2");
+        options.Topics.Should().ContainSingle().Which.Should().BeEquivalentTo(
+            new TopicSpec("orders", 12, 3, new Dictionary<string, string> { ["segment.bytes"] = "104857600" })
+            {
+                Retention = TimeSpan.FromDays(7),
+                CleanupPolicy = TopicCleanupPolicy.Delete,
+            });
         options.ClientProperties.Should().Contain("client.rack", "eu-central-1a");
         foreach (var name in KafkaConfigurationSection.Names)
         {
