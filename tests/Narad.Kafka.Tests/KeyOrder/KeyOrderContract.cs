@@ -130,9 +130,13 @@ public abstract partial class KeyOrderContract<TBroker>(TBroker broker) : IClass
 
         await Waiting.Until(() => log.All.Distinct(StringComparer.Ordinal).Count() == Each * Keys, "all are handled", TimeSpan.FromSeconds(90));
 
+        // What was handled ahead of an unfinished message of another key is handled again by the next owner of the partition, and on from there.
         for (var key = 0; key < Keys; key++)
         {
-            log.Of($"k{key}").Should().Equal(Enumerable.Range(0, Each).Select(n => $"{(n * Keys) + key}"), $"key {key} is handled in order, each message once");
+            var handled = log.Of($"k{key}").Select(message => int.Parse(message, CultureInfo.InvariantCulture) / Keys).ToList();
+            handled.Where((number, at) => number > (at == 0 ? 0 : handled[at - 1] + 1)).Should().BeEmpty(
+                "after a message of key {0} comes the next one, or an earlier one again: {1}", key, string.Join(' ', handled));
+            handled.Distinct().Should().HaveCount(Each);
         }
     }
 
