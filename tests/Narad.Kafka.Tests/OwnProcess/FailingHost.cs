@@ -27,7 +27,7 @@ internal static class FailingHost
                 options.Mode = KafkaMode.Kafka;
                 options.Brokers = broker.BootstrapServers;
                 options.StartWithoutBroker = true;
-                options.ConnectTimeout = TimeSpan.FromSeconds(1);
+                options.ConnectTimeout = TimeSpan.FromSeconds(5);   // the broker starts while the topic is looked for
             }).AddSubscription<string,
                 Fails>("orders", group: "g", subscription => (subscription.Retry.Topic.MaxAttempts, subscription.Retry.PreserveKeyOrder) = (3, true));
         }
