@@ -60,7 +60,8 @@ else
   run "$results/all" tests/Narad.Kafka.Tests --filter Category=RunsAlone "$@" || status=$?
 fi
 
-failed=$(find "$results/all" -name '*.trx' -exec cat {} + 2> /dev/null | sed -n '/<UnitTestResult .*outcome="Failed"/s/.* testName="\([^"(]*\).*/FullyQualifiedName=\1/p' | sort -u)
+failed=$(find "$results/all" -name '*.trx' -exec cat {} + 2> /dev/null |
+  sed -n '/<UnitTestResult .*outcome="Failed"/s/.* testName="\([^"(]*\).*/FullyQualifiedName=\1/p' | sort -u)
 mkdir -p "$results/repeated"
 if [ -n "$failed" ] && [ "$(wc -l <<< "$failed")" -le 100 ]; then
   printf '\nrepeated without the others:\n%s\n' "$failed"
@@ -79,7 +80,8 @@ awk -v status="$status" -v filtered="$filtered" '
     return plain(text)
   }
   function plain(text) {
-    gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text); gsub(/&#xD;/, "", text); gsub(/&amp;/, "\\&", text)
+    gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text)
+    gsub(/&#xD;/, "", text); gsub(/&amp;/, "\\&", text)
     return text
   }
   /<UnitTestResult / {

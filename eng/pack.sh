@@ -23,7 +23,7 @@ for project in src/*/*.csproj; do
   mkdir -p "$scratch/readme/$(basename "$project")"
   links='\[([^]]*)\]\((\.\./)*((docs|samples)/[^)]*|LICENSE|[A-Z]+\.md)\)'
   sed -E "s#$links#${repository:+[}\1${repository:+]($repository/blob/HEAD/\3)}#g" "$readme" > "$scratch/readme/$(basename "$project")/README.md"
-  dotnet pack "$project" -p:PackageReadmeFolder="$scratch/readme/$(basename "$project")" --configuration Release --output "$directory" --artifacts-path "$scratch" \
-    --verbosity quiet --disable-build-servers -p:ContinuousIntegrationBuild=true -p:RunAnalyzersDuringBuild=false "$@"
+  dotnet pack "$project" -p:PackageReadmeFolder="$scratch/readme/$(basename "$project")" --configuration Release --output "$directory" \
+    --artifacts-path "$scratch" --verbosity quiet --disable-build-servers -p:ContinuousIntegrationBuild=true -p:RunAnalyzersDuringBuild=false "$@"
 done
 ls "$directory"/*.nupkg

@@ -41,7 +41,8 @@ report "${mode:-list}" 'promise number' 'the rule in words; numbers belong to te
 
 # Raw strings keep their lines.
 report "${mode:-list}" 'line over 160 characters' 'break it' < <(
-  awk 'FNR == 1 { raw = 0 } { inside = raw } { n = gsub(/"""/, "\"\"\"") } n % 2 { raw = !raw } length($0) > 160 && !inside && n == 0 { print FILENAME ":" FNR ": " $0 }' \
+  awk 'FNR == 1 { raw = 0 } { inside = raw } { n = gsub(/"""/, "\"\"\"") } n % 2 { raw = !raw }
+    length($0) > 160 && !inside && n == 0 { print FILENAME ":" FNR ": " $0 }' \
     $(grep '\.cs$' <<< "$checked") | grep -E '^[^:]+:[0-9]+: .{161,}')
 
 # Tables, code blocks, headings, links alone and HTML comments of Markdown keep their lines.
