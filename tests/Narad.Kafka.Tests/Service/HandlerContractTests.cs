@@ -151,10 +151,10 @@ public sealed class HandlerContractTests
                 tokens.Enqueue(token);
                 return Task.CompletedTask;
             },
-            configure: options => options.Timeout = TimeSpan.FromMilliseconds(100));
+            configure: options => options.Timeout = TimeSpan.FromSeconds(2));
         await service.SendAsync("orders", "1", "k", 0);
         await Waiting.Until(() => tokens.Count == 1, "handled");
-        using var later = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+        using var later = new CancellationTokenSource(TimeSpan.FromSeconds(3));
         await Waiting.Until(() => later.IsCancellationRequested, "the limit is over");
         await service.SendAsync("orders", "2", "k", 0);
         await Waiting.Until(() => tokens.Count == 2, "the process lives, and continues");
