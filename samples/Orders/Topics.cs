@@ -16,7 +16,7 @@ internal static class Topics
     /// <summary>The topics that have a retry topic and a dead-letter topic.</summary>
     public static readonly IReadOnlyList<string> Handled = [Events, Replies, PaymentCommands, StockCommands, ShippingCommands];
 
-    private const int Partitions = 6;
+    public const int Partitions = 6;
 
     /// <summary>Declares the topics in every role: whichever starts first creates them.</summary>
     public static NaradKafkaBuilder AddOrderTopics(this NaradKafkaBuilder kafka)

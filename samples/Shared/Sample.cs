@@ -59,10 +59,6 @@ public static class Sample
         return StartAsync(args, roles, roles[0]);
     }
 
-    /// <summary>Whether a MongoDB server is named (<c>MONGODB_URI</c>, <c>ConnectionStrings:mongodb</c>, <c>Kafka:Mongo:ConnectionString</c>).</summary>
-    public static bool HasMongo(this IConfiguration configuration) =>
-        Names(configuration, "MONGODB_URI", "ConnectionStrings:mongodb", "Kafka:Mongo:ConnectionString");
-
     private static async Task<RunningSample> StartAsync(string[] args, SampleRole[] roles, SampleRole first)
     {
         var running = new RunningSample();

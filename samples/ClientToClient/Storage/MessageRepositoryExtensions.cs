@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using MongoDB.Driver;
 using Narad.Kafka;
 using Narad.Samples;
 
@@ -31,28 +30,10 @@ internal static class MessageRepositoryExtensions
             return kafka;
         }
 
-        var database = Open(configuration);
+        var database = configuration.OpenMongo(DefaultDatabase, Timeout, SelectionTimeout);
         kafka.AddMongo(database, static options => options.OperationTimeout = Timeout);
         kafka.Services.AddHealthChecks().AddNaradKafkaMongo();
         kafka.Services.AddSingleton<IMessageRepository>(services => new MongoMessageRepository(services.GetRequiredService<IMessageStore>(), database));
         return kafka;
-    }
-
-    private static IMongoDatabase Open(IConfiguration configuration)
-    {
-        try
-        {
-            var url = MongoUrl.Create(
-                configuration["MONGODB_URI"] ?? configuration.GetConnectionString("mongodb") ?? configuration["Kafka:Mongo:ConnectionString"]);
-            var settings = MongoClientSettings.FromUrl(url);
-            settings.ServerSelectionTimeout = settings.ConnectTimeout = SelectionTimeout;
-            settings.SocketTimeout = Timeout;
-            return new MongoClient(settings).GetDatabase(url.DatabaseName ?? DefaultDatabase);
-        }
-        catch (Exception error) when (error is MongoConfigurationException or FormatException or ArgumentException)
-        {
-            // The driver's text quotes the URI, and with it the password.
-            throw new KafkaConfigurationException(["MONGODB_URI is no MongoDB connection string. Write mongodb://user:password@host:27017/database."]);
-        }
     }
 }

@@ -1,5 +1,6 @@
 using MongoDB.Bson;
 using MongoDB.Driver;
+using Narad.Samples;
 
 namespace MessageStore.Storage;
 
@@ -13,18 +14,7 @@ internal static class Mongo
     // A client waits for the answer.
     private static readonly TimeSpan MostWait = TimeSpan.FromSeconds(5);
 
-    public static IMongoDatabase Connect(IConfiguration configuration)
-    {
-        var url = MongoUrl.Create(
-            configuration["MONGODB_URI"] ?? configuration.GetConnectionString("mongodb") ?? configuration["Kafka:Mongo:ConnectionString"]);
-        var settings = MongoClientSettings.FromUrl(url);
-        settings.ServerSelectionTimeout = Shorter(settings.ServerSelectionTimeout);
-        settings.ConnectTimeout = Shorter(settings.ConnectTimeout);
-        settings.SocketTimeout = MostWait;
-        return new MongoClient(settings).GetDatabase(url.DatabaseName ?? "message-store");
-
-        static TimeSpan Shorter(TimeSpan time) => time < MostWait ? time : MostWait;
-    }
+    public static IMongoDatabase Connect(IConfiguration configuration) => configuration.OpenMongo("message-store", MostWait);
 
     public static BsonDocument Document(Message message, bool produced) => new()
     {

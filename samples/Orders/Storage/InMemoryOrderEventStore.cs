@@ -5,7 +5,7 @@ namespace Orders.Storage;
 
 /// <summary>The logs in this process's memory, lost at its exit. Thread-safe.</summary>
 /// <remarks>
-/// There are no transactions: a gate makes log and outbox change together. What is enqueued cannot fail any more when the log is changed, and nobody reads in
+/// There are no transactions: a lock makes log and outbox change together. What is enqueued cannot fail any more when the log is changed, and nobody reads in
 /// between.
 /// </remarks>
 internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs, IOutbox outbox, TimeProvider time) : IOrderEventStore
@@ -13,7 +13,7 @@ internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs,
     public string Name => "memory";
 
     public Task<IReadOnlyList<OrderEvent>> ReadAsync(string orderId, CancellationToken cancellationToken) => logs.RunAsync(
-        () => Task.FromResult<IReadOnlyList<OrderEvent>>([.. logs.Of(orderId)]), cancellationToken);
+        () => Task.FromResult<IReadOnlyList<OrderEvent>>(logs.Find(orderId) is { } log ? [.. log] : []), cancellationToken);
 
     public Task<Creation> CreateAsync(string orderId, OrderCreated created, string? idempotencyKey, CancellationToken cancellationToken) => logs.RunAsync(
         async () =>
@@ -24,7 +24,7 @@ internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs,
                 return first.Content == content ? new Creation(first.OrderId, IsNew: false) : throw new IdempotencyKeyException(idempotencyKey);
             }
 
-            await AppendInGateAsync(orderId, expectedVersion: 0, [created]);
+            await AppendAsync_NeedsLock(orderId, expectedVersion: 0, [created]);
             if (idempotencyKey is not null)
             {
                 logs.Keys.Add(idempotencyKey, (orderId, content));
@@ -36,9 +36,9 @@ internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs,
 
     public Task<IReadOnlyList<OrderEvent>> AppendAsync(
         string orderId, int expectedVersion, IReadOnlyList<OrderEvent> events, CancellationToken cancellationToken) =>
-        logs.RunAsync(() => AppendInGateAsync(orderId, expectedVersion, events), cancellationToken);
+        logs.RunAsync(() => AppendAsync_NeedsLock(orderId, expectedVersion, events), cancellationToken);
 
-    private async Task<IReadOnlyList<OrderEvent>> AppendInGateAsync(string orderId, int expectedVersion, IReadOnlyList<OrderEvent> events)
+    private async Task<IReadOnlyList<OrderEvent>> AppendAsync_NeedsLock(string orderId, int expectedVersion, IReadOnlyList<OrderEvent> events)
     {
         var log = logs.Of(orderId);
         if (log.Count != expectedVersion)
@@ -52,13 +52,19 @@ internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs,
         return next;
     }
 
-    /// <summary>What the stores of all hosts in this process share. Used in the gate only.</summary>
+    /// <summary>What the stores of all hosts in this process share. Used under the lock only.</summary>
     internal sealed class Logs
     {
-        private readonly SemaphoreSlim _gate = new(1, 1);
+        private readonly SemaphoreSlim _lock = new(1, 1);
         private readonly Dictionary<string, List<OrderEvent>> _logs = new(StringComparer.Ordinal);
 
+        /// <summary>Of idempotency keys.</summary>
         public Dictionary<string, (string OrderId, string Content)> Keys { get; } = new(StringComparer.Ordinal);
+
+        /// <summary>All logs.</summary>
+        public IReadOnlyCollection<IReadOnlyList<OrderEvent>> All => _logs.Values;
+
+        public List<OrderEvent>? Find(string orderId) => _logs.GetValueOrDefault(orderId);
 
         public List<OrderEvent> Of(string orderId)
         {
@@ -72,14 +78,14 @@ internal sealed class InMemoryOrderEventStore(InMemoryOrderEventStore.Logs logs,
 
         public async Task<T> RunAsync<T>(Func<Task<T>> action, CancellationToken cancellationToken)
         {
-            await _gate.WaitAsync(cancellationToken);
+            await _lock.WaitAsync(cancellationToken);
             try
             {
                 return await action();
             }
             finally
             {
-                _gate.Release();
+                _lock.Release();
             }
         }
     }

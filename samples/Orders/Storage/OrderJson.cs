@@ -13,6 +13,13 @@ internal static class OrderJson
     public static OrderEvent Read(string json) =>
         JsonSerializer.Deserialize<OrderEvent>(json, Options) ?? throw new JsonException("The stored event is null.");
 
+    /// <summary>The property <c>type</c> of an event's JSON.</summary>
+    public static string TypeOf(string json)
+    {
+        using var parsed = JsonDocument.Parse(json);
+        return parsed.RootElement.GetProperty("type").GetString()!;
+    }
+
     /// <summary>What two requests have in common if they ask for the same order.</summary>
     public static string ContentOf(OrderCreated created) => Write(created with { OrderId = "", Version = 0, Timestamp = default });
 }

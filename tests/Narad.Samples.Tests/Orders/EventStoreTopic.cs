@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using Confluent.Kafka;
+using Orders;
+using Orders.Events;
+using Orders.Storage;
+
+namespace Narad.Samples.Tests.Orders;
+
+/// <summary>What is in the topic of events.</summary>
+internal static class TopicReader
+{
+    /// <summary>All events, in the order of each partition.</summary>
+    public static IReadOnlyList<OrderEvent> Read(string brokers, string topic)
+    {
+        using var reader = new ConsumerBuilder<string?, string>(
+            new ConsumerConfig { BootstrapServers = brokers, GroupId = "reads-only", EnableAutoCommit = false, EnablePartitionEof = true })
+            .SetLogHandler(static (_, _) => { }).Build();
+        reader.Assign(Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartitionOffset(topic, partition, Offset.Beginning)));
+        var (found, ended) = (new List<OrderEvent>(), 0);
+        while (ended < Topics.Partitions)
+        {
+            var result = reader.Consume(TimeSpan.FromMinutes(1)) ?? throw new TimeoutException($"{topic} could not be read.");
+            if (result.IsPartitionEOF)
+            {
+                ended++;
+            }
+            else
+            {
+                found.Add(OrderJson.Read(result.Message.Value));
+            }
+        }
+
+        return found;
+    }
+}
+
+/// <summary>Waits for conditions.</summary>
+internal static class Wait
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            if (Stopwatch.GetElapsedTime(started) > Deadline)
+            {
+                throw new TimeoutException($"It did not happen within {Deadline}: {what}.");
+            }
+
+            await Task.Delay(100);
+        }
+    }
+}
