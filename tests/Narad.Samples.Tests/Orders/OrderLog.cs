@@ -13,7 +13,7 @@ internal static class OrderLog
 
     public static readonly StockReserved Reserved = new();
 
-    public static readonly Shipped Shipped = new("T-1");
+    public static readonly Shipped Left = new("T-1");
 
     /// <summary>The order after its creation and these events.</summary>
     public static Order After(params OrderEvent[] events) => Order.Fold(Numbered([Created, .. events]))!;

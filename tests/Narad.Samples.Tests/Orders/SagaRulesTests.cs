@@ -61,7 +61,7 @@ public sealed class SagaRulesTests
         Steps(After(Paid, Cancellation)).Should().Equal(OrderStep.ReleaseStock, OrderStep.RefundPayment);
         Steps(After(Paid, Reserved, Cancellation)).Should().Equal(OrderStep.CancelShipping, OrderStep.ReleaseStock, OrderStep.RefundPayment);
         After(Paid, Cancellation).CanBeCancelled.Should().BeFalse();
-        After(Paid, Reserved, Shipped).CanBeCancelled.Should().BeFalse();
+        After(Paid, Reserved, Left).CanBeCancelled.Should().BeFalse();
 
         static IReadOnlyList<OrderStep> Steps(Order order)
         {
@@ -96,7 +96,7 @@ public sealed class SagaRulesTests
         Ignored(After(Paid, Reserved), Charged, new StockTaken(Id), new StockRefused(Id, "no"));
         Ignored(After(Cancellation), Charged, new PaymentRefused(Id, "no"), new StockTaken(Id), ParcelLeft);
         Ignored(After(Paid, Cancellation), Charged, new StockTaken(Id), new StockRefused(Id, "no"), new PaymentReturned(Id, 5.5m));
-        Ignored(After(Paid, Reserved, Shipped), AllReplies);
+        Ignored(After(Paid, Reserved, Left), AllReplies);
         Ignored(After(new PaymentFailed("no"), new OrderCancelled("no")), AllReplies);
 
         static void Ignored(Order order, params OrderReply[] replies)

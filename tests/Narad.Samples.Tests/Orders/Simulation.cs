@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Narad.Kafka;
 using Orders;
@@ -80,19 +79,7 @@ internal sealed class Simulation(OrdersCluster cluster, int orders, int seed)
         return _ended;
     }
 
-    private static async Task UntilAsync(Func<Task<bool>> condition, Func<string> what)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (!await TryAsync(condition))
-        {
-            if (Stopwatch.GetElapsedTime(started) > Deadline)
-            {
-                throw new TimeoutException($"It did not happen within {Deadline}: {what()}.");
-            }
-
-            await Task.Delay(200);
-        }
-    }
+    private static Task UntilAsync(Func<Task<bool>> condition, Func<string> what) => Wait.UntilAsync(() => TryAsync(condition), what, Deadline);
 
     // The same key however often the client has to ask.
     private async Task CreateAsync(string id, Random random)

@@ -79,13 +79,15 @@ internal sealed class SimulationVerifier(OrdersCluster cluster, IReadOnlyDiction
         }
 
         // The relays may be behind.
-        var (topic, started) = (cluster.ReadTopic(), DateTime.UtcNow);
-        while (topic.DistinctBy(static one => (one.OrderId, one.Version)).Count() < logs.Values.Sum(static log => log.Count)
-            && DateTime.UtcNow - started < TimeSpan.FromMinutes(3))
-        {
-            await Task.Delay(500);
-            topic = cluster.ReadTopic();
-        }
+        IReadOnlyList<OrderEvent> topic = [];
+        await Wait.UntilAsync(
+            () =>
+            {
+                topic = cluster.ReadTopic();
+                var known = topic.DistinctBy(static one => (one.OrderId, one.Version)).Count();
+                return Task.FromResult(known >= logs.Values.Sum(static log => log.Count));
+            },
+            "every event is in the topic");
 
         // A relay that was killed sends again what it had sent: the first copies are the log.
         var sent = topic.DistinctBy(static one => (one.OrderId, one.Version)).ToLookup(static one => one.OrderId, OrderJson.Write, StringComparer.Ordinal);

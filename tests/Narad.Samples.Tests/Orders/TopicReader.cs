@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Confluent.Kafka;
 using Orders;
 using Orders.Events;
@@ -31,25 +30,5 @@ internal static class TopicReader
         }
 
         return found;
-    }
-}
-
-/// <summary>Waits for conditions.</summary>
-internal static class Wait
-{
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
-
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (!await condition())
-        {
-            if (Stopwatch.GetElapsedTime(started) > Deadline)
-            {
-                throw new TimeoutException($"It did not happen within {Deadline}: {what}.");
-            }
-
-            await Task.Delay(100);
-        }
     }
 }
