@@ -85,7 +85,9 @@ public sealed class EventStoreTests
     [SkippableFact]
     public async Task A_standalone_server_is_refused_at_the_start()
     {
-        await FluentActions.Awaiting(() => StoreRun.StartAsync("NARAD_TEST_MONGODB")).Should().ThrowAsync<KafkaConfigurationException>()
+        const string standalone = "NARAD_TEST_MONGODB";
+        Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(standalone)), $"{standalone} names no MongoDB server.");
+        await FluentActions.Awaiting(() => StoreRun.StartAsync(standalone)).Should().ThrowAsync<KafkaConfigurationException>()
             .WithMessage("*standalone*");
     }
 
