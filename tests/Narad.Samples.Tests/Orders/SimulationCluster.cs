@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Narad.Kafka;
 using Orders;
 using Orders.Events;
+using Orders.ReadModel;
 using Orders.Storage;
 
 namespace Narad.Samples.Tests.Orders;
@@ -27,10 +29,7 @@ internal abstract class OrdersCluster : IAsyncDisposable
     public async Task StartAsync()
     {
         _client = await StartClientAsync();
-        foreach (var role in Roles)
-        {
-            await StartAsync(role);
-        }
+        await Task.WhenAll(Roles.Select(StartAsync));
     }
 
     /// <summary>Ends a role as roughly as can be, and starts it again.</summary>
@@ -61,6 +60,7 @@ internal abstract class OrdersCluster : IAsyncDisposable
     protected static SampleRole ClientRole(OrdersMemory memory) => new("client", 0, builder =>
     {
         builder.AddOrdersKafka("client", memory);
+        builder.Services.AddOrderReadModel(builder.Configuration, memory);
         return builder.Build();
     });
 }
@@ -70,7 +70,7 @@ internal sealed class InMemoryOrders(params string[] settings) : OrdersCluster
 {
     private readonly EmbeddedBroker _broker = EmbeddedBroker.Start();
     private readonly OrdersMemory _memory = new();
-    private readonly Dictionary<string, RunningSample> _running = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RunningSample> _running = new(StringComparer.Ordinal);
 
     public override string Brokers => _broker.BootstrapServers;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using MongoDB.Driver;
+using Narad.Kafka.Shared;
 using Narad.Samples.Tests.SharedParts;
 using Orders;
 using Orders.Storage;

@@ -1,8 +1,10 @@
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Orders.Events;
 using Orders.Participants.Payment;
 using Orders.Participants.Shipping;
 using Orders.Participants.Stock;
+using Orders.ReadModel;
 using Orders.Saga;
 using Orders.Storage;
 
@@ -21,6 +23,7 @@ internal sealed class SimulationVerifier(OrdersCluster cluster, IReadOnlyDiction
         await VerifyParcelsAsync();
         await VerifySagasAsync();
         await VerifyEventsAsync();
+        await VerifyReadModelAsync();
     }
 
     private async Task VerifyMoneyAsync()
@@ -98,6 +101,22 @@ internal sealed class SimulationVerifier(OrdersCluster cluster, IReadOnlyDiction
         }
 
         topic.Select(OrderJson.Write).Distinct(StringComparer.Ordinal).Should().HaveCount(sent.Sum(static log => log.Count()), "a copy is the same");
+    }
+
+    private async Task VerifyReadModelAsync()
+    {
+        var model = Get<IOrderReadModel>();
+        IReadOnlyDictionary<string, Order> stored = new Dictionary<string, Order>();
+        await Wait.UntilAsync(
+            async () =>
+            {
+                stored = await model.ReadAsync((await model.GetModelsAsync(default)).Active, [.. orders.Keys], default);
+                return stored.Count == orders.Count && stored.Values.All(static order => order.HasEnded);
+            },
+            "the read model has every order at its end");
+        stored.Values.Select(Text).Should().BeEquivalentTo(orders.Values.Select(Text), "what is rebuilt from the log is what is stored");
+
+        static string Text(Order order) => JsonSerializer.Serialize(order);
     }
 
     private T Get<T>()
