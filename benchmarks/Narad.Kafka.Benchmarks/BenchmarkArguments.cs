@@ -11,10 +11,10 @@ internal sealed record BenchmarkArguments
         ./bench.sh [--brokers HOST:PORT] [--mongodb URI] [--quick] [--rows ROW,ROW…] [--rounds N] [--messages N] [--json FILE]
 
           --brokers   a real broker (topics narad-bench-… are created and deleted there); default: the embedded one, in this process
-          --mongodb   a MongoDB server for the rows store and inbox (a database narad-bench-… is created and dropped there; a replica set for the
-                      inbox with transactions); default: these rows are measured in memory only
+          --mongodb   a MongoDB server for the rows store, inbox and outbox (a database narad-bench-… is created and dropped there; a replica set for the
+                      inbox with transactions and for the outbox); default: these rows are measured in memory only
           --quick     a first look in under a minute: two rounds of fewer messages, unless --rounds and --messages say otherwise
-          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, schema, store, inbox,
+          --rows      send, latency, consume, host, bytes, slow, key-queues, idle, schema, store, inbox, outbox,
                       tracker; default: all of these; and exactly, with --brokers only
           --rounds    measured rounds of each row, after an unmeasured one; default 5
           --messages  messages of each run of send, consume, host and bytes; default 100000 (the embedded broker keeps no more)
@@ -26,7 +26,7 @@ internal sealed record BenchmarkArguments
         """;
 
     public static readonly IReadOnlyList<string> AllRows =
-        ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "store", "inbox", "tracker"];
+        ["send", "latency", "consume", "host", "bytes", "slow", "key-queues", "idle", "schema", "store", "inbox", "outbox", "tracker"];
 
     /// <summary>The row that the embedded broker cannot have.</summary>
     public const string Transactions = "exactly";
@@ -53,6 +53,12 @@ internal sealed record BenchmarkArguments
 
     /// <summary>Of the rows that write each message to a database.</summary>
     public int StoredMessages => Quick ? 1_000 : 5_000;
+
+    /// <summary>Messages that the relay of an outbox in a database finds pending.</summary>
+    public int OutboxMessages => Quick ? 2_000 : 10_000;
+
+    /// <summary>Messages that are enqueued in a database one after the other.</summary>
+    public int OutboxEnqueues => Quick ? 50 : 200;
 
     public IReadOnlyList<string> Rows { get; private init; } = AllRows;
 

@@ -54,6 +54,7 @@ try
             "key-queues" => [await Components.KeyQueuesAsync(arguments)],
             BenchmarkArguments.Transactions => [await Transactions.ThroughputAsync(environment, arguments)],
             "store" => await Stores.StoreAsync(environment, arguments),
+            "outbox" => await Outboxes.MeasureAsync(environment, arguments),
             "inbox" => await Stores.InboxAsync(environment, arguments),
             "schema" => [await Schemas.WriteAndReadAsync(arguments)],
             "idle" => [await Consuming.IdleAsync(environment, arguments)],

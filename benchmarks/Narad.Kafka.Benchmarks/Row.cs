@@ -54,7 +54,7 @@ internal sealed record Row(string Name, string Work, string Unit, IReadOnlyList<
             ratios.Count == 0 ? null : ratios.Max());
     }
 
-    private static double Median(List<double> values)
+    internal static double Median(List<double> values)
     {
         var sorted = values.Order().ToList();
         var middle = sorted.Count / 2;

@@ -68,7 +68,7 @@ internal static class Sending
     }
 
     // An acknowledgement is not taken at its word: the log must have grown by what was sent, no more and no less.
-    private static Candidate Written(BenchmarkEnvironment environment, string topic, int messages, string name, Func<Task<Sample>> runAsync) =>
+    internal static Candidate Written(BenchmarkEnvironment environment, string topic, int messages, string name, Func<Task<Sample>> runAsync) =>
         new(name, async () =>
     {
         var before = environment.CountWritten(topic);

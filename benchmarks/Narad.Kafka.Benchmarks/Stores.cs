@@ -29,7 +29,7 @@ internal static class Stores
             return [await memory.MeasureAsync(arguments.Rounds)];
         }
 
-        await using var server = new Server(uri, environment.NewName("database"));
+        await using var server = new BenchmarkDatabase(uri, environment.NewName("database"));
         var topic = await TopicAsync(environment, arguments.StoredMessages);
         var mongo = new Row(
             "store mongodb",
@@ -62,14 +62,12 @@ internal static class Stores
             return [await memory.MeasureAsync(arguments.Rounds)];
         }
 
-        await using var server = new Server(uri, environment.NewName("database"));
+        await using var server = new BenchmarkDatabase(uri, environment.NewName("database"));
         var topic = await TopicAsync(environment, arguments.StoredMessages);
         Candidate Inbox(string name, bool useTransactions) => new(name, async () =>
         {
             // A new inbox for each run: the group is another one, and so are its messages.
-            await using var services = new ServiceCollection().AddLogging()
-                .AddNaradKafka(options => options.Mode = KafkaMode.Console)
-                .AddMongo(server.Database, options => options.UseTransactions = useTransactions).Services.BuildServiceProvider();
+            await using var services = server.Services(options => options.UseTransactions = useTransactions);
             return await HandleAsync(environment, topic, Insert(server.NewCollection()), options => Once(options, services.GetRequiredService<IInbox>()));
         });
         List<Candidate> candidates = [Inbox("Once, without transactions", useTransactions: false)];
@@ -182,25 +180,5 @@ internal static class Stores
 
             return results;
         }
-    }
-
-    /// <summary>A database of this run's own; dropped at the end.</summary>
-    private sealed class Server(string uri, string name) : IAsyncDisposable
-    {
-        private int _collections;
-
-        public IMongoDatabase Database { get; } = new MongoClient(uri).GetDatabase(name);
-
-        public IMongoCollection<BsonDocument> NewCollection()
-        {
-            var collection = $"inserts-{Interlocked.Increment(ref _collections)}";
-            Database.CreateCollection(collection);
-            return Database.GetCollection<BsonDocument>(collection).WithWriteConcern(WriteConcern.WMajority);
-        }
-
-        public async Task<bool> HasTransactionsAsync() =>
-            (await Database.RunCommandAsync<BsonDocument>(new BsonDocument("hello", 1))).Contains("setName");
-
-        public async ValueTask DisposeAsync() => await Database.Client.DropDatabaseAsync(name);
     }
 }

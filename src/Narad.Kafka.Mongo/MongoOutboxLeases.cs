@@ -60,11 +60,11 @@ internal sealed class MongoOutboxLeases(MongoConnection connection, Func<IMongoC
         var free = Enumerable.Range(0, OutboxMessage.BucketCount).ToHashSet();
         foreach (var lease in found.Where(static one => one["_id"].IsInt32))
         {
-            var bucket = lease["_id"].AsInt32;
-            free.Remove(bucket);
-            if (lease[Relay] == relay)
+            var one = LeaseOf(lease);
+            free.Remove(one.Bucket);
+            if (string.Equals(one.Relay, relay, StringComparison.Ordinal))
             {
-                held.Add(new OutboxLease(bucket, relay, lease[Fence].ToInt64()));
+                held.Add(one);
             }
         }
 
@@ -112,14 +112,23 @@ internal sealed class MongoOutboxLeases(MongoConnection connection, Func<IMongoC
             cancellationToken);
     }
 
-    public async Task<bool> IsInForceAsync(OutboxLease lease, CancellationToken cancellationToken) => await connection.RunToAnswerAsync(
-        "check a lease of the outbox",
-        async token =>
-        {
-            using var cursor = await state().FindAsync(new BsonDocument(Of(lease)) { IsAhead(ExpiresAt) }, cancellationToken: token).ConfigureAwait(false);
-            return await cursor.AnyAsync(token).ConfigureAwait(false);
-        },
-        cancellationToken).ConfigureAwait(false);
+    /// <summary>Which of these leases are in force.</summary>
+    public Task<HashSet<OutboxLease>> FindInForceAsync(IReadOnlyCollection<OutboxLease> leases, CancellationToken cancellationToken) =>
+        connection.RunToAnswerAsync(
+            "check leases of the outbox",
+            async token =>
+            {
+                var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(leases.Select(static lease => lease.Bucket).Distinct())))
+                {
+                    IsAhead(ExpiresAt),
+                };
+                using var cursor = await state().FindAsync(filter, cancellationToken: token).ConfigureAwait(false);
+                var found = await cursor.ToListAsync(token).ConfigureAwait(false);
+                return found.Select(static one => LeaseOf(one)).Intersect(leases).ToHashSet();
+            },
+            cancellationToken);
+
+    private static OutboxLease LeaseOf(BsonDocument bucket) => new(bucket["_id"].AsInt32, bucket[Relay].AsString, bucket[Fence].ToInt64());
 
     private static BsonDocument Of(OutboxLease lease) => new() { { "_id", lease.Bucket }, { Relay, lease.Relay }, { Fence, lease.Fence } };
 

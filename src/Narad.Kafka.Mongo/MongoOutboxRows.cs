@@ -71,6 +71,14 @@ internal static class MongoOutboxRows
         }
     }
 
+    /// <summary>Rows that a relay may change: they are pending, and no relay has taken them over since it took its lease.</summary>
+    public static BsonDocument Mine(OutboxLease lease, BsonValue id) => new()
+    {
+        { "_id", id },
+        { State, Pending },
+        { Fence, new BsonDocument("$lte", lease.Fence) },
+    };
+
     /// <summary>The fields of a row that say where it is in its key.</summary>
     public static BsonDocument OrderOnly => new() { { "_id", 0 }, { Sequence, 1 }, { KeyHash, 1 } };
 

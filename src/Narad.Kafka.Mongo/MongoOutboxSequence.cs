@@ -8,11 +8,11 @@ namespace Narad.Kafka.Mongo;
 /// </summary>
 /// <remarks>
 /// One counter for all buckets, incremented outside of the application's transaction: inside, all transactions that enqueue would conflict. Callers that ask
-/// while a request is on its way share the next one, so a process has one at a time. Numbers are never reserved ahead: another process would then hand out
-/// higher ones first. Acknowledged by the majority, so that no new primary hands out a number again. A counter that is lost begins at the server's time in
+/// while a request is on its way share the next one. Numbers are never reserved ahead: another process would then hand out higher ones first. Before a row
+/// counts, the majority has the counter, so that no new primary hands out its number again. A counter that is lost begins at the server's time in
 /// microseconds, which is above every number that was handed out.
 /// </remarks>
-internal sealed class MongoOutboxSequence(MongoConnection connection, Func<IMongoCollection<BsonDocument>> state)
+internal sealed class MongoOutboxSequence
 {
     private const string Id = "sequence";
     private const string Value = "value";
@@ -21,87 +21,61 @@ internal sealed class MongoOutboxSequence(MongoConnection connection, Func<IMong
     // Counters begin above it: microseconds since 1970, of the year 2001.
     private const long Least = 1_000_000_000_000_000;
 
-    private readonly Lock _lock = new();
-    private List<Request> _waiting = [];
-    private bool _asking;
+    private readonly MongoConnection _connection;
+    private readonly Func<IMongoCollection<BsonDocument>> _state;
+    private readonly SharedRequest<int, (long First, DateTime Now)> _durable;
+    private readonly SharedRequest<int, (long First, DateTime Now)> _others;
+
+    public MongoOutboxSequence(MongoConnection connection, Func<IMongoCollection<BsonDocument>> state)
+    {
+        _connection = connection;
+        _state = state;
+        _durable = new SharedRequest<int, (long First, DateTime Now)>(counts => TakeAsync(counts, WriteConcern.WMajority));
+        _others = new SharedRequest<int, (long First, DateTime Now)>(counts => TakeAsync(counts, WriteConcern.W1));
+    }
 
     /// <summary>Takes consecutive numbers.</summary>
     /// <param name="count">How many.</param>
+    /// <param name="isDurable">Whether the majority has to have the counter now. Else something that is written later, and waits for the majority, has to
+    /// include it.</param>
     /// <param name="cancellationToken">Ends the waiting; the numbers are then not used.</param>
     /// <returns>The first of them, and the server's time.</returns>
     /// <exception cref="StoreUnavailableException">The server did not answer.</exception>
-    public Task<(long First, DateTime Now)> TakeAsync(int count, CancellationToken cancellationToken)
-    {
-        var request = new Request(count);
-        lock (_lock)
-        {
-            _waiting.Add(request);
-            if (!_asking)
-            {
-                _asking = true;
-                _ = AskAsync();
-            }
-        }
-
-        return request.Numbers.Task.WaitAsync(cancellationToken);
-    }
+    public Task<(long First, DateTime Now)> TakeAsync(int count, bool isDurable, CancellationToken cancellationToken) =>
+        (isDurable ? _durable : _others).CallAsync(count, cancellationToken);
 
     /// <summary>The highest number that was handed out; 0: none.</summary>
-    public Task<long> ReadAsync(CancellationToken cancellationToken) => connection.RunToAnswerAsync(
+    public Task<long> ReadAsync(CancellationToken cancellationToken) => _connection.RunToAnswerAsync(
         "read the counter of the outbox",
         async token =>
         {
-            using var cursor = await state().FindAsync(new BsonDocument("_id", Id), cancellationToken: token).ConfigureAwait(false);
+            using var cursor = await _state().FindAsync(new BsonDocument("_id", Id), cancellationToken: token).ConfigureAwait(false);
             return await cursor.FirstOrDefaultAsync(token).ConfigureAwait(false) is { } counter ? counter[Value].ToInt64() : 0;
         },
         cancellationToken);
 
-    // Runs while somebody waits; ends under the lock, so that no request is left behind.
-    private async Task AskAsync()
+    private async Task<IReadOnlyList<(long First, DateTime Now)>> TakeAsync(IReadOnlyList<int> counts, WriteConcern concern)
     {
-        await Task.Yield();
-        while (true)
+        var sum = counts.Sum(static count => (long)count);
+        var counter = await IncrementAsync(sum, concern).ConfigureAwait(false);
+        var now = counter[At].ToUniversalTime();
+        var next = counter[Value].ToInt64() - sum + 1;
+        var taken = new List<(long First, DateTime Now)>();
+        foreach (var count in counts)
         {
-            List<Request> requests;
-            lock (_lock)
-            {
-                if (_waiting.Count == 0)
-                {
-                    _asking = false;
-                    return;
-                }
-
-                (requests, _waiting) = (_waiting, []);
-            }
-
-            try
-            {
-                var counter = await IncrementAsync(requests.Sum(static request => request.Count)).ConfigureAwait(false);
-                var now = counter[At].ToUniversalTime();
-                var next = counter[Value].ToInt64() - requests.Sum(static request => (long)request.Count) + 1;
-                foreach (var request in requests)
-                {
-                    request.Numbers.SetResult((next, now));
-                    next += request.Count;
-                }
-            }
-            catch (Exception error)
-            {
-                foreach (var request in requests)
-                {
-                    request.Numbers.TrySetException(error);
-                    _ = request.Numbers.Task.Exception;   // nobody may be waiting any more
-                }
-            }
+            taken.Add((next, now));
+            next += count;
         }
+
+        return taken;
     }
 
-    private async Task<BsonDocument> IncrementAsync(long count)
+    private async Task<BsonDocument> IncrementAsync(long count, WriteConcern concern)
     {
         while (true)
         {
             var update = Builders<BsonDocument>.Update.Inc(Value, count).CurrentDate(At);
-            var counter = await UpdateAsync(update).ConfigureAwait(false);
+            var counter = await UpdateAsync(update, concern).ConfigureAwait(false);
             if (counter[Value].ToInt64() >= Least)
             {
                 return counter;
@@ -109,18 +83,13 @@ internal sealed class MongoOutboxSequence(MongoConnection connection, Func<IMong
 
             // It is new, or was lost.
             var now = new DateTimeOffset(counter[At].ToUniversalTime()).ToUnixTimeMilliseconds() * 1_000;
-            await UpdateAsync(Builders<BsonDocument>.Update.Max(Value, Math.Max(Least, now))).ConfigureAwait(false);
+            await UpdateAsync(Builders<BsonDocument>.Update.Max(Value, Math.Max(Least, now)), WriteConcern.WMajority).ConfigureAwait(false);
         }
     }
 
-    private Task<BsonDocument> UpdateAsync(UpdateDefinition<BsonDocument> update) => connection.RunToAnswerAsync(
+    private Task<BsonDocument> UpdateAsync(UpdateDefinition<BsonDocument> update, WriteConcern concern) => _connection.RunToAnswerAsync(
         "number messages of the outbox",
-        token => state().FindOneAndUpdateAsync<BsonDocument>(new BsonDocument("_id", Id), update,
+        token => _state().WithWriteConcern(concern).FindOneAndUpdateAsync<BsonDocument>(new BsonDocument("_id", Id), update,
             new FindOneAndUpdateOptions<BsonDocument> { IsUpsert = true, ReturnDocument = ReturnDocument.After }, token),
         CancellationToken.None);
-
-    private sealed record Request(int Count)
-    {
-        public TaskCompletionSource<(long First, DateTime Now)> Numbers { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
 }

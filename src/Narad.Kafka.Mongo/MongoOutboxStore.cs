@@ -1,6 +1,5 @@
 using MongoDB.Bson;
 using MongoDB.Driver;
-using MongoDB.Driver.Core.Bindings;
 
 namespace Narad.Kafka.Mongo;
 
@@ -20,7 +19,9 @@ internal sealed class MongoOutboxStore : IOutboxStore
 
     private readonly MongoConnection _connection;
     private readonly MongoOutboxSequence _sequence;
+    private readonly MongoOutboxWriter _writer;
     private readonly MongoOutboxLeases _leases;
+    private readonly MongoOutboxMarks _marks;
     private readonly MongoOutboxWatch _watch;
 
     // By bucket: the fence that its pending rows have at least. Written by the holder of its lease.
@@ -28,13 +29,14 @@ internal sealed class MongoOutboxStore : IOutboxStore
 
     // By bucket: AreNone, AreUnknown or MayBeSome. Interlocked.
     private readonly int[] _heldKeys = new int[OutboxMessage.BucketCount];
-    private bool _keepsDispatched = true;
 
     public MongoOutboxStore(MongoConnection connection, TimeProvider time)
     {
         _connection = connection;
         _sequence = new MongoOutboxSequence(connection, () => State);
+        _writer = new MongoOutboxWriter(connection, () => Rows, _sequence);
         _leases = new MongoOutboxLeases(connection, () => State);
+        _marks = new MongoOutboxMarks(connection, () => Rows, _leases);
         _watch = new MongoOutboxWatch(connection, () => Rows, _sequence, time);
     }
 
@@ -71,7 +73,7 @@ internal sealed class MongoOutboxStore : IOutboxStore
 
         await MongoIndexes.CreateCollectionAsync(_connection, StateCollection, cancellationToken).ConfigureAwait(false);
         await _leases.StartAsync(cancellationToken).ConfigureAwait(false);
-        _keepsDispatched = retention > TimeSpan.Zero;
+        _marks.KeepsDispatched = retention > TimeSpan.Zero;
         return description.HasTransactions ? OutboxGuarantee.Transactional : OutboxGuarantee.AtLeastOnce;
     }
 
@@ -80,26 +82,11 @@ internal sealed class MongoOutboxStore : IOutboxStore
         ArgumentNullException.ThrowIfNull(messages);
         if (TransactionOf(session) is { } transaction)
         {
-            await EnqueueInAsync(transaction, messages, cancellationToken).ConfigureAwait(false);
+            await _writer.WriteAsync(transaction, messages, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        var rows = await CreateRowsAsync(messages, cancellationToken).ConfigureAwait(false);
-        if (rows.Count == 1)
-        {
-            await _connection.RunAsync("write to the outbox", token => Rows.InsertOneAsync(rows[0], cancellationToken: token), cancellationToken)
-                .ConfigureAwait(false);
-        }
-        else if ((await _connection.DescribeAsync(cancellationToken).ConfigureAwait(false)).HasTransactions)
-        {
-            await InsertAllOrNoneAsync(rows, cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            await _connection.RunAsync("write to the outbox", token => Rows.InsertManyAsync(rows, cancellationToken: token), cancellationToken)
-                .ConfigureAwait(false);
-        }
-
+        await _writer.WriteAsync(messages, cancellationToken).ConfigureAwait(false);
         _watch.Stored(messages);
     }
 
@@ -164,25 +151,18 @@ internal sealed class MongoOutboxStore : IOutboxStore
         return pending;
     }
 
-    public async Task<int> MarkDispatchedAsync(OutboxLease lease, IReadOnlyList<OutboxRow> rows, CancellationToken cancellationToken)
+    public Task<int> MarkDispatchedAsync(OutboxLease lease, IReadOnlyList<OutboxRow> rows, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(lease);
         ArgumentNullException.ThrowIfNull(rows);
-        var mine = Mine(lease, new BsonDocument("$in", new BsonArray(rows.Select(static row => row.Message.Id))));
-        var dispatched = Builders<BsonDocument>.Update.Set(MongoOutboxRows.State, MongoOutboxRows.Dispatched).CurrentDate(MongoOutboxRows.DispatchedAt);
-        return await ChangeAsync(
-            lease,
-            "mark messages as dispatched",
-            async token => _keepsDispatched
-                ? (await Rows.UpdateManyAsync(mine, dispatched, cancellationToken: token).ConfigureAwait(false)).ModifiedCount
-                : (await Rows.DeleteManyAsync(mine, token).ConfigureAwait(false)).DeletedCount,
-            cancellationToken).ConfigureAwait(false);
+        return _marks.MarkAsync(lease, rows, cancellationToken);
     }
 
     public async Task<bool> RecordRefusalAsync(OutboxLease lease, OutboxRow row, string reason, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(row);
         var update = Builders<BsonDocument>.Update.Inc(MongoOutboxRows.Attempts, 1).Set(MongoOutboxRows.Reason, reason);
-        return await ChangeOneAsync(lease, row, "note a refused message", update, cancellationToken).ConfigureAwait(false);
+        return await ChangeAsync(lease, row, "note a refused message", update, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<bool> SetAsideAsync(OutboxLease lease, OutboxRow row, string reason, bool holdsKey, CancellationToken cancellationToken)
@@ -194,7 +174,7 @@ internal sealed class MongoOutboxStore : IOutboxStore
 
         // For as long as the lease lasts: a read beside this update does not find it yet, and where its answer is lost it may come later.
         Volatile.Write(ref _heldKeys[lease.Bucket], MayBeSome);
-        return await ChangeOneAsync(lease, row, "set a message aside", update, cancellationToken).ConfigureAwait(false);
+        return await ChangeAsync(lease, row, "set a message aside", update, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<OutboxStatistics> GetStatisticsAsync(CancellationToken cancellationToken)
@@ -312,13 +292,6 @@ internal sealed class MongoOutboxStore : IOutboxStore
         return new BsonDocument { { "_id", new BsonDocument("$in", new BsonArray(ids)) }, { MongoOutboxRows.State, MongoOutboxRows.SetAside } };
     }
 
-    private static BsonDocument Mine(OutboxLease lease, BsonValue id) => new()
-    {
-        { "_id", id },
-        { MongoOutboxRows.State, MongoOutboxRows.Pending },
-        { MongoOutboxRows.Fence, new BsonDocument("$lte", lease.Fence) },
-    };
-
     // The transaction that the caller named, or that of the message that is being handled.
     private static IClientSessionHandle? TransactionOf(object? session) => session switch
     {
@@ -329,51 +302,6 @@ internal sealed class MongoOutboxStore : IOutboxStore
         _ => throw new ArgumentException(
             $"An outbox in MongoDB takes an IClientSessionHandle as the transaction, and {session.GetType()} was given.", nameof(session)),
     };
-
-    private async Task EnqueueInAsync(IClientSessionHandle transaction, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
-    {
-        if (transaction.WrappedCoreSession.CurrentTransaction is { State: CoreTransactionState.Starting })
-        {
-            // The snapshot is taken by the first operation, and has to be older than the numbers: of two transactions that conflict, the one that
-            // commits later then has the higher ones.
-            await _connection.RunAsync(
-                "begin a transaction",
-                async token =>
-                {
-                    using var cursor = await Rows.FindAsync(transaction, new BsonDocument("_id", messages[0].Id), cancellationToken: token)
-                        .ConfigureAwait(false);
-                    await cursor.AnyAsync(token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
-
-        var rows = await CreateRowsAsync(messages, cancellationToken).ConfigureAwait(false);
-        await _connection.RunAsync("write to the outbox", token => Rows.InsertManyAsync(transaction, rows, cancellationToken: token), cancellationToken)
-            .ConfigureAwait(false);
-    }
-
-    private async Task InsertAllOrNoneAsync(List<BsonDocument> rows, CancellationToken cancellationToken)
-    {
-        using var session = await _connection.RunAsync("start a session", token => _connection.Database.Client.StartSessionAsync(cancellationToken: token),
-            cancellationToken).ConfigureAwait(false);
-        await _connection.RunToAnswerAsync(
-            "write to the outbox",
-            token => session.WithTransactionAsync(
-                async (transaction, stop) =>
-                {
-                    await Rows.InsertManyAsync(transaction, rows, cancellationToken: stop).ConfigureAwait(false);
-                    return true;
-                },
-                new TransactionOptions(writeConcern: WriteConcern.WMajority),
-                token),
-            cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<List<BsonDocument>> CreateRowsAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
-    {
-        var (first, now) = await _sequence.TakeAsync(messages.Count, cancellationToken).ConfigureAwait(false);
-        return [.. messages.Select((message, i) => MongoOutboxRows.Create(message, first + i, now))];
-    }
 
     private async Task RaiseFenceAsync(OutboxLease lease, CancellationToken cancellationToken)
     {
@@ -410,19 +338,19 @@ internal sealed class MongoOutboxStore : IOutboxStore
             },
             cancellationToken);
 
-    private async Task<bool> ChangeOneAsync(
-        OutboxLease lease, OutboxRow row, string action, UpdateDefinition<BsonDocument> update, CancellationToken cancellationToken) =>
-        await ChangeAsync(
-            lease,
-            action,
-            async token => (await Rows.UpdateOneAsync(Mine(lease, row.Message.Id), update, cancellationToken: token).ConfigureAwait(false)).ModifiedCount,
-            cancellationToken).ConfigureAwait(false) > 0;
-
-    private async Task<int> ChangeAsync(OutboxLease lease, string action, Func<CancellationToken, Task<long>> change, CancellationToken cancellationToken)
+    // A change of one row, where the lease is in force and the row is pending.
+    private async Task<bool> ChangeAsync(
+        OutboxLease lease, OutboxRow row, string action, UpdateDefinition<BsonDocument> update, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(lease);
-        return await _leases.IsInForceAsync(lease, cancellationToken).ConfigureAwait(false)
-            ? (int)await _connection.RunToAnswerAsync(action, change, cancellationToken).ConfigureAwait(false)
-            : 0;
+        if ((await _leases.FindInForceAsync([lease], cancellationToken).ConfigureAwait(false)).Count == 0)
+        {
+            return false;
+        }
+
+        var result = await _connection.RunToAnswerAsync(
+            action, token => Rows.UpdateOneAsync(MongoOutboxRows.Mine(lease, row.Message.Id), update, cancellationToken: token), cancellationToken)
+            .ConfigureAwait(false);
+        return result.ModifiedCount > 0;
     }
 }

@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Events;
+using Narad.Kafka.Outbox;
 
 namespace Narad.Kafka.Mongo.Tests;
 
@@ -36,6 +38,30 @@ public sealed class MongoOutboxWatchTests
         before = watch.Signals;
         (await store.RetryAsync([row.Message.Id], CancellationToken.None)).Should().Be(1);
         await watch.SignalledAfterAsync(before);
+    }
+
+    [SkippableFact]
+    public async Task A_transaction_of_another_process_wakes_the_relay_an_hour_before_it_polls()
+    {
+        await using var database = TestDatabase.On(TestDatabase.ReplicaSet);
+        var other = TestDatabase.Client(database.Uri, settings => settings.ApplicationName = $"writer-{database.Name}").GetDatabase(database.Name);
+        var (store, writer) = (await database.StartStoreAsync(), await database.StartStoreAsync(through: other));
+        var topic = new FakeTopic();
+        var options = new OutboxOptions { PollInterval = TimeSpan.FromHours(1), LeaseDuration = TimeSpan.FromMinutes(5) };
+        using var metrics = new OutboxMetrics("test");
+        await using var relay = new OutboxRelay(store, options, topic.SendAsync, metrics, TimeProvider.System, NullLogger.Instance);
+        await relay.StartAsync(CancellationToken.None);
+        await Waiting.UntilAsync(() => relay.Held == OutboxMessage.BucketCount && store.WakeUp is MongoOutboxWakeUp.ChangeStream, "it is ready");
+
+        // The first one may be found by the look that follows the taking of the buckets.
+        for (var number = 1; number <= 3; number++)
+        {
+            using var session = await other.Client.StartSessionAsync();
+            session.StartTransaction();
+            await writer.EnqueueAsync(session, OutboxMessages.Create(number, bucket: number));
+            await session.CommitTransactionAsync();
+            await Waiting.UntilAsync(() => topic.Written.Count == number, "it was sent");
+        }
     }
 
     [SkippableFact]

@@ -29,6 +29,9 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
     // How often a bucket that may not be sent from any more tries to mark what was acknowledged.
     private const int MostLastAttempts = 5;
 
+    // How long acknowledgements are gathered, to be marked together. What is not marked is sent again after a crash, so it is short.
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(10);
+
     private static readonly TimeSpan SlowAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWaitForKafka = TimeSpan.FromSeconds(5);
     private static readonly Backoff StoreBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(100), max: TimeSpan.FromSeconds(5)).WithJitter(0.25);
@@ -44,8 +47,12 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
     private Task _run = Task.CompletedTask;   // under _lock, as the next two
     private bool _isRunning;
     private bool _isWoken;
-    private bool _mayBeMarked;   // used by the run only: whether the answer to a marking was lost
-    private int _onTheWay;       // interlocked
+    private bool _mayBeMarked;      // used by the run only: whether the answer to a marking was lost
+    private long _readAt;           // used by the run only
+    private int _isReadWhole;       // interlocked: 1 where the last read left nothing behind that was pending then
+    private int _onTheWay;          // interlocked: messages
+    private int _sending;           // interlocked: keys
+    private int _isToMark;          // interlocked: 1 where something was acknowledged, or a key ended, since the last marking
 
     public HeldLease Held => lease;
 
@@ -125,13 +132,13 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
             var wait = options.PollInterval;
             try
             {
-                lock (_lock)
+                if (TakeWake())
                 {
-                    _isWoken = false;
+                    Interlocked.Exchange(ref _isReadWhole, 0);
                 }
 
                 await MarkAsync().ConfigureAwait(false);
-                var read = MaySend ? await ReadAsync().ConfigureAwait(false) : 0;
+                var read = MaySend && MayBeMore ? await ReadAsync().ConfigureAwait(false) : 0;
                 failed = 0;
                 if (read == 0 && _active.Count == 0 && TryEnd())
                 {
@@ -155,8 +162,37 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
             }
 
             await _signal.WaitAsync(wait, time, CancellationToken.None).ConfigureAwait(false);
+            if (Volatile.Read(ref _isToMark) != 0 && Volatile.Read(ref _sending) > 0 && !IsWoken)
+            {
+                await _signal.WaitAsync(Gathering, time, CancellationToken.None).ConfigureAwait(false);   // until the last key ends, or new messages come
+            }
         }
     }
+
+    private bool TakeWake()
+    {
+        lock (_lock)
+        {
+            var isWoken = _isWoken;
+            _isWoken = false;
+            return isWoken;
+        }
+    }
+
+    private bool IsWoken
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isWoken;
+            }
+        }
+    }
+
+    // Whether a read may find something: new messages, those that the last read left behind, a key whose wait is over, what was not reported.
+    private bool MayBeMore =>
+        Volatile.Read(ref _isReadWhole) == 0 || !_blocked.IsEmpty || time.GetElapsedTime(_readAt) >= options.PollInterval;
 
     // False: it was woken meanwhile.
     private bool TryEnd()
@@ -185,6 +221,8 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
     // What was acknowledged is marked before its key may be read again.
     private async Task MarkAsync()
     {
+        Interlocked.Exchange(ref _isToMark, 0);
+
         // In this order: what a key that ended has sent was queued before.
         while (_ended.TryDequeue(out var key))
         {
@@ -223,6 +261,8 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
     {
         var limit = Limit;
         var now = time.GetTimestamp();
+        _readAt = now;
+        Interlocked.Exchange(ref _isReadWhole, 0);
         var slow = now - (long)(SlowAfter.TotalSeconds * time.TimestampFrequency);
         foreach (var key in _active.Values)
         {
@@ -247,14 +287,19 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
         List<long> except = [.. _active.Keys, .. blocked];
         var rows = await store.ReadPendingAsync(lease.Lease, except, room, stopping).ConfigureAwait(false);
         var keys = Group(rows);
+        var most = room;
         if (rows.Count == room && keys.Count < room / 2)
         {
             // Keys with many messages leave no room for others: those are asked for without them.
             rows = await store.ReadPendingAsync(lease.Lease, [.. except, .. keys.Select(static key => key.Key)], room, stopping).ConfigureAwait(false);
             keys.AddRange(Group(rows));
+            most = Math.Max(1, room / keys.Count);
+        }
+        else if (rows.Count < room && except.Count == 0)
+        {
+            Interlocked.Exchange(ref _isReadWhole, 1);
         }
 
-        var most = Math.Max(1, room / Math.Max(1, keys.Count));
         foreach (var (keyHash, ofKey) in keys)
         {
             if (!MaySend)
@@ -264,6 +309,7 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
 
             var queue = new OutboxKeyQueue(keyHash, ofKey.Take(most));
             _active.Add(keyHash, queue);
+            Interlocked.Increment(ref _sending);
             _ = Task.Run(() => SendAsync(queue), CancellationToken.None);
         }
 
@@ -303,6 +349,7 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
                 {
                     metrics.CountFailure();
                     await FailedAsync(row, error).ConfigureAwait(false);
+                    Interlocked.Exchange(ref _isReadWhole, 0);   // what is behind it was not sent
                     break;
                 }
                 finally
@@ -313,13 +360,26 @@ internal sealed class OutboxBucket(HeldLease lease, IOutboxStore store, OutboxOp
                 metrics.CountDispatched();
                 _blocked.TryRemove(key.KeyHash, out _);
                 _acknowledged.Enqueue(row);
-                _signal.Set();
+                SignalToMark();
             }
         }
         finally
         {
             key.Clear();
             _ended.Enqueue(key);
+            SignalToMark();
+            if (Interlocked.Decrement(ref _sending) == 0)
+            {
+                _signal.Set();
+            }
+        }
+    }
+
+    // The first one since the last marking; the others are gathered.
+    private void SignalToMark()
+    {
+        if (Interlocked.Exchange(ref _isToMark, 1) == 0)
+        {
             _signal.Set();
         }
     }

@@ -1,0 +1,194 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using MongoDB.Bson;
+using MongoDB.Driver;
+using Narad.Kafka.Outbox;
+
+namespace Narad.Kafka.Benchmarks;
+
+/// <summary>The rows of the outbox: what its relay sends, in memory and, where one is named, on a MongoDB server.</summary>
+internal static class Outboxes
+{
+    private const int Keys = 10_000;
+    private const int Batch = 1_000;
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
+
+    public static async Task<RowResult[]> MeasureAsync(BenchmarkEnvironment environment, BenchmarkArguments arguments)
+    {
+        var topic = await environment.NewTopicAsync("outbox", partitions: 6);
+        await using var kafka = new KafkaService(environment.Options());
+        await kafka.ConnectProducerAsync();
+        var results = new List<RowResult> { await InMemoryAsync(environment, kafka, topic, arguments) };
+        if (arguments.MongoDb is { } uri)
+        {
+            await using var server = new BenchmarkDatabase(uri, environment.NewName("database"));
+            results.Add(await InMongoAsync(environment, kafka, topic, server, arguments));
+            results.AddRange(await OutboxEnqueuing.MeasureAsync(environment, kafka, topic, server, arguments));
+            if (await server.HasTransactionsAsync())
+            {
+                results.Add(await OutboxLatency.MeasureAsync(environment, kafka, topic, server, arguments));
+            }
+        }
+
+        return [.. results];
+    }
+
+    /// <summary>A relay that sends through a service, and tells of each message that Kafka acknowledged.</summary>
+    public static OutboxRelay NewRelay(IOutboxStore store, OutboxTransport transport) =>
+        new(store, new OutboxOptions(), transport, new OutboxMetrics("narad-bench"), TimeProvider.System, NullLogger.Instance);
+
+    public static KafkaOutbox NewOutbox(KafkaService kafka, IOutboxStore store) =>
+        new(new Lazy<OutboxComposer>(() => new OutboxComposer(kafka.Options)), store, new OutboxMetrics("narad-bench"));
+
+    private static Task<RowResult> InMemoryAsync(BenchmarkEnvironment environment, KafkaService kafka, string topic, BenchmarkArguments arguments)
+    {
+        var events = Events(arguments.Messages);
+        var row = new Row(
+            "outbox",
+            $"typed JSON, {Keys} keys, pending at the start",
+            "msg/s",
+            [
+                Written("the relay, store in memory", () => RelayAsync(kafka, new InMemoryOutboxStore(), topic, events)),
+                Written("SendManyAsync", () => SendAsync(kafka, topic, events)),
+            ],
+            []);
+        return row.MeasureAsync(arguments.Rounds);
+
+        Candidate Written(string name, Func<Task<Sample>> run) => Sending.Written(environment, topic, events.Length, name, run);
+    }
+
+    private static async Task<RowResult> InMongoAsync(
+        BenchmarkEnvironment environment, KafkaService kafka, string topic, BenchmarkDatabase server, BenchmarkArguments arguments)
+    {
+        var events = Events(arguments.OutboxMessages);
+        async Task<Sample> RunAsync(Func<IOutboxStore, string, Task<Sample>> work, IMongoDatabase? through = null)
+        {
+            var collection = environment.NewName("outbox");
+            await using var services = server.Services(options => options.OutboxCollection = collection, through);
+            var sample = await work(services.GetRequiredService<IOutboxStore>(), collection);
+            await server.Database.DropCollectionAsync(collection);
+            return sample;
+        }
+
+        var row = new Row(
+            "outbox mongodb",
+            $"typed JSON, {Keys} keys, pending at the start",
+            "msg/s",
+            [
+                Written("the relay", () => RunAsync((store, _) => RelayAsync(kafka, store, topic, events))),
+                Written("SendManyAsync", () => SendAsync(kafka, topic, events)),
+                Written("a loop: find 1,000, send, update", () => RunAsync((store, collection) =>
+                    LoopAsync(kafka, store, server.Database.GetCollection<BsonDocument>(collection).WithWriteConcern(WriteConcern.WMajority), topic, events))),
+            ],
+            [Target.Ratio("of SendManyAsync", 0.5, against: 1), Target.Ratio("of the loop", 0.5, against: 2)]);
+        var result = await row.MeasureAsync(arguments.Rounds);
+
+        var commands = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        await RunAsync((store, _) => RelayAsync(kafka, store, topic, events, commands.Clear), server.ConnectCounting(commands));
+        Console.WriteLine($"\ncommands of the relay in a run of {events.Length} messages: "
+            + string.Join(", ", commands.OrderByDescending(static one => one.Value).Select(static one => $"{one.Key} {one.Value}")));
+        return result;
+
+        Candidate Written(string name, Func<Task<Sample>> run) => Sending.Written(environment, topic, events.Length, name, run);
+    }
+
+    private static UserEvent[] Events(int count) =>
+        [.. Enumerable.Range(0, count).Select(static n => UserEvent.Samples[n % UserEvent.Keys] with { UserId = $"user-{n % Keys:00000}", Sequence = n })];
+
+    private static async Task<Sample> SendAsync(KafkaService kafka, string topic, UserEvent[] events)
+    {
+        var stretch = Sample.Start();
+        await kafka.SendManyAsync(topic, events, static one => one.UserId);
+        return stretch.PerSecond(events.Length);
+    }
+
+    // From the first send until everything is marked.
+    private static async Task<Sample> RelayAsync(KafkaService kafka, IOutboxStore store, string topic, UserEvent[] events, Action? enqueued = null)
+    {
+        await EnqueueAsync(kafka, store, topic, events);
+        enqueued?.Invoke();
+        var run = new Run(kafka, events.Length);
+        await using var relay = NewRelay(store, run.SendAsync);
+        await relay.StartAsync(CancellationToken.None);
+        await run.Done.WaitAsync(Timeout);
+        await relay.StopAsync(Timeout);
+        var sample = run.Stretch.PerSecond(events.Length);
+        await CheckAsync(store);
+        return sample;
+    }
+
+    // What every outbox does at least. No order, no leases, one process.
+    private static async Task<Sample> LoopAsync(
+        KafkaService kafka, IOutboxStore store, IMongoCollection<BsonDocument> rows, string topic, UserEvent[] events)
+    {
+        await EnqueueAsync(kafka, store, topic, events);
+        var update = Builders<BsonDocument>.Update.Set("state", "dispatched").CurrentDate("dispatchedAt");
+        var stretch = Sample.Start();
+        while (true)
+        {
+            var found = await rows.Find(new BsonDocument { { "state", "pending" }, { "bucket", new BsonDocument("$gte", 0) } }).Limit(Batch).ToListAsync();
+            if (found.Count == 0)
+            {
+                break;
+            }
+
+            var sends = found.ConvertAll(row => kafka.SendAsync(topic, row["value"].AsByteArray, row["key"].AsByteArray));
+            foreach (var send in sends)
+            {
+                await send;
+            }
+
+            await rows.UpdateManyAsync(new BsonDocument("_id", new BsonDocument("$in", new BsonArray(found.Select(static row => row["_id"])))), update);
+        }
+
+        var sample = stretch.PerSecond(events.Length);
+        await CheckAsync(store);
+        return sample;
+    }
+
+    private static async Task EnqueueAsync(KafkaService kafka, IOutboxStore store, string topic, UserEvent[] events)
+    {
+        await store.StartAsync(TimeSpan.FromDays(1), CancellationToken.None);
+        var outbox = NewOutbox(kafka, store);
+        foreach (var some in events.Chunk(Batch))
+        {
+            await outbox.EnqueueManyAsync(topic, some, static one => one.UserId);
+        }
+    }
+
+    private static async Task CheckAsync(IOutboxStore store)
+    {
+        if (await store.GetStatisticsAsync(CancellationToken.None) is { Pending: > 0 } statistics)
+        {
+            throw new InvalidOperationException($"{statistics.Pending} messages are still pending.");
+        }
+    }
+
+    private sealed class Run(KafkaService kafka, int messages)
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _begun;
+        private int _sent;
+
+        public Task Done => _done.Task;
+
+        public Sample.Stretch Stretch { get; private set; }
+
+        public async ValueTask<SendResult> SendAsync(OutboxMessage message)
+        {
+            if (Volatile.Read(ref _begun) == 0 && Interlocked.Exchange(ref _begun, 1) == 0)
+            {
+                Stretch = Sample.Start();
+            }
+
+            var result = await kafka.SendStoredAsync(message);
+            if (Interlocked.Increment(ref _sent) == messages)
+            {
+                _done.TrySetResult();
+            }
+
+            return result;
+        }
+    }
+}
