@@ -11,7 +11,7 @@ internal static class OutboxMessages
     public const string Rows = "kafka_outbox";
     public const string State = "kafka_outbox_state";
 
-    public static readonly TimeSpan Lease = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
 
     public static OutboxMessage Create(int number = 0, int bucket = 0, long keyHash = 1, string topic = "orders") => new()
     {
