@@ -1,11 +1,9 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Events;
-using Narad.Kafka.Outbox;
 
 namespace Narad.Kafka.Mongo.Tests;
 
@@ -48,10 +46,8 @@ public sealed class MongoOutboxWatchTests
         var (store, writer) = (await database.StartStoreAsync(), await database.StartStoreAsync(through: other));
         var topic = new FakeTopic();
         var options = new OutboxOptions { PollInterval = TimeSpan.FromHours(1), LeaseDuration = TimeSpan.FromMinutes(5) };
-        using var metrics = new OutboxMetrics("test");
-        await using var relay = new OutboxRelay(store, options, topic.SendAsync, metrics, TimeProvider.System, NullLogger.Instance);
-        await relay.StartAsync(CancellationToken.None);
-        await Waiting.UntilAsync(() => relay.Held == OutboxMessage.BucketCount && store.WakeUp is MongoOutboxWakeUp.ChangeStream, "it is ready");
+        await using var relay = await TestRelay.StartAsync(store, topic, options);
+        await Waiting.UntilAsync(() => relay.Relay.Held == OutboxMessage.BucketCount && store.WakeUp is MongoOutboxWakeUp.ChangeStream, "it is ready");
 
         // The first one may be found by the look that follows the taking of the buckets.
         for (var number = 1; number <= 3; number++)

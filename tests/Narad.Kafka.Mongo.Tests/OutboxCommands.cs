@@ -52,7 +52,7 @@ internal static class OutboxCommands
         "find" => command["filter"].AsBsonDocument switch
         {
             var filter when filter.Contains("$or") => "read leases",
-            var filter when filter.Contains("fence") => "check the lease",
+            var filter when filter.Contains("$expr") => "check the lease",
             var filter => filter["_id"] == "sequence" ? "read the counter" : null,
         },
         "aggregate" => command["pipeline"].AsBsonArray.Any(static stage => stage.AsBsonDocument.Contains("$lookup")) ? "find pending buckets" : Start,

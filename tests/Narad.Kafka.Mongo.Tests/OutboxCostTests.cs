@@ -1,10 +1,8 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Events;
-using Narad.Kafka.Outbox;
 
 namespace Narad.Kafka.Mongo.Tests;
 
@@ -132,13 +130,11 @@ public sealed class OutboxCostTests
         await memory.EnqueueAsync([.. Enumerable.Range(0, 50).Select(static i => OutboxMessages.Create(i, keyHash: i % 40))], null, CancellationToken.None);
         var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var topic = new FakeTopic { Sending = _ => open.Task };
-        using var metrics = new OutboxMetrics("test");
-        await using var relay = new OutboxRelay(store, new OutboxOptions(), topic.SendAsync, metrics, time, NullLogger.Instance);
-        await relay.StartAsync(CancellationToken.None);
+        await using var relay = await TestRelay.StartAsync(store, topic, new OutboxOptions(), time);
         await Waiting.UntilAsync(() => topic.MostAtOnce == 40, "one message of each key is on its way");
         open.SetResult();
         await Waiting.UntilAsync(() => memory.Dispatched.Count == 50, "all are marked");
-        await relay.StopAsync(TimeSpan.FromMinutes(1));
+        await relay.Relay.StopAsync(TimeSpan.FromMinutes(1));
 
         calls.Count(static name => name is nameof(IOutboxStore.ReadPendingAsync)).Should().Be(1, "there was nothing behind it, and nothing was reported");
         calls.Count(static name => name is nameof(IOutboxStore.MarkDispatchedAsync)).Should().Be(1);
