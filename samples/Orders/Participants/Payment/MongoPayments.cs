@@ -29,7 +29,7 @@ internal sealed class MongoPayments(OrdersDatabase database) : IPayments
                 new BsonDocument
                 {
                     { "_id", payment.OrderId }, { "state", payment.State.ToString() }, { "paymentId", payment.PaymentId }, { "amount", payment.Amount },
-                    { "reason", payment.Reason },
+                    { "reason", BsonValue.Create(payment.Reason) },
                 },
                 token);
             if (booked != 0)

@@ -21,7 +21,10 @@ internal sealed class MongoShipments(OrdersDatabase database) : IShipments
                 session,
                 new BsonDocument
                 {
-                    { "_id", shipment.OrderId }, { "trackingNumber", shipment.TrackingNumber }, { "address", shipment.Address }, { "reason", shipment.Reason },
+                    { "_id", shipment.OrderId },
+                    { "trackingNumber", BsonValue.Create(shipment.TrackingNumber) },
+                    { "address", BsonValue.Create(shipment.Address) },
+                    { "reason", BsonValue.Create(shipment.Reason) },
                 },
                 cancellationToken: token);
             return shipment;

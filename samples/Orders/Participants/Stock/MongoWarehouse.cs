@@ -77,7 +77,7 @@ internal sealed class MongoWarehouse(OrdersDatabase database) : IWarehouse
         { "_id", reservation.OrderId },
         { "state", reservation.State.ToString() },
         { "items", new BsonArray(reservation.Items.Select(Document)) },
-        { "reason", reservation.Reason },
+        { "reason", BsonValue.Create(reservation.Reason) },
     };
 
     private static BsonDocument Document(OrderItem item) => new() { { "sku", item.Sku }, { "quantity", item.Quantity }, { "price", item.Price } };
