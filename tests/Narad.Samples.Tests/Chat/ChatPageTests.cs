@@ -119,6 +119,37 @@ public sealed class ChatPageTests(ITestOutputHelper output)
         ann.Complaints.Should().BeEmpty();
     }
 
+    [SkippableFact]
+    public async Task The_owner_removes_a_member_another_one_leaves_and_a_user_signs_out()
+    {
+        await using var sample = await ChatHosts.StartAsync(1);
+        await using var ann = await ChatPage.SignInAsync(sample.UrlOf("server"), "Ann");
+        await using var ben = await ChatPage.SignInAsync(sample.UrlOf("server"), "Ben", phone: true);
+        await using var carla = await ChatPage.SignInAsync(sample.UrlOf("server"), "Carla");
+        foreach (var user in new[] { ann, ben, carla })
+        {
+            user.Page.Dialog += static (_, question) => _ = question.AcceptAsync();
+            await user.JoinAsync("general");
+        }
+
+        await ann.SeesAsync("3 members, 3 online");
+        await ann.Page.GetByLabel("Remove carla").ClickAsync();
+        await carla.Page.GetByText("You were removed from general.").WaitForAsync();
+        await ann.SeesAsync("2 members, 2 online");
+        await ben.Page.GetByLabel("Leave the room").ClickAsync();
+        await ann.SeesAsync("1 member, 1 online");
+        await Link(ben).WaitForAsync(new() { State = WaitForSelectorState.Detached });
+        await Link(carla).WaitForAsync(new() { State = WaitForSelectorState.Detached });
+
+        await ann.Page.GetByLabel("Sign out").ClickAsync();
+        await ann.Page.GetByLabel("Your name").WaitForAsync();
+        await ann.Page.ReloadAsync();
+        await ann.Page.GetByLabel("Your name").WaitForAsync();
+        ann.Complaints.Concat(ben.Complaints).Concat(carla.Complaints).Should().BeEmpty();
+
+        static ILocator Link(ChatPage user) => user.Page.GetByRole(AriaRole.Link, new() { Name = "general" });
+    }
+
     private static ChatRecord Record(int number) =>
         new(RecordKind.Message, "big", number % 3 == 0 ? "ann" : "bob", Guid.CreateVersion7().ToString(), $"number {number}.", DateTimeOffset.UtcNow);
 }
