@@ -56,7 +56,15 @@ public sealed class RunningSample : IAsyncDisposable
     {
         foreach (var (_, host) in _hosts)
         {
-            await host.StartAsync();
+            try
+            {
+                await host.StartAsync();
+            }
+            catch (OperationCanceledException) when (host.Lifetime.ApplicationStopping.IsCancellationRequested)
+            {
+                return;   // asked to stop before it had started, which is no failure: WaitForShutdownAsync completes at once
+            }
+
             _started.Add(host);
         }
     }

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Narad.Kafka;
 
 namespace Narad.Samples.Tests.Docs;
@@ -35,7 +36,8 @@ public static class BroadcastSnippets
             return Results.Accepted();
         });
         app.MapGet("/prices", (PriceCache cache) => cache.All);
-        app.MapGet("/prices/feed", (PriceFeed feed, CancellationToken token) => TypedResults.ServerSentEvents(feed.ReadAsync(token)));
+        app.MapGet("/prices/feed", (PriceFeed feed, IHostApplicationLifetime host, CancellationToken token) =>
+            TypedResults.ServerSentEvents(feed.ReadAsync(host.ApplicationStopping, token)));
         // end
         return app;
     }
@@ -90,9 +92,10 @@ public sealed class PriceFeed : IMessageHandler<Price>
         return Task.CompletedTask;
     }
 
-    public async IAsyncEnumerable<Price> ReadAsync([EnumeratorCancellation] CancellationToken token)
+    public async IAsyncEnumerable<Price> ReadAsync(CancellationToken stopping, [EnumeratorCancellation] CancellationToken token)
     {
         var browser = Channel.CreateBounded<Price>(new BoundedChannelOptions(100) { FullMode = BoundedChannelFullMode.DropOldest });
+        await using var end = stopping.Register(() => browser.Writer.TryComplete());   // an open feed would hold up the stop
         _browsers[browser] = 0;
         try
         {
