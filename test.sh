@@ -6,9 +6,6 @@
 #
 # The last line of its output is "N passed, N failed, N skipped", summed over all test projects. A test that fails beside the others is repeated once,
 # without them: on a machine that is busy with something else, or slow, a broker may not answer in time. The output names each test that passed only then.
-#
-# NARAD_TEST_SAMPLES_SERVERS: a file of shell variables that name databases for the tests of the samples alone. They need not wait then until those of
-# MongoDB, which break the database, have ended.
 set -euo pipefail
 
 filtered=
@@ -37,9 +34,9 @@ status=0
 if [ -n "$filtered" ]; then
   run "$results/all" Narad.Kafka.sln -m:2 "$@" || status=$?
 else
-  # Three at a time: the core's tests; those of MongoDB, which break its servers and wait; the others, one project after the other, and the samples. What
-  # needs the processors most, publishing, comes last, and then the tests beside which no other may run: they stop the whole cluster, or measure processor
-  # time.
+  # Three at a time: the core's tests; those of MongoDB, which break its servers and wait; the others, one project after the other, and the samples when
+  # nobody breaks MongoDB any more. What needs the processors most, publishing, comes last, and then the tests beside which no other may run: they stop the
+  # whole cluster, or measure processor time.
   run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" &
   core=$!
   run "$results/all" tests/Narad.Kafka.Mongo.Tests "$@" &
@@ -48,13 +45,8 @@ else
   for project in $others; do
     run "$results/all" "$project" "$@" || status=$?
   done
-  if [ -n "${NARAD_TEST_SAMPLES_SERVERS:-}" ]; then
-    (. "$NARAD_TEST_SAMPLES_SERVERS"; run "$results/all" tests/Narad.Samples.Tests "$@") || status=$?
-    wait "$mongo" || status=$?
-  else
-    wait "$mongo" || status=$?
-    run "$results/all" tests/Narad.Samples.Tests "$@" || status=$?
-  fi
+  wait "$mongo" || status=$?
+  run "$results/all" tests/Narad.Samples.Tests "$@" || status=$?
   wait "$core" || status=$?
   run "$results/all" tests/Narad.Kafka.Packaging.Tests "$@" || status=$?
   run "$results/all" tests/Narad.Kafka.Tests --filter Category=RunsAlone "$@" || status=$?
