@@ -107,10 +107,16 @@ public sealed class KilledProcessTests(EmbeddedKafka kafka) : IClassFixture<Embe
     {
         var start = new ProcessStartInfo("dotnet", [typeof(Program).Assembly.Location, .. arguments])
         {
-            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, Environment = { ["DOTNET_TieredPGO"] = "0" },
+            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            Environment = { ["DOTNET_TieredPGO"] = "0" },
         };
         var child = Process.Start(start)!;
-        (await child.StandardOutput.ReadLineAsync()).Should().Be("ready");
+        var errors = child.StandardError.ReadToEndAsync();
+        if (await child.StandardOutput.ReadLineAsync() != "ready")
+        {
+            throw new InvalidOperationException($"The process ended at its start. It said: {await errors}");
+        }
+
         return child;
     }
 }

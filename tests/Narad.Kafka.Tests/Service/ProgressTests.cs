@@ -43,7 +43,7 @@ public sealed class ProgressTests
     {
         await using var service = await StartAsync();
         await service.Kafka.SubscribeAsync<string>("orders", (_, _, _) => Task.CompletedTask);
-        (await service.HealthAsync()).Status.Should().Be(HealthStatus.Healthy);
+        await Becomes(service, HealthStatus.Healthy);
 
         Refuse(service, KafkaRequest.JoinGroup, ErrorCode.NotCoordinatorForGroup);
         service.Broker.FailNext(KafkaRequest.Heartbeat, ErrorCode.UnknownMemberId);
@@ -65,7 +65,7 @@ public sealed class ProgressTests
         });
         await service.SendAsync("orders", "1", partition: 0);
         await Waiting.Until(() => Volatile.Read(ref handled) == 1, "one is handled");
-        (await service.HealthAsync()).Status.Should().Be(HealthStatus.Healthy);
+        await Becomes(service, HealthStatus.Healthy);
 
         Refuse(service, KafkaRequest.Fetch, ErrorCode.TopicAuthorizationFailed);
         await service.SendAsync("orders", "2", partition: 0);

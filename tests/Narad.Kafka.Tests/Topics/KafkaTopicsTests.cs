@@ -131,7 +131,15 @@ public sealed class KafkaTopicsTests : IDisposable
         await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"])).Should().ThrowAsync<KafkaTopicException>()
             .WithMessage("*t could not be looked at*500 ms*refused*");
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(3) + stalls.Allowance);
-        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], new CancellationTokenSource(100).Token)).Should()
+    }
+
+    [Fact]
+    public async Task Waiting_for_a_broker_that_is_away_can_be_cancelled()
+    {
+        await using var transport = Connect(KafkaMode.Embedded, options => options.ConnectTimeout = TimeSpan.FromSeconds(10));
+        _broker.StopBroker();
+        using var cancelling = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        await transport.Topics.Awaiting(topics => topics.GetPartitionCountsAsync(["t"], cancelling.Token)).Should()
             .ThrowAsync<OperationCanceledException>();
     }
 

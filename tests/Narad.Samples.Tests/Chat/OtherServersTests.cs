@@ -64,10 +64,11 @@ public sealed class OtherServersTests
 
             await ann.SendAsync("stored", "one");
             head = (await ann.SendAsync("stored", "two", Guid.Empty)).Sequence;
+            await ben.UntilAsync<MessageEvent>(static message => message.Text == "two", "ben has what he reads");
             await ben.Connection.InvokeAsync("Read", "stored", head);
             await ann.Connection.InvokeAsync("Remove", "stored", "cid");
             await cid.Http.DeleteAsync("/api/session");
-            await ann.UntilAsync<MarkerEvent>(static marker => marker.UserId == "ben", "ben has read");
+            await ann.UntilAsync<MarkerEvent>(marker => marker.UserId == "ben" && marker.ReadUpTo == head, "ben has read");
             await UntilStoredAsync("messages", 2);
             await UntilStoredAsync("receipts", 1);
             await UntilStoredAsync("signed-out", 1);
