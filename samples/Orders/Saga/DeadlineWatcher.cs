@@ -12,6 +12,8 @@ internal sealed class DeadlineWatcher(
 {
     private const int MaxAtOnce = 500;
 
+    private readonly Reminders _reminders = new(options.Value.StepTimeout);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(options.Value.CheckInterval, time);
@@ -30,8 +32,9 @@ internal sealed class DeadlineWatcher(
 
     private async Task RemindAsync(CancellationToken cancellationToken)
     {
-        var due = await sagas.DueAsync(time.GetUtcNow(), MaxAtOnce, cancellationToken);
-        await Task.WhenAll(due.Select(saga => kafka.SendAsync<OrderReply>(
+        var now = time.GetUtcNow();
+        var due = await sagas.DueAsync(now, MaxAtOnce, cancellationToken);
+        await Task.WhenAll(_reminders.Choose(due, now).Select(saga => kafka.SendAsync<OrderReply>(
             new StepOverdue(saga.OrderId, saga.Step, saga.Deadline!.Value),
             options: new SendOptions { Headers = new MessageHeaders { { "message-id", $"{saga.OrderId}/{saga.Step}/{saga.Deadline:O}" } } },
             cancellationToken: cancellationToken).AsTask()));
