@@ -161,8 +161,8 @@ public sealed class KafkaOptions : IBindingTarget
     public long MaxBufferedBytes { get; set; } = 64L * 1024 * 1024;
 
     /// <summary>
-    /// How far, in messages of one partition, a stuck key lets the others run ahead; also the most that is handled twice after a crash.
-    /// At the limit the partition pauses. 1 to 10,000,000; default 100,000.
+    /// How far, in messages of one partition, a stuck key lets the others run ahead. What is ahead is committed with the offset, as far
+    /// as it fits into 4,096 bytes. At the limit the partition pauses. 1 to 10,000,000; default 100,000.
     /// </summary>
     public int MaxUncommittedMessages { get; set; } = 100_000;
 

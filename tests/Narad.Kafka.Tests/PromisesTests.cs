@@ -5,7 +5,7 @@ namespace Narad.Kafka.Tests;
 /// <summary>The promises whose tests are in this project.</summary>
 public sealed class PromisesTests
 {
-    private static readonly string[] Names = [.. Enumerable.Range(1, 33).Select(number => $"S{number}")];
+    private static readonly string[] Names = [.. Enumerable.Range(1, 34).Select(number => $"S{number}")];
 
     public static TheoryData<string> Promises => [.. Names];
 

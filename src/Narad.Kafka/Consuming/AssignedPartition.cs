@@ -89,6 +89,36 @@ internal sealed class AssignedPartition
     /// <summary>The leader epoch that was stored with it; null where there was none.</summary>
     public int? StoredEpoch { get; set; }
 
+    /// <summary>How many messages were finished ahead of an unfinished one when the offset was stored; −1 where that is to be stored anew.</summary>
+    public int StoredAhead { get; set; }
+
+    /// <summary>What was stored with it, where it names messages that are finished ahead and was not committed explicitly; null otherwise.</summary>
+    public string? AheadMetadata { get; set; }
+
+    /// <summary>The offset when it was last considered whether that is to be committed explicitly.</summary>
+    public long? AheadConsidered { get; set; }
+
+    /// <summary>
+    /// Whether what finishes ahead of an unfinished message is recorded when an offset is stored. Of a source partition whose keys are kept in order
+    /// through retries only at the end, when its retry partition says what is finished there.
+    /// </summary>
+    public bool RecordsAhead { get; set; }
+
+    /// <summary>Whether what was finished ahead, by whoever had it before, is not handled again.</summary>
+    public bool TakesAhead { get; init; }
+
+    /// <summary>The id that the topic had before the first message was fetched; null where it is not known: then nothing is recorded.</summary>
+    public string? TopicId { get; set; }
+
+    /// <summary>Whether it was looked up what the group has committed, and the topic's id.</summary>
+    public bool IsLookedUp { get; set; }
+
+    /// <summary>What was finished ahead and is not read yet; null where there is nothing.</summary>
+    public FinishedAhead? Ahead { get; set; }
+
+    /// <summary>Whether it was logged that not all that is finished ahead could be recorded.</summary>
+    public bool AheadIsLogged { get; set; }
+
     /// <summary>Whether fetching is paused; null right after the assignment: the client may remember an older pause.</summary>
     public bool? Paused { get; set; }
 

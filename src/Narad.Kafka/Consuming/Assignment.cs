@@ -69,7 +69,18 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
     /// <summary>A partition begins an epoch.</summary>
     public AssignedPartition Add(TopicPartition partition, Subscription subscription)
     {
-        var added = new AssignedPartition(partition, subscription) { IsFailureTopic = subscription.IsFailureTopic(partition.Topic) };
+        var settings = subscription.Settings;
+        var isFailureTopic = subscription.IsFailureTopic(partition.Topic);
+
+        // Transactions commit in order, and nothing is committed for broadcasts. A retry partition whose keys are kept in order is read whole, since its
+        // records say which of them are finished.
+        var takesAhead = !isFailureTopic && settings is { ExactlyOnce: null, IsBroadcast: false } and not { KeepsKeyOrder: true, Retries: not null };
+        var added = new AssignedPartition(partition, subscription)
+        {
+            IsFailureTopic = isFailureTopic,
+            TakesAhead = takesAhead,
+            RecordsAhead = takesAhead && !settings.KeepsKeyOrder,
+        };
         subscription.KeyQueues.Add(added);
         subscription.KeyQueues.SetPausedByName(added, subscription.PausedByName.Includes(added.Id));
         if (subscription.Settings is { KeepsKeyOrder: true, Retries: not null })
@@ -117,6 +128,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
 
         renewed.IsRenewed = true;
+        renewed.TopicId = partition.TopicId;
         renewed.Subscription.KeyQueues.Succeed(renewed, partition);
         return renewed;
     }

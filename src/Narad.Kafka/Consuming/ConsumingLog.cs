@@ -319,4 +319,29 @@ internal static partial class ConsumingLog
         "This version of Confluent.Kafka keeps its client elsewhere, so group '{Group}' cannot sign the records in its retry topics. After a crash "
         + "or a rebalance messages may be handled again, and out of their key's order. Use the version that Narad.Kafka was built with.")]
     public static partial void SealsUnavailable(ILogger logger, string group);
+
+    [LoggerMessage(3205, LogLevel.Information,
+        "{Partition} continues at offset {Offset} in group '{Group}'. The committed offset's metadata names {Count} offset(s) behind it that are finished: "
+        + "their messages are not handled again.")]
+    public static partial void ContinuesWithFinished(ILogger logger, TopicPartitionId partition, long offset, long count, string group);
+
+    [LoggerMessage(3206, LogLevel.Information,
+        "The metadata of the committed offset {Offset} of {Partition} in group '{Group}' does not count: {Why}. What was finished ahead of an unfinished "
+        + "message, if anything was, is handled again.")]
+    public static partial void MetadataIgnored(ILogger logger, TopicPartitionId partition, long offset, string why, string group);
+
+    [LoggerMessage(3207, LogLevel.Information,
+        "{Count} of the messages of {Partition} that group '{Group}' finished ahead of an unfinished one do not fit into the committed offset's metadata. "
+        + "The partition's next owner handles them again. Logged once for each assignment.")]
+    public static partial void AheadDoesNotFit(ILogger logger, int count, TopicPartitionId partition, string group);
+
+    [LoggerMessage(3208, LogLevel.Warning,
+        "The broker refuses metadata of up to 4,096 bytes with the offsets of group '{Group}' ({Code}). Offsets are committed without it from now on, and "
+        + "what is finished ahead of an unfinished message is handled again by the partition's next owner. Raise the brokers' offset.metadata.max.bytes.")]
+    public static partial void MetadataRefused(ILogger logger, string group, ErrorCode code);
+
+    [LoggerMessage(3209, LogLevel.Warning,
+        "What group '{Group}' finished ahead of unfinished messages could not be committed before its partitions are given back: {Reason}. It may be "
+        + "handled again.")]
+    public static partial void AheadNotCommitted(ILogger logger, string group, string reason);
 }

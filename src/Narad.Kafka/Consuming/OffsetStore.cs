@@ -5,11 +5,19 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// The only place that stores an offset; the client commits what is stored by itself. Single-threaded: poll thread only.
+/// The only place that stores an offset; the client commits what is stored by itself. What is finished ahead of an unfinished message is stored with it; the
+/// client does not commit an offset again because its metadata changed, so where the offset stands still it is told to. Single-threaded: poll thread only.
 /// </summary>
-internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<Error> refused)
+/// <param name="assignment">The partitions.</param>
+/// <param name="logger">Of the poll loop.</param>
+/// <param name="refused">Told what the client refused.</param>
+/// <param name="comparesEpochs">Whether the brokers have leader epochs.</param>
+/// <param name="group">The group's name.</param>
+internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<Error> refused, bool comparesEpochs = false, string group = "")
 {
     private static readonly TimeSpan CommitBackTimeout = TimeSpan.FromSeconds(5);
+
+    private bool _refusesMetadata;      // the broker, that of what is finished ahead
 
     /// <summary>
     /// Stores how far the partition is finished. One whose offset the client refuses does not keep the others from theirs; it is stored at the
@@ -18,8 +26,9 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     public void Store(AssignedPartition partition)
     {
         // Of an exactly-once subscription they are committed with its transactions, and in no other way; of a broadcast subscription in none.
-        if (partition.Subscription.Settings is { ExactlyOnce: not null } or { IsBroadcast: true } || partition.Tracker.Committable is not { } offset
-            || offset == partition.Stored || AwaitsPair(partition))
+        var ahead = AheadOf(partition);
+        if (partition.Subscription.Settings is { ExactlyOnce: not null } or { IsBroadcast: true } || OffsetOf(partition, ahead) is not { } offset
+            || (offset == partition.Stored && ahead == partition.StoredAhead) || AwaitsPair(partition))
         {
             return;
         }
@@ -28,7 +37,9 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
         {
             var epoch = partition.Tracker.EpochAt(offset);
             var position = new TopicPartitionOffset(partition.Partition, offset, epoch);
-            if (MetadataOf(partition, offset) is { } metadata)
+            var aheadMetadata = AheadMetadataOf(partition, offset);
+            var metadata = aheadMetadata ?? MetadataOf(partition, offset);
+            if (metadata is not null)
             {
                 LibrdkafkaOffsets.Store(assignment.Client.Handle, position, metadata);
             }
@@ -40,11 +51,13 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             if (partition.Stored is { } stored && (epoch is { } now && partition.StoredEpoch is { } then && now != then ? now < then : offset < stored))
             {
                 // After storing: the client would otherwise commit the older, higher offset again in between.
-                CommitBack(position, MetadataOf(partition, offset));
+                CommitBack(position, metadata);
             }
 
             partition.Stored = offset;
             partition.StoredEpoch = epoch;
+            partition.StoredAhead = ahead;
+            partition.AheadMetadata = aheadMetadata;
         }
         catch (KafkaException error)
         {
@@ -62,13 +75,148 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
 
         try
         {
-            LibrdkafkaOffsets.Commit(assignment.Client.Handle, new TopicPartitionOffset(partition.Partition, offset, partition.Tracker.EpochAt(offset)),
-                metadata, wait: false);
+            var position = new TopicPartitionOffset(partition.Partition, offset, partition.Tracker.EpochAt(offset));
+            LibrdkafkaOffsets.Commit(assignment.Client.Handle, [(position, metadata)], wait: false);
         }
         catch (KafkaException error)
         {
             refused(error.Error);
         }
+    }
+
+    /// <summary>
+    /// Commits what is finished ahead in partitions whose offset stands still, without waiting for the answer: once for each commit interval.
+    /// </summary>
+    public void CommitAhead()
+    {
+        List<AssignedPartition> still = [];
+        foreach (var partition in assignment.Partitions)
+        {
+            if (partition.AheadMetadata is not null && partition.AheadConsidered == partition.Stored)
+            {
+                still.Add(partition);
+            }
+
+            partition.AheadConsidered = partition.Stored;
+        }
+
+        try
+        {
+            if (still.Count > 0)
+            {
+                LibrdkafkaOffsets.Commit(assignment.Client.Handle, still.ConvertAll(Committing), wait: false);
+            }
+
+            still.ForEach(static partition => partition.AheadMetadata = null);
+        }
+        catch (KafkaException error)
+        {
+            refused(error.Error);
+        }
+    }
+
+    /// <summary>
+    /// Commits what is finished ahead in partitions that are given back, and waits for the answer, though not for long. Where the broker refuses the
+    /// metadata, the offsets are stored without it.
+    /// </summary>
+    /// <returns>What the broker answered.</returns>
+    public ErrorCode CommitLastAhead(IEnumerable<AssignedPartition> partitions, TimeSpan timeout)
+    {
+        List<AssignedPartition> leaving = [.. partitions.Where(static partition => partition.AheadMetadata is not null)];
+        if (leaving.Count == 0)
+        {
+            return ErrorCode.NoError;
+        }
+
+        var (handle, offsets) = (assignment.Client.Handle, leaving.ConvertAll(Committing));
+        var commit = Task.Run(() => LibrdkafkaOffsets.Commit(handle, offsets, wait: true));
+        try
+        {
+            if (!commit.Wait(timeout))
+            {
+                Forget(commit);
+                ConsumingLog.AheadNotCommitted(logger, group, new Error(ErrorCode.Local_TimedOut).Reason);
+                return ErrorCode.Local_TimedOut;
+            }
+
+            leaving.ForEach(static partition => partition.AheadMetadata = null);
+            return ErrorCode.NoError;
+        }
+        catch (AggregateException error) when (error.InnerException is KafkaException { Error: var answer })
+        {
+            if (Refuses(answer.Code))
+            {
+                leaving.ForEach(Store);
+            }
+            else
+            {
+                ConsumingLog.AheadNotCommitted(logger, group, answer.Reason);
+            }
+
+            return answer.Code;
+        }
+    }
+
+    /// <summary>Whether the broker refused the metadata: then it is left out from now on, and the offsets are stored anew without it.</summary>
+    public bool Refuses(ErrorCode code)
+    {
+        if (code is not (ErrorCode.OffsetMetadataTooLarge or ErrorCode.InvalidCommitOffsetSize))
+        {
+            return false;
+        }
+
+        if (!_refusesMetadata)
+        {
+            _refusesMetadata = true;
+            ConsumingLog.MetadataRefused(logger, group, code);
+        }
+
+        foreach (var partition in assignment.Partitions)
+        {
+            (partition.StoredAhead, partition.AheadMetadata) = (-1, null);
+        }
+
+        return true;
+    }
+
+    private static (TopicPartitionOffset Position, string? Metadata) Committing(AssignedPartition partition) =>
+        (new TopicPartitionOffset(partition.Partition, partition.Stored!.Value, partition.StoredEpoch), partition.AheadMetadata);
+
+    // Where nothing is finished in order yet, what is ahead is recorded with the offset of the first message.
+    private static long? OffsetOf(AssignedPartition partition, int ahead) =>
+        partition.Tracker.Committable ?? (ahead > 0 ? partition.Tracker.LowestUnfinished : null);
+
+    private int AheadOf(AssignedPartition partition) =>
+        partition is { RecordsAhead: true, TopicId: not null } && !_refusesMetadata ? partition.Tracker.FinishedAhead : 0;
+
+    // With what the owner before had finished and was not read here yet.
+    private string? AheadMetadataOf(AssignedPartition partition, long offset)
+    {
+        if (partition is not { RecordsAhead: true, TopicId: { } topicId } || _refusesMetadata
+            || (partition.Tracker.FinishedAhead == 0 && partition.Ahead is null))
+        {
+            return null;
+        }
+
+        var epoch = Math.Max(partition.Tracker.LeaderEpoch, partition.Ahead?.Epoch ?? -1);
+        if (comparesEpochs && epoch < 0)
+        {
+            return null;    // nobody could tell whether the log was cut off and written on
+        }
+
+        var head = MetadataOf(partition, offset) ?? FinishedAhead.HeadFor(offset);
+        Span<byte> room = stackalloc byte[FinishedAhead.MaxLength];
+        var writer = new FinishedAhead.Writer(offset, room[..FinishedAhead.RoomBehind(head, topicId)]);
+        partition.Tracker.AddFinishedAhead(ref writer);
+        partition.Ahead?.AddTo(ref writer, Math.Max(offset, partition.Tracker.Next ?? 0));
+        writer.Complete();
+        if (writer.IsFull && partition.Tracker.FinishedAhead > writer.Written && !partition.AheadIsLogged)
+        {
+            partition.AheadIsLogged = true;
+            ConsumingLog.AheadDoesNotFit(logger, partition.Tracker.FinishedAhead - writer.Written, partition.Id, group);
+        }
+
+        return writer.Text(head, topicId, epoch);
     }
 
     // A commit without the pair's seal erases it, and the group would refuse its own records. Nothing is handled before the pair is joined, so a partition
@@ -95,7 +243,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             }
             else
             {
-                LibrdkafkaOffsets.Commit(client.Handle, position, metadata, wait: true);
+                LibrdkafkaOffsets.Commit(client.Handle, [(position, metadata)], wait: true);
             }
         });
         try
@@ -103,8 +251,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             if (!commit.Wait(CommitBackTimeout))
             {
                 ConsumingLog.CommitBackFailed(logger, null, position.Topic, position.Partition.Value, position.Offset.Value);
-                _ = commit.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
-                    TaskScheduler.Default);
+                Forget(commit);
             }
         }
         catch (AggregateException error)
@@ -112,4 +259,7 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
             ConsumingLog.CommitBackFailed(logger, error.InnerException, position.Topic, position.Partition.Value, position.Offset.Value);
         }
     }
+
+    private static void Forget(Task late) =>
+        _ = late.ContinueWith(static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }

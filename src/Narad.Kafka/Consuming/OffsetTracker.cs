@@ -25,6 +25,7 @@ internal sealed class OffsetTracker
     private long _last = -1;    // offset of the latest sequence number
     private long _lastMessage = -1; // of the latest message: behind it may be control records
     private int _epoch = -1;        // of the leader that wrote it
+    private int _ahead;             // finished ones above the first unfinished one
 
     public OffsetTracker(int capacity = 256)
     {
@@ -47,6 +48,12 @@ internal sealed class OffsetTracker
     /// How many messages the window spans: from the lowest unfinished to the latest sequence number. Bounded by <c>MaxUncommittedMessages</c>.
     /// </summary>
     public int Span => (int)(_tail - _head);
+
+    /// <summary>How many messages are finished ahead of an unfinished one.</summary>
+    public int FinishedAhead => _ahead;
+
+    /// <summary>The leader epoch of the latest message; −1 where it is unknown.</summary>
+    public int LeaderEpoch => _epoch;
 
     /// <summary>How often the offsets went back.</summary>
     public int Incarnation { get; private set; }
@@ -100,6 +107,7 @@ internal sealed class OffsetTracker
         }
 
         _head = _tail;
+        _ahead = 0;
         First = offset;
         _last = offset - 1;
         _lastMessage = -1;
@@ -117,6 +125,7 @@ internal sealed class OffsetTracker
         {
             Incarnation++;
             _head = _tail;
+            _ahead = 0;
             First = null;
             Committable = null;
         }
@@ -163,18 +172,22 @@ internal sealed class OffsetTracker
             return false;
         }
 
-        At(sequence).Done = true;
         if (sequence != _head)
         {
+            ref var slot = ref At(sequence);
+            _ahead += slot.Done ? 0 : 1;
+            slot.Done = true;
             return false;
         }
 
+        var first = _head;
         do
         {
             Committable = At(_head).Offset + 1;
             _head++;
         }
         while (_head < _tail && At(_head).Done);
+        _ahead -= (int)(_head - first) - 1;
 
         if (_head == _tail)
         {
@@ -182,6 +195,32 @@ internal sealed class OffsetTracker
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Adds what is finished ahead of an unfinished message. An offset between two finished messages that follow each other is nobody's, and counts as
+    /// finished.
+    /// </summary>
+    public void AddFinishedAhead(ref FinishedAhead.Writer writer)
+    {
+        var left = _ahead;
+        for (var sequence = _head + 1; left > 0 && !writer.IsFull; sequence++)
+        {
+            if (!At(sequence).Done)
+            {
+                continue;
+            }
+
+            var first = sequence;
+            while (sequence + 1 < _tail && At(sequence + 1).Done)
+            {
+                sequence++;
+            }
+
+            var messages = (int)(sequence - first) + 1;
+            writer.Add(At(first).Offset, At(sequence).Offset, messages);
+            left -= messages;
+        }
     }
 
     private ref Slot At(long sequence) => ref _ring[(int)(sequence & (_ring.Length - 1))];

@@ -7,6 +7,7 @@ using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Configuration;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
+using Narad.Kafka.Topics;
 using Narad.Kafka.Transactions;
 using Narad.Kafka.Transports;
 
@@ -37,6 +38,7 @@ internal sealed class PollLoop
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestCommit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestJoin = TimeSpan.FromSeconds(2);
 
     private readonly ConsumerGroup _group;
@@ -72,6 +74,7 @@ internal sealed class PollLoop
     private int _spares;
     private bool _readsRetries;                 // there was something of them in the latest turn
     private long _nextTick;
+    private long _aheadCommitted;                // when what is finished ahead was last committed where the offset stands still, as a timestamp
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
     private long? _pairsWantedSince;     // when a subscription came that needs another assignor
@@ -99,12 +102,12 @@ internal sealed class PollLoop
         _assignment = new Assignment(new FlowControl(options.MaxBufferedMessages, options.MaxBufferedBytes - transport.Clients.PrefetchBytes,
             options.MaxUncommittedMessages), _logger, OnClientError);
         _comparesEpochs = transport.Mode is not KafkaMode.Embedded;
-        _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger);
+        _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger, transport.Topics as KafkaTopics, group.Name);
         _lost = new LostPositions(group, diagnostics.Time, _logger);
         _starting = new StartingSubscriptions(_assignment, group.Name, diagnostics.Time, _logger);
         _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, _checks, SayStopped, OnClientError);
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
-        _offsets = new OffsetStore(_assignment, _logger, OnClientError);
+        _offsets = new OffsetStore(_assignment, _logger, OnClientError, _comparesEpochs, group.Name);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
         _secrets = transport.Clients.Secrets;
         _clientLog = new ClientLog(_logger, _secrets, _diagnostics.Time, _diagnostics.Unreachable);
@@ -474,6 +477,7 @@ internal sealed class PollLoop
             ConsumingLog.OffsetsWentBack(_logger, partition.Id, message.Offset, _group.Name);
             _retries.Forget(partition);
             partition.Began = null;
+            partition.Ahead = null;
             if (partition.Subscription.Settings.Retries is null)
             {
                 partition.BlockedKeys?.SourceSought();
@@ -498,6 +502,11 @@ internal sealed class PollLoop
             partition.SkipsUntil = null;
         }
 
+        if (partition.Ahead is { } ahead && WasFinished(partition, ahead, message, sequence))
+        {
+            return;
+        }
+
         if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, sequence))
         {
             return;
@@ -506,6 +515,26 @@ internal sealed class PollLoop
         var delivery = Fill(partition, message, sequence);
         _assignment.Buffer(delivery);
         _arrived.Add(delivery);
+    }
+
+    // By the partition's owner before: it counts as finished here, too, and was handled there.
+    private bool WasFinished(AssignedPartition partition, FinishedAhead ahead, in ReceivedMessage message, long sequence)
+    {
+        var epoch = _comparesEpochs ? message.LeaderEpoch : -1;
+        var wasFinished = ahead.Contains(message.Offset, epoch);
+        if (ahead.IsPassed || !ahead.Covers(epoch))
+        {
+            partition.Ahead = null;
+        }
+
+        if (wasFinished)
+        {
+            _group.Metrics.SkippedAsHandled(1);
+            _assignment.Finish(partition, sequence);
+            _assignment.Defer(partition);   // behind an unfinished message it counts for MaxUncommittedMessages
+        }
+
+        return wasFinished;
     }
 
     private Delivery Fill(AssignedPartition partition, in ReceivedMessage message, long sequence)
@@ -584,6 +613,12 @@ internal sealed class PollLoop
         }
 
         StoreAll();
+        if (_diagnostics.Time.GetElapsedTime(_aheadCommitted) >= _options.CommitInterval)
+        {
+            _aheadCommitted = _diagnostics.Time.GetTimestamp();
+            _offsets.CommitAhead();
+        }
+
         _broadcast?.Tick();
         _retries.Tick();
         if (_inPairs)
@@ -753,12 +788,13 @@ internal sealed class PollLoop
         }
 
         Store(revoked);
+        _offsets.CommitLastAhead(revoked, _stop is { IsOver: true } ? TimeSpan.FromSeconds(1) : LongestCommit);
         revoked.ForEach(_assignment.Remove);
     });
 
     // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes
     // to the end of its topic first, as it is. Blocks the poll thread, but not for long.
-    private void MoveWaiting(IEnumerable<AssignedPartition> leaving, TimeSpan limit)
+    private void MoveWaiting(IReadOnlyCollection<AssignedPartition> leaving, TimeSpan limit)
     {
         var failed = new StrongBox<int>();
         var underWay = 0;
@@ -797,9 +833,23 @@ internal sealed class PollLoop
         }
 
         var left = limit - _diagnostics.Time.GetElapsedTime(started);
-        if (_inPairs && !_retries.WriteNotesAsync(leaving).Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
+        if (!_inPairs)
+        {
+            return;
+        }
+
+        var writing = _retries.WriteNotesAsync(leaving);
+        if (!writing.Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
         {
             ConsumingLog.NotesNotWritten(_logger, null, _group.Name);
+        }
+        else if (writing.Result)
+        {
+            // What was handled after a retry may be left out only where the retry is not handled again either.
+            foreach (var partition in leaving)
+            {
+                partition.RecordsAhead = partition.TakesAhead;
+            }
         }
     }
 
@@ -1053,8 +1103,13 @@ internal sealed class PollLoop
     private void OnCommitted(Confluent.Kafka.CommittedOffsets committed)
     {
         // Of one whose partitions have errors of their own the client says no error.
-        _group.Errors.Committed(committed.Error.IsError ? committed.Error : committed.Offsets.FirstOrDefault(static offset => offset.Error.IsError)?.Error
-            ?? committed.Error);
+        var error = committed.Error.IsError ? committed.Error : committed.Offsets.FirstOrDefault(static offset => offset.Error.IsError)?.Error
+            ?? committed.Error;
+        if (!_offsets.Refuses(error.Code))
+        {
+            _group.Errors.Committed(error);
+        }
+
         if (_inPairs && !committed.Error.IsError)
         {
             _pairs.OnCommitted(committed.Offsets);
@@ -1128,6 +1183,11 @@ internal sealed class PollLoop
     private bool TryCommitLast()
     {
         StoreAll();
+        if (IsPassing(_offsets.CommitLastAhead(_assignment.Partitions, LongestCommit)))
+        {
+            return false;
+        }
+
         try
         {
             _assignment.Client.Commit();
@@ -1135,11 +1195,12 @@ internal sealed class PollLoop
         }
         catch (KafkaException error)
         {
-            var code = error is TopicPartitionOffsetException some ? some.Results.First(result => result.Error.IsError).Error.Code : error.Error.Code;
-            return code is not (ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.StaleMemberEpoch or ErrorCode.GroupLoadInProgress
-                or ErrorCode.NotCoordinatorForGroup);
+            return !IsPassing(error is TopicPartitionOffsetException some ? some.Results.First(result => result.Error.IsError).Error.Code : error.Error.Code);
         }
     }
+
+    private static bool IsPassing(ErrorCode code) => code is ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.StaleMemberEpoch
+        or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup;
 
     private void StoreAll() => Store(_assignment.Partitions);
 

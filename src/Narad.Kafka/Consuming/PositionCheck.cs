@@ -1,6 +1,8 @@
+using System.Collections.ObjectModel;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using Narad.Kafka.Clients.Interop;
+using Narad.Kafka.Topics;
 
 namespace Narad.Kafka.Consuming;
 
@@ -9,7 +11,8 @@ namespace Narad.Kafka.Consuming;
 /// log still holds what was handled (KIP-320): librdkafka compares a committed leader epoch with the log only when the epoch changes while it runs, not
 /// when it starts, and would continue as if nothing had been lost where the log was truncated and has grown past the offset since. It does compare where it
 /// is told to seek, so it is told to seek to where the group stands. Where the group has committed nothing and starts at the end, the end is looked up, so
-/// that it is known when the subscription is said to run. A retry partition whose keys are kept in order also waits for its seal.
+/// that it is known when the subscription is said to run. A retry partition whose keys are kept in order also waits for its seal. With what is committed comes
+/// what the group finished ahead of it.
 /// </summary>
 /// <remarks>
 /// Single-threaded: poll thread only. The partitions are paused meanwhile; what is committed is asked for in the background.
@@ -23,15 +26,23 @@ namespace Narad.Kafka.Consuming;
 /// <param name="comparesEpochs">Whether the brokers can say where an epoch ended; else only ends are looked up.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Of the poll loop.</param>
-internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, TimeProvider time, ILogger logger)
+/// <param name="topics">Says which topic it is; null in tests that do not record what is finished ahead.</param>
+/// <param name="group">The group's name.</param>
+internal sealed class PositionCheck(
+    Assignment assignment, bool comparesEpochs, TimeProvider time, ILogger logger, KafkaTopics? topics = null, string group = "")
 {
+    // Then it is done without the topics' ids: a group does not stand still because they cannot be had.
+    private const int MostFailures = 3;
+
     private static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(10);
+    private static readonly IReadOnlyDictionary<string, TopicSight> NoIds = ReadOnlyDictionary<string, TopicSight>.Empty;
 
     private readonly Dictionary<AssignedPartition, TopicPartitionOffset> _committed = [];
     private Task<List<Answer>>? _asked;
     private string? _said;
     private bool _any;
     private long _next;
+    private int _failures;
 
     /// <summary>Completes when the client is not asked anything any more: it must not be disposed before. Bounded by the time that it is asked with.</summary>
     public Task Asking => _asked ?? Task.CompletedTask;
@@ -39,7 +50,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
     /// <summary>A partition was assigned, and starts at what the group has committed.</summary>
     public void Begin(AssignedPartition partition)
     {
-        if (!partition.IsFailureTopic && (comparesEpochs || StartsAtEnd(partition) || partition.IsRecovering))
+        if (!partition.IsFailureTopic && (comparesEpochs || StartsAtEnd(partition) || partition.IsRecovering || IsToBeLookedUp(partition)))
         {
             partition.IsUnchecked = true;
             _committed.Remove(partition);
@@ -64,7 +75,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         _any = _asked is not null;
         foreach (var partition in assignment.Partitions.Where(static partition => partition.IsUnchecked))
         {
-            if (!IsDecided(partition) && !_committed.ContainsKey(partition))
+            if ((!IsDecided(partition) || IsToBeLookedUp(partition)) && !_committed.ContainsKey(partition))
             {
                 unasked.Add(partition);
                 _any = true;
@@ -84,10 +95,13 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         if (_asked is null && unasked.Count > 0 && time.GetTimestamp() >= _next)
         {
             var client = assignment.Client;
-            _asked = Task.Run(() => Ask(client, unasked));
+            var mayFail = _failures < MostFailures;
+            _asked = Task.Run(() => AskAsync(client, unasked, mayFail));
             _any = true;
         }
     }
+
+    private bool IsToBeLookedUp(AssignedPartition partition) => topics is not null && partition is { TakesAhead: true, IsLookedUp: false };
 
     private static bool StartsAtEnd(AssignedPartition partition) => partition.Subscription.Settings.Start is StartPosition.Latest;
 
@@ -96,15 +110,40 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         || partition.Unreadable is not null;
 
     // On another thread: changes nothing.
-    private static List<Answer> Ask(IConsumer<byte[]?, byte[]?> client, List<AssignedPartition> partitions)
+    private async Task<List<Answer>> AskAsync(IConsumer<byte[]?, byte[]?> client, List<AssignedPartition> partitions, bool mayFail)
     {
-        var committed = client.Committed(partitions.ConvertAll(static partition => partition.Partition), AskTimeout)
-            .ToDictionary(static position => position.TopicPartition);
-        return partitions.ConvertAll(partition => new Answer(
-            partition,
-            committed[partition.Partition],
-            committed[partition.Partition].Offset.IsSpecial && StartsAtEnd(partition) ? client.QueryWatermarkOffsets(partition.Partition, AskTimeout).High
-                : null));
+        var wanted = partitions.ConvertAll(static partition => partition.Partition);
+        var (committed, ids) = topics is not null && LibrdkafkaOffsets.IsAvailable(client.Handle)
+            ? (LibrdkafkaOffsets.Committed(client.Handle, wanted, AskTimeout), await IdsAsync(topics, partitions, mayFail).ConfigureAwait(false))
+            : (client.Committed(wanted, AskTimeout).Where(static position => !position.Offset.IsSpecial).ToDictionary(
+                static position => position.TopicPartition,
+                static position => new CommittedOffset(position.Offset.Value, Metadata: null, position.LeaderEpoch)), NoIds);
+        return partitions.ConvertAll(partition =>
+        {
+            var isThere = committed.TryGetValue(partition.Partition, out var found);
+            var end = !isThere && StartsAtEnd(partition) ? client.QueryWatermarkOffsets(partition.Partition, AskTimeout).High : (Offset?)null;
+            return new Answer(
+                partition,
+                new TopicPartitionOffset(partition.Partition, isThere ? found.Offset : Offset.Unset, found.LeaderEpoch),
+                end,
+                found.Metadata,
+                ids.GetValueOrDefault(partition.Partition.Topic)?.Id);
+        });
+    }
+
+    // After what is committed: a topic that is created again in between has another id, and the metadata does not count.
+    private static async Task<IReadOnlyDictionary<string, TopicSight>> IdsAsync(KafkaTopics topics, List<AssignedPartition> partitions, bool mayFail)
+    {
+        var names = partitions.Where(static partition => partition.TakesAhead).Select(static partition => partition.Partition.Topic)
+            .Distinct(StringComparer.Ordinal).ToList();
+        try
+        {
+            return await topics.SeeAsync(names, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (!mayFail && error is KafkaTopicException or KafkaConnectionException)
+        {
+            return NoIds;
+        }
     }
 
     private void Take(Task<List<Answer>> answer)
@@ -112,6 +151,7 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         _asked = null;
         if (!answer.IsCompletedSuccessfully)
         {
+            _failures++;
             _next = time.GetTimestamp() + time.TimestampFrequency;
             var error = answer.Exception!.InnerException!;
             if (!string.Equals(_said, error.Message, StringComparison.Ordinal))
@@ -124,8 +164,9 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         }
 
         _said = null;
+        _failures = 0;
         _committed.Clear();
-        foreach (var (partition, committed, end) in answer.Result)
+        foreach (var (partition, committed, end, metadata, topicId) in answer.Result)
         {
             // Of this assignment only: since an older one, another member may have handled more.
             if (!assignment.IsCurrent(partition) || !partition.IsUnchecked)
@@ -134,10 +175,20 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
             }
 
             _committed[partition] = committed;
+            partition.IsLookedUp = true;
+            if (partition.TakesAhead)
+            {
+                partition.TopicId = topicId;
+            }
+
             if (!committed.Offset.IsSpecial && partition.Tracker.Next is null)
             {
                 partition.Stored = committed.Offset.Value;
                 partition.StoredEpoch = committed.LeaderEpoch;
+                if (partition.TakesAhead && !IsDecided(partition))
+                {
+                    Resume(partition, committed.Offset.Value, metadata);
+                }
             }
 
             if (partition.Missing is { IsCertain: false } missing)
@@ -151,6 +202,19 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
                 partition.StartAt = start;
                 partition.Tracker.Begin(start.Value);
             }
+        }
+    }
+
+    private void Resume(AssignedPartition partition, long offset, string? metadata)
+    {
+        partition.Ahead = FinishedAhead.Read(metadata, offset, partition.TopicId, out var why);
+        if (partition.Ahead is { } ahead)
+        {
+            ConsumingLog.ContinuesWithFinished(logger, partition.Id, offset, ahead.Count, group);
+        }
+        else if (why is not null)
+        {
+            ConsumingLog.MetadataIgnored(logger, partition.Id, offset, why, group);
         }
     }
 
@@ -177,5 +241,5 @@ internal sealed class PositionCheck(Assignment assignment, bool comparesEpochs, 
         }
     }
 
-    private sealed record Answer(AssignedPartition Partition, TopicPartitionOffset Committed, Offset? End);
+    private sealed record Answer(AssignedPartition Partition, TopicPartitionOffset Committed, Offset? End, string? Metadata, string? TopicId);
 }

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.KeyOrder;
 
 namespace Narad.Kafka.Consuming;
@@ -8,7 +9,7 @@ namespace Narad.Kafka.Consuming;
 /// What the client's group committed in these partitions, with the metadata. Called on another thread than the poll thread; waits for the broker.
 /// </summary>
 /// <exception cref="KafkaException">No answer came in time, or the broker refuses it.</exception>
-internal delegate IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> AskForSeals(
+internal delegate IReadOnlyDictionary<TopicPartition, CommittedOffset> AskForSeals(
     IConsumer<byte[]?, byte[]?> client, IReadOnlyList<TopicPartition> sources);
 
 /// <summary>
@@ -19,7 +20,7 @@ internal delegate IReadOnlyDictionary<TopicPartition, (long Offset, string? Meta
 internal sealed class SealLookUp(Assignment assignment, string group, AskForSeals ask, TimeProvider time, ILogger logger)
 {
     private List<AssignedPartition> _partitions = [];   // that were asked for
-    private Task<IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)>>? _asked;
+    private Task<IReadOnlyDictionary<TopicPartition, CommittedOffset>>? _asked;
     private bool _wanted;
     private bool _said;
     private long _next;
@@ -59,7 +60,7 @@ internal sealed class SealLookUp(Assignment assignment, string group, AskForSeal
 
     private static TopicPartition SourceOf(AssignedPartition partition) => new(partition.Subscription.Settings.Retries!.Source, partition.Partition.Partition);
 
-    private void Take(Task<IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)>> answer)
+    private void Take(Task<IReadOnlyDictionary<TopicPartition, CommittedOffset>> answer)
     {
         if (!answer.IsCompletedSuccessfully)
         {
@@ -85,7 +86,7 @@ internal sealed class SealLookUp(Assignment assignment, string group, AskForSeal
         }
     }
 
-    private void Learn(BlockedKeys blockedKeys, TopicPartition source, IReadOnlyDictionary<TopicPartition, (long Offset, string? Metadata)> committed)
+    private void Learn(BlockedKeys blockedKeys, TopicPartition source, IReadOnlyDictionary<TopicPartition, CommittedOffset> committed)
     {
         var isThere = committed.TryGetValue(source, out var found);
         if (!blockedKeys.Seal.Learn(isThere ? found.Offset : null, found.Metadata) && isThere)

@@ -174,6 +174,7 @@ internal sealed class StartPositions(
         begun.Unreadable = null;
         begun.StartAt = start;
         begun.Stored = missing >= 0 ? missing : null;
+        begun.Ahead = null;
         if (!start.IsSpecial)
         {
             begun.Tracker.Begin(start.Value);

@@ -99,14 +99,14 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
     }
 
     /// <summary>The topic is another one by now: continues at the first message, in all its partitions that are ours and read.</summary>
-    public void StartAgain(string topic)
+    public void StartAgain(string topic, string id)
     {
         var ours = assignment.Partitions.Where(partition => string.Equals(partition.Partition.Topic, topic, StringComparison.Ordinal)
             && partition.Unreadable is null && partition.Missing is null).ToList();
         ConsumingLog.TopicRecreated(logger, topic, ours.Count, group.Name);
         foreach (var partition in ours)
         {
-            Seek(partition, assignment.Client.QueryWatermarkOffsets(partition.Partition, LookUpTimeout).Low.Value);
+            Seek(partition, assignment.Client.QueryWatermarkOffsets(partition.Partition, LookUpTimeout).Low.Value).TopicId = id;
         }
     }
 
@@ -175,7 +175,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         return true;
     }
 
-    private void Seek(AssignedPartition partition, long offset)
+    private AssignedPartition Seek(AssignedPartition partition, long offset)
     {
         if (partition.Unreadable is null && partition.Missing is null)
         {
@@ -191,6 +191,7 @@ internal sealed class SubscriptionControl(Assignment assignment, StartPositions 
         renewed.Tracker.Begin(offset);
         renewed.Stored = long.MaxValue;   // whatever was committed: this is, from now on
         ConsumingLog.Sought(logger, partition.Id, offset, group.Name);
+        return renewed;
     }
 
     private void ApplyPauses(Subscription subscription)

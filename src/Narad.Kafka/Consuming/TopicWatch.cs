@@ -106,7 +106,7 @@ internal sealed class TopicWatch(KafkaTopics topics, ConsumerGroup group, TimePr
                 {
                     LogLostWith(topic);
                     _gone.Remove(topic);
-                    await group.AskAsync(control => control.StartAgain(topic), cancellationToken).ConfigureAwait(false);
+                    await group.AskAsync(control => control.StartAgain(topic, id), cancellationToken).ConfigureAwait(false);
                 }
 
                 _ids[topic] = id;

@@ -70,8 +70,8 @@ internal sealed class KafkaMeter : IDisposable
             "Records of retry topics whose claims about other messages were ignored, because no member of the group wrote them.", () =>
             service.Groups.Sum(group => group.Metrics.RefusedRecords));
         Counter("narad.kafka.messages.skipped_as_handled", "{message}",
-            "Messages that were not handled again, because records of the group in the retry topic say that they were handled or forwarded before.", () =>
-            service.Groups.Sum(group => group.Metrics.SkipsAsHandled));
+            "Messages that were not handled again, because the metadata of the committed offset, or records of the group in the retry topic, say that they "
+            + "were handled or forwarded before.", () => service.Groups.Sum(group => group.Metrics.SkipsAsHandled));
         Counter("narad.kafka.messages.duplicates", "{message}",
             "Messages finished without their handler, because the inbox had noted them as handled.", () =>
             service.Groups.Sum(group => group.Metrics.Duplicates));

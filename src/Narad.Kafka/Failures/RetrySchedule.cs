@@ -310,9 +310,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     /// Writes down how far the keys of these partitions, which are about to be revoked, were handled; see <see cref="BlockedKeys.Leave"/>. What it
     /// returns does not fail.
     /// </summary>
-    public Task WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
+    /// <returns>Whether all of it was written.</returns>
+    public async Task<bool> WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
     {
-        var writing = new List<Task>();
+        var writing = new List<Task<bool>>();
         foreach (var partition in leaving)
         {
             if (partition is { BlockedKeys: { } blockedKeys, Subscription.Settings: { Retries: { } retries, FailureTopics: { } failureTopics } settings })
@@ -325,17 +326,19 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             }
         }
 
-        return Task.WhenAll(writing);
+        return Array.TrueForAll(await Task.WhenAll(writing).ConfigureAwait(false), static isWritten => isWritten);
 
-        async Task WriteAsync(Task note)
+        async Task<bool> WriteAsync(Task note)
         {
             try
             {
                 await note.ConfigureAwait(false);
+                return true;
             }
             catch (Exception error)
             {
                 ConsumingLog.NotesNotWritten(logger, error, group.Name);
+                return false;
             }
         }
     }

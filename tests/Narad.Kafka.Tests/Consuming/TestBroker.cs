@@ -1,6 +1,7 @@
 using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using Narad.Kafka.Clients.Interop;
 
 namespace Narad.Kafka.Tests.Consuming;
 
@@ -125,6 +126,15 @@ public abstract class TestBroker : IDisposable
     {
         Client(group).Commit([new TopicPartitionOffset(topic, partition, offset)]);
     }
+
+    /// <summary>What the group committed, with its metadata; null for nothing.</summary>
+    internal CommittedOffset? CommittedWithMetadata(string group, string topic, int partition) =>
+        LibrdkafkaOffsets.Committed(Client(group).Handle, [new TopicPartition(topic, partition)], TimeSpan.FromSeconds(10))
+            .TryGetValue(new TopicPartition(topic, partition), out var committed) ? committed : null;
+
+    /// <summary>As <see cref="Commit(string, string, int, long)"/>, with metadata.</summary>
+    internal void Commit(string group, string topic, int partition, long offset, string metadata) =>
+        LibrdkafkaOffsets.Commit(Client(group).Handle, [(new TopicPartitionOffset(topic, partition, offset), metadata)], wait: true);
 
     public virtual void Dispose()
     {

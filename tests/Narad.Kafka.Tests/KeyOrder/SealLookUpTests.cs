@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using Narad.Kafka.Clients.Interop;
 using Narad.Kafka.Consuming;
 using Narad.Kafka.Diagnostics;
 using Narad.Kafka.Failures;
@@ -35,7 +36,7 @@ public sealed class SealLookUpTests
                 sources.Should().Equal(Source);
                 return Interlocked.Increment(ref asked) < 3
                     ? throw new KafkaException(ErrorCode.Local_TimedOut)
-                    : new Dictionary<TopicPartition, (long Offset, string? Metadata)> { [Source] = (10, seal.MetadataFor(10)) };
+                    : new Dictionary<TopicPartition, CommittedOffset> { [Source] = new(10, seal.MetadataFor(10)) };
             },
             _time,
             _logs.CreateLogger("test"));

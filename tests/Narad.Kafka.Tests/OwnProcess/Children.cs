@@ -12,6 +12,7 @@ internal static class Children
         [nameof(IdleEmbeddedBroker)] = IdleEmbeddedBroker.RunAsync,
         [nameof(FailingHost)] = FailingHost.RunAsync,
         [nameof(StoppingHost)] = StoppingHost.RunAsync,
+        [nameof(KilledConsumer)] = KilledConsumer.RunAsync,
         [nameof(HangingEmbeddedBroker)] = HangingEmbeddedBroker.RunAsync,
     };
 }

@@ -17,33 +17,32 @@ internal static unsafe partial class LibrdkafkaOffsets
         nameof(rd_kafka_topic_partition_list_new), nameof(rd_kafka_topic_partition_list_add), nameof(rd_kafka_topic_partition_list_destroy),
             nameof(rd_kafka_mem_malloc),
         nameof(rd_kafka_offsets_store), nameof(rd_kafka_commit), nameof(rd_kafka_committed), nameof(rd_kafka_topic_partition_set_leader_epoch),
+            nameof(rd_kafka_topic_partition_get_leader_epoch),
     ]));
 
     /// <summary>Whether metadata can be written and read in these versions of Confluent.Kafka and librdkafka.</summary>
-    public static bool IsAvailable(Handle handle) => Missing.Value is null && LibrdkafkaClient.Of(handle) is { IsClosed: false, IsInvalid: false };
+    public static bool IsAvailable(Handle? handle) =>
+        handle is not null && Missing.Value is null && LibrdkafkaClient.Of(handle) is { IsClosed: false, IsInvalid: false };
 
     /// <summary>Stores an offset, to be committed with this metadata.</summary>
     /// <exception cref="KafkaException">The client refuses it.</exception>
     public static void Store(Handle handle, TopicPartitionOffset position, string metadata) =>
-        WithList(handle, [position], metadata, static (client, list) => rd_kafka_offsets_store(client, list));
+        WithList(handle, [(position, metadata)], static (client, list) => rd_kafka_offsets_store(client, list));
 
-    /// <summary>Commits an offset with this metadata, without waiting for the answer or until it came.</summary>
+    /// <summary>Commits offsets, each with its metadata, without waiting for the answer or until it came.</summary>
     /// <exception cref="KafkaException">The client or the broker refuses it.</exception>
-    public static void Commit(Handle handle, TopicPartitionOffset position, string metadata, bool wait) =>
-        WithList(handle, [position], metadata, wait ? static (client, list) => rd_kafka_commit(client, list, 0)
-            : static (client, list) => rd_kafka_commit(client, list, 1));
+    public static void Commit(Handle handle, IReadOnlyList<(TopicPartitionOffset Position, string? Metadata)> offsets, bool wait) =>
+        WithList(handle, offsets, wait ? static (client, list) => rd_kafka_commit(client, list, 0) : static (client, list) => rd_kafka_commit(client, list, 1));
 
     /// <summary>What the client's group committed: a partition without a committed offset is left out. Waits for the broker, at most so long.</summary>
     /// <exception cref="KafkaException">No answer came in time, or the broker refuses it.</exception>
-    public static IReadOnlyDictionary<TopicPartition,
-        (long Offset, string? Metadata)> Committed(Handle handle, IReadOnlyList<TopicPartition> partitions, TimeSpan timeout)
+    public static IReadOnlyDictionary<TopicPartition, CommittedOffset> Committed(Handle handle, IReadOnlyList<TopicPartition> partitions, TimeSpan timeout)
     {
-        var found = new Dictionary<TopicPartition, (long Offset, string? Metadata)>(partitions.Count);
+        var found = new Dictionary<TopicPartition, CommittedOffset>(partitions.Count);
         var milliseconds = (int)timeout.TotalMilliseconds;
         WithList(
             handle,
-            [.. partitions.Select(static partition => new TopicPartitionOffset(partition, Offset.Unset))],
-            metadata: null,
+            [.. partitions.Select(static partition => (new TopicPartitionOffset(partition, Offset.Unset), (string?)null))],
             (client, list) =>
             {
                 var error = rd_kafka_committed(client, list, milliseconds);
@@ -52,8 +51,9 @@ internal static unsafe partial class LibrdkafkaOffsets
                     ref readonly var entry = ref list->Entries[i];
                     if (entry.Error is ErrorCode.NoError && entry.Offset >= 0)
                     {
-                        found[partitions[i]] = (
-                            entry.Offset, entry.Metadata is null ? null : Encoding.UTF8.GetString((byte*)entry.Metadata, (int)entry.MetadataSize));
+                        var epoch = rd_kafka_topic_partition_get_leader_epoch(&list->Entries[i]);
+                        found[partitions[i]] = new CommittedOffset(entry.Offset, entry.Metadata is null ? null
+                            : Encoding.UTF8.GetString((byte*)entry.Metadata, (int)entry.MetadataSize), epoch < 0 ? null : epoch);
                     }
                 }
 
@@ -62,13 +62,13 @@ internal static unsafe partial class LibrdkafkaOffsets
         return found;
     }
 
-    private static void WithList(Handle handle, IReadOnlyList<TopicPartitionOffset> positions, string? metadata, Call call)
+    private static void WithList(Handle handle, IReadOnlyList<(TopicPartitionOffset Position, string? Metadata)> offsets, Call call)
     {
         var client = LibrdkafkaClient.Of(handle) ?? throw new ObjectDisposedException(nameof(Handle));
-        var list = rd_kafka_topic_partition_list_new(positions.Count);
+        var list = rd_kafka_topic_partition_list_new(offsets.Count);
         try
         {
-            foreach (var position in positions)
+            foreach (var (position, metadata) in offsets)
             {
                 var entry = rd_kafka_topic_partition_list_add(list, position.Topic, position.Partition.Value);
                 entry->Offset = position.Offset.Value;
@@ -121,6 +121,10 @@ internal static unsafe partial class LibrdkafkaOffsets
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     private static partial void rd_kafka_topic_partition_set_leader_epoch(PartitionEntry* entry, int epoch);
+
+    [LibraryImport(Name)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    private static partial int rd_kafka_topic_partition_get_leader_epoch(PartitionEntry* entry);
 
     [LibraryImport(Name)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
