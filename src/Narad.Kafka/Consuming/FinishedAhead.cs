@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Narad.Kafka.Consuming;
@@ -237,23 +238,34 @@ internal sealed class FinishedAhead
             Written += _messages;
         }
 
-        private static int SizeOf(long number) => (2 * System.Numerics.BitOperations.Log2((ulong)number)) + 1;
+        private static int SizeOf(long number) => (2 * BitOperations.Log2((ulong)number)) + 1;
 
+        // In front of the number as many zeros as it has bits behind its first one.
         private void Write(long number)
         {
-            var bits = System.Numerics.BitOperations.Log2((ulong)number);
-            for (var bit = 2 * bits; bit >= 0; bit--, _length++)
+            var bits = BitOperations.Log2((ulong)number);
+            if (bits < MostBits / 2)
             {
-                ref var target = ref _room[_length >> 3];
-                if ((_length & 7) == 0)
-                {
-                    target = 0;
-                }
+                Append((ulong)number, (2 * bits) + 1);
+            }
+            else
+            {
+                Append(0, bits);
+                Append((ulong)number, bits + 1);
+            }
+        }
 
-                if (bit <= bits && ((number >> bit) & 1) != 0)
-                {
-                    target |= (byte)(0x80 >> (_length & 7));
-                }
+        private void Append(ulong number, int bits)
+        {
+            while (bits > 0)
+            {
+                var free = 8 - (_length & 7);
+                var taken = Math.Min(free, bits);
+                bits -= taken;
+                var part = (int)((number >> bits) & ((1u << taken) - 1)) << (free - taken);
+                ref var target = ref _room[_length >> 3];
+                target = (byte)(free == 8 ? part : target | part);
+                _length += taken;
             }
         }
     }

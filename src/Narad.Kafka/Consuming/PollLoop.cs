@@ -33,6 +33,7 @@ internal sealed class PollLoop
     private const int MostAtOnce = 64;
     private const int MostSpares = 16_384;
     private const int MostMoves = 1_000;
+    private const int FarAhead = 1_000;
     private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
@@ -74,6 +75,7 @@ internal sealed class PollLoop
     private int _spares;
     private bool _readsRetries;                 // there was something of them in the latest turn
     private long _nextTick;
+    private long _aheadStored;                   // when what is finished far ahead was last stored, as a timestamp
     private long _aheadCommitted;                // when what is finished ahead was last committed where the offset stands still, as a timestamp
     private long _subscribedAt;
     private HashSet<string> _subscribed = [];
@@ -612,7 +614,7 @@ internal sealed class PollLoop
             partition.FinishedSinceTick = 0;
         }
 
-        StoreAll();
+        StoreDue();
         if (_diagnostics.Time.GetElapsedTime(_aheadCommitted) >= _options.CommitInterval)
         {
             _aheadCommitted = _diagnostics.Time.GetTimestamp();
@@ -1203,6 +1205,20 @@ internal sealed class PollLoop
         or ErrorCode.GroupLoadInProgress or ErrorCode.NotCoordinatorForGroup;
 
     private void StoreAll() => Store(_assignment.Partitions);
+
+    // All, but where there is much to encode only twice in each commit interval.
+    private void StoreDue()
+    {
+        if (_diagnostics.Time.GetElapsedTime(_aheadStored) >= _options.CommitInterval / 2)
+        {
+            _aheadStored = _diagnostics.Time.GetTimestamp();
+            StoreAll();
+        }
+        else
+        {
+            Store(_assignment.Partitions.Where(static partition => partition.Tracker is not { FinishedAhead: > 0, Span: > FarAhead }));
+        }
+    }
 
     // Retry topics first: what was handled from a source after a retry must not be committed before that.
     private void Store(IEnumerable<AssignedPartition> partitions)

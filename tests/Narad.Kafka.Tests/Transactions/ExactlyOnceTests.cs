@@ -33,6 +33,36 @@ public sealed class ExactlyOnceTests(KafkaTestBroker broker) : IClassFixture<Kaf
 
     [SkippableFact]
     [Trait("Promise", "S27")]
+    [Trait("Promise", "S34")]
+    public async Task An_orderly_stop_behind_a_blocked_message_repeats_no_output_and_nothing_is_recorded_or_believed_beside_the_offset()
+    {
+        var exactly = await Exactly.OnAsync(broker);
+        string[] values = [.. Enumerable.Range(0, 40).Select(static n => $"{n}")];
+        await exactly.SendAsync(0, values);
+        broker.Commit(exactly.Group, exactly.Topic, 0, 0, "narad1;0;;0;0;somebody's");
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (var first = await exactly.StartAsync())
+        {
+            await exactly.SubscribeAsync(first, (message, _, token) => message == "5" ? release.Task.WaitAsync(token) : Task.CompletedTask);
+            await exactly.Until(() => exactly.Invoked.Contains("5"), "it handles");
+            var loop = first.Groups.Single().Loop!;
+            var stopping = first.DisconnectAsync();
+            await exactly.Until(() => loop.IsStopping, "it stops");
+            release.SetResult();
+            await stopping;
+        }
+
+        await using var second = await exactly.StartAsync();
+        await exactly.SubscribeAsync(second);
+        await exactly.CommittedReaches(0, 40);
+
+        exactly.Committed(expected: 40).Should().BeEquivalentTo(values.Select(static value => $"out-{value}"), "each output is there once");
+        broker.CommittedWithMetadata(exactly.Group, exactly.Topic, 0)!.Value.Metadata.Should().BeNullOrEmpty();
+        second.Groups.Single().Metrics.SkipsAsHandled.Should().Be(0);
+    }
+
+    [SkippableFact]
+    [Trait("Promise", "S27")]
     public async Task A_message_that_fails_is_isolated_and_what_its_neighbours_sent_appears_once()
     {
         var exactly = await Exactly.OnAsync(broker, partitions: 2);
