@@ -66,9 +66,9 @@ internal static class OutboxLatency
             acknowledged.TrySetResult(Stopwatch.GetTimestamp());
             return result;
         });
-        await relay.StartAsync(CancellationToken.None);
+        await Outboxes.HoldAllAsync(relay);
         var started = Stopwatch.GetTimestamp();
-        while (relay.Held < OutboxMessage.BucketCount || (isWoken && store.WakeUp is not MongoOutboxWakeUp.ChangeStream))
+        while (isWoken && store.WakeUp is not MongoOutboxWakeUp.ChangeStream)
         {
             if (Stopwatch.GetElapsedTime(started) > Timeout)
             {
