@@ -66,18 +66,7 @@ internal static class OutboxLatency
             acknowledged.TrySetResult(Stopwatch.GetTimestamp());
             return result;
         });
-        await Outboxes.HoldAllAsync(relay);
-        var started = Stopwatch.GetTimestamp();
-        while (isWoken && store.WakeUp is not MongoOutboxWakeUp.ChangeStream)
-        {
-            if (Stopwatch.GetElapsedTime(started) > Timeout)
-            {
-                throw new TimeoutException("The relay does not begin.");
-            }
-
-            await Task.Delay(10);
-        }
-
+        await Outboxes.BeginAsync(relay, () => !isWoken || store.WakeUp is MongoOutboxWakeUp.ChangeStream);
         var outbox = Outboxes.NewOutbox(kafka, store);
         var orders = server.NewCollection();
         var times = new List<double>();

@@ -105,19 +105,14 @@ internal static class Outboxes
         return stretch.PerSecond(events.Length);
     }
 
-    // From the first send until everything is marked.
-    private static async Task<Sample> RelayAsync(KafkaService kafka, IOutboxStore store, string topic, UserEvent[] events, Action? enqueued = null)
+    // The relay takes over its buckets with all their messages.
+    private static async Task<Sample> RelayAsync(KafkaService kafka, IOutboxStore store, string topic, UserEvent[] events)
     {
         await EnqueueAsync(kafka, store, topic, events);
-        enqueued?.Invoke();
         var run = new Run(kafka, events.Length);
         await using var relay = NewRelay(store, run.SendAsync);
         await relay.StartAsync(CancellationToken.None);
-        await run.Done.WaitAsync(Timeout);
-        await relay.StopAsync(Timeout);
-        var sample = run.Stretch.PerSecond(events.Length);
-        await CheckAsync(store);
-        return sample;
+        return await EndAsync(run, relay, store, events.Length);
     }
 
     // The relay holds its buckets already; the messages are enqueued in one transaction.
@@ -126,25 +121,31 @@ internal static class Outboxes
     {
         var run = new Run(kafka, events.Length);
         await using var relay = NewRelay(store, run.SendAsync);
-        await HoldAllAsync(relay);
+        await BeginAsync(relay);
         using var session = await rows.Database.Client.StartSessionAsync();
         session.StartTransaction(new TransactionOptions(writeConcern: WriteConcern.WMajority));
         await EnqueueAsync(kafka, store, topic, events, session);
         enqueued?.Invoke();
         await session.CommitTransactionAsync();
+        return await EndAsync(run, relay, store, events.Length);
+    }
+
+    // From the first send until everything is marked.
+    private static async Task<Sample> EndAsync(Run run, OutboxRelay relay, IOutboxStore store, int messages)
+    {
         await run.Done.WaitAsync(Timeout);
         await relay.StopAsync(Timeout);
-        var sample = run.Stretch.PerSecond(events.Length);
+        var sample = run.Stretch.PerSecond(messages);
         await CheckAsync(store);
         return sample;
     }
 
-    /// <summary>Starts a relay, and waits until it has every bucket.</summary>
-    public static async Task HoldAllAsync(OutboxRelay relay)
+    /// <summary>Starts a relay, and waits until it has every bucket and, where that is asked for, is ready.</summary>
+    public static async Task BeginAsync(OutboxRelay relay, Func<bool>? isReady = null)
     {
         await relay.StartAsync(CancellationToken.None);
         var started = Stopwatch.GetTimestamp();
-        while (relay.Held < OutboxMessage.BucketCount)
+        while (relay.Held < OutboxMessage.BucketCount || isReady?.Invoke() is false)
         {
             if (Stopwatch.GetElapsedTime(started) > Timeout)
             {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Confluent.Kafka;
 using Narad.Kafka.Clients.Interop;
-using Narad.Kafka.Consuming;
+using Narad.Kafka.Tests.Consuming;
 
 namespace Narad.Kafka.Tests.OwnProcess;
 
@@ -34,7 +34,7 @@ internal static class KilledConsumer
         var partition = new TopicPartition(topic, 0);
         await Waiting.Until(
             () => LibrdkafkaOffsets.Committed(client.Handle, [partition], TimeSpan.FromSeconds(10)).TryGetValue(partition, out var committed)
-                && FinishedAhead.Read(committed.Metadata, committed.Offset, committed.Metadata?.Split(';').ElementAtOrDefault(3), out _)?.Count == count,
+                && RecordedAhead.CountOf(committed) == count,
             "all that is finished ahead is committed");
         await Console.Out.FlushAsync();
         using var own = System.Diagnostics.Process.GetCurrentProcess();
