@@ -73,8 +73,10 @@ internal sealed class MongoConnection(Func<IMongoDatabase> create, MongoOptions 
         catch (Exception error) when (limit.IsCancellationRequested)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new StoreUnavailableException($"MongoDB could not {action} within {options.OperationTimeout:c} (OperationTimeout). This is tried again by "
-                + $"itself.", error);
+            throw new StoreUnavailableException(
+                $"MongoDB could not {action} at {string.Join(", ", Database.Client.Settings.Servers)} within {options.OperationTimeout:c} (OperationTimeout). "
+                    + $"Check that it runs and can be reached from here. After the start this is tried again by itself.",
+                error);
         }
         catch (Exception error) when (error is not StoreUnavailableException && !MongoErrors.IsTransient(error)
             && MongoErrors.OutageOf(error, action) is not null)

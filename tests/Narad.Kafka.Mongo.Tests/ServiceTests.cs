@@ -277,6 +277,20 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         await host.StopAsync();
     }
 
+    [Fact]
+    public async Task A_server_that_does_not_answer_is_named()
+    {
+        var unreachable = new MongoConnection(
+            static () => new MongoClient("mongodb://user:secret-word@127.0.0.1:1/").GetDatabase("x"),
+            new MongoOptions { OperationTimeout = TimeSpan.FromMilliseconds(300) },
+            Microsoft.Extensions.Logging.Abstractions.NullLogger<MongoConnection>.Instance);
+
+        var failure = (await unreachable.Invoking(static one => one.DescribeAsync(CancellationToken.None)).Should()
+            .ThrowAsync<StoreUnavailableException>()).Which;
+
+        failure.Message.Should().StartWith("MongoDB could not be reached at 127.0.0.1:1 within 00:00:00.3").And.NotContain("secret-word");
+    }
+
     [SkippableFact]
     [Trait("Promise", "S36")]
     public async Task The_drivers_spans_join_the_trace_of_the_message()
