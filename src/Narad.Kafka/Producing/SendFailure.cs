@@ -90,7 +90,7 @@ internal static class SendFailure
 
     private static string Explain(PendingSend send, ErrorCode code, string? reason) => code switch
     {
-        ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist",
+        ErrorCode.Local_UnknownTopic or ErrorCode.UnknownTopicOrPart => "the topic does not exist: create it, or set Kafka:TopicCreation to IfMissing",
         ErrorCode.Local_UnknownPartition =>
             string.Create(CultureInfo.InvariantCulture,
                 $"the topic has no partition {send.Partition}, as far as the client knows: one that was added a few seconds ago is found by itself, so send "

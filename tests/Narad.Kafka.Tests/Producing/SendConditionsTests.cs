@@ -28,7 +28,8 @@ public sealed class SendConditionsTests
             await sending.SendAsync(topic, "m", 7).AsTask().WaitAsync(Sending.Timeout).Invoking(send => send).Should().ThrowAsync<KafkaSendException>()).Which;
 
         failure.Reason.Should().Be(nameof(ErrorCode.UnknownTopicOrPart));
-        failure.Message.Should().Contain($"'{topic}'").And.Contain("does not exist").And.Contain("0x00000007");
+        failure.Message.Should().Contain($"'{topic}'").And.Contain("does not exist: create it, or set Kafka:TopicCreation to IfMissing")
+            .And.Contain("0x00000007");
         failure.MayHaveBeenWritten.Should().BeFalse();
     }
 
