@@ -137,7 +137,7 @@ internal class Subscription : ISubscription
             ? SeekToBeginningAsync(cancellationToken)
             : _group.Mode is KafkaMode.Embedded
             ? throw new NotSupportedException("The embedded broker does not find offsets by time: it would answer that there is none, and everything "
-                + "would be left out. Seek to an offset, or replay.")
+                + "would be left out. Seek to an offset, or call SeekToBeginningAsync.")
             : _group.AskAsync(control => control.Seek(this, time), ImmutableDictionary<TopicPartitionId, long>.Empty, remembered: false, cancellationToken);
 
     public Task<IReadOnlyDictionary<TopicPartitionId, long>> SeekToBeginningAsync(CancellationToken cancellationToken = default) =>
