@@ -11,7 +11,9 @@ internal static class DoctorCommand
     {
         var topic = new Option<string?>("--topic")
         {
-            Description = "A topic to send a message to and to read it from; the user needs the rights Write and Read on it.", HelpName = "TOPIC",
+            Description =
+                "A topic of its own to send 16 bytes to and to read them from: a handler that reads it fails. The user needs the rights Write and Read.",
+            HelpName = "TOPIC",
         };
         var envFile = new Option<string?>("--env-file")
         {
@@ -106,7 +108,7 @@ internal static class DoctorCommand
         {
             writer.WriteStartObject();
             writer.WriteBoolean("successful", report.IsSuccessful);
-            writer.WriteString("verdict", report.Summary);
+            writer.WriteString("summary", report.Summary);
             writer.WriteNumber("elapsedMs", Math.Round(report.Elapsed.TotalMilliseconds));
             writer.WriteStartArray("steps");
             foreach (var step in report.Steps)
@@ -115,8 +117,8 @@ internal static class DoctorCommand
                 writer.WriteString("name", step.Name);
                 writer.WriteString("outcome", step.Outcome.ToString().ToLower(CultureInfo.InvariantCulture));
                 writer.WriteNumber("elapsedMs", Math.Round(step.Elapsed.TotalMilliseconds));
-                writer.WriteString("what", step.Details);
-                writer.WriteString("advice", step.Recommendation);
+                writer.WriteString("details", step.Details);
+                writer.WriteString("recommendation", step.Recommendation);
                 writer.WriteEndObject();
             }
 

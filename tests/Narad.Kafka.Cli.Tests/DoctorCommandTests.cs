@@ -111,7 +111,9 @@ public sealed class DoctorCommandTests(ITestOutputHelper output) : IDisposable
         using var document = JsonDocument.Parse(text);
         code.Should().Be(0);
         document.RootElement.GetProperty("successful").GetBoolean().Should().BeTrue();
-        document.RootElement.GetProperty("verdict").GetString().Should().Be("Kafka connection successful");
+        document.RootElement.GetProperty("summary").GetString().Should().Be("Kafka connection successful");
+        document.RootElement.GetProperty("steps")[0].EnumerateObject().Select(member => member.Name).Should()
+            .Equal("name", "outcome", "elapsedMs", "details", "recommendation");
         document.RootElement.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("name").GetString()).Should()
             .Equal("settings", "names", "connections", "TLS", "login", "cluster");
         document.RootElement.GetProperty("steps")[3].GetProperty("outcome").GetString().Should().Be("skipped");
