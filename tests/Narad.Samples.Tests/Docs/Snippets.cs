@@ -254,7 +254,7 @@ public static class Snippets
         _ = order;
     }
 
-    public static async Task Redriving(IKafkaService kafka, DeadLetter letter, CancellationToken token)
+    public static async Task Redriving(IKafkaService kafka, DeadLetter one, CancellationToken token)
     {
         // snippet: redriving
         var billing = new RedriveOptions { Filter = new DeadLetterFilter { Group = "billing" }, MaxPerSecond = 200 };
@@ -265,7 +265,7 @@ public static class Snippets
             "orders-dlt", billing, new Progress<RedriveProgress>(now => Console.WriteLine($"{now.Sent} sent, {now.Remaining} to go")), token);
         Console.WriteLine($"{report.Sent} sent again, {report.Skipped.Values.Sum()} skipped.");
 
-        await kafka.DeadLetters.RedriveAsync(letter, cancellationToken: token);   // or one
+        await kafka.DeadLetters.RedriveAsync(one, cancellationToken: token);   // or only the one of the first example
         // end
 
         // snippet: deleting-dead-letters
@@ -385,12 +385,13 @@ public static class Snippets
         // end
     }
 
-    public static void TypeSources(MessageTypeMap byHeader, MessageTypeMap byProperty, MessageTypeMap byFunction)
+    public static void TypeSources(IServiceCollection services)
     {
         // snippet: by-type-source
-        byProperty.TypeFromProperty("kind");
-        byHeader.TypeFromHeader("message-type");
-        byFunction.TypeFrom(context => context.Key.AsText()?.Split(':')[0]);
+        services.AddNaradKafka()
+            .AddSubscription("users", types => types
+                .TypeFromProperty("kind")   // or .TypeFromHeader("message-type"), or .TypeFrom(context => context.Key.AsText()?.Split(':')[0])
+                .On<UserLogin, UserProcessor>("login"), group: "users-seen");
         // end
     }
 
@@ -439,7 +440,7 @@ public static class Snippets
         // end
     }
 
-    public static async Task RoutesWithoutAHost(Func<OrderPlaced, MessageContext, CancellationToken, Task> bill)
+    public static async Task RoutesWithoutAHost(BillingDatabase database)
     {
         // snippet: routes-without-a-host
         var options = KafkaOptions.FromEnvironment();
@@ -447,7 +448,7 @@ public static class Snippets
         await using var kafka = new KafkaService(options);
         await kafka.ConnectProducerAsync();
         await kafka.ConnectConsumerAsync("billing");
-        await kafka.SubscribeAsync<OrderPlaced>(bill);
+        await kafka.SubscribeAsync<OrderPlaced>((order, context, token) => database.BillAsync(order.OrderId, token));
         await kafka.SendAsync(new OrderPlaced("o-1"));
         // end
     }
@@ -527,11 +528,13 @@ public sealed class UserProcessor(BillingDatabase database) : IMessageHandler<Us
 }
 // end
 
+// snippet: derived-types
 public record Payment(string Id);
 
 public sealed record CardPayment(string Id, string Card) : Payment(Id);
 
 public sealed record Refund(string Id, string Reason) : Payment(Id);
+// end
 
 public sealed class BookPayment : IMessageHandler<Payment>
 {
@@ -581,7 +584,9 @@ public sealed class Timing : IConsumeMiddleware
 public sealed record UserEvent(string UserId, string Action);
 // end
 
+// snippet: an-order
 public sealed record OrderPlaced(string OrderId);
+// end
 
 // snippet: a-message-type
 [MessageType("USER_LOGIN")]
@@ -601,6 +606,7 @@ public sealed class SecretVault
             : Task.FromResult((name, DateTimeOffset.UtcNow.AddHours(1)));
 }
 
+// snippet: billing-database
 public sealed class BillingDatabase
 {
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> _billed = new();
@@ -619,3 +625,4 @@ public sealed class BillingDatabase
 
     public Task SawAsync(string user, CancellationToken cancellationToken) => BillAsync(user, cancellationToken);
 }
+// end
