@@ -440,6 +440,24 @@ public static class Snippets
         // end
     }
 
+    public static async Task TestingAHost(EmbeddedKafka embedded)
+    {
+        // snippet: testing-a-host
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddNaradKafkaHarness();
+        builder.Services.AddSingleton<BillingDatabase>();
+        builder.Services.AddNaradKafka(options => embedded.Apply(options))   // embedded: the fixture
+            .AddSubscription<OrderPlaced, BillOrder>("orders", group: "billing");
+        using var host = builder.Build();
+        await host.StartAsync();
+
+        await host.Services.GetRequiredService<IKafkaProducer>().SendAsync("orders", new OrderPlaced("o-1"));
+
+        await host.Services.GetRequiredService<KafkaHarness>().WaitForHandledAsync<OrderPlaced>(order => order.OrderId == "o-1");
+        await host.StopAsync();
+        // end
+    }
+
     public static async Task RoutesWithoutAHost(BillingDatabase database)
     {
         // snippet: routes-without-a-host
