@@ -98,7 +98,7 @@ internal abstract class HandlerPipeline
                 return new Outcome(0, OutcomeKind.Failed, Error: state.DecidedFor);
             }
 
-            state.CameBack = true;
+            state.ReturnedWithoutTransaction = true;
             return Outcome.One;
         }
 

@@ -175,7 +175,7 @@ internal sealed class FailureTopics
     public async Task<SendResult> DeadLetterAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
         // In a transaction what is refused ends it, so what gives way does so in the next one.
-        for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.TransactionState?.CopiesTooLarge ?? 0)); ; detail--)
+        for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.TransactionState?.SizeRefusals ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
                 ? FailureHeaders.Application(failed.Headers ?? [], IsForwarded(failed))
@@ -314,7 +314,7 @@ internal sealed class FailureTopics
             }
             catch (KafkaSendException refused) when (refused.IsTooLarge)
             {
-                message.TransactionState!.CopiesTooLarge++;
+                message.TransactionState!.SizeRefusals++;
                 throw;
             }
         }

@@ -11,7 +11,7 @@ namespace Narad.Kafka.Transactions;
 /// <remarks>
 /// Threading: made and ended by the poll thread; the flags are set by anybody and never reset, in this order.
 /// <code>
-///   open ──a failure, a revoke, a stop──▶ held (nothing more begins) ──limit, partition lost──▶ cancelled ──▶ over (nothing more is sent)
+///   open ──a failure, a revoke, a stop──▶ draining (nothing more begins) ──limit, partition lost──▶ cancelled ──▶ over (nothing more is sent)
 /// </code>
 /// </remarks>
 internal sealed class GroupTransaction(ITransactionClient client, TransactionOutputs outputs, TimeProvider time, TimeSpan limit, ILogger logger)
@@ -22,7 +22,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     private readonly long _started = time.GetTimestamp();
 
     // Each is set once.
-    private volatile bool _held;
+    private volatile bool _draining;
     private volatile bool _failed;
     private volatile bool _expired;
     private volatile bool _poisoned;
@@ -49,7 +49,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     public bool HasOneMessage { get; init; }
 
     /// <summary>Whether nothing more of it begins.</summary>
-    public bool IsHeld => _held;
+    public bool IsDraining => _draining;
 
     /// <summary>Whether it must be aborted, since something of it failed.</summary>
     public bool IsFailed => _failed;
@@ -65,11 +65,11 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
 
     public TimeSpan Age => Time.GetElapsedTime(_started);
 
-    public void StopAdding() => _held = true;
+    public void StopAdding() => _draining = true;
 
     public void Fail()
     {
-        _held = true;
+        _draining = true;
         _failed = true;
     }
 
@@ -108,7 +108,7 @@ internal sealed class GroupTransaction(ITransactionClient client, TransactionOut
     /// <summary>Nothing more is sent in it from now on.</summary>
     public void End()
     {
-        _held = true;
+        _draining = true;
         lock (_sending)
         {
             _over = true;

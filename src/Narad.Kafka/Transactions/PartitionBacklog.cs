@@ -20,7 +20,7 @@ internal sealed class PartitionBacklog
     /// How many are in their key queues without a transaction: one that the partition stopped at, and those whose handlers outlasted their transaction. Nothing
     /// begins before they are back.
     /// </summary>
-    public int Away { get; set; }
+    public int InKeyQueues { get; set; }
 
     public Delivery this[int index] => _deliveries[_head + index];
 

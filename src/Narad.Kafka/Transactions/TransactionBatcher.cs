@@ -122,13 +122,13 @@ internal sealed class TransactionBatcher
         if (state.Entry is not { } entry)
         {
             // It was where its partition stopped: let continue, or skipped by name.
-            delivery.Partition.Backlog.Away--;
-            if (!state.CameBack)
+            delivery.Partition.Backlog.InKeyQueues--;
+            if (!state.ReturnedWithoutTransaction)
             {
                 state.Decided = FailureAction.Skip;
             }
 
-            state.CameBack = false;
+            state.ReturnedWithoutTransaction = false;
             return;
         }
 
@@ -139,8 +139,8 @@ internal sealed class TransactionBatcher
             return;
         }
 
-        delivery.Partition.Backlog.Away--;
-        _resolution.Reconsider(entry);
+        delivery.Partition.Backlog.InKeyQueues--;
+        _resolution.PlanNext(entry);
     }
 
     /// <summary>Continues with what is due. Within a rebalance nothing begins.</summary>
@@ -299,7 +299,7 @@ internal sealed class TransactionBatcher
         {
             transaction.Cancel();
             transaction.End();
-            GiveBack(transaction);
+            ReturnToBacklog(transaction);
             _group.Metrics.TransactionAborted();
         }
 
@@ -359,7 +359,7 @@ internal sealed class TransactionBatcher
         {
             if (partition.State is PartitionState.Active && TransactionPlan.StopOf(partition) is { } first)
             {
-                partition.Backlog.Away++;
+                partition.Backlog.InKeyQueues++;
                 partition.Subscription.KeyQueues.Enqueue([first]);
             }
         }
@@ -497,7 +497,7 @@ internal sealed class TransactionBatcher
     {
         transaction.Expire();
         var finished = transaction.Entries.Count(static entry => entry.State is TransactionEntryState.Succeeded);
-        var blamed = transaction.Entries.Count(entry => !entry.IsBack && entry.State is TransactionEntryState.Running && entry.IsToBlame);
+        var blamed = transaction.Entries.Count(entry => !entry.IsBack && entry.State is TransactionEntryState.Running && entry.UsedHalfOfLimit);
         if (blamed == 0)
         {
             _limit = Math.Max(1, finished / 2);
@@ -513,7 +513,7 @@ internal sealed class TransactionBatcher
         transaction.End();
         _offered = [];
         _state = BatcherState.Ending;
-        if (transaction.IsFailed || _resolution.Offer(transaction) is not { } offers)
+        if (transaction.IsFailed || _resolution.OffsetsToCommit(transaction) is not { } offers)
         {
             _ending = _client!.AbortAsync(_giveUp.Token);
             return;
@@ -598,7 +598,7 @@ internal sealed class TransactionBatcher
         {
             _group.Metrics.TransactionAborted();
             BackOff(transaction, end.Error);
-            GiveBack(transaction);
+            ReturnToBacklog(transaction);
         }
     }
 
@@ -638,7 +638,7 @@ internal sealed class TransactionBatcher
         }
 
         transaction.Entries.RemoveAll(entry => !_assignment.IsCurrent(entry.Partition) || entry.State is TransactionEntryState.Succeeded);
-        _resolution.GiveBack(transaction);
+        _resolution.ReturnToBacklog(transaction);
     }
 
     // What was not to blame is not begun again at once, over and over.
@@ -671,10 +671,10 @@ internal sealed class TransactionBatcher
     private bool IsBenign(Error? refused) => _refusals <= 3 && refused?.Code is (
         ErrorCode.RebalanceInProgress or ErrorCode.IllegalGeneration or ErrorCode.UnknownMemberId);
 
-    private void GiveBack(GroupTransaction transaction)
+    private void ReturnToBacklog(GroupTransaction transaction)
     {
         _isLate = true;
-        _resolution.GiveBack(transaction);
+        _resolution.ReturnToBacklog(transaction);
     }
 
     private long After(TimeSpan delay) => _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency);

@@ -38,7 +38,7 @@ internal sealed class TransactionEntry : IMessageSender
     public TransactionEntryState State { get; private set; }
 
     /// <summary>Of one that failed.</summary>
-    public FailureDecision Verdict { get; private set; }
+    public FailureDecision Decision { get; private set; }
 
     /// <summary>Why it failed.</summary>
     public Exception? Error { get; private set; }
@@ -53,7 +53,7 @@ internal sealed class TransactionEntry : IMessageSender
     public KafkaSendException? Refused => _refused;
 
     /// <summary>Whether its handler was at work for half of the limit or more.</summary>
-    public bool IsToBlame => Transaction.Time.GetElapsedTime(_startedAt) >= Transaction.Limit / 2;
+    public bool UsedHalfOfLimit => Transaction.Time.GetElapsedTime(_startedAt) >= Transaction.Limit / 2;
 
     public IMessageRoutes Routes => Transaction.Outputs.Routes;
 
@@ -62,7 +62,7 @@ internal sealed class TransactionEntry : IMessageSender
     /// <summary>A worker took it: whether it begins.</summary>
     public bool TryStart()
     {
-        if (Transaction.IsHeld)
+        if (Transaction.IsDraining)
         {
             return false;
         }
@@ -101,7 +101,7 @@ internal sealed class TransactionEntry : IMessageSender
             await Task.WhenAll(sends).ConfigureAwait(false);
         }
 
-        if (Transaction.IsExpired && IsToBlame)
+        if (Transaction.IsExpired && UsedHalfOfLimit)
         {
             throw TooSlow(cause: null);
         }
@@ -113,7 +113,7 @@ internal sealed class TransactionEntry : IMessageSender
         _closed = true;
         if (State is TransactionEntryState.Waiting or TransactionEntryState.Running)
         {
-            State = Transaction.Token.IsCancellationRequested ? TransactionEntryState.Again : TransactionEntryState.Succeeded;
+            State = Transaction.Token.IsCancellationRequested ? TransactionEntryState.RunAgain : TransactionEntryState.Succeeded;
         }
     }
 
@@ -125,26 +125,26 @@ internal sealed class TransactionEntry : IMessageSender
         Transaction.Fail();   // before the key queue continues: what is behind it does not begin
         if (cancelled)
         {
-            if (Transaction.IsExpired && IsToBlame)
+            if (Transaction.IsExpired && UsedHalfOfLimit)
             {
                 error = TooSlow(error);
                 return true;
             }
 
-            State = TransactionEntryState.Again;
+            State = TransactionEntryState.RunAgain;
             return false;
         }
 
         if (_refused is { } refused)
         {
             // Kafka itself is the trouble, not the message; or one of those that shared a batch with the one that was refused.
-            State = refused.Retriable ? TransactionEntryState.Again : TransactionEntryState.Suspect;
+            State = refused.Retriable ? TransactionEntryState.RunAgain : TransactionEntryState.Suspect;
             return !refused.Retriable && Transaction.HasOneMessage;
         }
 
         if (IsConsequence(error))
         {
-            State = TransactionEntryState.Again;
+            State = TransactionEntryState.RunAgain;
             return false;
         }
 
@@ -153,7 +153,7 @@ internal sealed class TransactionEntry : IMessageSender
 
     public void Decide(FailureDecision decision, Exception error)
     {
-        Verdict = decision;
+        Decision = decision;
         Error = error;
         State = TransactionEntryState.Failed;
     }

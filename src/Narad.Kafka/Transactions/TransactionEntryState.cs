@@ -13,7 +13,7 @@ internal enum TransactionEntryState
     Succeeded,
 
     /// <summary>It was interrupted, or failed by no fault of its own: it runs again, and the invocation does not count.</summary>
-    Again,
+    RunAgain,
 
     /// <summary>What it sent was refused, among others: it runs again alone, and the invocation does not count.</summary>
     Suspect,

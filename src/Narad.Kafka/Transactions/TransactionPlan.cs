@@ -14,7 +14,7 @@ internal sealed class TransactionPlan
 
     /// <summary>The first message of a partition that has nothing more to be done about it than to stop there; null where there is none.</summary>
     public static Delivery? StopOf(AssignedPartition partition) =>
-        partition.Backlog is { Away: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { TransactionState.Decided: FailureAction.Stop } first
+        partition.Backlog is { InKeyQueues: 0, Taken: 0, Count: > 0 } backlog && backlog[0] is { TransactionState.Decided: FailureAction.Stop } first
             && IsNext(partition, first) ? first : null;
 
     /// <summary>The messages of the next transaction, partition by partition in their order; marks them as taken. Empty where none may begin now.</summary>
@@ -102,7 +102,7 @@ internal sealed class TransactionPlan
     }
 
     private static bool MayBegin(AssignedPartition partition) =>
-        partition is { State: PartitionState.Active, IsPausedByName: false, Backlog: { Away: 0, Taken: 0, Count: > 0 } };
+        partition is { State: PartitionState.Active, IsPausedByName: false, Backlog: { InKeyQueues: 0, Taken: 0, Count: > 0 } };
 
     private static bool IsNext(AssignedPartition partition, Delivery delivery) =>
         !partition.Tracker.Tracks(delivery.Sequence) || partition.Tracker.NextOpen(0) == delivery.Sequence;

@@ -19,7 +19,7 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
     /// be committed, since something would count whose offset does not. Also where a partition is not ours any more, or not under that assignment:
     /// the broker would not notice.
     /// </summary>
-    public List<TransactionOffer>? Offer(GroupTransaction transaction)
+    public List<TransactionOffer>? OffsetsToCommit(GroupTransaction transaction)
     {
         var offers = new List<TransactionOffer>();
         if (!transaction.Outstanding.Keys.All(isCurrent))
@@ -64,7 +64,7 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
     }
 
     /// <summary>Everything of it that is still ours is the first of its partition again; what did not come back yet is waited for.</summary>
-    public void GiveBack(GroupTransaction transaction)
+    public void ReturnToBacklog(GroupTransaction transaction)
     {
         foreach (var entry in transaction.Entries)
         {
@@ -76,17 +76,17 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
             entry.Partition.Backlog.Taken = 0;
             if (entry.IsBack)
             {
-                Reconsider(entry);
+                PlanNext(entry);
             }
             else
             {
-                entry.Partition.Backlog.Away++;
+                entry.Partition.Backlog.InKeyQueues++;
             }
         }
     }
 
     /// <summary>A message whose transaction did not count: what it is to be next.</summary>
-    public void Reconsider(TransactionEntry entry)
+    public void PlanNext(TransactionEntry entry)
     {
         var delivery = entry.Delivery;
         var state = delivery.TransactionState!;
@@ -94,14 +94,14 @@ internal sealed class TransactionResolution(Func<AssignedPartition, bool> isCurr
         if (entry.State is TransactionEntryState.Failed)
         {
             state.NeedsOwnTransaction = true;
-            state.NotBefore = after(entry.Verdict.Delay);
-            switch (entry.Verdict.Action)
+            state.NotBefore = after(entry.Decision.Delay);
+            switch (entry.Decision.Action)
             {
                 case FailureAction.DeadLetter:
                     delivery.Forwarding ??= new Forwarding(entry.Error);
                     break;
                 case FailureAction.Skip or FailureAction.Stop:
-                    state.Decided = entry.Verdict.Action;
+                    state.Decided = entry.Decision.Action;
                     state.DecidedFor = entry.Error;
                     break;
             }

@@ -14,15 +14,15 @@ internal sealed class TransactionState
     /// <summary>When that may begin, as a timestamp of the clock.</summary>
     public long NotBefore { get; set; }
 
-    /// <summary>What was decided without a copy: <see cref="FailureAction.Skip"/> or <see cref="FailureAction.Stop"/>.</summary>
+    /// <summary>The decision, where no record is published: <see cref="FailureAction.Skip"/> or <see cref="FailureAction.Stop"/>.</summary>
     public FailureAction? Decided { get; set; }
 
-    /// <summary>Why.</summary>
+    /// <summary>The error that led to the decision.</summary>
     public Exception? DecidedFor { get; set; }
 
     /// <summary>Whether it came back from its key queue because no transaction had it, rather than skipped by name.</summary>
-    public bool CameBack { get; set; }
+    public bool ReturnedWithoutTransaction { get; set; }
 
-    /// <summary>How often its copy was refused for its size: so much less of the failure is written into it.</summary>
-    public int CopiesTooLarge { get; set; }
+    /// <summary>How often its retry record or dead letter was refused for its size. Each refusal leaves out more details of the failure.</summary>
+    public int SizeRefusals { get; set; }
 }

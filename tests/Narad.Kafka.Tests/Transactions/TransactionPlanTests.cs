@@ -141,9 +141,9 @@ public sealed class TransactionPlanTests
 
             transaction.End();
             var isRefused = _random.Next(10) == 0;   // by the coordinator
-            if (transaction.IsFailed || isRefused || _resolution.Offer(transaction) is not { } offers)
+            if (transaction.IsFailed || isRefused || _resolution.OffsetsToCommit(transaction) is not { } offers)
             {
-                _resolution.GiveBack(transaction);
+                _resolution.ReturnToBacklog(transaction);
                 return;
             }
 
@@ -160,7 +160,7 @@ public sealed class TransactionPlanTests
             }
 
             transaction.Entries.RemoveAll(static entry => entry.State is TransactionEntryState.Succeeded);
-            _resolution.GiveBack(transaction);
+            _resolution.ReturnToBacklog(transaction);
         }
 
         private void Handle(TransactionEntry entry, List<(int, long, bool)> effects)
