@@ -64,7 +64,7 @@ internal sealed class AssignedPartition
     public Queue<KeyQueue> Ready { get; } = new();
 
     /// <summary>Key queues whose first message may not start now.</summary>
-    public List<KeyQueue> Held { get; } = [];
+    public List<KeyQueue> Suspended { get; } = [];
 
     /// <summary>Key queues whose first message waits for a retry or for its batch to fill.</summary>
     public HashSet<KeyQueue> Waiting { get; } = [];

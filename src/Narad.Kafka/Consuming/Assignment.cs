@@ -129,7 +129,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
         renewed.IsRenewed = true;
         renewed.TopicId = partition.TopicId;
-        renewed.Subscription.KeyQueues.Succeed(renewed, partition);
+        renewed.Subscription.KeyQueues.LinkPredecessor(renewed, partition);
         return renewed;
     }
 
@@ -186,7 +186,7 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         RecordFinished(delivery);
         if (ReferenceEquals(delivery.Forwarding, Forwarding.Republish))
         {
-            partition.Delayed.Moved();
+            partition.Delayed.OnRepublished();
         }
 
         if (partition.Paused is true && flow.MayResume(partition, _partitions.Count))
@@ -227,11 +227,11 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
 
         if (partition.Subscription.Settings.Retries is null)
         {
-            blockedKeys.Left(key, delivery.Offset);
+            blockedKeys.OnSourceFinished(key, delivery.Offset);
         }
         else
         {
-            blockedKeys.Left(delivery.Offset);
+            blockedKeys.OnRecordReturned(delivery.Offset);
         }
     }
 
@@ -244,8 +244,8 @@ internal sealed class Assignment(FlowControl flow, ILogger logger, Action<Error>
         }
     }
 
-    /// <summary>A message is left unfinished that is not in memory.</summary>
-    public void Defer(AssignedPartition partition)
+    /// <summary>Call when a message stays unfinished without being in memory: its partition may be at capacity now.</summary>
+    public void CheckCapacity(AssignedPartition partition)
     {
         if (flow.IsFull(partition, _partitions.Count))
         {

@@ -22,14 +22,14 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
     protected override async ValueTask<Outcome> HandleAsync(KeyQueue queue)
     {
         var first = queue.Head!;
-        if (WithoutHandling(first) is { } outcome)
+        if (OutcomeWithoutHandling(first) is { } outcome)
         {
             return outcome;
         }
 
         if (first.Forwarding is not null)
         {
-            return await LeaveAsync(first).ConfigureAwait(false);
+            return await ForwardAsync(first).ConfigureAwait(false);
         }
 
         var taken = queue.Taken;
@@ -44,10 +44,10 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var finished = 0;
         var current = first;
         var started = default(GuardedActivity);
-        async ValueTask<Outcome> ConcludedAsync(Delivery failed, Exception error, bool timedOut, int before = 0)
+        async ValueTask<Outcome> FailedAsync(Delivery failed, Exception error, bool timedOut, int before = 0)
         {
             started.Activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(error));
-            return Finished(first, await ConcludeAsync(failed, error, timedOut, before).ConfigureAwait(false));
+            return Finished(first, await HandleFailureAsync(failed, error, timedOut, before).ConfigureAwait(false));
         }
 
         try
@@ -73,7 +73,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                     }
 
                     current.Attempts = Math.Max(current.Attempts, 1);
-                    return await ConcludedAsync(current, error, timedOut: limit is { IsExpired: true }, finished).ConfigureAwait(false);
+                    return await FailedAsync(current, error, timedOut: limit is { IsExpired: true }, finished).ConfigureAwait(false);
                 }
 
                 while (positions.Count < items.Count)
@@ -100,7 +100,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
                     catch (Exception error)
                     {
                         current.Attempts = Math.Max(current.Attempts, 1);
-                        return await ConcludedAsync(current, error, timedOut: false, i).ConfigureAwait(false);
+                        return await FailedAsync(current, error, timedOut: false, i).ConfigureAwait(false);
                     }
                 }
 
@@ -119,11 +119,11 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
             }
 
             delivery.Attempts = Math.Max(delivery.Attempts, 1);
-            return await ConcludedAsync(delivery, error.InnerException ?? error, timedOut: false, failed).ConfigureAwait(false);
+            return await FailedAsync(delivery, error.InnerException ?? error, timedOut: false, failed).ConfigureAwait(false);
         }
         catch (Exception error)
         {
-            return await ConcludedAsync(first, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
+            return await FailedAsync(first, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
         }
         finally
         {
@@ -153,7 +153,7 @@ internal sealed class BatchPipeline<T> : HandlerPipeline
         var context = NewContext(delivery);
         context.Attempt = Math.Max(1, delivery.Attempts);
         var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
-        Read(delivery);
+        MarkRead(delivery);
         if (Settings.Middleware.Count == 0)
         {
             items.Add((message, context));

@@ -109,12 +109,12 @@ internal static partial class ConsumingLog
     [LoggerMessage(3076, LogLevel.Warning,
         "{Partition} offset {Offset}, which waits for its retry in group '{Group}', could not be moved out of the way of what is finished behind it, "
         + "which may be handled again.")]
-    public static partial void MoveFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
+    public static partial void RepublishFailed(ILogger logger, Exception error, TopicPartitionId partition, long offset, string group);
 
     [LoggerMessage(3089, LogLevel.Warning,
         "Could not save the progress of blocked keys before group '{Group}' lost their partitions. Messages of these keys may be redelivered, in "
         + "order.")]
-    public static partial void NotesNotWritten(ILogger logger, Exception? error, string group);
+    public static partial void KeyCheckpointsNotWritten(ILogger logger, Exception? error, string group);
 
     [LoggerMessage(3020, LogLevel.Critical,
         "{Partition} STOPPED at offset {Offset} in group '{Group}': no policy covers this failure, and nothing is skipped. Fix the cause, then call "

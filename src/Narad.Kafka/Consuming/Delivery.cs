@@ -49,7 +49,7 @@ internal sealed class Delivery
     public int FailedPublishes { get; set; }
 
     /// <summary>Whether it waits until its deserializer gets what it needs.</summary>
-    public bool IsWaitingToBeRead { get; set; }
+    public bool IsWaitingForDeserializer { get; set; }
 
     /// <summary>How often it failed as the probe of an open circuit.</summary>
     public int FailedProbes { get; set; }
@@ -86,7 +86,7 @@ internal sealed class Delivery
         Forwarding = null;
         FailedPublishes = 0;
         FailedProbes = 0;
-        IsWaitingToBeRead = false;
+        IsWaitingForDeserializer = false;
         BlockedRecord = null;
         IsPutBack = false;
         TransactionState = null;

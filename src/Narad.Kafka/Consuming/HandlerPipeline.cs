@@ -60,11 +60,11 @@ internal abstract class HandlerPipeline
     /// <summary>
     /// What becomes of the first message of a key queue where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.
     /// </summary>
-    public static Outcome Broken(KeyQueue queue, Exception error)
+    public static Outcome OutcomeOfFailedRun(KeyQueue queue, Exception error)
     {
         if (queue.Head!.TransactionEntry is not { } entry)
         {
-            return new Outcome(0, OutcomeKind.Failed, Error: error);
+            return new Outcome(0, OutcomeKind.Stop, Error: error);
         }
 
         if (entry.CountsAsFailure(ref error))
@@ -82,7 +82,7 @@ internal abstract class HandlerPipeline
     /// Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other
     /// subscription.
     /// </summary>
-    protected Outcome? WithoutHandling(Delivery delivery)
+    protected Outcome? OutcomeWithoutHandling(Delivery delivery)
     {
         if (delivery.TransactionState is not { } state)
         {
@@ -95,7 +95,7 @@ internal abstract class HandlerPipeline
             if (state.Decided is FailureAction.Stop)
             {
                 state.Decided = null;
-                return new Outcome(0, OutcomeKind.Failed, Error: state.DecidedFor);
+                return new Outcome(0, OutcomeKind.Stop, Error: state.DecidedFor);
             }
 
             state.ReturnedWithoutTransaction = true;
@@ -197,23 +197,23 @@ internal abstract class HandlerPipeline
     }
 
     /// <summary>A message was read: if it waited for that, its partition is no longer reported as waiting.</summary>
-    protected void Read(Delivery delivery)
+    protected void MarkRead(Delivery delivery)
     {
-        if (!delivery.IsWaitingToBeRead)
+        if (!delivery.IsWaitingForDeserializer)
         {
             return;
         }
 
-        delivery.IsWaitingToBeRead = false;
+        delivery.IsWaitingForDeserializer = false;
         if (_settings.Causes?.Remove(WaitingSubject(delivery)) is true)
         {
             SerializationLog.Resumes(_logger, delivery.Partition.Id, _settings.Group, delivery.Offset);
         }
     }
 
-    private void WaitToBeRead(Delivery delivery, SerializationUnavailableException error)
+    private void MarkWaiting(Delivery delivery, SerializationUnavailableException error)
     {
-        delivery.IsWaitingToBeRead = true;
+        delivery.IsWaitingForDeserializer = true;
         var text = $"{delivery.Partition.Id} of group '{_settings.Group}' waits, because messages cannot be read: {error.Message}";
         if (_settings.Causes?.Add(WaitingSubject(delivery), text, error.RetryAfter + LongestRead) is not false)
         {
@@ -224,7 +224,7 @@ internal abstract class HandlerPipeline
     private static string WaitingSubject(Delivery delivery) => $"read:{delivery.Partition.Id}";
 
     /// <summary>What becomes of a message whose invocation threw.</summary>
-    protected async ValueTask<Outcome> ConcludeAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
+    protected async ValueTask<Outcome> HandleFailureAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
         if (delivery.TransactionEntry is null && delivery.Partition.Token.IsCancellationRequested)
         {
@@ -245,7 +245,7 @@ internal abstract class HandlerPipeline
             delivery.Attempts--;
             if (error is SerializationUnavailableException unavailable)
             {
-                WaitToBeRead(delivery, unavailable);
+                MarkWaiting(delivery, unavailable);
             }
         }
 
@@ -279,12 +279,12 @@ internal abstract class HandlerPipeline
             case FailureAction.Retry:
                 _metrics.RetriedInMemory();
                 ConsumingLog.RetryingInMemory(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
-                    Duration.Text(decision.Delay), Words(error));
+                    Duration.Text(decision.Delay), TypeAndMessage(error));
                 return new Outcome(finishedBefore, OutcomeKind.Retry, decision.Delay);
 
             case FailureAction.RetryLater:
                 delivery.Forwarding = new Forwarding(error, context.Retry + 1, DueAfter(decision.Delay));
-                return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+                return await ForwardAsync(delivery, finishedBefore).ConfigureAwait(false);
 
             case FailureAction.Skip when decision.IsLast:   // of a broadcast subscription
                 _metrics.BroadcastFailed();
@@ -298,10 +298,10 @@ internal abstract class HandlerPipeline
 
             case FailureAction.DeadLetter:
                 delivery.Forwarding = new Forwarding(error);
-                return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+                return await ForwardAsync(delivery, finishedBefore).ConfigureAwait(false);
 
             default:
-                return new Outcome(finishedBefore, OutcomeKind.Failed, Error: error);
+                return new Outcome(finishedBefore, OutcomeKind.Stop, Error: error);
         }
     }
 
@@ -314,11 +314,11 @@ internal abstract class HandlerPipeline
             var decision = KeyOrderDecision.Handle;
             if (_settings.Retries is null)
             {
-                decision = blockedKeys.Enter(delivery.Key!, delivery.Offset, delivery.Timestamp);
+                decision = blockedKeys.DecideMessage(delivery.Key!, delivery.Offset, delivery.Timestamp);
             }
             else
             {
-                decision = blockedKeys.Begin(delivery.Offset, out var retry);
+                decision = blockedKeys.DecideRecord(delivery.Offset, out var retry);
                 delivery.BlockedRecord = retry;
             }
 
@@ -364,7 +364,7 @@ internal abstract class HandlerPipeline
         var deadLetterOthers = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey)
             || (!blocked.IsStranger && delivery.Forwarding?.Error is not (null or KeyDeadLetteredException)
                 && _settings.Retry.AfterDeadLetter is AfterDeadLetter.DeadLetterKey);
-        var finishedRecords = deadLetterOthers ? blockedKeys.DeadLetterKey(blocked) ?? blockedKeys.Finishing(blocked) : blockedKeys.Finishing(blocked);
+        var finishedRecords = deadLetterOthers ? blockedKeys.DeadLetterKey(blocked) ?? blockedKeys.PrepareFinish(blocked) : blockedKeys.PrepareFinish(blocked);
         if (finishedRecords is { } record)
         {
             var source = _settings.Retries!.Source;
@@ -375,7 +375,7 @@ internal abstract class HandlerPipeline
             catch (Exception failure)
             {
                 delivery.Forwarding = deadLetterOthers ? Forwarding.MarkFinishedAndDeadLetterKey : Forwarding.MarkFinished;
-                return RepeatPublish(delivery, failure, _settings.FailureTopics!.RetryNameFor(source), finishedBefore: 0);
+                return RetryPublish(delivery, failure, _settings.FailureTopics!.RetryNameFor(source), finishedBefore: 0);
             }
         }
 
@@ -395,14 +395,14 @@ internal abstract class HandlerPipeline
         {
             _metrics.RetriedInMemory();
             ConsumingLog.RetryingInMemory(_logger, delivery.Partition.Id, delivery.Offset, delivery.Attempts, _settings.Retry.InMemory.MaxAttempts,
-                Duration.Text(decision.Delay), Words(error));
+                Duration.Text(decision.Delay), TypeAndMessage(error));
         }
 
         return decision;
     }
 
     /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its key queue and is tried again.</summary>
-    protected async ValueTask<Outcome> LeaveAsync(Delivery delivery, int finishedBefore = 0)
+    protected async ValueTask<Outcome> ForwardAsync(Delivery delivery, int finishedBefore = 0)
     {
         var forwarding = delivery.Forwarding!;
         var failureTopics = _settings.FailureTopics!;
@@ -417,12 +417,12 @@ internal abstract class HandlerPipeline
                 {
                     // It waits here until its key is free, and all of its key behind it.
                     ConsumingLog.TooLargeToForward(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
-                    delivery.Partition.BlockedKeys!.Withdraw(delivery.Key!, delivery.Offset);
+                    delivery.Partition.BlockedKeys!.CancelForward(delivery.Key!, delivery.Offset);
                     delivery.Forwarding = null;
                     return new Outcome(finishedBefore, OutcomeKind.Retry, TimeSpan.FromSeconds(1));
                 }
 
-                Written(delivery, blocked);
+                OnRecordWritten(delivery, blocked);
                 _metrics.Forwarded();
                 ConsumingLog.Forwarded(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target, blocked.Partition, blocked.Offset);
                 return new Outcome(finishedBefore + 1);
@@ -430,14 +430,14 @@ internal abstract class HandlerPipeline
 
             if (forwarding.Error is not { } error)
             {
-                Written(delivery, await failureTopics.RepublishAsync(delivery, source).ConfigureAwait(false));
+                OnRecordWritten(delivery, await failureTopics.RepublishAsync(delivery, source).ConfigureAwait(false));
                 _metrics.Republished();
                 return new Outcome(finishedBefore + 1);
             }
 
             if (forwarding.Retry is { } retry)
             {
-                if (!MayForward(delivery, retry))
+                if (!TryBeginForward(delivery, retry))
                 {
                     return new Outcome(finishedBefore, OutcomeKind.Retry, BlockedCheckInterval);
                 }
@@ -445,16 +445,16 @@ internal abstract class HandlerPipeline
                 if (await failureTopics.RetryAsync(delivery, source, forwarding, _settings.Group).ConfigureAwait(false) is not { } written)
                 {
                     ConsumingLog.TooLargeToRetry(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
-                    WithdrawBlocked(delivery);
+                    CancelForward(delivery);
                     delivery.Forwarding = new Forwarding(error);
-                    return await LeaveAsync(delivery, finishedBefore).ConfigureAwait(false);
+                    return await ForwardAsync(delivery, finishedBefore).ConfigureAwait(false);
                 }
 
-                Written(delivery, written);
+                OnRecordWritten(delivery, written);
                 _metrics.Retried();
                 ConsumingLog.RetryScheduled(_logger, retry, delivery.Partition.Id, delivery.Offset, _settings.Group, forwarding.Due, target,
-                    written.Partition, written.Offset, Words(error));
-                Tell(NewContext(delivery), error, written, forwarding.Due);
+                    written.Partition, written.Offset, TypeAndMessage(error));
+                NotifyObservers(NewContext(delivery), error, written, forwarding.Due);
                 return new Outcome(finishedBefore + 1);
             }
 
@@ -468,7 +468,7 @@ internal abstract class HandlerPipeline
                 {
                     _metrics.DeadLettered();
                     ConsumingLog.MovedToDeadLetters(_logger, error, id, offset, _settings.Group, target, deadLetter.Partition, deadLetter.Offset);
-                    Tell(context, error, deadLetter, due: null);
+                    NotifyObservers(context, error, deadLetter, due: null);
                 };
                 entry.Finish();
                 return new Outcome(finishedBefore + 1);
@@ -477,19 +477,19 @@ internal abstract class HandlerPipeline
             _metrics.DeadLettered();
             ConsumingLog.MovedToDeadLetters(_logger, error, delivery.Partition.Id, delivery.Offset, _settings.Group, target, deadLetter.Partition,
                 deadLetter.Offset);
-            Tell(NewContext(delivery), error, deadLetter, due: null);
+            NotifyObservers(NewContext(delivery), error, deadLetter, due: null);
             return new Outcome(finishedBefore + 1);
         }
         catch (Exception failure)
         {
-            return RepeatPublish(delivery, failure, target, finishedBefore);
+            return RetryPublish(delivery, failure, target, finishedBefore);
         }
     }
 
     // One line: the stack comes once, with the last failure.
-    private static string Words(Exception error) => $"{error.GetType().Name}: {ExceptionText.Message(error)}";
+    private static string TypeAndMessage(Exception error) => $"{error.GetType().Name}: {ExceptionText.Message(error)}";
 
-    private Outcome RepeatPublish(Delivery delivery, Exception failure, string target, int finishedBefore)
+    private Outcome RetryPublish(Delivery delivery, Exception failure, string target, int finishedBefore)
     {
         if ((delivery.TransactionEntry?.Transaction.Token ?? delivery.Partition.Token).IsCancellationRequested)
         {
@@ -519,15 +519,15 @@ internal abstract class HandlerPipeline
     }
 
     // From before its record may be read, nothing behind it is handled.
-    private static bool MayForward(Delivery delivery, int attempt)
+    private static bool TryBeginForward(Delivery delivery, int attempt)
     {
         if (delivery.BlockedRecord is { } blocked)
         {
-            delivery.Partition.BlockedKeys!.Forward(blocked, attempt);
+            delivery.Partition.BlockedKeys!.BeginForward(blocked, attempt);
         }
         else if (SourceKeysOf(delivery) is { } blockedKeys)
         {
-            return blockedKeys.Forward(delivery.Key!, delivery.Offset, delivery.Timestamp, attempt);
+            return blockedKeys.TryBeginForward(delivery.Key!, delivery.Offset, delivery.Timestamp, attempt);
         }
 
         return true;
@@ -538,37 +538,37 @@ internal abstract class HandlerPipeline
         Partition: { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: null } } ? blockedKeys : null;
 
     // A record was written: that its topic takes none is news again.
-    private void Written(Delivery delivery, SendResult written)
+    private void OnRecordWritten(Delivery delivery, SendResult written)
     {
         _publishFailures.Over(written.Topic);
-        NoteWritten(delivery, written.Offset);
+        UpdateBlockedKeys(delivery, written.Offset);
     }
 
-    private void NoteWritten(Delivery delivery, long offset)
+    private void UpdateBlockedKeys(Delivery delivery, long offset)
     {
         if (delivery is { Key: { } key, Partition.BlockedKeys: { } blockedKeys })
         {
             // A record's only where it is read back as the same one: never a stranger's.
             if (_settings.Retries is null)
             {
-                blockedKeys.Written(key, delivery.Offset, offset);
+                blockedKeys.OnForwarded(key, delivery.Offset, offset);
             }
             else if (delivery.BlockedRecord is { IsStranger: false })
             {
-                blockedKeys.Written(key, FailureTopics.OriginOf(delivery, _settings.Group).Offset, offset);
+                blockedKeys.OnForwarded(key, FailureTopics.OriginOf(delivery, _settings.Group).Offset, offset);
             }
         }
     }
 
-    private static void WithdrawBlocked(Delivery delivery)
+    private static void CancelForward(Delivery delivery)
     {
         if (delivery.BlockedRecord is { } blocked)
         {
-            delivery.Partition.BlockedKeys!.Withdraw(blocked);
+            delivery.Partition.BlockedKeys!.CancelForward(blocked);
         }
         else if (SourceKeysOf(delivery) is { } blockedKeys)
         {
-            blockedKeys.Withdraw(delivery.Key!, delivery.Offset);
+            blockedKeys.CancelForward(delivery.Key!, delivery.Offset);
         }
     }
 
@@ -604,7 +604,7 @@ internal abstract class HandlerPipeline
 
     private static DateTimeOffset TimeOf(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(milliseconds, 0, LastTimestamp));
 
-    private void Tell(MessageContext context, Exception error, SendResult written, DateTimeOffset? due)
+    private void NotifyObservers(MessageContext context, Exception error, SendResult written, DateTimeOffset? due)
     {
         foreach (var observer in _settings.Observers)
         {

@@ -13,7 +13,7 @@ namespace Narad.Kafka.Consuming;
 /// <code>
 ///   Idle ──▶ Ready ──worker──▶ Running ──finished, more──▶ Ready       empty: ──▶ Idle (forgotten)
 ///              ▲                  │──retry───▶ Waiting ──timer──▶ Ready
-///              └──partition continues── Held ◀──partition stopped or draining
+///              └──partition continues── Suspended ◀──partition stopped or draining
 /// </code>
 /// What belongs to a partition that is Gone is dropped at once, but for what a worker has. A worker is one asynchronous loop: it takes key queues
 /// while there are any and ends when there is none. While key queues are ready and there may be more workers, exactly one is on its way: each starts
@@ -74,7 +74,7 @@ internal sealed class KeyQueueScheduler
     private int _runningHandlers;
 
     /// <summary>Whether no worker is on its way: each runs a handler. For tests, which would otherwise have to guess.</summary>
-    public bool IsSettled
+    public bool HasNoStartingWorker
     {
         get
         {
@@ -109,7 +109,7 @@ internal sealed class KeyQueueScheduler
                 queue.Append(delivery);
                 if (queue.State is KeyQueueState.Idle || (queue is { State: KeyQueueState.Waiting, Filling: true } && queue.Count >= _batch!.Value.Size))
                 {
-                    Arm(queue);
+                    Reschedule(queue);
                 }
             }
 
@@ -166,7 +166,7 @@ internal sealed class KeyQueueScheduler
     }
 
     /// <summary>A seek began another epoch of the partition.</summary>
-    public void Succeed(AssignedPartition next, AssignedPartition former)
+    public void LinkPredecessor(AssignedPartition next, AssignedPartition former)
     {
         lock (_lock)
         {
@@ -212,7 +212,7 @@ internal sealed class KeyQueueScheduler
         {
             partition.State = PartitionState.Gone;
             partition.Failures.Clear();
-            ForgetIdle(partition);
+            RemoveIfGone(partition);
 
             // No worker may come by for as long as a handler hangs, and the partition may come and go meanwhile: nothing of it is kept until then.
             foreach (var queue in _queues.Values)
@@ -236,8 +236,8 @@ internal sealed class KeyQueueScheduler
         var taken = new List<Delivery>();
         lock (_lock)
         {
-            KeyQueue[] queues = [.. partition.Held, .. partition.Waiting, .. partition.Ready];
-            partition.Held.Clear();
+            KeyQueue[] queues = [.. partition.Suspended, .. partition.Waiting, .. partition.Ready];
+            partition.Suspended.Clear();
             partition.Waiting.Clear();
             partition.Ready.Clear();
             foreach (var queue in queues)
@@ -248,7 +248,7 @@ internal sealed class KeyQueueScheduler
                 }
 
                 queue.State = KeyQueueState.Idle;
-                Arm(queue);
+                Reschedule(queue);
             }
         }
 
@@ -278,7 +278,7 @@ internal sealed class KeyQueueScheduler
             if (skipFirst)
             {
                 skipped = partition.Failures.GetValueAtIndex(0).Delivery;
-                var queue = partition.Held.Find(queue => ReferenceEquals(queue.Head, skipped))!;
+                var queue = partition.Suspended.Find(queue => ReferenceEquals(queue.Head, skipped))!;
                 _completed.Push(queue.RemoveHead());
             }
 
@@ -316,7 +316,7 @@ internal sealed class KeyQueueScheduler
         Start(start);
     }
 
-    private void ForgetIdle(AssignedPartition partition)
+    private void RemoveIfGone(AssignedPartition partition)
     {
         if (partition is { State: PartitionState.Gone, Running: 0 })
         {
@@ -324,18 +324,20 @@ internal sealed class KeyQueueScheduler
         }
     }
 
-    // What was held back or waits is looked at again; returns whether to start a worker.
+    // Reschedules the suspended key queues; returns whether to start a worker.
     private bool Requeue(AssignedPartition partition)
     {
-        KeyQueue[] queues = partition.State is PartitionState.Gone ? [.. partition.Held, .. partition.Waiting, .. partition.Ready] : [.. partition.Held];
-        partition.Held.Clear();
+        KeyQueue[] queues = partition.State is PartitionState.Gone
+            ? [.. partition.Suspended, .. partition.Waiting, .. partition.Ready]
+            : [.. partition.Suspended];
+        partition.Suspended.Clear();
         if (partition.State is PartitionState.Gone)
         {
             partition.Waiting.Clear();
             partition.Ready.Clear();
         }
 
-        Array.ForEach(queues, Arm);
+        Array.ForEach(queues, Reschedule);
         return ClaimWorker();
     }
 
@@ -372,7 +374,7 @@ internal sealed class KeyQueueScheduler
     }
 
     // The one place that says what a key queue does next, from its first message's partition.
-    private void Arm(KeyQueue queue)
+    private void Reschedule(KeyQueue queue)
     {
         queue.Timer?.Dispose();
         queue.Timer = null;
@@ -392,9 +394,9 @@ internal sealed class KeyQueueScheduler
                     continue;
 
                 case PartitionState.Stopped or PartitionState.Draining:
-                case PartitionState.Active when IsHeldBack(head) || _closed:
-                    queue.State = KeyQueueState.Held;
-                    head.Partition.Held.Add(queue);
+                case PartitionState.Active when MayNotStart(head) || _closed:
+                    queue.State = KeyQueueState.Suspended;
+                    head.Partition.Suspended.Add(queue);
                     return;
 
                 case PartitionState.Active when _batch is { } batch && queue.Count < batch.Size && !queue.Flush && head.Forwarding is null
@@ -450,7 +452,7 @@ internal sealed class KeyQueueScheduler
             }
 
             queue.Flush = true;
-            Arm(queue);
+            Reschedule(queue);
             start = ClaimWorker();
         }
 
@@ -510,7 +512,7 @@ internal sealed class KeyQueueScheduler
             catch (Exception error)
             {
                 // Whatever code of the application it came out of: the worker and its key queue would be lost, and nobody would see it.
-                outcome = HandlerPipeline.Broken(queue, error);
+                outcome = HandlerPipeline.OutcomeOfFailedRun(queue, error);
             }
 
             _circuit?.InvocationEnded(queue.Head!);
@@ -532,15 +534,15 @@ internal sealed class KeyQueueScheduler
                 _turns.Enqueue(partition);
             }
 
-            if (partition.State is not PartitionState.Active || IsHeldBack(queue.Head!) || _closed)
+            if (partition.State is not PartitionState.Active || MayNotStart(queue.Head!) || _closed)
             {
-                Arm(queue);
+                Reschedule(queue);
                 continue;
             }
 
             if (_circuit is { } circuit && !circuit.TryStart(queue.Head!))
             {
-                Arm(queue);   // it opened, or another scheduler has the probe
+                Reschedule(queue);   // it opened, or another scheduler has the probe
                 continue;
             }
 
@@ -557,7 +559,8 @@ internal sealed class KeyQueueScheduler
     }
 
     // What a transaction has goes through, and comes back unhandled: only so it can end.
-    private static bool IsHeldBack(Delivery first) => (first.Partition.IsPausedByName || first.Partition.LacksRetryPartition) && first.TransactionEntry is null;
+    private static bool MayNotStart(Delivery first) =>
+        (first.Partition.IsPausedByName || first.Partition.LacksRetryPartition) && first.TransactionEntry is null;
 
     // A batch is of one epoch: what arrived under another one waits.
     private static int CountFor(KeyQueue queue, AssignedPartition partition, int most)
@@ -580,7 +583,7 @@ internal sealed class KeyQueueScheduler
             var partition = queue.Head!.Partition;
             partition.Running--;
             _runningHandlers--;
-            ForgetIdle(partition);
+            RemoveIfGone(partition);
             for (var i = 0; i < outcome.Finished; i++)
             {
                 _completed.Push(queue.RemoveHead());
@@ -595,19 +598,19 @@ internal sealed class KeyQueueScheduler
                 case OutcomeKind.PutBack:
                     queue.Head!.IsPutBack = true;
                     _completed.Push(queue.RemoveHead());
-                    Arm(queue);
+                    Reschedule(queue);
                     break;
 
-                case OutcomeKind.Failed when partition.State is PartitionState.Active or PartitionState.Stopped:
+                case OutcomeKind.Stop when partition.State is PartitionState.Active or PartitionState.Stopped:
                     partition.State = PartitionState.Stopped;
                     partition.Failures[queue.Head!.Offset] = (queue.Head, outcome.Error!);
                     stopped = partition;
-                    Arm(queue);
+                    Reschedule(queue);
                     break;
 
                 default:
                     queue.Flush = outcome.Next is OutcomeKind.Retry;
-                    Arm(queue);
+                    Reschedule(queue);
                     break;
             }
 

@@ -16,5 +16,5 @@ internal enum KeyQueueState
     Waiting,
 
     /// <summary>The partition of its first message is stopped or draining.</summary>
-    Held,
+    Suspended,
 }

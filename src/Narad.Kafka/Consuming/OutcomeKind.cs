@@ -10,7 +10,7 @@ internal enum OutcomeKind
     Retry,
 
     /// <summary>It failed and no policy covers it: its partition stops.</summary>
-    Failed,
+    Stop,
 
     /// <summary>It is not at its turn any more: it leaves memory unfinished and is read again when it is.</summary>
     PutBack,

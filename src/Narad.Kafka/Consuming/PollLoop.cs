@@ -32,13 +32,13 @@ internal sealed class PollLoop
 {
     private const int MostAtOnce = 64;
     private const int MostSpares = 16_384;
-    private const int MostMoves = 1_000;
+    private const int MostRepublishing = 1_000;
     private const int FarAhead = 1_000;
     private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TransactionInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan LongestMove = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestRepublish = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestCommit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestJoin = TimeSpan.FromSeconds(2);
 
@@ -107,7 +107,7 @@ internal sealed class PollLoop
         _checks = new PositionCheck(_assignment, _comparesEpochs, diagnostics.Time, _logger, transport.Topics as KafkaTopics, group.Name);
         _lost = new LostPositions(group, diagnostics.Time, _logger);
         _starting = new StartingSubscriptions(_assignment, group.Name, diagnostics.Time, _logger);
-        _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, _checks, SayStopped, OnClientError);
+        _starts = new StartPositions(_assignment, group, diagnostics.Time, _logger, _checks, LogStopped, OnClientError);
         Control = new SubscriptionControl(_assignment, _starts, group, _logger);
         _offsets = new OffsetStore(_assignment, _logger, OnClientError, _comparesEpochs, group.Name);
         _revokeTimeout = options.RevokeTimeout ?? TimeSpan.FromTicks(Math.Min(options.ShutdownTimeout.Ticks, options.MaxPollInterval.Ticks / 2));
@@ -229,7 +229,7 @@ internal sealed class PollLoop
             return;
         }
 
-        SayStopped(partition, failure.Offset, failure.Reason);
+        LogStopped(partition, failure.Offset, failure.Reason);
         _assignment.SetPause(partition);
     }
 
@@ -482,7 +482,7 @@ internal sealed class PollLoop
             partition.Ahead = null;
             if (partition.Subscription.Settings.Retries is null)
             {
-                partition.BlockedKeys?.SourceSought();
+                partition.BlockedKeys?.OnSourceSeek();
             }
         }
 
@@ -509,7 +509,7 @@ internal sealed class PollLoop
             return;
         }
 
-        if (partition.Subscription.Settings.Retries is { } source && _retries.Defers(partition, source, message, sequence))
+        if (partition.Subscription.Settings.Retries is { } source && _retries.TryDefer(partition, source, message, sequence))
         {
             return;
         }
@@ -533,7 +533,7 @@ internal sealed class PollLoop
         {
             _group.Metrics.SkippedAsHandled(1);
             _assignment.Finish(partition, sequence);
-            _assignment.Defer(partition);   // behind an unfinished message it counts for MaxUncommittedMessages
+            _assignment.CheckCapacity(partition);   // behind an unfinished message it counts for MaxUncommittedMessages
         }
 
         return wasFinished;
@@ -653,7 +653,7 @@ internal sealed class PollLoop
         }
     }
 
-    private void SayStopped(AssignedPartition partition, long offset, Exception reason)
+    private void LogStopped(AssignedPartition partition, long offset, Exception reason)
     {
         if (reason is OffsetUnavailableException)
         {
@@ -776,7 +776,7 @@ internal sealed class PollLoop
         if (!_closing && _transactions is null)
         {
             var left = _revokeTimeout - _diagnostics.Time.GetElapsedTime(started);
-            MoveWaiting(revoked, left < LongestMove ? left : LongestMove);
+            RepublishWaiting(revoked, left < LongestRepublish ? left : LongestRepublish);
         }
 
         foreach (var partition in revoked)
@@ -796,7 +796,7 @@ internal sealed class PollLoop
 
     // What waits in front of finished retries keeps their offsets from being committed, so that they would be handled again by whoever comes next: it goes
     // to the end of its topic first, as it is. Blocks the poll thread, but not for long.
-    private void MoveWaiting(IReadOnlyCollection<AssignedPartition> leaving, TimeSpan limit)
+    private void RepublishWaiting(IReadOnlyCollection<AssignedPartition> leaving, TimeSpan limit)
     {
         var failed = new StrongBox<int>();
         var underWay = 0;
@@ -805,10 +805,10 @@ internal sealed class PollLoop
             return;
         }
 
-        var moving = _retries.WantMoves(leaving, delivery =>
+        var moving = _retries.StartRepublishing(leaving, delivery =>
         {
             underWay++;
-            MoveAsync(delivery, failed).Forget();
+            RepublishAsync(delivery, failed).Forget();
         });
         var started = _diagnostics.Time.GetTimestamp();
         while (moving.Sum(static partition => partition.Delayed.Republishing) > Volatile.Read(ref failed.Value)
@@ -825,10 +825,10 @@ internal sealed class PollLoop
                 if (TakeRetry(partition, message, retry, republish) is { } delivery)
                 {
                     underWay++;
-                    MoveAsync(delivery, failed).Forget();
+                    RepublishAsync(delivery, failed).Forget();
                 }
             },
-            partition => underWay < MostMoves && moving.Contains(partition));
+            partition => underWay < MostRepublishing && moving.Contains(partition));
             HandOver();
             _group.Completed.Wait(TimeSpan.FromMilliseconds(5));
             underWay = Math.Max(0, underWay - TakeCompleted());
@@ -840,10 +840,10 @@ internal sealed class PollLoop
             return;
         }
 
-        var writing = _retries.WriteNotesAsync(leaving);
+        var writing = _retries.WriteKeyCheckpointsAsync(leaving);
         if (!writing.Wait(left > TimeSpan.Zero ? left : TimeSpan.Zero))
         {
-            ConsumingLog.NotesNotWritten(_logger, null, _group.Name);
+            ConsumingLog.KeyCheckpointsNotWritten(_logger, null, _group.Name);
         }
         else if (writing.Result)
         {
@@ -855,7 +855,7 @@ internal sealed class PollLoop
         }
     }
 
-    private async Task MoveAsync(Delivery delivery, StrongBox<int> failed)
+    private async Task RepublishAsync(Delivery delivery, StrongBox<int> failed)
     {
         var settings = delivery.Partition.Subscription.Settings;
         try
@@ -867,7 +867,7 @@ internal sealed class PollLoop
         catch (Exception error)
         {
             // It stays where it is, and what is behind it may be handled again.
-            ConsumingLog.MoveFailed(_logger, error, delivery.Partition.Id, delivery.Offset, _group.Name);
+            ConsumingLog.RepublishFailed(_logger, error, delivery.Partition.Id, delivery.Offset, _group.Name);
             Interlocked.Increment(ref failed.Value);
         }
     }
@@ -1142,11 +1142,11 @@ internal sealed class PollLoop
                 return !isTimeLeft || (!transactions.IsBusy && !IsJoining(stop.Since));
             }
 
-            if (!stop.Moved)
+            if (!stop.HasRepublished)
             {
-                stop.Moved = true;
+                stop.HasRepublished = true;
                 var left = (stop.Deadline - _diagnostics.Time.GetElapsedTime(stop.Since)) / 2;
-                MoveWaiting(_assignment.Partitions, left < LongestMove ? left : LongestMove);
+                RepublishWaiting(_assignment.Partitions, left < LongestRepublish ? left : LongestRepublish);
             }
 
             return !isTimeLeft || (!IsJoining(stop.Since) && (_broadcast is not null || TryCommitLast()));

@@ -94,7 +94,7 @@ internal sealed class SealLookUp(Assignment assignment, string group, AskForSeal
             ConsumingLog.OffsetNotOurs(logger, new TopicPartitionId(source.Topic, source.Partition.Value), found.Offset, group);
             if (blockedKeys.IsJoined)
             {
-                blockedKeys.SourceSought();   // what was read up to now was believed with the seal of before
+                blockedKeys.OnSourceSeek();   // what was read up to now was believed with the seal of before
             }
         }
     }

@@ -21,14 +21,14 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
     protected override async ValueTask<Outcome> HandleAsync(KeyQueue queue)
     {
         var delivery = queue.Head!;
-        if (WithoutHandling(delivery) is { } outcome)
+        if (OutcomeWithoutHandling(delivery) is { } outcome)
         {
             return outcome;
         }
 
         if (delivery.Forwarding is not null)
         {
-            return await LeaveAsync(delivery).ConfigureAwait(false);
+            return await ForwardAsync(delivery).ConfigureAwait(false);
         }
 
         delivery.Attempts++;
@@ -49,7 +49,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
             try
             {
                 var message = await DecodeAsync<T>(context, token).ConfigureAwait(false);
-                Read(delivery);
+                MarkRead(delivery);
                 await (_chain is null ? _handler(message, context, token) : _chain(message, context, token)).ConfigureAwait(false);
                 if (delivery.TransactionEntry is { } entry)
                 {
@@ -68,7 +68,7 @@ internal sealed class SinglePipeline<T> : HandlerPipeline
         }
         catch (Exception error)
         {
-            return await ConcludeAsync(delivery, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
+            return await HandleFailureAsync(delivery, error, timedOut: limit is { IsExpired: true }).ConfigureAwait(false);
         }
         finally
         {

@@ -19,5 +19,5 @@ internal sealed class StopRequest(long since, TimeSpan deadline)
     public bool Begun { get; set; }
 
     /// <summary>Whether what waits in front of finished retries was moved out of the way. Poll thread only.</summary>
-    public bool Moved { get; set; }
+    public bool HasRepublished { get; set; }
 }

@@ -23,7 +23,7 @@ internal sealed class DelayedRetries
     public int Republishing { get; set; }
 
     /// <summary>One got there, or was gone before; one of a log that went back counts no more.</summary>
-    public void Moved() => Republishing = Math.Max(0, Republishing - 1);
+    public void OnRepublished() => Republishing = Math.Max(0, Republishing - 1);
 
     public void Add(in DelayedRetry retry)
     {

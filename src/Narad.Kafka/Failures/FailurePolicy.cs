@@ -35,8 +35,8 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
         {
             FailureAction.Skip => new FailureDecision(FailureAction.Skip),
             FailureAction.Stop => new FailureDecision(FailureAction.Stop),
-            FailureAction.Retry when IsRepeatedInMemory(error, context) => InMemory(context),
-            FailureAction.RetryLater when _topicPolicy is null && IsRepeatedInMemory(error, context) => InMemory(context),
+            FailureAction.Retry when MayRetryInMemory(error, context) => InMemory(context),
+            FailureAction.RetryLater when _topicPolicy is null && MayRetryInMemory(error, context) => InMemory(context),
             FailureAction.Retry or FailureAction.RetryLater when _topicPolicy is { } topicPolicy && context.Retry < topicPolicy.Attempts =>
                 new FailureDecision(FailureAction.RetryLater, DelayBefore(topicPolicy.Delay, context.Retry + 1, topicPolicy.MaxDelay)),
             _ when error is HandlerNotCreatedException && last is not FailureAction.Skip => new FailureDecision(FailureAction.Stop),
@@ -44,7 +44,7 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
         };
     }
 
-    private bool IsRepeatedInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemory.MaxAttempts && IsRepeated(error);
+    private bool MayRetryInMemory(Exception error, MessageContext context) => context.Attempt <= options.InMemory.MaxAttempts && PassesFilter(error);
 
     private FailureDecision InMemory(MessageContext context) => new(FailureAction.Retry, DelayBefore(_inMemoryDelay, context.Attempt, LongestRetry));
 
@@ -92,7 +92,7 @@ internal sealed class FailurePolicy(RetryOptions options, FailureAction last, IL
         }
     }
 
-    private bool IsRepeated(Exception error)
+    private bool PassesFilter(Exception error)
     {
         try
         {

@@ -25,7 +25,7 @@ internal sealed class FailureTopics
     // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
     private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
 
-    private const string CannotPublish = "copies:";
+    private const string CannotPublish = "publish:";
 
     // So that a record fits with all its headers wherever the message fits.
     private const int RoomForHeaders = 32 * 1024;
@@ -231,12 +231,12 @@ internal sealed class FailureTopics
     }
 
     /// <summary>Publishes the record that says how far a key was handled.</summary>
-    public async Task NoteAsync(KeyCheckpoint note, string source, int partition, string group)
+    public async Task WriteKeyCheckpointAsync(KeyCheckpoint checkpoint, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
-        var headers = note.Stamp.Seal.Sign(note.Key, value: null,
-            FailureHeaders.ForKeyCheckpoint(new FailureOrigin(source, partition, note.Origin, note.Timestamp, group), note.Stamp));
-        await producer.ForwardAsync(RetryNameFor(source), note.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
+        var headers = checkpoint.Stamp.Seal.Sign(checkpoint.Key, value: null,
+            FailureHeaders.ForKeyCheckpoint(new FailureOrigin(source, partition, checkpoint.Origin, checkpoint.Timestamp, group), checkpoint.Stamp));
+        await producer.ForwardAsync(RetryNameFor(source), checkpoint.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Publishes a waiting record again at the end of its retry topic, exactly as it is but for who writes it.</summary>

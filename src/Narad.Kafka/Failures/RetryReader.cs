@@ -65,14 +65,14 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
     /// What is wanted of a partition is to be moved instead of handled, or not wanted any more where it <paramref name="stays"/>; returns by how much
     /// more, or less, is to be moved.
     /// </summary>
-    public int MoveInstead(AssignedPartition partition, Predicate<long> stays)
+    public int RepublishInstead(AssignedPartition partition, Predicate<long> stays)
     {
         if (!_runs.TryGetValue(partition.Partition, out var run) || !ReferenceEquals(run.Partition, partition))
         {
             return 0;
         }
 
-        var more = run.MoveInstead(stays);
+        var more = run.RepublishInstead(stays);
         if (run.Left == 0)
         {
             End(run);
@@ -352,7 +352,7 @@ internal sealed class RetryReader(ITransport transport, string group, ClientLog 
         }
 
         /// <summary>Returns how many were to be handled.</summary>
-        public int MoveInstead(Predicate<long> stays)
+        public int RepublishInstead(Predicate<long> stays)
         {
             var before = Moving();
             _wanted.RemoveRange(0, _next);

@@ -44,7 +44,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     private long Now => _clock.Now;
 
     /// <summary>Whether a message that was just read is not to be handled now: then it was seen to.</summary>
-    public bool Defers(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long sequence)
+    public bool TryDefer(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long sequence)
     {
         var owner = source.OwnerOf(message.Headers);
         if (owner is not RetryOwner.Us)
@@ -71,7 +71,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 partition.BlockedKeys!.ReadFinished(recordKey, finishedRecords, message.Offset).ForEach(finished => assignment.Finish(partition, finished));
                 if (isKeyCheckpoint && FailureHeaders.OriginOf(headers) is { } seen)
                 {
-                    partition.BlockedKeys.ReadSeen(recordKey, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
+                    partition.BlockedKeys.ReadKeyCheckpoint(recordKey, seen.Offset, seen.Timestamp, FailureHeaders.TextOf(headers, FailureHeaders.Writer),
                         FailureHeaders.NumberOf(headers, FailureHeaders.Committed));
                 }
             }
@@ -92,7 +92,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
                 assignment.Finish(partition, finished);
             }
 
-            assignment.Defer(partition);
+            assignment.CheckCapacity(partition);
             return true;
         }
 
@@ -102,7 +102,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
 
         partition.Delayed.Add(new DelayedRetry(message.Offset, sequence, due, now + ((due - now) / 2)));
-        assignment.Defer(partition);
+        assignment.CheckCapacity(partition);
         return true;
     }
 
@@ -164,7 +164,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         {
             if (republish)
             {
-                partition.Delayed.Moved();
+                partition.Delayed.OnRepublished();
             }
 
             return false;
@@ -259,7 +259,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     /// which of its records are finished is written down instead.
     /// </summary>
     /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Republishing"/> says.</returns>
-    public List<AssignedPartition> WantMoves(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
+    public List<AssignedPartition> StartRepublishing(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
     {
         var moving = new List<AssignedPartition>();
         foreach (var partition in leaving.Where(static partition => partition is { Subscription.Settings.Retries: not null, IsRecovering: false }))
@@ -292,7 +292,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             if (partition.Tracker.LastFinished is { } last)
             {
                 var republished = delayed.TakeBelow(last);
-                delayed.Republishing += reader.MoveInstead(partition, IsBlocked) + republished.Count;
+                delayed.Republishing += reader.RepublishInstead(partition, IsBlocked) + republished.Count;
                 reader.Want(partition, republished, republish: true);
             }
 
@@ -307,37 +307,37 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Writes down how far the keys of these partitions, which are about to be revoked, were handled; see <see cref="BlockedKeys.Leave"/>. What it
-    /// returns does not fail.
+    /// Writes the key checkpoints of partitions that are about to be revoked; see <see cref="BlockedKeys.TakeKeyCheckpoints"/>. The returned task
+    /// does not fail.
     /// </summary>
     /// <returns>Whether all of it was written.</returns>
-    public async Task<bool> WriteNotesAsync(IEnumerable<AssignedPartition> leaving)
+    public async Task<bool> WriteKeyCheckpointsAsync(IEnumerable<AssignedPartition> leaving)
     {
         var writing = new List<Task<bool>>();
         foreach (var partition in leaving)
         {
             if (partition is { BlockedKeys: { } blockedKeys, Subscription.Settings: { Retries: { } retries, FailureTopics: { } failureTopics } settings })
             {
-                blockedKeys.DropRepeats().ForEach(repeat => assignment.Finish(partition, repeat));
+                blockedKeys.FinishDuplicates().ForEach(sequence => assignment.Finish(partition, sequence));
                 var source = assignment.TryFind(new TopicPartition(retries.Source, partition.Partition.Partition), out var found)
                     ? found.Tracker.Committable : null;
-                writing.AddRange(blockedKeys.Leave(source).Select(
-                    note => WriteAsync(failureTopics.NoteAsync(note, retries.Source, partition.Id.Partition, settings.Group))));
+                writing.AddRange(blockedKeys.TakeKeyCheckpoints(source).Select(
+                    checkpoint => WriteAsync(failureTopics.WriteKeyCheckpointAsync(checkpoint, retries.Source, partition.Id.Partition, settings.Group))));
             }
         }
 
         return Array.TrueForAll(await Task.WhenAll(writing).ConfigureAwait(false), static isWritten => isWritten);
 
-        async Task<bool> WriteAsync(Task note)
+        async Task<bool> WriteAsync(Task write)
         {
             try
             {
-                await note.ConfigureAwait(false);
+                await write.ConfigureAwait(false);
                 return true;
             }
             catch (Exception error)
             {
-                ConsumingLog.NotesNotWritten(logger, error, group.Name);
+                ConsumingLog.KeyCheckpointsNotWritten(logger, error, group.Name);
                 return false;
             }
         }
@@ -365,10 +365,10 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     {
         if (republish)
         {
-            partition.Delayed.Moved();
+            partition.Delayed.OnRepublished();
         }
 
-        partition.BlockedKeys?.Gone(retry.Offset);
+        partition.BlockedKeys?.OnRecordLost(retry.Offset);
         _lost.Add(partition.Id, retry.Offset);
         group.Metrics.LostToRetention();
         assignment.Finish(partition, retry.Sequence);

@@ -35,29 +35,29 @@ internal sealed class BlockedKey(byte[] key)
     /// <summary>
     /// The highest original offset of a record that was finished here since the source topic was read from somewhere else; −1 where there is none.
     /// </summary>
-    public long Seen { get; private set; } = -1;
+    public long ProcessedUpTo { get; private set; } = -1;
 
     /// <summary>Its timestamp in the source topic.</summary>
-    public long SeenTimestamp { get; private set; }
+    public long ProcessedTimestamp { get; private set; }
 
     /// <summary>
-    /// Whether a message of the source topic was handled in front of one that was forwarded or finished before: then <see cref="Seen"/> would leave out
-    /// what is between them.
+    /// Whether a message of the source topic was handled in front of one that was forwarded or finished before. Then <see cref="ProcessedUpTo"/>
+    /// would leave out the messages between them.
     /// </summary>
-    public bool WentBack { get; set; }
+    public bool HandledEarlierMessage { get; set; }
 
     /// <summary>Since when nothing of it is under way, in milliseconds since 1970; null while something is.</summary>
     public long? RetiredAt { get; set; }
 
     /// <summary>A record is finished.</summary>
-    public void See(long origin, long timestamp)
+    public void AdvanceProcessed(long origin, long timestamp)
     {
-        if (origin > Seen)
+        if (origin > ProcessedUpTo)
         {
-            (Seen, SeenTimestamp) = (origin, timestamp);
+            (ProcessedUpTo, ProcessedTimestamp) = (origin, timestamp);
         }
     }
 
     /// <summary>The source topic is read from somewhere else: what was seen to before says nothing.</summary>
-    public void Unsee() => (Seen, LastForwarded) = (-1, -1);
+    public void ForgetProcessed() => (ProcessedUpTo, LastForwarded) = (-1, -1);
 }

@@ -10,12 +10,14 @@ namespace Narad.Kafka.KeyOrder;
 /// <remarks>
 /// Thread-safe: one lock; the poll thread reads and finishes, workers begin and depart. One instance is one assignment of a retry partition.
 /// <code>
-///   source partition:  Enter ──free──▶ handled ──failed──┐
-///                        └──blocked──▶ forwarded ─────┤
-///                                                        ▼
-///   retry partition:                 Awaited ──read──▶ Waiting ──first, due──▶ Started ──▶ Done ──▶ forgotten
-///                                       ▲                  ▲                    │  │
-///                                       └───failed again───┼────────────────────┘  └── in front of it one failed: put back
+///   source partition:  DecideMessage ──free──▶ handled ──failed──┐
+///                            └──blocked──▶ forwarded ◀───────────┘
+///                                              │
+///                                              ▼
+///   retry partition:                        Awaited ──read──▶ Waiting ──first, due──▶ Started ──▶ Done ──▶ forgotten
+///                                              ▲                 ▲                     │   │
+///                                              └──failed again───┼─────────────────────┘   │
+///                                                                └──one before it failed───┘
 /// </code>
 /// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
 /// is that of the original offsets, of several records of a message the one for the latest attempt counts, and what was forwarded once is not handled from the
@@ -99,13 +101,13 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>Records of messages that were finished before; for tests.</summary>
-    public int Repeats
+    public int Duplicates
     {
         get
         {
             lock (_lock)
             {
-                return _byOffset.Values.Count(static retry => retry.IsRepeat || retry is { State: BlockedRecordState.Done, Later: not null });
+                return _byOffset.Values.Count(static retry => retry.IsDuplicate || retry is { State: BlockedRecordState.Done, Later: not null });
             }
         }
     }
@@ -178,7 +180,7 @@ internal sealed class BlockedKeys
             {
                 foreach (var key in _keys.Values)
                 {
-                    Look(key);
+                    Reschedule(key);
                 }
             }
         }
@@ -216,7 +218,7 @@ internal sealed class BlockedKeys
         {
             if (_joined && isSought)
             {
-                SourceSought();
+                OnSourceSeek();
             }
             else if (_joined)
             {
@@ -242,13 +244,13 @@ internal sealed class BlockedKeys
             _committed = offset;
             foreach (var key in _keys.Values.Where(key => key.LastForwarded >= end))
             {
-                key.Unsee();
+                key.ForgetProcessed();
             }
         }
     }
 
     /// <summary>The source partition is read from somewhere else: what was forwarded once may come again because it is wanted.</summary>
-    public void SourceSought()
+    public void OnSourceSeek()
     {
         lock (_lock)
         {
@@ -258,7 +260,7 @@ internal sealed class BlockedKeys
             Seal.Renew();
             foreach (var key in _keys.Values)
             {
-                key.Unsee();
+                key.ForgetProcessed();
             }
         }
     }
@@ -304,11 +306,11 @@ internal sealed class BlockedKeys
                 return ReadAgain(blockedKey, retry, record, now);
             }
 
-            retry = new BlockedRecord(blockedKey, record.Origin, record.Timestamp) { IsStranger = record.IsStranger, IsRepeat =
-                IsRepeat(blockedKey, record, isAnothers) };
+            retry = new BlockedRecord(blockedKey, record.Origin, record.Timestamp) { IsStranger = record.IsStranger, IsDuplicate =
+                IsDuplicate(blockedKey, record, isAnothers) };
             blockedKey.Records.Add(record.Origin, retry);
             Take(retry, record, now);
-            Look(blockedKey);
+            Reschedule(blockedKey);
             return null;
         }
     }
@@ -346,7 +348,7 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>A record of an assignment before was read, which says up to where the messages of a key were seen to.</summary>
-    public void ReadSeen(byte[] key, long origin, long timestamp, string? writer, long? committed)
+    public void ReadKeyCheckpoint(byte[] key, long origin, long timestamp, string? writer, long? committed)
     {
         lock (_lock)
         {
@@ -358,14 +360,14 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>A record is not in the topic any more.</summary>
-    public void Gone(long offset)
+    public void OnRecordLost(long offset)
     {
         lock (_lock)
         {
             if (_byOffset.TryGetValue(offset, out var retry))
             {
                 Forget(retry);
-                Look(retry.Key);
+                Reschedule(retry.Key);
             }
         }
     }
@@ -405,7 +407,7 @@ internal sealed class BlockedKeys
                         continue;
                     }
 
-                    if (retry is not { State: BlockedRecordState.Waiting, IsWhole: true } || retry.TurnAt > now || retry.Offset < before
+                    if (retry is not { State: BlockedRecordState.Waiting, IsReadToLatest: true } || retry.TurnAt > now || retry.Offset < before
                         || key.Started >= MostAhead)
                     {
                         break;
@@ -420,7 +422,7 @@ internal sealed class BlockedKeys
 
                 if (key.Started == 0)
                 {
-                    Look(key);   // its first one is due later than it was
+                    Reschedule(key);   // its first one is due later than it was
                 }
             }
         }
@@ -437,7 +439,7 @@ internal sealed class BlockedKeys
             foreach (var retry in _byOffset.Values)
             {
                 if (taken.Count == most || retry.RepublishAt > now
-                    || retry is not { State: BlockedRecordState.Waiting, IsBeingWritten: false, IsRepeat: false })
+                    || retry is not { State: BlockedRecordState.Waiting, IsBeingWritten: false, IsDuplicate: false })
                 {
                     break;
                 }
@@ -454,12 +456,12 @@ internal sealed class BlockedKeys
 
     /// <summary>The pair is revoked: what is void is finished as it is.</summary>
     /// <returns>The sequence numbers that are finished by that.</returns>
-    public List<long> DropRepeats()
+    public List<long> FinishDuplicates()
     {
         var finished = new List<long>();
         lock (_lock)
         {
-            foreach (var retry in _byOffset.Values.Where(static retry => retry.IsRepeat).ToList())
+            foreach (var retry in _byOffset.Values.Where(static retry => retry.IsDuplicate).ToList())
             {
                 finished.Add(retry.Sequence);
                 Forget(retry);
@@ -476,27 +478,28 @@ internal sealed class BlockedKeys
     /// records that said so may be in front of the committed offset.
     /// </summary>
     /// <param name="sourceOffset">Where the source partition will be read from; null where nothing of it was finished.</param>
-    public List<KeyCheckpoint> Leave(long? sourceOffset)
+    public List<KeyCheckpoint> TakeKeyCheckpoints(long? sourceOffset)
     {
-        var notes = new List<KeyCheckpoint>();
+        var checkpoints = new List<KeyCheckpoint>();
         lock (_lock)
         {
             foreach (var key in _keys.Values)
             {
                 var holds = key.LastForwarded >= 0 && (_began < 0 || key.LastForwardedCommitted <= _began);
-                var (origin, timestamp) = holds && key.LastForwarded > key.Seen ? (key.LastForwarded, key.LastForwardedTimestamp)
-                    : (key.Seen, key.SeenTimestamp);
-                var committed = !key.WentBack && origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.LastForwardedCommitted : null) : null;
+                var (origin, timestamp) = holds && key.LastForwarded > key.ProcessedUpTo ? (key.LastForwarded, key.LastForwardedTimestamp)
+                    : (key.ProcessedUpTo, key.ProcessedTimestamp);
+                var committed = !key.HandledEarlierMessage && origin >= (sourceOffset ?? 0) ? _committed ?? (holds ? key.LastForwardedCommitted : null) : null;
                 var isRead = key.FinishedOffset >= _lowest;
                 if (isRead || (committed is not null && key.Records.Count == 0))
                 {
                     var finishedRecords = FinishedUpTo(isRead ? key.FinishedOffset : -1, key, finishing: null, deadLetterOthers: false);
-                    notes.Add(new KeyCheckpoint(key.Key, Math.Max(0, origin), timestamp, new WriterStamp(_writer, committed, Seal.Seal, finishedRecords)));
+                    var stamp = new WriterStamp(_writer, committed, Seal.Seal, finishedRecords);
+                    checkpoints.Add(new KeyCheckpoint(key.Key, Math.Max(0, origin), timestamp, stamp));
                 }
             }
         }
 
-        return notes;
+        return checkpoints;
     }
 
     /// <summary>Whether there is a record of a key that is kept in order.</summary>
@@ -526,7 +529,7 @@ internal sealed class BlockedKeys
     /// Asks what is to be done with a message of the source partition; a worker's, in its key's key queue. Where it waits behind others, its record is
     /// awaited from now on.
     /// </summary>
-    public KeyOrderDecision Enter(byte[] key, long origin, long timestamp)
+    public KeyOrderDecision DecideMessage(byte[] key, long origin, long timestamp)
     {
         lock (_lock)
         {
@@ -546,26 +549,26 @@ internal sealed class BlockedKeys
 
             if (blockedKey.Records.Count == 0)
             {
-                blockedKey.WentBack |= origin <= blockedKey.Seen;
+                blockedKey.HandledEarlierMessage |= origin <= blockedKey.ProcessedUpTo;
                 blockedKey.Running = origin;
                 return KeyOrderDecision.Handle;
             }
 
             if (blockedKey.Records.TryGetValue(origin, out var retry) && retry.Timestamp == timestamp)
             {
-                if (retry is { IsRepeat: true, State: not BlockedRecordState.Waiting })
+                if (retry is { IsDuplicate: true, State: not BlockedRecordState.Waiting })
                 {
                     return KeyOrderDecision.Wait;
                 }
 
-                retry.IsRepeat = false;   // it is not handled yet
-                Look(blockedKey);
+                retry.IsDuplicate = false;   // it is not handled yet
+                Reschedule(blockedKey);
                 return KeyOrderDecision.Finish;
             }
 
             if (retry is not null || origin > blockedKey.Records.GetKeyAtIndex(0))
             {
-                return Await(blockedKey, origin, timestamp, attempt: 0) ? KeyOrderDecision.Forward : KeyOrderDecision.Wait;
+                return TryExpectRecord(blockedKey, origin, timestamp, attempt: 0) ? KeyOrderDecision.Forward : KeyOrderDecision.Wait;
             }
 
             // In front of all that are blocked: one that is read once more. It must not run beside one of them.
@@ -574,7 +577,7 @@ internal sealed class BlockedKeys
                 return KeyOrderDecision.Wait;
             }
 
-            blockedKey.WentBack = true;
+            blockedKey.HandledEarlierMessage = true;
             blockedKey.Running = origin;
             return KeyOrderDecision.Handle;
         }
@@ -582,16 +585,16 @@ internal sealed class BlockedKeys
 
     /// <summary>A message of the source partition that failed is about to be forwarded.</summary>
     /// <returns>Whether it may; else it is tried again a little later.</returns>
-    public bool Forward(byte[] key, long origin, long timestamp, int attempt)
+    public bool TryBeginForward(byte[] key, long origin, long timestamp, int attempt)
     {
         lock (_lock)
         {
-            return Await(KeyOf(key), origin, timestamp, attempt);
+            return TryExpectRecord(KeyOf(key), origin, timestamp, attempt);
         }
     }
 
     /// <summary>A record of a message was written, and will be read at this offset.</summary>
-    public void Written(byte[] key, long origin, long offset)
+    public void OnForwarded(byte[] key, long origin, long offset)
     {
         lock (_lock)
         {
@@ -599,13 +602,13 @@ internal sealed class BlockedKeys
             {
                 retry.IsBeingWritten = false;
                 retry.WrittenAt = Math.Max(retry.WrittenAt, offset);
-                Look(blockedKey);
+                Reschedule(blockedKey);
             }
         }
     }
 
     /// <summary>Its record cannot be written: it is too large.</summary>
-    public void Withdraw(byte[] key, long origin)
+    public void CancelForward(byte[] key, long origin)
     {
         lock (_lock)
         {
@@ -618,14 +621,14 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>A message of the source partition is finished. Poll thread: until then nothing of its key is handled from the retry topic.</summary>
-    public void Left(byte[] key, long origin)
+    public void OnSourceFinished(byte[] key, long origin)
     {
         lock (_lock)
         {
             if (_keys.TryGetValue(key, out var blockedKey) && blockedKey.Running == origin)
             {
                 blockedKey.Running = -1;
-                Look(blockedKey);
+                Reschedule(blockedKey);
             }
         }
     }
@@ -634,7 +637,7 @@ internal sealed class BlockedKeys
     /// <summary>Asks what is to be done with a record that is in its key queue; a worker's.</summary>
     /// <param name="offset">Where it is in the retry topic.</param>
     /// <param name="retry">The record; null where it is none of a key that is kept in order.</param>
-    public KeyOrderDecision Begin(long offset, out BlockedRecord? retry)
+    public KeyOrderDecision DecideRecord(long offset, out BlockedRecord? retry)
     {
         lock (_lock)
         {
@@ -654,12 +657,12 @@ internal sealed class BlockedKeys
                 return KeyOrderDecision.PutBack;
             }
 
-            return retry.IsRepeat ? KeyOrderDecision.Finish : retry.IsToBeDeadLettered ? KeyOrderDecision.DeadLetter : KeyOrderDecision.Handle;
+            return retry.IsDuplicate ? KeyOrderDecision.Finish : retry.IsToBeDeadLettered ? KeyOrderDecision.DeadLetter : KeyOrderDecision.Handle;
         }
     }
 
     /// <summary>A record failed again and is about to be forwarded once more.</summary>
-    public void Forward(BlockedRecord retry, int attempt)
+    public void BeginForward(BlockedRecord retry, int attempt)
     {
         lock (_lock)
         {
@@ -677,13 +680,13 @@ internal sealed class BlockedKeys
                 // It was written before, by a send without an answer.
                 retry.Later = null;
                 Take(retry, later, later.Due);
-                Look(retry.Key);
+                Reschedule(retry.Key);
             }
         }
     }
 
     /// <summary>It is too large to be forwarded once more.</summary>
-    public void Withdraw(BlockedRecord retry)
+    public void CancelForward(BlockedRecord retry)
     {
         lock (_lock)
         {
@@ -697,7 +700,7 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>A record is handled: what has to be written before that counts; null where nothing has.</summary>
-    public FinishedRecords? Finishing(BlockedRecord retry)
+    public FinishedRecords? PrepareFinish(BlockedRecord retry)
     {
         lock (_lock)
         {
@@ -707,7 +710,7 @@ internal sealed class BlockedKeys
 
             // Else what is read again after a crash is read with all that comes after it: the next record is behind this one, or the offset of the last one
             // is committed with whatever is handled after it.
-            var isNeeded = retry.IsRepeat || (next is null ? finished > _lowest : next.State is not BlockedRecordState.Awaited && finished > next.Offset);
+            var isNeeded = retry.IsDuplicate || (next is null ? finished > _lowest : next.State is not BlockedRecordState.Awaited && finished > next.Offset);
             return isNeeded ? FinishedUpTo(finished, key, retry, deadLetterOthers: false) : null;
         }
     }
@@ -746,15 +749,15 @@ internal sealed class BlockedKeys
             key.FinishedOrigin = Math.Max(key.FinishedOrigin, retry.Origin);
             if (!retry.IsStranger)
             {
-                key.See(retry.Origin, retry.Timestamp);
+                key.AdvanceProcessed(retry.Origin, retry.Timestamp);
             }
 
-            Look(key);
+            Reschedule(key);
         }
     }
 
     /// <summary>The poll thread took a record back.</summary>
-    public void Left(long offset)
+    public void OnRecordReturned(long offset)
     {
         lock (_lock)
         {
@@ -774,12 +777,12 @@ internal sealed class BlockedKeys
             Forget(retry);
             if (later is { } record)
             {
-                var repeat = new BlockedRecord(key, retry.Origin, retry.Timestamp) { IsRepeat = true };
-                key.Records.Add(retry.Origin, repeat);
-                Take(repeat, record, record.Due);
+                var duplicate = new BlockedRecord(key, retry.Origin, retry.Timestamp) { IsDuplicate = true };
+                key.Records.Add(retry.Origin, duplicate);
+                Take(duplicate, record, record.Due);
             }
 
-            Look(key);
+            Reschedule(key);
         }
     }
 
@@ -795,7 +798,8 @@ internal sealed class BlockedKeys
                 key.RetiredAt = null;
                 if (key is { Records.Count: 0, Running: < 0 })
                 {
-                    if (key.FinishedOffset <= _lowest && key.LastForwarded <= _entered && Math.Max(key.LastForwarded, key.Seen) < (_committed ?? long.MaxValue))
+                    if (key.FinishedOffset <= _lowest && key.LastForwarded <= _entered
+                        && Math.Max(key.LastForwarded, key.ProcessedUpTo) < (_committed ?? long.MaxValue))
                     {
                         _keys.Remove(key.Key);
                     }
@@ -835,7 +839,7 @@ internal sealed class BlockedKeys
     // Whether the message was finished here. After the end of what an assignment before left us, its records are of who does not know yet that it lost the
     // partition: its message was forwarded before, where the source was committed behind it, or we have it ourselves. And a send without an answer may
     // write one twice.
-    private bool IsRepeat(BlockedKey blockedKey, in StoredRecord record, bool isAnothers) => IsRecovered
+    private bool IsDuplicate(BlockedKey blockedKey, in StoredRecord record, bool isAnothers) => IsRecovered
         && record is { Writer: not null, IsStranger: false }
         && (record.Origin <= blockedKey.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
 
@@ -870,14 +874,14 @@ internal sealed class BlockedKeys
         {
             case BlockedRecordState.Awaited when record.Attempt >= retry.Attempt:
                 Take(retry, record, now);
-                Look(blockedKey);
+                Reschedule(blockedKey);
                 return null;
 
             case BlockedRecordState.Waiting when record.Attempt >= retry.Attempt:
                 var replaced = retry.Sequence;
                 _waiting--;
                 Take(retry, record, now);
-                Look(blockedKey);
+                Reschedule(blockedKey);
                 return replaced;
 
             case BlockedRecordState.Started when record.Attempt > retry.Attempt:
@@ -887,7 +891,7 @@ internal sealed class BlockedKeys
                 return other;
 
             default:
-                Look(blockedKey);   // it may be what was still to be read
+                Reschedule(blockedKey);   // it may be what was still to be read
                 return record.Sequence;
         }
     }
@@ -901,7 +905,7 @@ internal sealed class BlockedKeys
     }
 
     // False: an older one with the same place is under way, or who comes next would not believe the record.
-    private bool Await(BlockedKey blockedKey, long origin, long timestamp, int attempt)
+    private bool TryExpectRecord(BlockedKey blockedKey, long origin, long timestamp, int attempt)
     {
         if (!Seal.IsReady)
         {
@@ -931,7 +935,7 @@ internal sealed class BlockedKeys
         Stop(retry);
         retry.State = BlockedRecordState.Waiting;
         _waiting++;
-        Look(retry.Key);
+        Reschedule(retry.Key);
     }
 
     private void Forget(BlockedRecord retry)
@@ -945,9 +949,9 @@ internal sealed class BlockedKeys
     private bool MayStart(BlockedKey key) => _open && key.Started == 0 && key.Running < 0;
 
     // Notes when the key's first record is due, or that the key is not needed any more.
-    private void Look(BlockedKey key)
+    private void Reschedule(BlockedKey key)
     {
-        if (MayStart(key) && FirstOf(key) is { State: BlockedRecordState.Waiting, IsWhole: true } first)
+        if (MayStart(key) && FirstOf(key) is { State: BlockedRecordState.Waiting, IsReadToLatest: true } first)
         {
             _timers.Enqueue(key, first.TurnAt);
         }

@@ -29,7 +29,7 @@ internal sealed class BlockedRecord(BlockedKey key, long origin, long timestamp)
     public long WrittenAt { get; set; } = -1;
 
     /// <summary>Whether nothing of it is to be read any more.</summary>
-    public bool IsWhole => !IsBeingWritten && WrittenAt <= LastOffset;
+    public bool IsReadToLatest => !IsBeingWritten && WrittenAt <= LastOffset;
 
     public long Sequence { get; private set; }
 
@@ -40,7 +40,7 @@ internal sealed class BlockedRecord(BlockedKey key, long origin, long timestamp)
     public long Due { get; set; }
 
     /// <summary>When it is at its turn, as far as its own time goes: what is only to be finished waits for nothing.</summary>
-    public long TurnAt => IsRepeat ? 0 : Due;
+    public long TurnAt => IsDuplicate ? 0 : Due;
 
     /// <summary>When it may be moved to the end of the topic, if it stands in the way.</summary>
     public long RepublishAt { get; private set; }
@@ -49,7 +49,7 @@ internal sealed class BlockedRecord(BlockedKey key, long origin, long timestamp)
     public bool IsToBeDeadLettered { get; set; }
 
     /// <summary>Whether its message was finished before: it is finished unhandled when it is at its turn.</summary>
-    public bool IsRepeat { get; set; }
+    public bool IsDuplicate { get; set; }
 
     /// <summary>Whether no member of the group is known to have written it; see <see cref="StoredRecord.Stranger"/>.</summary>
     public bool IsStranger { get; init; }

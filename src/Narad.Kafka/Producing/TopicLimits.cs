@@ -6,7 +6,7 @@ namespace Narad.Kafka.Producing;
 
 /// <summary>
 /// Learns topics' <c>max.message.bytes</c> before their first send leaves the queue, so that no batch above it is ever made: a broker refuses a batch whole,
-/// and what the client has queued behind it may then overtake. It never holds a topic for longer than <see cref="Hold"/>, and never asks per send.
+/// and what the client has queued behind it may then overtake. It never holds a topic for longer than <see cref="LookUpTimeout"/>, and never asks per send.
 /// </summary>
 /// <remarks>
 /// Threading: <see cref="Ask"/> under the lock of <see cref="SendQueue"/>; the rest takes it. One request is under way at a time, for up to
@@ -16,7 +16,7 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
 {
     private const int MostAtOnce = 200;
 
-    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LongestLookUp = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Reconsider = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan LongestReconsider = TimeSpan.FromMinutes(5);
@@ -26,7 +26,7 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
     private bool _saidUntold;
 
     /// <summary>The longest that a topic's first sends wait for its limit.</summary>
-    private TimeSpan Hold { get; } = TimeSpan.FromTicks(Math.Min(LongestHold.Ticks, sendTimeout.Ticks / 4));
+    private TimeSpan LookUpTimeout { get; } = TimeSpan.FromTicks(Math.Min(LongestLookUp.Ticks, sendTimeout.Ticks / 4));
 
     public void Ask(TopicQueue queue)
     {
@@ -118,8 +118,8 @@ internal sealed class TopicLimits(SendQueue owner, Lock guard, TimeSpan sendTime
         try
         {
             // A call on a dying client never ends.
-            var finding = client.FindLimitsAsync([.. queues.Select(queue => queue.Topic)], Hold).Observe();
-            return (await finding.WaitAsync(Hold, time, stopped).ConfigureAwait(false), null);
+            var finding = client.FindLimitsAsync([.. queues.Select(queue => queue.Topic)], LookUpTimeout).Observe();
+            return (await finding.WaitAsync(LookUpTimeout, time, stopped).ConfigureAwait(false), null);
         }
         catch (Exception exception)
         {

@@ -26,7 +26,7 @@ internal sealed class EventLog(string file) : ILoggerFactory
     public static TimeSpan? Uncommitted(string name) => name switch
     {
         "Lost" => Recorder.BeforeFault + MemberOptions.Session,
-        "CommitFailed" or "RevokeDeadline" or "PublishFailed" or "MoveFailed" or "CloseAbandoned" => Recorder.BeforeFault,
+        "CommitFailed" or "RevokeDeadline" or "PublishFailed" or "RepublishFailed" or "CloseAbandoned" => Recorder.BeforeFault,
         _ => null,
     };
 

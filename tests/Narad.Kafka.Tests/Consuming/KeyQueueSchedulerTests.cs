@@ -90,7 +90,7 @@ public class KeyQueueSchedulerTests
                 .ToArray();
         var partitions = new[] { new AssignedPartition(new TopicPartition("t", 0), null!), new AssignedPartition(new TopicPartition("t-retry", 0), null!) };
         void Settled(int own, int retries) => SpinWait.SpinUntil(
-            () => schedulers.All(static scheduler => scheduler.IsSettled) && pipelines[0].Running.Count == own
+            () => schedulers.All(static scheduler => scheduler.HasNoStartingWorker) && pipelines[0].Running.Count == own
                 && pipelines[1].Running.Count == retries, TimeSpan.FromSeconds(10))
             .Should().BeTrue($"{own} and {retries} should run, not {pipelines[0].Running.Count} and {pipelines[1].Running.Count}");
 
@@ -134,7 +134,7 @@ public class KeyQueueSchedulerTests
             scheduler.Enqueue([delivery]);
         }
 
-        SpinWait.SpinUntil(() => scheduler is { IsSettled: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
+        SpinWait.SpinUntil(() => scheduler is { HasNoStartingWorker: true, RunningHandlers: 1 }, TimeSpan.FromSeconds(10)).Should().BeTrue();
         scheduler.Drop(partition);
         return brought;
     }
@@ -236,7 +236,7 @@ public class KeyQueueSchedulerTests
                     Finish(run);
                     break;
                 case 20 when Any() is { } run:
-                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Failed, Error: new InvalidOperationException()));
+                    _pipeline.Complete(run, new Outcome(0, OutcomeKind.Stop, Error: new InvalidOperationException()));
                     break;
                 case 21 or 22 when Any() is { } run:
                     _pipeline.Complete(run, new Outcome(0, OutcomeKind.Retry, TimeSpan.FromSeconds(_random.Next(3))));
@@ -322,7 +322,7 @@ public class KeyQueueSchedulerTests
         private void Settle()
         {
             // Twice: between a probe's end and its worker's next step, which wakes others, it looks settled for a moment.
-            bool IsSettled() => _queues.IsSettled && _pipeline.Running.Count == _queues.RunningHandlers;
+            bool IsSettled() => _queues.HasNoStartingWorker && _pipeline.Running.Count == _queues.RunningHandlers;
             var settled = SpinWait.SpinUntil(() => IsSettled() && Thread.Yield() is var _ && IsSettled(), TimeSpan.FromSeconds(10));
             _fault ??= _pipeline.Fault;
             if (!settled)

@@ -43,24 +43,24 @@ public sealed class BlockedKeysTests
     {
         var blocked = Opened("first");
         blocked.SourceBegan(0, isResumed: false);
-        blocked.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
-        blocked.Forward(Key, 1, timestamp: 7, attempt: 1).Should().BeTrue();
-        blocked.Written(Key, 1, offset: 0);
-        blocked.Left(Key, 1);
+        blocked.DecideMessage(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
+        blocked.TryBeginForward(Key, 1, timestamp: 7, attempt: 1).Should().BeTrue();
+        blocked.OnForwarded(Key, 1, offset: 0);
+        blocked.OnSourceFinished(Key, 1);
         blocked.Read(Key, Copy(offset: 0, origin: 1, "first"), now: 10);
         Handle(blocked, offset: 0);
         blocked.AllFinishedBelow(1);
 
-        var note = blocked.Leave(sourceOffset: 0).Should().ContainSingle().Which;
+        var note = blocked.TakeKeyCheckpoints(sourceOffset: 0).Should().ContainSingle().Which;
 
         var next = new BlockedKeys("next");
-        next.ReadSeen(note.Key, note.Origin, note.Timestamp, note.Stamp.Writer, note.Stamp.Committed);
+        next.ReadKeyCheckpoint(note.Key, note.Origin, note.Timestamp, note.Stamp.Writer, note.Stamp.Committed);
         Open(next);
         next.SourceBegan(0, isResumed: true);
-        next.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Finish);
+        next.DecideMessage(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Finish);
         next.TakeSkipped().Should().Be(1);
-        next.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
-        blocked.Leave(sourceOffset: 2).Should().BeEmpty("the source is read from behind it");
+        next.DecideMessage(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
+        blocked.TakeKeyCheckpoints(sourceOffset: 2).Should().BeEmpty("the source is read from behind it");
     }
 
     [Fact]
@@ -95,12 +95,12 @@ public sealed class BlockedKeysTests
         var blocked = Opened("first");
         blocked.Read(Key, Copy(offset: 0, origin: 5, "one that had the partition before the group was set back"), now: 10);
         blocked.SourceBegan(2, isResumed: true);
-        blocked.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
-        blocked.Left(Key, 2);
+        blocked.DecideMessage(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
+        blocked.OnSourceFinished(Key, 2);
         Handle(blocked, offset: 0);
         blocked.AllFinishedBelow(1);
 
-        blocked.Leave(sourceOffset: 3).Should().BeEmpty("what is between them is wanted");
+        blocked.TakeKeyCheckpoints(sourceOffset: 3).Should().BeEmpty("what is between them is wanted");
     }
 
     [Fact]
@@ -109,17 +109,17 @@ public sealed class BlockedKeysTests
     {
         var blocked = Opened("first");
         blocked.SourceBegan(0, isResumed: false);
-        blocked.Enter(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
-        blocked.Left(Key, 1);
-        blocked.Enter(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
-        blocked.Forward(Key, 2, timestamp: 8, attempt: 1).Should().BeTrue();
-        blocked.Written(Key, 2, offset: 0);
-        blocked.Left(Key, 2);
+        blocked.DecideMessage(Key, 1, timestamp: 7).Should().Be(KeyOrderDecision.Handle);
+        blocked.OnSourceFinished(Key, 1);
+        blocked.DecideMessage(Key, 2, timestamp: 8).Should().Be(KeyOrderDecision.Handle);
+        blocked.TryBeginForward(Key, 2, timestamp: 8, attempt: 1).Should().BeTrue();
+        blocked.OnForwarded(Key, 2, offset: 0);
+        blocked.OnSourceFinished(Key, 2);
         blocked.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
         blocked.Read(Key, Copy(offset: 1, origin: 1, "one that had the partition before"), now: 10);
 
-        blocked.DropRepeats().Should().Equal(1);
-        var note = blocked.Leave(sourceOffset: 3).Should().ContainSingle().Which;
+        blocked.FinishDuplicates().Should().Equal(1);
+        var note = blocked.TakeKeyCheckpoints(sourceOffset: 3).Should().ContainSingle().Which;
 
         var next = new BlockedKeys("next");
         next.Read(Key, Copy(offset: 0, origin: 2, "first"), now: 10);
@@ -151,8 +151,8 @@ public sealed class BlockedKeysTests
     private static void Handle(BlockedKeys blocked, long offset)
     {
         blocked.TakeDue(now: 10, most: 10).Should().ContainSingle().Which.Offset.Should().Be(offset);
-        blocked.Begin(offset, out var copy).Should().Be(KeyOrderDecision.Handle);
-        blocked.Finish(copy!, blocked.Finishing(copy!));
-        blocked.Left(offset);
+        blocked.DecideRecord(offset, out var copy).Should().Be(KeyOrderDecision.Handle);
+        blocked.Finish(copy!, blocked.PrepareFinish(copy!));
+        blocked.OnRecordReturned(offset);
     }
 }

@@ -339,7 +339,7 @@ internal sealed class KeyOrderModel
 
         public bool HasUnread => _retryNext < _model._retries.Count;
 
-        public bool HasRepeats => _blockedKeys.Repeats > 0;
+        public bool HasRepeats => _blockedKeys.Duplicates > 0;
 
         public bool IsIdle =>
             _blockedKeys is { IsRecovered: true, Count: 0 } && _sourceNext == _model._source.Count && _retryNext == _model._retries.Count
@@ -411,7 +411,8 @@ internal sealed class KeyOrderModel
 
             if (copy.IsKeyCheckpoint)
             {
-                _blockedKeys.ReadSeen(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, _model._source[(int)copy.Origin].Timestamp, copy.Writer, copy.Committed);
+                var timestamp = _model._source[(int)copy.Origin].Timestamp;
+                _blockedKeys.ReadKeyCheckpoint(Encoding.UTF8.GetBytes(copy.Key), copy.Origin, timestamp, copy.Writer, copy.Committed);
                 Settle(arrival);
             }
             else
@@ -478,12 +479,12 @@ internal sealed class KeyOrderModel
                 if (isSource)
                 {
                     _sourceTracker.Finish(work.Sequence);
-                    _blockedKeys.Left(Encoding.UTF8.GetBytes(work.Key), work.Offset);
+                    _blockedKeys.OnSourceFinished(Encoding.UTF8.GetBytes(work.Key), work.Offset);
                 }
                 else
                 {
                     Settle(work.Sequence);
-                    _blockedKeys.Left(work.Offset);
+                    _blockedKeys.OnRecordReturned(work.Offset);
                 }
             }
         }
@@ -523,8 +524,8 @@ internal sealed class KeyOrderModel
 
             PublishRepublished();
             TakeBack(0);
-            _blockedKeys.DropRepeats().ForEach(Settle);
-            foreach (var note in _blockedKeys.Leave(_sourceTracker.Committable))
+            _blockedKeys.FinishDuplicates().ForEach(Settle);
+            foreach (var note in _blockedKeys.TakeKeyCheckpoints(_sourceTracker.Committable))
             {
                 _model.Append(new Copy(Encoding.UTF8.GetString(note.Key), note.Origin, 0, 0, note.Stamp.Writer, note.Stamp.Committed, note.Stamp.Finished,
                     IsKeyCheckpoint: true));
@@ -557,7 +558,7 @@ internal sealed class KeyOrderModel
         private void FromSource(Work work, Queue<Work> queue)
         {
             var (key, sent) = (Encoding.UTF8.GetBytes(work.Key), _model._source[(int)work.Offset]);
-            switch (_blockedKeys.Enter(key, work.Offset, sent.Timestamp))
+            switch (_blockedKeys.DecideMessage(key, work.Offset, sent.Timestamp))
             {
                 case KeyOrderDecision.Wait:
                     return;
@@ -574,7 +575,7 @@ internal sealed class KeyOrderModel
 
             if (Fails(work.Offset))
             {
-                if (_blockedKeys.Forward(key, work.Offset, sent.Timestamp, 1))
+                if (_blockedKeys.TryBeginForward(key, work.Offset, sent.Timestamp, 1))
                 {
                     PublishCopy(work, 1, _model._now + 100, () => Finish(isSource: true, queue));
                 }
@@ -588,7 +589,7 @@ internal sealed class KeyOrderModel
 
         private void FromRetries(Work work, Queue<Work> queue)
         {
-            var verdict = _blockedKeys.Begin(work.Offset, out var copy);
+            var verdict = _blockedKeys.DecideRecord(work.Offset, out var copy);
             work.Blocked = copy;
             switch (verdict)
             {
@@ -606,7 +607,7 @@ internal sealed class KeyOrderModel
                     var failed = Fails(origin);
                     if (failed && attempt < Attempts)
                     {
-                        _blockedKeys.Forward(copy!, attempt + 1);
+                        _blockedKeys.BeginForward(copy!, attempt + 1);
                         PublishCopy(work, attempt + 1, _model._now + 100, () => Finish(isSource: false, queue));
                         return;
                     }
@@ -615,7 +616,7 @@ internal sealed class KeyOrderModel
                     break;
             }
 
-            var finishedRecords = _blockedKeys.Finishing(copy!);
+            var finishedRecords = _blockedKeys.PrepareFinish(copy!);
             void Released()
             {
                 _blockedKeys.Finish(copy!, finishedRecords);
@@ -660,7 +661,7 @@ internal sealed class KeyOrderModel
 
             if (work.Publishing is { IsKeyCheckpoint: false, IsRedriven: false })
             {
-                _blockedKeys.Written(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
+                _blockedKeys.OnForwarded(Encoding.UTF8.GetBytes(work.Key), work.Publishing.Origin, work.WrittenAt);
             }
 
             work.Publishing = null;
