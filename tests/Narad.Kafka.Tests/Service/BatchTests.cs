@@ -98,6 +98,42 @@ public sealed class BatchTests
     }
 
     [Fact]
+    public async Task After_the_last_retry_only_the_first_message_is_dead_lettered_and_the_next_batch_begins_behind_it_with_all_attempts()
+    {
+        var run = await RunAsync(4, (batch, _) => batch.Exists(item => item.Message == "1") ? throw new InvalidOperationException()
+            : Task.CompletedTask, retries: 1, size: 4, deadLetters: true);
+        await using var service = run.Service;
+        await Waiting.Until(() => service.Committed("orders") == 4, "all finished");
+        run.Batches.Should().BeEquivalentTo(
+            new[] { new[] { "0", "1", "2", "3" }, ["0", "1", "2", "3"], ["1", "2", "3"], ["1", "2", "3"], ["2", "3"] },
+            options => options.WithStrictOrdering());
+        (await service.Kafka.DeadLetters.GetPageAsync("orders-dlt")).Items.Select(letter => letter.SourceOffset).Should().Equal(0, 1);
+        run.Subscription.StoppedPartitions.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task After_the_last_retry_BatchFailedException_dead_letters_the_message_at_its_index_alone()
+    {
+        var run = await RunAsync(
+            4,
+            (batch, _) =>
+            {
+                var index = batch.FindIndex(item => item.Message == "1");
+                return index >= 0 ? throw new BatchFailedException(index, new FormatException("one")) : Task.CompletedTask;
+            },
+            retries: 1,
+            size: 4,
+            deadLetters: true);
+        await using var service = run.Service;
+        await Waiting.Until(() => service.Committed("orders") == 4, "all finished");
+        run.Batches.Should().BeEquivalentTo(
+            new[] { new[] { "0", "1", "2", "3" }, ["1", "2", "3"], ["2", "3"] }, options => options.WithStrictOrdering());
+        var letters = (await service.Kafka.DeadLetters.GetPageAsync("orders-dlt")).Items;
+        letters.Should().ContainSingle().Which.SourceOffset.Should().Be(1);
+        letters[0].ExceptionType.Should().EndWith(nameof(FormatException));
+    }
+
+    [Fact]
     public async Task BatchFailedException_behind_the_batchs_end_fails_it_as_a_whole()
     {
         var run = await RunAsync(3, (_, _) => throw new BatchFailedException(99), retries: 0, size: 10);
@@ -163,7 +199,8 @@ public sealed class BatchTests
     }
 
     private static async Task<(EmbeddedService Service, ISubscription Subscription, ConcurrentQueue<string[]> Batches)> RunAsync(
-        int messages, Func<List<(string Message, MessageContext Context)>, CancellationToken, Task> handler, int retries, int size)
+        int messages, Func<List<(string Message, MessageContext Context)>, CancellationToken, Task> handler, int retries, int size,
+        bool deadLetters = false)
     {
         var service = await EmbeddedService.StartAsync();
         for (var i = 0; i < messages; i++)
@@ -184,6 +221,7 @@ public sealed class BatchTests
                 options.MaxBatchSize = size;
                 options.MaxBatchWait = TimeSpan.FromMilliseconds(100);
                 options.Retry.InMemory.MaxAttempts = retries;
+                options.DeadLetter.Enabled = deadLetters;
             });
         return (service, subscription, batches);
     }
