@@ -10,20 +10,20 @@ using Narad.Kafka.Transactions;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// From bytes to a finished message: deserializes, runs middleware and handler, and turns what they throw into an <see cref="Outcome"/>.
-/// Never throws, never stores an offset, never decides what runs when. Thread-safe: one instance serves all workers of a subscription.
+/// Handles a message: deserializes it, runs middleware and handler, and turns their exceptions into an <see cref="Outcome"/>.
+/// Never throws, never stores an offset, and never decides when a message runs. Thread-safe: one instance serves all workers of a subscription.
 /// </summary>
 internal abstract class HandlerPipeline
 {
-    // A sender that counts in microseconds writes a time beyond the calendar: the message is none the worse for it.
+    // A sender that counts in microseconds writes a timestamp that no date can represent. The message is handled all the same.
     private static readonly long LastTimestamp = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
     private static readonly Backoff PublishBackoff = Backoff.Exponential(TimeSpan.FromMilliseconds(250), max: TimeSpan.FromSeconds(30));
 
-    // How soon a message is asked for again that must not run beside another one of its key.
+    // The delay before another try of a message that must not run beside another message of its key.
     private static readonly TimeSpan BlockedCheckInterval = TimeSpan.FromMilliseconds(50);
 
-    // A cause that is not repeated within this time (and the delay) is over: its message was handled by another member, or is gone.
+    // A cause that is not reported again within this time plus the delay is over: another member handled the message, or it is gone.
     private static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(1);
 
     private readonly SubscriptionSettings _settings;
@@ -46,7 +46,7 @@ internal abstract class HandlerPipeline
 
     protected SubscriptionSettings Settings => _settings;
 
-    /// <summary>What must succeed before the subscription starts; null where there is nothing.</summary>
+    /// <summary>Runs before the subscription starts and must succeed; null where nothing is needed.</summary>
     public Func<CancellationToken, Task>? Starting { get; init; }
 
     /// <summary>When a batch is complete; null where messages are handled one by one.</summary>
@@ -58,7 +58,7 @@ internal abstract class HandlerPipeline
         : HandleAsync(queue);
 
     /// <summary>
-    /// What becomes of the first message of a key queue where <see cref="RunAsync"/> itself failed: its partition stops, and log and health report it.
+    /// Returns the outcome where <see cref="RunAsync"/> itself failed: the partition stops at the first message of the key queue. Log and health report it.
     /// </summary>
     public static Outcome OutcomeOfFailedRun(KeyQueue queue, Exception error)
     {
@@ -79,8 +79,8 @@ internal abstract class HandlerPipeline
     protected abstract ValueTask<Outcome> HandleAsync(KeyQueue queue);
 
     /// <summary>
-    /// Of an exactly-once subscription: what becomes of a message that its transaction does not want handled now; null where it does, and in every other
-    /// subscription.
+    /// Returns the outcome of a message that is not handled now, because of its exactly-once transaction. Returns null where the message is to be handled, and
+    /// always without exactly-once.
     /// </summary>
     protected Outcome? OutcomeWithoutHandling(Delivery delivery)
     {
@@ -91,7 +91,7 @@ internal abstract class HandlerPipeline
 
         if (state.Entry is not { } entry)
         {
-            // Where its partition stops; let continue, it gets a transaction again.
+            // The partition stops here. After it resumes, the message gets a transaction again.
             if (state.Decided is FailureAction.Stop)
             {
                 state.Decided = null;
@@ -223,7 +223,7 @@ internal abstract class HandlerPipeline
 
     private static string WaitingSubject(Delivery delivery) => $"read:{delivery.Partition.Id}";
 
-    /// <summary>What becomes of a message whose invocation threw.</summary>
+    /// <summary>Asks the failure policy about a message whose handler threw, and returns the outcome.</summary>
     protected async ValueTask<Outcome> HandleFailureAsync(Delivery delivery, Exception error, bool timedOut, int finishedBefore = 0)
     {
         if (delivery.TransactionEntry is null && delivery.Partition.Token.IsCancellationRequested)
@@ -251,7 +251,7 @@ internal abstract class HandlerPipeline
 
         if (delivery.TransactionEntry is { } entry)
         {
-            // It comes back whatever becomes of it: its transaction is aborted, and what is decided here comes true in one of its own.
+            // Its transaction is aborted, and the message returns to the poll thread. The decision is carried out in a transaction of its own.
             if (entry.CountsAsFailure(ref error))
             {
                 entry.Decide(Decide(delivery, error), error);
@@ -358,7 +358,7 @@ internal abstract class HandlerPipeline
             : outcome;
     }
 
-    // A record is finished, for good: before the next message of its key is handled, that is written down where its offset would not say so.
+    // A record is finished for good. If a committed offset cannot say so, a key checkpoint is written before the next message of the key is handled.
     private async ValueTask<Outcome> MarkFinishedAsync(Delivery delivery, BlockedKeys blockedKeys, BlockedRecord blocked)
     {
         var deadLetterOthers = ReferenceEquals(delivery.Forwarding, Forwarding.MarkFinishedAndDeadLetterKey)
@@ -401,7 +401,10 @@ internal abstract class HandlerPipeline
         return decision;
     }
 
-    /// <summary>Moves a message to where it goes; where that fails it stays unfinished, holds its key queue and is tried again.</summary>
+    /// <summary>
+    /// Publishes a message to the topic that its <see cref="Forwarding"/> asks for. If that fails, the message stays unfinished, blocks its key queue and is
+    /// published again after a delay.
+    /// </summary>
     protected async ValueTask<Outcome> ForwardAsync(Delivery delivery, int finishedBefore = 0)
     {
         var forwarding = delivery.Forwarding!;
@@ -415,7 +418,7 @@ internal abstract class HandlerPipeline
                 if (await failureTopics.ForwardBehindKeyAsync(delivery, source, DueAfter(TimeSpan.Zero), _settings.Group)
                     .ConfigureAwait(false) is not { } blocked)
                 {
-                    // It waits here until its key is free, and all of its key behind it.
+                    // It waits in its key queue until its key is free, with all later messages of the key behind it.
                     ConsumingLog.TooLargeToForward(_logger, delivery.Partition.Id, delivery.Offset, _settings.Group, target);
                     delivery.Partition.BlockedKeys!.CancelForward(delivery.Key!, delivery.Offset);
                     delivery.Forwarding = null;
@@ -462,7 +465,7 @@ internal abstract class HandlerPipeline
             _publishFailures.Over(deadLetter.Topic);
             if (delivery.TransactionEntry is { } entry)
             {
-                // Nothing is said before it counts; by then the message is another one's.
+                // It is logged only after the commit. The delivery may be reused by then, so its values are copied.
                 var (id, offset, context) = (delivery.Partition.Id, delivery.Offset, NewContext(delivery));
                 entry.Committed = () =>
                 {
@@ -518,7 +521,7 @@ internal abstract class HandlerPipeline
         return new Outcome(finishedBefore, OutcomeKind.Retry, delay);
     }
 
-    // From before its record may be read, nothing behind it is handled.
+    // Where keys are kept in order: blocks the key before the record is written, so that no later message of the key is handled.
     private static bool TryBeginForward(Delivery delivery, int attempt)
     {
         if (delivery.BlockedRecord is { } blocked)
@@ -537,7 +540,7 @@ internal abstract class HandlerPipeline
     private static BlockedKeys? SourceKeysOf(Delivery delivery) => delivery is { Key: not null,
         Partition: { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: null } } ? blockedKeys : null;
 
-    // A record was written: that its topic takes none is news again.
+    // A record was written, so the next failure to publish to its topic is logged in full again.
     private void OnRecordWritten(Delivery delivery, SendResult written)
     {
         _publishFailures.Over(written.Topic);
@@ -548,7 +551,7 @@ internal abstract class HandlerPipeline
     {
         if (delivery is { Key: { } key, Partition.BlockedKeys: { } blockedKeys })
         {
-            // A record's only where it is read back as the same one: never a stranger's.
+            // Not for a stranger's record: it is not read back as the same one.
             if (_settings.Retries is null)
             {
                 blockedKeys.OnForwarded(key, delivery.Offset, offset);
@@ -622,7 +625,7 @@ internal abstract class HandlerPipeline
             }
             catch (Exception thrown)
             {
-                // The record is written, and what is told of it changes nothing.
+                // The record is written, so an observer that throws changes nothing.
                 ConsumingLog.ObserverFailed(_logger, thrown, new TopicPartitionId(context.Topic, context.Partition), context.Offset);
             }
         }

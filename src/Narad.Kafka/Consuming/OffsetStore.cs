@@ -5,12 +5,13 @@ using Narad.Kafka.Clients.Interop;
 namespace Narad.Kafka.Consuming;
 
 /// <summary>
-/// The only place that stores an offset; the client commits what is stored by itself. What is finished ahead of an unfinished message is stored with it; the
-/// client does not commit an offset again because its metadata changed, so where the offset stands still it is told to. Single-threaded: poll thread only.
+/// The only type that stores offsets; the client commits stored offsets by itself. The messages that finished ahead of an unfinished one are recorded in the
+/// offset's metadata. The client does not commit an unchanged offset again when its metadata changes, so this type commits it explicitly. Not thread-safe;
+/// used only by the poll thread.
 /// </summary>
 /// <param name="assignment">The partitions.</param>
 /// <param name="logger">Of the poll loop.</param>
-/// <param name="refused">Told what the client refused.</param>
+/// <param name="refused">Called with the error when the client refuses an offset.</param>
 /// <param name="comparesEpochs">Whether the brokers have leader epochs.</param>
 /// <param name="group">The group's name.</param>
 internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<Error> refused, bool comparesEpochs = false, string group = "")
@@ -20,12 +21,12 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     private bool _refusesMetadata;      // the broker, that of what is finished ahead
 
     /// <summary>
-    /// Stores how far the partition is finished. One whose offset the client refuses does not keep the others from theirs; it is stored at the
-    /// next tick, while it is ours.
+    /// Stores how far the partition is finished. If the client refuses the offset, other partitions are not affected. The next tick tries again while the
+    /// partition is assigned.
     /// </summary>
     public void Store(AssignedPartition partition)
     {
-        // Of an exactly-once subscription they are committed with its transactions, and in no other way; of a broadcast subscription in none.
+        // Offsets of an exactly-once subscription are committed only in its transactions, those of a broadcast subscription never.
         var ahead = AheadOf(partition);
         if (partition.Subscription.Settings is { ExactlyOnce: not null } or { IsBroadcast: true } || OffsetOf(partition, ahead) is not { } offset
             || (offset == partition.Stored && ahead == partition.StoredAhead) || AwaitsPair(partition))
@@ -85,7 +86,8 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     }
 
     /// <summary>
-    /// Commits what is finished ahead in partitions whose offset stands still, without waiting for the answer: once for each commit interval.
+    /// Commits the record of messages that finished ahead, for partitions whose offset stands still. Called once in each commit interval; does not wait for
+    /// the answer.
     /// </summary>
     public void CommitAhead()
     {
@@ -116,10 +118,10 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     }
 
     /// <summary>
-    /// Commits what is finished ahead in partitions that are given back, and waits for the answer, though not for long. Where the broker refuses the
-    /// metadata, the offsets are stored without it.
+    /// Commits the record of messages that finished ahead, for partitions that are revoked, and waits for the answer until the timeout. If the broker refuses
+    /// the metadata, the offsets are stored without it.
     /// </summary>
-    /// <returns>What the broker answered.</returns>
+    /// <returns>The broker's answer.</returns>
     public ErrorCode CommitLastAhead(IEnumerable<AssignedPartition> partitions, TimeSpan timeout)
     {
         List<AssignedPartition> leaving = [.. partitions.Where(static partition => partition.AheadMetadata is not null)];
@@ -182,14 +184,14 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
     private static (TopicPartitionOffset Position, string? Metadata) Committing(AssignedPartition partition) =>
         (new TopicPartitionOffset(partition.Partition, partition.Stored!.Value, partition.StoredEpoch), partition.AheadMetadata);
 
-    // Where nothing is finished in order yet, what is ahead is recorded with the offset of the first message.
+    // While no offset is committable, the messages that finished ahead are recorded with the lowest unfinished offset.
     private static long? OffsetOf(AssignedPartition partition, int ahead) =>
         partition.Tracker.Committable ?? (ahead > 0 ? partition.Tracker.LowestUnfinished : null);
 
     private int AheadOf(AssignedPartition partition) =>
         partition is { RecordsAhead: true, TopicId: not null } && !_refusesMetadata ? partition.Tracker.FinishedAhead : 0;
 
-    // With what the owner before had finished and was not read here yet.
+    // Includes messages that the previous owner finished and that this member has not read yet.
     private string? AheadMetadataOf(AssignedPartition partition, long offset)
     {
         if (partition is not { RecordsAhead: true, TopicId: { } topicId } || _refusesMetadata
@@ -219,19 +221,20 @@ internal sealed class OffsetStore(Assignment assignment, ILogger logger, Action<
         return writer.Text(head, topicId, epoch);
     }
 
-    // A commit without the pair's seal erases it, and the group would refuse its own records. Nothing is handled before the pair is joined, so a partition
-    // that continues where the group had committed needs no commit until then: at its end its position would be stored all the same.
+    // A commit without the pair's seal erases the seal, and the group would refuse its own records. No message is handled before the pair is joined. So a
+    // partition that continues at the committed offset needs no commit until then: at its end its position would be stored all the same.
     private static bool AwaitsPair(AssignedPartition partition) =>
         partition is { BlockedKeys: null, StartAt: null, Subscription.Settings: { KeepsKeyOrder: true, Retries: null } }
             && partition.Began is not { IsResumed: false };
 
-    // Of a source partition that is paired: what makes the commit recognizable as the group's own.
+    // The seal of a source partition that is paired. It proves that the group itself made the commit.
     private string? MetadataOf(AssignedPartition partition, long offset) =>
         partition is { BlockedKeys: { } blockedKeys, Subscription.Settings.Retries: null } && LibrdkafkaOffsets.IsAvailable(assignment.Client.Handle)
             ? blockedKeys.Seal.Seal.MetadataFor(offset) : null;
 
-    // The client does not commit a stored offset below the committed one by itself, nor one of an earlier leader epoch, so where the log went back it is
-    // told to, once. The poll thread waits (nobody can take the partition meanwhile), but not for long: a broker that hangs would keep it for minutes.
+    // The client does not commit a stored offset that is below the committed one or of an earlier leader epoch. After a truncated log it is committed
+    // explicitly, once. The poll thread waits, so that no other member takes the partition meanwhile. The wait is short: a broker that hangs would block the
+    // thread for minutes.
     private void CommitBack(TopicPartitionOffset position, string? metadata)
     {
         var client = assignment.Client;

@@ -11,18 +11,18 @@ using Narad.Kafka.Transports;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Where records of a subscription's failed messages go, its retry topic and its dead-letter topic: sees to it that they are there before anything fails,
-/// and publishes the records. It never decides what becomes of a message, and never finishes an offset. Thread-safe.
+/// The retry topic and the dead-letter topic of a subscription. Creates or checks them before a message fails, and publishes the records of failed
+/// messages. It never decides the outcome of a message, and never finishes an offset. Thread-safe.
 /// </summary>
 internal sealed class FailureTopics
 {
-    /// <summary>What a source topic's name gets where no name was given.</summary>
+    /// <summary>The suffix of a source topic's name that gives the retry topic, where no name is set.</summary>
     public const string RetrySuffix = TopicName.RetrySuffix;
 
-    /// <summary>What a source topic's name gets where no name was given.</summary>
+    /// <summary>The suffix of a source topic's name that gives the dead-letter topic, where no name is set.</summary>
     public const string DeadLetterSuffix = TopicName.DeadLetterSuffix;
 
-    // What waited for the longest delay has this long to be handled: the usual time that a topic keeps.
+    // Added to the longest delay, so that a record is kept this long after it is due. Seven days is the default retention of Kafka.
     private static readonly TimeSpan BeyondLongestDelay = TimeSpan.FromDays(7);
 
     private const string CannotPublish = "publish:";
@@ -68,20 +68,20 @@ internal sealed class FailureTopics
         _most = options.ExceptionTextInHeaders ? FailureDetail.Stack : FailureDetail.Type;
     }
 
-    /// <summary>Null: nothing is retried through a topic, only what was redriven comes that way.</summary>
+    /// <summary>Null where no message is retried through a topic. The retry topic then contains only redriven messages.</summary>
     public RetryTopicPolicy? TopicPolicy => _topicPolicy;
 
     public string RetryNameFor(string source) => _retryName ?? source + RetrySuffix;
 
     public string DeadLetterNameFor(string source) => _deadLetterName ?? source + DeadLetterSuffix;
 
-    /// <summary>Whether a topic that a pattern found is one of those that records go to: not a source of its own.</summary>
+    /// <summary>Whether a topic that a pattern matched is a retry or dead-letter topic, and so not a source.</summary>
     public bool IsFailureTopic(string topic) =>
         topic.EndsWith(RetrySuffix, StringComparison.Ordinal)
         || (_deadLetterName is null ? topic.EndsWith(DeadLetterSuffix, StringComparison.Ordinal)
             : string.Equals(topic, _deadLetterName, StringComparison.Ordinal));
 
-    /// <summary>Creates the retry and dead-letter topics of a source topic where that is wanted; connects what records are published with.</summary>
+    /// <summary>Creates the retry and dead-letter topics of a source topic where the options allow it, and connects the producer for their records.</summary>
     /// <exception cref="KafkaTopicException">One is not there and may not be created, or would not keep records for as long as they wait.</exception>
     public async Task EnsureAsync(string source, int partitions, CancellationToken cancellationToken)
     {
@@ -129,8 +129,8 @@ internal sealed class FailureTopics
     }
 
     /// <summary>
-    /// Looks at the retry and dead-letter topics of every source again: their settings may be changed while messages are there. Says what is wrong once,
-    /// and as often as it changes.
+    /// Checks the retry and dead-letter topics of every source again, because their settings may change while they contain messages. Each problem is
+    /// logged once, and again when it changes.
     /// </summary>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
@@ -159,7 +159,7 @@ internal sealed class FailureTopics
     }
 
     /// <summary>
-    /// Creates a retry topic where that is wanted: for what is redriven, also to a group that retries through no topic. How many partitions it has.
+    /// Creates a retry topic for redriven messages where the options allow it. The group itself may use no retry topic. Returns the number of partitions.
     /// </summary>
     /// <exception cref="KafkaTopicException">It is not there and may not be created.</exception>
     public async Task<int> EnsureRetryAsync(string name, string source, int partitions, CancellationToken cancellationToken)
@@ -170,11 +170,12 @@ internal sealed class FailureTopics
     }
 
     /// <summary>
-    /// Publishes a message's record to the dead-letter topic of its source, byte for byte, with why it is there; completes when the broker has it.
+    /// Publishes a message's record to the dead-letter topic of its source: key and value byte for byte, with headers that describe the failure.
+    /// Completes when the broker has acknowledged it.
     /// </summary>
     public async Task<SendResult> DeadLetterAsync(Delivery failed, string source, Exception error, string group, int? retry)
     {
-        // In a transaction what is refused ends it, so what gives way does so in the next one.
+        // In a transaction a refused record ends the transaction. The next transaction writes fewer details.
         for (var detail = (FailureDetail)Math.Max(0, (int)_most - (failed.TransactionState?.SizeRefusals ?? 0)); ; detail--)
         {
             var headers = detail is FailureDetail.None
@@ -221,7 +222,7 @@ internal sealed class FailureTopics
     {
         var producer = await _producer().ConfigureAwait(false);
 
-        // It says nothing of how far the key was handled: the message may have been sent again, out of its order.
+        // The record carries no committed offset, and so no progress of the key: the message may have been redriven, out of its order.
         var stamp = finished.Partition.BlockedKeys!.StampFor(finished.Key) with { Committed = null, Finished = finishedRecords };
         var origin = finished.BlockedRecord is { IsStranger: true } ? new FailureOrigin(source, finished.Partition.Id.Partition, 0, 0, group)
             : OriginOf(finished, group);
@@ -230,7 +231,7 @@ internal sealed class FailureTopics
             .ConfigureAwait(false);
     }
 
-    /// <summary>Publishes the record that says how far a key was handled.</summary>
+    /// <summary>Publishes a key checkpoint, which says how far a key is handled.</summary>
     public async Task WriteKeyCheckpointAsync(KeyCheckpoint checkpoint, string source, int partition, string group)
     {
         var producer = await _producer().ConfigureAwait(false);
@@ -239,20 +240,20 @@ internal sealed class FailureTopics
         await producer.ForwardAsync(RetryNameFor(source), checkpoint.Key, value: null, headers, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Publishes a waiting record again at the end of its retry topic, exactly as it is but for who writes it.</summary>
+    /// <summary>Publishes a waiting record again at the end of its retry topic. Only the headers that name its writer change.</summary>
     public async Task<SendResult> RepublishAsync(Delivery waiting, string source)
     {
         var headers = StampOf(waiting) is { } stamp ? Sign(waiting, stamp, FailureHeaders.WithStamp(waiting.Headers ?? [], stamp)) : waiting.Headers ?? [];
         return (await PublishAsync(RetryNameFor(source), source, waiting, headers, mayBeTooLarge: false).ConfigureAwait(false))!.Value;
     }
 
-    /// <summary>Where a message came from at first: from here, or from where its record says.</summary>
+    /// <summary>The first origin of a message: the origin in the headers of its record, else the message's own position.</summary>
     public static FailureOrigin OriginOf(Delivery message, string group) =>
         (IsForwarded(message) ? FailureHeaders.OriginOf(message.Headers ?? []) : null)
         ?? new FailureOrigin(message.Partition.Id.Topic, message.Partition.Id.Partition, message.Offset, message.Timestamp, group);
 
-    // What is not known of the source partition in this assignment is what the record in hand says. Null where keys are not kept in order, and for a record
-    // that no member of the group wrote: signing it would make what it says believed.
+    // If this assignment knows no committed offset of the source partition, the stamp takes the one in the record's headers. Null where keys are not kept
+    // in order. Null also for a record that no member of the group wrote: a signature would make other members trust it.
     private static WriterStamp? StampOf(Delivery message)
     {
         if (message is not { Key: { } key, Partition.BlockedKeys: { } blockedKeys }
@@ -272,7 +273,7 @@ internal sealed class FailureTopics
 
     private static bool IsForwarded(Delivery message) => message.Partition.Subscription.Settings.Retries is not null;
 
-    // A record that cannot be written holds its message: while that lasts it is said why.
+    // A message holds its key until its record is written. Health reports the cause meanwhile.
     private async Task<SendResult?> PublishAsync(string topic, string source, Delivery message, MessageHeaders headers, bool mayBeTooLarge)
     {
         var started = _time.GetTimestamp();
@@ -295,7 +296,7 @@ internal sealed class FailureTopics
     {
         if (!_partitions.TryGetValue(topic, out var count))
         {
-            // A topic that a pattern found, before it was seen to.
+            // A pattern matched the topic, and its retry and dead-letter topics are not checked yet.
             var sources = await _transport.Topics.GetPartitionCountsAsync([source], CancellationToken.None).ConfigureAwait(false);
             await EnsureAsync(source, sources.GetValueOrDefault(source, message.Partition.Id.Partition + 1), CancellationToken.None).ConfigureAwait(false);
             count = _partitions[topic];
@@ -322,19 +323,19 @@ internal sealed class FailureTopics
         var producer = await _producer().ConfigureAwait(false);
         try
         {
-            // Not with the assignment's token: a record that is under way may be written whatever we do, so its answer is waited for.
+            // Without the assignment's token: the broker may write a record that is under way in any case, so the answer is awaited.
             return await producer.ForwardAsync(topic, message.Key, message.Value, headers, message.Partition.Id.Partition % count, CancellationToken.None)
                 .ConfigureAwait(false);
         }
         catch (KafkaSendException refused) when (mayBeTooLarge && refused.IsTooLarge)
         {
-            // What we add gives way, never what the application sent.
+            // The caller leaves out headers of ours, never those of the application.
             return null;
         }
     }
 
-    // Where keys are kept in order, a record waits in the partition of its source's number and in no other. It is there by now, or the source's would not
-    // be read.
+    // Where keys are kept in order, a record waits in the retry partition with the number of its source partition. That retry partition exists: otherwise the
+    // source partition would not be read.
     private async Task<int> GrownAsync(string topic, TopicPartitionId partition)
     {
         var found = await _transport.Topics.GetPartitionCountsAsync([topic], CancellationToken.None).ConfigureAwait(false);
@@ -347,7 +348,7 @@ internal sealed class FailureTopics
         return _partitions[topic] = count;
     }
 
-    // What was found; null where it was created, or cannot be looked at.
+    // Returns null where the topic was created, or where its settings cannot be read.
     private async Task<TopicDetails?> FindOrCreateAsync(string name, int partitions, TimeSpan? retention, int? largest, string purpose, string source,
         CancellationToken cancellationToken)
     {
@@ -384,7 +385,7 @@ internal sealed class FailureTopics
         return null;
     }
 
-    // Where settings cannot be looked at (the right to is one of its own), nobody is kept from starting, or from working. It is said once.
+    // Reading settings needs a right of its own. Without it the subscription starts and works all the same; a log event says so once.
     private async Task<TopicDetails?> InspectAsync(string topic, CancellationToken cancellationToken)
     {
         try
@@ -404,7 +405,7 @@ internal sealed class FailureTopics
         }
     }
 
-    // What dies while it waits is lost without a word.
+    // Retention deletes a waiting record without notice, so the retention must be longer than the longest delay.
     private static void ThrowIfForgetful(TopicDetails retries, TimeSpan maxDelay)
     {
         if (RetryTopicRules.Forgets(retries, maxDelay) is { } fault)

@@ -6,20 +6,20 @@ using Narad.Kafka.KeyOrder;
 namespace Narad.Kafka.Failures;
 
 /// <summary>
-/// Holds messages of retry topics back until they are due. One that is not due when it is read leaves only its offset and due time behind, so it blocks
-/// nothing and costs next to nothing; when it is due it is read a second time. It never handles a message and never finishes one of this group's.
+/// Delays messages of retry topics until they are due. Of a message that is not due when it is read, only offset and due time stay in memory. It blocks no
+/// other message. When it is due, it is read a second time. This type never handles a message and never finishes one of this group.
 /// </summary>
 /// <remarks>
-/// Single-threaded: poll thread only, but for <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times with the
-/// <see cref="RetryClock"/>, so a wait may be as long as it likes and the wall clock may jump.
+/// Not thread-safe; used only by the poll thread, except <see cref="Waiting"/> and <see cref="NextDue"/>. There are no timers: every turn compares due times
+/// with the <see cref="RetryClock"/>. So a wait may have any length, and the wall clock may jump.
 /// <code>
 ///   read ──due──────────────────────────────▶ its key queue
 ///     ├──not due──▶ waits ──due──▶ read again ──▶ its key queue
 ///     │                 └──in the way──▶ read again ──▶ to the end of the topic (a republish), finished here
 ///     └──another group's, nobody's──▶ finished
 /// </code>
-/// What waits keeps the group's offset where it is. So it is in the way where it keeps the partition at <c>MaxUncommittedMessages</c>, once half its wait
-/// is over; and where the partition is revoked in order although messages behind it are finished, which would otherwise be handled again.
+/// A waiting message keeps the committed offset where it is. It is in the way in two cases. First: the partition is at <c>MaxUncommittedMessages</c>, and
+/// half of the wait is over. Second: the partition is revoked in order while messages behind it are finished, which would otherwise be handled again.
 /// </remarks>
 internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, ConsumerGroup group, TimeProvider time, ILogger logger)
 {
@@ -43,7 +43,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
 
     private long Now => _clock.Now;
 
-    /// <summary>Whether a message that was just read is not to be handled now: then it was seen to.</summary>
+    /// <summary>Takes over a message that was just read, unless it is to be handled now.</summary>
+    /// <returns>Whether it was taken over: it waits, or it is finished.</returns>
     public bool TryDefer(AssignedPartition partition, RetrySource source, in ReceivedMessage message, long sequence)
     {
         var owner = source.OwnerOf(message.Headers);
@@ -109,7 +110,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     private long DueOf(RetrySource source, in ReceivedMessage message) =>
         _clock.Of(source.DueOf(message.Headers, message.Timestamp, message.IsBrokerTime, time.GetUtcNow()));
 
-    // Whether a member of the group signed it. What else claims something is counted, and logged once an assignment.
+    // Whether a member of the group signed it. Other records with headers of ours are counted, and logged once for each assignment.
     private bool IsOurs(AssignedPartition partition, BlockedKeys blockedKeys, in ReceivedMessage message)
     {
         if (message is not { Key: { } key, Headers: { } headers })
@@ -154,8 +155,8 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Whether what was read a second time may be handled, or moved. Where its topic was created again another message may be there: that one is left
-    /// alone, and the group begins again when that is noticed.
+    /// Whether a message that was read a second time may be handled or republished. If the topic was deleted and created again, another message may be at
+    /// that offset. That message is left alone; the group starts over when it notices the new topic.
     /// </summary>
     public bool Admits(AssignedPartition partition, in ReceivedMessage message, in DelayedRetry retry, bool republish)
     {
@@ -188,7 +189,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         return false;
     }
 
-    /// <summary>Reads some of what is due by now; returns whether there was anything.</summary>
+    /// <summary>Reads some of the messages that are due; returns whether there were any.</summary>
     public bool Turn(RetryReader.Deliver deliver)
     {
         // The next one of a key is wanted as soon as the one in front of it is finished.
@@ -207,7 +208,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     public bool Turn(RetryReader.Deliver deliver, Func<AssignedPartition, bool> hasRoom) =>
         reader.Turn(MostAtOnce, assignment.IsCurrent, hasRoom, deliver, Gone);
 
-    /// <summary>Looks for what is due, and for what is in the way; counts.</summary>
+    /// <summary>Requests messages that are due or in the way, and counts those that wait.</summary>
     public void Tick()
     {
         reader.Idle();
@@ -224,7 +225,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
             }
 
             partition.BlockedKeys?.Sweep(now);
-            // A republish is a record outside of transactions; there is none where these are wanted.
+            // A republish is a record outside of transactions, so exactly-once subscriptions do without.
             if (delayed.Count + (partition.BlockedKeys?.Waiting ?? 0) > 0
                 && !partition.IsRecovering
                 && partition.Subscription.Settings.ExactlyOnce is null
@@ -254,11 +255,11 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
     }
 
     /// <summary>
-    /// Wants what waits in front of finished messages of these partitions, which are about to be revoked, to be moved: what is not due, what is due and
-    /// not read, and, handed to <paramref name="move"/> at once, what is in its key queue and was not begun. Of a key that is kept in order nothing is moved:
-    /// which of its records are finished is written down instead.
+    /// Starts to republish messages that wait in front of finished messages, in partitions that are about to be revoked. These messages are not due, or due and
+    /// not read, or not started in their key queue. The last ones go to <paramref name="move"/> at once. Records of a key that is kept in order are not
+    /// republished: a key checkpoint says which of them are finished.
     /// </summary>
-    /// <returns>Those of them where something is to be moved: as long as <see cref="DelayedRetries.Republishing"/> says.</returns>
+    /// <returns>The partitions with messages to republish; <see cref="DelayedRetries.Republishing"/> counts them.</returns>
     public List<AssignedPartition> StartRepublishing(IEnumerable<AssignedPartition> leaving, Action<Delivery> move)
     {
         var moving = new List<AssignedPartition>();
@@ -343,7 +344,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
     }
 
-    /// <summary>The partition's log went back: what waited is not where it was.</summary>
+    /// <summary>Call when the partition's log was truncated: the waiting messages are no longer at their offsets.</summary>
     public void Forget(AssignedPartition partition)
     {
         reader.Forget(partition);
@@ -354,7 +355,7 @@ internal sealed class RetrySchedule(Assignment assignment, RetryReader reader, C
         }
     }
 
-    /// <summary>Closes what it reads with.</summary>
+    /// <summary>Closes the reader.</summary>
     public void Close()
     {
         _lost.Log(isLast: true);

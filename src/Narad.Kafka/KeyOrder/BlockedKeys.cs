@@ -3,12 +3,12 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.KeyOrder;
 
 /// <summary>
-/// Keeps the order of each key of one partition through its failures: knows which keys have messages in the retry partition, lets one of them be handled
-/// at a time, the first one, and says of every message of the source partition whether it is handled or waits behind those. It reads and writes nothing by
-/// itself.
+/// Keeps the order of each key of one partition when messages fail. Knows which keys have messages in the retry partition, and lets only the first message
+/// of a key be handled. Decides for every message of the source partition whether it is handled or waits behind them. Does no I/O of its own.
 /// </summary>
 /// <remarks>
-/// Thread-safe: one lock; the poll thread reads and finishes, workers begin and depart. One instance is one assignment of a retry partition.
+/// Thread-safe: one lock. The poll thread reports what it read and finished; workers ask before they handle a message, and report forwards. There is one
+/// instance for each assignment of a retry partition.
 /// <code>
 ///   source partition:  DecideMessage ──free──▶ handled ──failed──┐
 ///                            └──blocked──▶ forwarded ◀───────────┘
@@ -19,18 +19,19 @@ namespace Narad.Kafka.KeyOrder;
 ///                                              └──failed again───┼─────────────────────┘   │
 ///                                                                └──one before it failed───┘
 /// </code>
-/// The retry partition is the memory: whoever gets the pair next reads it from the committed offset to its end before anything is handled. A key's order
-/// is that of the original offsets, of several records of a message the one for the latest attempt counts, and what was forwarded once is not handled from the
-/// source again. Where a finished record could be read again without one that was finished after it, a <see cref="FinishedRecords"/> is written before the next
-/// message of the key is handled. So a redelivery, after a crash, goes back to some message of a key and on from there in order, and never leaves one out.
-/// All this is believed of records that a member of the group signed (<see cref="RetrySeal"/>): any other one is handled in front of its key's, and says
-/// nothing of other messages.
+/// The retry partition stores this state. The next owner of the pair reads it from the committed offset to its end before it handles a message. A key's order
+/// is the order of the original offsets. If a message has several records, the one with the latest attempt counts. A message that was forwarded once is not
+/// handled from the source again. In some cases a finished record could be read again without one that was finished after it. Then a
+/// <see cref="FinishedRecords"/> is written before the next message of the key is handled. So a redelivery after a crash begins at some message of a key and
+/// continues from there in order. It never leaves out a message.
+/// All this holds for records that a member of the group signed (<see cref="RetrySeal"/>). Any other record is handled in front of
+/// those of its key, and has no effect on other messages.
 /// </remarks>
 internal sealed class BlockedKeys
 {
     private const int MostAhead = 64;
 
-    // So long after a key was last used a record of its may still be written by who had the partition before, or by a send without an answer.
+    // How long a key is remembered after its last use: the previous owner, or a send without an answer, may still write a record of it.
     private static readonly long Remembered = (long)TimeSpan.FromMinutes(10).TotalMilliseconds;
 
     private readonly Lock _lock = new();
@@ -55,7 +56,7 @@ internal sealed class BlockedKeys
     /// <param name="writer">Names this assignment among all that ever were.</param>
     public BlockedKeys(string writer) => _writer = writer;
 
-    /// <summary>What its records are signed and checked with.</summary>
+    /// <summary>The seal that signs and checks the records of the pair.</summary>
     public SealOfPair Seal { get; } = new();
 
     /// <summary>Whether it was logged that a record of a stranger claimed something. Poll thread only.</summary>
@@ -88,7 +89,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>When the first of those that are at their turn is due, at the latest; <see cref="long.MaxValue"/> where none is.</summary>
+    /// <summary>The earliest due time among the first records of the keys, or an earlier time; <see cref="long.MaxValue"/> where there is none.</summary>
     public long NextDue
     {
         get
@@ -113,7 +114,7 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>
-    /// How many messages of the source partition were finished unhandled since the last call, because a record of the group says that they were handled or
+    /// Counts the messages of the source partition that were finished unhandled since the last call. A record of the group says that they were handled or
     /// forwarded before.
     /// </summary>
     public long TakeSkipped()
@@ -142,13 +143,13 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>What a record of this key says of its writer.</summary>
+    /// <summary>The stamp that this assignment writes into a record of the key.</summary>
     public WriterStamp StampFor(byte[]? key)
     {
         lock (_lock)
         {
-            // What is read again with this record must not be handled again: what came between it and this one may have been handled from the source, and
-            // is not.
+            // A finished record that is read again together with this one must not be handled again. Messages between the two may have been handled from the
+            // source, which is not read again.
             FinishedRecords? finishedRecords = key is not null && _keys.TryGetValue(key, out var blockedKey) && blockedKey.FinishedOffset >= 0
                 ? FinishedUpTo(blockedKey.FinishedOffset, blockedKey, finishing: null, deadLetterOthers: false) : null;
             return new WriterStamp(_writer, _committed, Seal.Seal, finishedRecords);
@@ -165,7 +166,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>Both partitions are ours and nothing of an assignment before runs: records may be handled. Or not any more.</summary>
+    /// <summary>Sets whether records may be handled: both partitions are assigned, and no handler of an earlier assignment runs.</summary>
     public void Open(bool open)
     {
         lock (_lock)
@@ -209,8 +210,9 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>The source partition of the pair is ours too.</summary>
-    /// <param name="isSought"> Whether it begins somewhere else than where the group stands. One that was another member's meanwhile begins where the
-    /// group stands: nobody handles it without its retry partition, so what is known of its records holds, and their seal with it.
+    /// <param name="isSought">
+    /// Whether it begins at another offset than the committed one. A partition that another member had meanwhile begins at the committed offset. No member
+    /// handles it without its retry partition, so the known records and their seal stay valid.
     /// </param>
     public void Join(bool isSought)
     {
@@ -234,7 +236,7 @@ internal sealed class BlockedKeys
     /// <summary>The first message of the source partition arrived.</summary>
     /// <param name="offset">Its offset.</param>
     /// <param name="isResumed">Whether it is where the group had committed, not where a policy or somebody says.</param>
-    /// <param name="end">The end of the source partition, as far as is known: what is said of messages behind it is said of another topic of its name.</param>
+    /// <param name="end">The known end of the source partition. Records of messages behind it come from a deleted topic of the same name.</param>
     public void SourceBegan(long offset, bool isResumed, long end = long.MaxValue)
     {
         lock (_lock)
@@ -249,7 +251,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>The source partition is read from somewhere else: what was forwarded once may come again because it is wanted.</summary>
+    /// <summary>The source partition is read from another offset: messages that were forwarded once are handled again on purpose.</summary>
     public void OnSourceSeek()
     {
         lock (_lock)
@@ -315,14 +317,14 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>It was read which records of a key are finished.</summary>
+    /// <summary>A record was read that says which records of a key are finished.</summary>
     /// <returns>The sequence numbers that are finished by that.</returns>
     public List<long> ReadFinished(byte[] key, in FinishedRecords finishedRecords, long offset)
     {
         var finished = new List<long>();
         lock (_lock)
         {
-            // In front of the end it is what an assignment before left us; behind it we know better.
+            // Before the recovery ends, it comes from an earlier assignment. Afterwards this instance knows more than the record.
             if (IsRecovered || !_keys.TryGetValue(key, out var blockedKey))
             {
                 return finished;
@@ -330,7 +332,7 @@ internal sealed class BlockedKeys
 
             foreach (var retry in blockedKey.Records.Values.ToList())
             {
-                // A stranger's has no place in the order of the key: what is said of that order does not finish it.
+                // A stranger's record has no place in the order of the key, so a limit in that order does not finish it.
                 if (retry.Offset <= finishedRecords.UpTo && retry.Origin < finishedRecords.Next && (!retry.IsStranger || finishedRecords.Next < 0))
                 {
                     finished.Add(retry.Sequence);
@@ -347,7 +349,7 @@ internal sealed class BlockedKeys
         return finished;
     }
 
-    /// <summary>A record of an assignment before was read, which says up to where the messages of a key were seen to.</summary>
+    /// <summary>A key checkpoint of an earlier assignment was read: messages of the key up to its origin were handled or forwarded.</summary>
     public void ReadKeyCheckpoint(byte[] key, long origin, long timestamp, string? writer, long? committed)
     {
         lock (_lock)
@@ -372,7 +374,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>The retry topic is another one: nothing of what was in it is there.</summary>
+    /// <summary>The known records are no longer at their offsets: the retry topic was truncated or created again.</summary>
     public void Reset()
     {
         lock (_lock)
@@ -385,7 +387,7 @@ internal sealed class BlockedKeys
     }
 
     // ── what is to be read again ──────────────────────────────────────────────────────────────────────────────────────
-    /// <summary>Takes those that are at their turn and due: of each key the first ones, as many as stand in its order in the topic.</summary>
+    /// <summary>Takes due records: of each key the first ones, as long as their order in the topic is the order of the key.</summary>
     public List<DelayedRetry> TakeDue(long now, int most)
     {
         var due = new List<DelayedRetry>();
@@ -430,7 +432,7 @@ internal sealed class BlockedKeys
         return due;
     }
 
-    /// <summary>Takes the first ones that may be moved to the end, at most so many, and none behind one that may not.</summary>
+    /// <summary>Takes at most <paramref name="most"/> first records that may be republished. Stops at the first one that may not.</summary>
     public List<DelayedRetry> TakeFirst(int most, long now)
     {
         var taken = new List<DelayedRetry>();
@@ -454,8 +456,8 @@ internal sealed class BlockedKeys
         return taken;
     }
 
-    /// <summary>The pair is revoked: what is void is finished as it is.</summary>
-    /// <returns>The sequence numbers that are finished by that.</returns>
+    /// <summary>The pair is revoked: finishes duplicates without handling them.</summary>
+    /// <returns>The sequence numbers of the finished records.</returns>
     public List<long> FinishDuplicates()
     {
         var finished = new List<long>();
@@ -473,9 +475,9 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>
-    /// The pair is revoked: what has to be written for whoever comes next, who reads the retry partition from its committed offset. Of a key of which
-    /// records behind that are finished, which ones; and where the source partition will be read again, up to where a key's messages were seen to: the
-    /// records that said so may be in front of the committed offset.
+    /// The pair is revoked: returns the key checkpoints to write for the next owner, who reads the retry partition from its committed offset. A key checkpoint
+    /// says which records of a key behind that offset are finished. If the source partition will be read again, it also says how far the key's messages were
+    /// handled or forwarded: the records that said so may be in front of the committed offset.
     /// </summary>
     /// <param name="sourceOffset">Where the source partition will be read from; null where nothing of it was finished.</param>
     public List<KeyCheckpoint> TakeKeyCheckpoints(long? sourceOffset)
@@ -511,7 +513,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>One that was taken is not due after all.</summary>
+    /// <summary>A record that was taken is not due after all.</summary>
     public void PutBack(long offset, long due)
     {
         lock (_lock)
@@ -526,8 +528,8 @@ internal sealed class BlockedKeys
 
     // ── a message of the source partition ─────────────────────────────────────────────────────────────────────────────
     /// <summary>
-    /// Asks what is to be done with a message of the source partition; a worker's, in its key's key queue. Where it waits behind others, its record is
-    /// awaited from now on.
+    /// Decides about a message of the source partition. Called by the worker that has its key queue. If the message must wait behind others, its record is
+    /// expected from now on.
     /// </summary>
     public KeyOrderDecision DecideMessage(byte[] key, long origin, long timestamp)
     {
@@ -571,7 +573,7 @@ internal sealed class BlockedKeys
                 return TryExpectRecord(blockedKey, origin, timestamp, attempt: 0) ? KeyOrderDecision.Forward : KeyOrderDecision.Wait;
             }
 
-            // In front of all that are blocked: one that is read once more. It must not run beside one of them.
+            // A redelivered message in front of all blocked ones. It must not run beside one of them.
             if (blockedKey.Started > 0 || blockedKey.Records.GetValueAtIndex(0).State is BlockedRecordState.Done)
             {
                 return KeyOrderDecision.Wait;
@@ -634,7 +636,7 @@ internal sealed class BlockedKeys
     }
 
     // ── a record ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    /// <summary>Asks what is to be done with a record that is in its key queue; a worker's.</summary>
+    /// <summary>Decides about a record that is in its key queue. Called by a worker.</summary>
     /// <param name="offset">Where it is in the retry topic.</param>
     /// <param name="retry">The record; null where it is none of a key that is kept in order.</param>
     public KeyOrderDecision DecideRecord(long offset, out BlockedRecord? retry)
@@ -699,7 +701,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>A record is handled: what has to be written before that counts; null where nothing has.</summary>
+    /// <summary>A record is handled: returns the <see cref="FinishedRecords"/> to write before that counts; null where none is needed.</summary>
     public FinishedRecords? PrepareFinish(BlockedRecord retry)
     {
         lock (_lock)
@@ -708,14 +710,16 @@ internal sealed class BlockedKeys
             var finished = Math.Max(key.FinishedOffset, retry.LastOffset);
             var next = FirstOf(key, retry);
 
-            // Else what is read again after a crash is read with all that comes after it: the next record is behind this one, or the offset of the last one
-            // is committed with whatever is handled after it.
+            // Otherwise a record that is read again after a crash is read with all later ones of the key. The next record is behind this one, or the offset
+            // of the last one is committed with all that is handled after it.
             var isNeeded = retry.IsDuplicate || (next is null ? finished > _lowest : next.State is not BlockedRecordState.Awaited && finished > next.Offset);
             return isNeeded ? FinishedUpTo(finished, key, retry, deadLetterOthers: false) : null;
         }
     }
 
-    /// <summary>The others of a record's key are to be dead-lettered with it; returns what has to be written first, null where there is no other.</summary>
+    /// <summary>
+    /// Marks the other records of a key to be dead-lettered too; returns the <see cref="FinishedRecords"/> to write first, null where there is no other record.
+    /// </summary>
     public FinishedRecords? DeadLetterKey(BlockedRecord retry)
     {
         lock (_lock)
@@ -735,7 +739,8 @@ internal sealed class BlockedKeys
     }
 
     /// <summary>
-    /// A record is finished, and what had to be written is. The next one of its key may be handled, none of the source topic until the poll thread knows.
+    /// A record is finished, and its <see cref="FinishedRecords"/>, if needed, are written. The next record of the key may be handled. Messages of the key from
+    /// the source topic wait until the poll thread knows.
     /// </summary>
     public void Finish(BlockedRecord retry, FinishedRecords? written)
     {
@@ -756,7 +761,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>The poll thread took a record back.</summary>
+    /// <summary>A record came back to the poll thread: it is finished, or another record of its message was written.</summary>
     public void OnRecordReturned(long offset)
     {
         lock (_lock)
@@ -786,7 +791,7 @@ internal sealed class BlockedKeys
         }
     }
 
-    /// <summary>Forgets keys that were not used for long. Also its clock.</summary>
+    /// <summary>Forgets keys that were not used for <see cref="Remembered"/>. Also sets the current time.</summary>
     public void Sweep(long now)
     {
         lock (_lock)
@@ -836,14 +841,14 @@ internal sealed class BlockedKeys
         return null;
     }
 
-    // Whether the message was finished here. After the end of what an assignment before left us, its records are of who does not know yet that it lost the
-    // partition: its message was forwarded before, where the source was committed behind it, or we have it ourselves. And a send without an answer may
-    // write one twice.
+    // Whether the message was finished here. After the recovery, a record of an earlier assignment comes from a member that does not know yet that it lost the
+    // partition. Its message was forwarded before, if the source was committed behind it, or this member has it too. A send without an answer may also write a
+    // record twice.
     private bool IsDuplicate(BlockedKey blockedKey, in StoredRecord record, bool isAnothers) => IsRecovered
         && record is { Writer: not null, IsStranger: false }
         && (record.Origin <= blockedKey.FinishedOrigin || (isAnothers && _began >= 0 && (record.Origin >= _began ? record.Origin <= _entered : _resumed)));
 
-    // All that are there and in front of the first one that is not finished.
+    // The records up to the offset, in front of the first record of the key that is not finished.
     private static FinishedRecords FinishedUpTo(long offset, BlockedKey key, BlockedRecord? finishing, bool deadLetterOthers)
     {
         foreach (var retry in key.Records.Values)

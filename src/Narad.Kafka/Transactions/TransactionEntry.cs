@@ -4,11 +4,10 @@ using Narad.Kafka.Failures;
 namespace Narad.Kafka.Transactions;
 
 /// <summary>
-/// One message in one transaction: what its handler sends through, and what became of it. A message that is handled again has another one, so that what
-/// the handler kept of this one can send nothing any more.
+/// One message in one transaction: its handler sends through the entry, and the entry keeps the result. A message that is handled again gets a new entry, so
+/// a handler that kept the old one can no longer send through it.
 /// </summary>
-/// <remarks>Threading: written by the worker that runs the message, then, when the message came back, read by the poll thread; sending is
-/// thread-safe.</remarks>
+/// <remarks>Threading: written by the worker that runs the message. The poll thread reads it after the message came back. Sending is thread-safe.</remarks>
 internal sealed class TransactionEntry : IMessageSender
 {
     private readonly Lock _lock = new();
@@ -28,7 +27,7 @@ internal sealed class TransactionEntry : IMessageSender
 
     public GroupTransaction Transaction { get; }
 
-    /// <summary>Its message; another one's as soon as its partition is not current any more.</summary>
+    /// <summary>Its message. The object is reused for another message as soon as the partition is not current any more.</summary>
     public Delivery Delivery { get; }
 
     public AssignedPartition Partition { get; }
@@ -37,19 +36,19 @@ internal sealed class TransactionEntry : IMessageSender
 
     public TransactionEntryState State { get; private set; }
 
-    /// <summary>Of one that failed.</summary>
+    /// <summary>The decision of the failure policy, where the message failed.</summary>
     public FailureDecision Decision { get; private set; }
 
     /// <summary>Why it failed.</summary>
     public Exception? Error { get; private set; }
 
-    /// <summary>What is to be said when it is committed; on the thread pool.</summary>
+    /// <summary>Logs and counts the result after the transaction is committed. Runs on the thread pool.</summary>
     public Action? Committed { get; set; }
 
     /// <summary>Whether it came back from its key queue. Poll thread only.</summary>
     public bool IsBack { get; set; }
 
-    /// <summary>What it sent and was refused: its own fault, as far as is known; null where nothing was.</summary>
+    /// <summary>The error of the first refused send of this message; null where no send was refused.</summary>
     public KafkaSendException? Refused => _refused;
 
     /// <summary>Whether its handler was at work for half of the limit or more.</summary>
@@ -59,7 +58,7 @@ internal sealed class TransactionEntry : IMessageSender
 
     public TimeSpan Limit => Transaction.Limit;
 
-    /// <summary>A worker took it: whether it begins.</summary>
+    /// <summary>Starts the message for a worker; returns false where the transaction starts no more messages.</summary>
     public bool TryStart()
     {
         if (Transaction.IsDraining)
@@ -73,8 +72,8 @@ internal sealed class TransactionEntry : IMessageSender
     }
 
     /// <summary>
-    /// Its handler returned. What it sent and did not await is waited for until the client has it: it belongs to the transaction. Alone, it has failed
-    /// where something of what it sent did.
+    /// Its handler returned. Sends that the handler did not await belong to the transaction, so this waits until the client has them. If the message is the
+    /// only one of its transaction, this also waits for the broker's answers, and throws if a send failed.
     /// </summary>
     public async ValueTask ReturnedAsync()
     {
@@ -107,7 +106,7 @@ internal sealed class TransactionEntry : IMessageSender
         }
     }
 
-    /// <summary>Nothing more is to be done for it: it succeeded, unless its token was cancelled.</summary>
+    /// <summary>Marks the message as succeeded, or to be run again if its token was cancelled.</summary>
     public void Finish()
     {
         _closed = true;
@@ -117,12 +116,14 @@ internal sealed class TransactionEntry : IMessageSender
         }
     }
 
-    /// <summary>Its handler failed: whether that counts, and as what. Otherwise it runs again, and the invocation does not count.</summary>
+    /// <summary>
+    /// Its handler failed: returns whether the failure counts, and may replace the error. Otherwise the message runs again, and the invocation does not count.
+    /// </summary>
     public bool CountsAsFailure(ref Exception error)
     {
         _closed = true;
         var cancelled = Transaction.Token.IsCancellationRequested;
-        Transaction.Fail();   // before the key queue continues: what is behind it does not begin
+        Transaction.Fail();   // before the key queue continues, so that the next message does not begin
         if (cancelled)
         {
             if (Transaction.IsExpired && UsedHalfOfLimit)
@@ -137,7 +138,7 @@ internal sealed class TransactionEntry : IMessageSender
 
         if (_refused is { } refused)
         {
-            // Kafka itself is the trouble, not the message; or one of those that shared a batch with the one that was refused.
+            // The cause may be Kafka, or another message in the same producer batch, and not this message.
             State = refused.Retriable ? TransactionEntryState.RunAgain : TransactionEntryState.Suspect;
             return !refused.Retriable && Transaction.HasOneMessage;
         }
@@ -158,7 +159,7 @@ internal sealed class TransactionEntry : IMessageSender
         State = TransactionEntryState.Failed;
     }
 
-    /// <summary>Its copy could not be sent.</summary>
+    /// <summary>Its dead letter could not be sent.</summary>
     public void PublishFailed(TimeSpan delay, Exception error)
     {
         Transaction.Fail();
@@ -177,11 +178,13 @@ internal sealed class TransactionEntry : IMessageSender
         return Transaction.Outputs.SendAsync(this, topic, message: null, typeof(object), key, options, cancellationToken);
     }
 
-    /// <summary>Sends the message's own copy.</summary>
+    /// <summary>Sends the dead letter of the message.</summary>
     public Task<SendResult> ForwardAsync(string topic, byte[]? key, byte[]? value, MessageHeaders headers, int partition) =>
         Transaction.Outputs.ForwardAsync(this, topic, key, value, headers, partition);
 
-    /// <summary>The next place in the order of what it sends: what must be placed before, and what says that it is.</summary>
+    /// <summary>
+    /// Takes the next place in the order of the sends. <c>Before</c> completes when the earlier sends are placed. Complete <c>Placed</c> when this one is.
+    /// </summary>
     public (Task Before, TaskCompletionSource Placed) TakePlace()
     {
         var placed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -193,7 +196,7 @@ internal sealed class TransactionEntry : IMessageSender
         }
     }
 
-    /// <summary>Something of it is on its way.</summary>
+    /// <summary>Remembers a send, so that <see cref="ReturnedAsync"/> can wait for it.</summary>
     public void Sent(Task<SendResult> send)
     {
         if (Transaction.HasOneMessage)
@@ -205,7 +208,7 @@ internal sealed class TransactionEntry : IMessageSender
         }
     }
 
-    /// <summary>Something of it was refused: nothing of the transaction counts any more.</summary>
+    /// <summary>A send of the message was refused: the transaction must be aborted.</summary>
     public void SendRefused(KafkaSendException refused)
     {
         _refused ??= refused;
@@ -236,7 +239,7 @@ internal sealed class TransactionEntry : IMessageSender
         $"The handler of {Partition.Id} offset {Offset} was at work for half of its transaction's limit of {Diagnostics.Duration.Text(Limit)} or "
             + "longer, and the limit passed.", cause);
 
-    // Of what another message met, which the client then answers every send with.
+    // After a refused send of another message, the client fails every send with the same error.
     private bool IsConsequence(Exception error) => Transaction.IsPoisoned && Has(error);
 
     private static bool Has(Exception? error) => error is KafkaSendException
