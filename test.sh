@@ -15,8 +15,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 results=$(mktemp -d "${TMPDIR:-/tmp}/narad-tests.XXXXXX")
 trap 'rm -rf "$results"' EXIT
 
-dotnet build Narad.Kafka.sln --configuration Release --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
-  { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
+build() { # build PROJECT
+  dotnet build "$1" --configuration Release --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
+    { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
+}
 
 # Tests yield to the servers that they wait for (nice). Within a project they run in parallel (Parallelism.cs); the ones that cannot are marked NotInParallel.
 # A test host lives for minutes at most: code that is compiled with counters, for later optimization (TieredPGO), costs it more than it gives, and so does
@@ -32,23 +34,38 @@ run() { # run FOLDER PROJECT [arguments of dotnet test]
 
 status=0
 if [ -n "$filtered" ]; then
+  build Narad.Kafka.sln
   run "$results/all" Narad.Kafka.sln -m:2 "$@" || status=$?
 else
-  # Three at a time: the core's tests; those of MongoDB, which break its servers and wait; the others, one project after the other, and the samples when
-  # nobody breaks MongoDB any more. What needs the processors most, publishing, comes last, and then the tests beside which no other may run: they stop the
-  # whole cluster, or measure processor time.
+  # Most of the time goes by in waiting, so groups run beside each other: the core's tests start while the other projects are built; then come MongoDB's, the
+  # samples', and those of the small projects, one after the other. Tests that make MongoDB's servers fail (BreaksServers) come when nobody else uses them,
+  # and publishing, which needs the processors most, beside those. At the end: tests that stop the whole cluster, or measure processor time (RunsAlone).
+  build tests/Narad.Kafka.Tests
+  set -m   # a process group of its own: it is ended if the others do not build
   run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" &
   core=$!
-  run "$results/all" tests/Narad.Kafka.Mongo.Tests "$@" &
+  set +m
+  trap 'kill -- "-$core" 2> /dev/null; rm -rf "$results"' EXIT
+  build Narad.Kafka.sln
+  run "$results/all" tests/Narad.Kafka.Mongo.Tests --filter Category!=BreaksServers "$@" &
   mongo=$!
-  others=$(printf '%s\n' tests/*.Tests | grep -v -e /Narad.Kafka.Tests -e Mongo -e Samples -e Packaging)
-  for project in $others; do
+  run "$results/all" tests/Narad.Samples.Tests --filter Category!=BreaksServers "$@" &
+  samples=$!
+  for project in $(printf '%s\n' tests/*.Tests | grep -v -e /Narad.Kafka.Tests -e Mongo -e Samples -e Packaging); do
     run "$results/all" "$project" "$@" || status=$?
   done
   wait "$mongo" || status=$?
-  run "$results/all" tests/Narad.Samples.Tests "$@" || status=$?
+  wait "$samples" || status=$?
+  {
+    run "$results/all" tests/Narad.Kafka.Mongo.Tests --filter Category=BreaksServers "$@" || status=$?
+    run "$results/all" tests/Narad.Samples.Tests --filter Category=BreaksServers "$@" || status=$?
+    exit "$status"
+  } &
+  breaking=$!
   wait "$core" || status=$?
+  trap 'rm -rf "$results"' EXIT
   run "$results/all" tests/Narad.Kafka.Packaging.Tests "$@" || status=$?
+  wait "$breaking" || status=$?
   run "$results/all" tests/Narad.Kafka.Tests --filter Category=RunsAlone "$@" || status=$?
 fi
 

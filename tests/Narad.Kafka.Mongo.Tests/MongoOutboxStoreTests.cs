@@ -278,6 +278,7 @@ public sealed class MongoOutboxStoreTests
 
     [SkippableFact]
     [NotInParallel("the server refuses everything for a second")]
+    [Trait("Category", "BreaksServers")]
     public async Task Numbers_rise_over_a_step_down()
     {
         await using var database = TestDatabase.On(TestDatabase.ReplicaSet);

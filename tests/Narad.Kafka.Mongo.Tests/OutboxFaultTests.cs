@@ -147,6 +147,7 @@ public sealed class OutboxFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 
     [SkippableFact]
     [NotInParallel("the server refuses everything for seconds")]
+    [Trait("Category", "BreaksServers")]
     public async Task Step_downs_lose_nothing_and_keep_the_order_of_each_key()
     {
         SkipUnlessWanted(isLong: true);

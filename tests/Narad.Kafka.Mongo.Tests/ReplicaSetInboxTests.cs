@@ -173,6 +173,7 @@ public sealed class ReplicaSetInboxTests : InboxContract
 
     [SkippableFact]
     [NotInParallel("the failpoint meets every transaction on the server")]
+    [Trait("Category", "BreaksServers")]
     public async Task A_commit_whose_answer_is_lost_is_found_in_the_inbox()
     {
         SkipWithoutServer();
@@ -189,6 +190,7 @@ public sealed class ReplicaSetInboxTests : InboxContract
 
     [SkippableFact]
     [NotInParallel("the server refuses everything for a second")]
+    [Trait("Category", "BreaksServers")]
     public async Task A_step_down_in_the_middle_loses_and_repeats_nothing()
     {
         SkipWithoutServer();

@@ -22,6 +22,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 
     [SkippableTheory]
     [NotInParallel("it kills the server")]
+    [Trait("Category", "BreaksServers")]
     [Trait("Promise", "S35")]
     [InlineData(TestDatabase.Standalone)]
     [InlineData(TestDatabase.ReplicaSet)]
@@ -62,6 +63,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 
     [SkippableTheory]
     [NotInParallel("it pauses the server")]
+    [Trait("Category", "BreaksServers")]
     [Trait("Promise", "S36")]
     [InlineData(TestDatabase.Standalone)]
     [InlineData(TestDatabase.ReplicaSet)]
@@ -113,6 +115,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 
     [SkippableFact]
     [NotInParallel("the primary steps down")]
+    [Trait("Category", "BreaksServers")]
     [Trait("Promise", "S36")]
     public async Task A_primary_that_steps_down_again_and_again_loses_and_doubles_nothing()
     {
@@ -145,6 +148,7 @@ public sealed class ServerFaultTests(EmbeddedKafka kafka) : IClassFixture<Embedd
 
     [SkippableTheory]
     [NotInParallel("it kills the server")]
+    [Trait("Category", "BreaksServers")]
     [Trait("Promise", "S36")]
     [InlineData(TestDatabase.Standalone)]
     [InlineData(TestDatabase.ReplicaSet)]

@@ -38,6 +38,7 @@ public sealed class KillTests
     [InlineData(false)]
     [InlineData(true)]
     [NotInParallel("It kills servers that other tests use.")]
+    [Trait("Category", "BreaksServers")]
     public async Task Every_client_ends_with_the_same_list_whatever_is_killed(bool onKafka)
     {
         Skip.If(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(OnDemand)), $"{OnDemand} is not set.");

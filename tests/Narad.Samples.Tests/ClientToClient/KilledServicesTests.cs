@@ -62,6 +62,7 @@ public sealed class KilledServicesTests : IDisposable
 
     [SkippableFact]
     [NotInParallel("Other tests of this project use the database too.")]
+    [Trait("Category", "BreaksServers")]
     public async Task The_database_may_be_killed()
     {
         var control = Environment.GetEnvironmentVariable("NARAD_TEST_MONGODB_CONTROL");
@@ -83,6 +84,7 @@ public sealed class KilledServicesTests : IDisposable
 
     [SkippableFact]
     [NotInParallel("Other tests of this project use the broker too.")]
+    [Trait("Category", "BreaksServers")]
     public async Task The_broker_may_be_killed()
     {
         var control = Environment.GetEnvironmentVariable("NARAD_TEST_KAFKA_BROKER");
