@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Narad.Kafka.Shared;
 
 /// <summary>
-/// How long this machine kept a thread of the process waiting that only wanted to run: what a test that measures lateness has to allow for. It says nothing of
-/// the code under test.
+/// How long this machine kept a thread of the process waiting that only wanted to run, and other tests, which block threads of the pool, a work item: what a
+/// test that measures lateness has to allow for. It says nothing of the code under test.
 /// </summary>
 internal sealed class Stalls : IDisposable
 {
@@ -12,6 +12,7 @@ internal sealed class Stalls : IDisposable
 
     private readonly CancellationTokenSource _ended = new();
     private readonly Thread _sleeper;
+    private readonly SemaphoreSlim _ran = new(0);
     private long _worst;
 
     public Stalls()
@@ -28,6 +29,7 @@ internal sealed class Stalls : IDisposable
         _ended.Cancel();
         _sleeper.Join();
         _ended.Dispose();
+        _ran.Dispose();
     }
 
     private void Sleep()
@@ -36,6 +38,8 @@ internal sealed class Stalls : IDisposable
         {
             var started = Stopwatch.GetTimestamp();
             Thread.Sleep(Nap);
+            ThreadPool.QueueUserWorkItem(static ran => ran.Release(), _ran, preferLocal: false);
+            _ran.Wait();
             var over = (Stopwatch.GetElapsedTime(started) - Nap).Ticks;
             if (over > Interlocked.Read(ref _worst))
             {

@@ -62,7 +62,8 @@ internal static partial class TopicsLog
     [LoggerMessage(6031, LogLevel.Warning, "Topic '{Topic}' exists, and could not be compared with its declaration.")]
     public static partial void NotCompared(ILogger logger, Exception error, string topic);
 
-    [LoggerMessage(6032, LogLevel.Information, "The embedded broker keeps no topic settings: {Settings} of topic '{Topic}' have no effect in this mode.")]
+    [LoggerMessage(6032, LogLevel.Information,
+        "The embedded broker keeps no topic settings. These of topic '{Topic}' have no effect in this mode: {Settings}.")]
     public static partial void SettingsNotKept(ILogger logger, string topic, string settings);
 
     [LoggerMessage(6033, LogLevel.Warning,

@@ -141,9 +141,10 @@ public abstract class BroadcastContract<TBroker>(TBroker broker) : IClassFixture
         await broker.SendAsync(topic, 0, 3);
 
         await instance.ReceivesAsync(2);
-        instance.Received.Should().Equal("0", "2");
+        instance.Received.Should().BeEquivalentTo("0", "2");
         var metrics = instance.Kafka.Groups.Single().Metrics;
-        (metrics.SkipsByPolicy, metrics.BroadcastFailures).Should().Be((1, 0));
+        await Waiting.Until(() => metrics.SkipsByPolicy == 1, "it is skipped");   // of another key: the third message may be handled before it
+        metrics.BroadcastFailures.Should().Be(0);
         instance.Log.Count(3091).Should().Be(0);
     }
 
