@@ -238,7 +238,7 @@ public sealed class ControlOnEmbedded(EmbeddedTestBroker broker) : ControlContra
         await using var kafka = await _broker.StartAsync(_broker.NewGroup());
         var subscription = await kafka.SubscribeAsync<string>(topic, Count);
         (await subscription.Invoking(s => s.SeekAsync(DateTimeOffset.UtcNow)).Should().ThrowAsync<NotSupportedException>())
-            .WithMessage("*Seek to an offset, or replay*");
+            .WithMessage("*Seek to an offset, or call SeekToBeginningAsync*");
     }
 }
 
