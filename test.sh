@@ -15,8 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 results=$(mktemp -d "${TMPDIR:-/tmp}/narad-tests.XXXXXX")
 trap 'rm -rf "$results"' EXIT
 
-build() { # build PROJECT
-  dotnet build "$1" --configuration Release --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
+build() { # build PROJECT, no more important than the tests that already run beside it
+  nice -n 10 dotnet build "$1" --configuration Release --verbosity quiet -nodeReuse:false > "$results/build.log" 2>&1 ||
     { cat "$results/build.log" >&2; echo "Nothing was tested: the build failed." >&2; exit 1; }
 }
 
