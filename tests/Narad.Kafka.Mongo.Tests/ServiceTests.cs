@@ -40,6 +40,9 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         private readonly int _times = times;
         private int _left = times;
 
+        /// <summary>It is down no more.</summary>
+        public void Answer() => Volatile.Write(ref _left, 0);
+
         public int Outages => _times - Math.Max(0, Volatile.Read(ref _left));
 
         public Task<InboxGuarantee> StartAsync(InboxSubscription subscription, CancellationToken cancellationToken) =>
@@ -203,7 +206,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
     {
         var (topic, group) = (kafka.CreateTopic(partitions: 1), kafka.NewName("g"));
         var client = kafka.NewName("client");
-        var inbox = new FlakyInbox(1);
+        var inbox = new FlakyInbox(int.MaxValue);
         var store = new InMemoryMessageStore();
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         builder.Services.AddSingleton<IInbox>(inbox);
@@ -217,7 +220,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
             {
                 o.Once.Enabled = true;
                 o.Once.IdProperty = "id";
-                o.CircuitBreaker.BreakDuration = TimeSpan.FromSeconds(2);
+                o.CircuitBreaker.BreakDuration = TimeSpan.FromMilliseconds(500);
             });
         using var host = builder.Build();
         await host.StartAsync();
@@ -246,7 +249,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
             await service.SendAsync(topic, new Event($"{i % 5}", i), "k");
         }
 
-        // The store of the inbox is down for a while: all ten messages wait.
+        // The store of the inbox is down: all ten messages wait.
         await Waiting.UntilAsync(
             () =>
             {
@@ -265,6 +268,7 @@ public sealed class ServiceTests(EmbeddedKafka kafka) : IClassFixture<EmbeddedKa
         health.Description.Should().Contain($"waiting for the store: 10 message(s) in memory of '{topic}' in group '{group}'");
         health.Data["waitingMessages"].Should().Be(10L);
 
+        inbox.Answer();
         await Waiting.UntilAsync(
             () =>
             {

@@ -182,8 +182,15 @@ public sealed class HandlerContractTests
             await service.Kafka.SubscribeAsync<string>("orders", async (_, _, token) =>
             {
                 runs.TrySetResult();
-                using var registration = token.Register(() => cancelled.TrySetResult());
-                await Task.Delay(Timeout.Infinite, token);
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, token);
+                }
+                catch (OperationCanceledException)
+                {
+                    cancelled.TrySetResult();
+                    throw;
+                }
             });
             await service.SendAsync("orders", "x", "k", 0);
             await runs.Task.WaitAsync(Waiting.Deadline);
