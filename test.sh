@@ -44,7 +44,7 @@ else
   # (BreaksServers). At the end: tests that stop the whole cluster, or measure processor time (RunsAlone).
   build tests/Narad.Kafka.Tests
   set -m   # a process group of its own: it is ended if the others do not build
-  run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" &
+  run "$results/all" tests/Narad.Kafka.Tests --filter Category!=RunsAlone "$@" < /dev/null &
   core=$!
   set +m
   trap 'kill -- "-$core" 2> /dev/null; rm -rf "$results"' EXIT
